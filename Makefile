@@ -1,0 +1,85 @@
+# Needs GNU make and a Python >= 3.11.4; everything else is installed into .venv from the lock
+# files. PYTHON says which Python a new .venv is made with: `make run PYTHON=python3.12`.
+# ARGS are handed on: `make run ARGS="--pipelines deployment"`, `make test ARGS="-k manifest"`.
+PYTHON ?= python3
+ARGS ?=
+UV ?= uv
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+
+# A stamp is written last, and named after the content of its lock file: a .venv without the stamp
+# that is looked for is half made or outdated, and is made again.
+sum = $(shell cksum < $(1) 2>/dev/null | tr -s '[:space:]' '-')
+CORE := $(VENV)/core-$(call sum,requirements.lock).stamp
+DEV := $(VENV)/dev-$(call sum,requirements-dev.lock).stamp
+STAMPS := $(wildcard $(VENV)/*.stamp)
+ALIVE := $(shell $(PY) -c '' 2>/dev/null && echo alive)
+
+# --no-compile: what is imported is compiled then, the rest never; this halves the time
+INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input --no-compile \
+	--require-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format viz accept lock clean force
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(CORE) ## set up, then run the default pipeline (kedro run)
+	$(PY) -m kedro run $(ARGS)
+
+test: $(DEV) ## set up, then run the tests (pytest)
+	$(PY) -m pytest -n auto $(ARGS)
+
+lint: $(DEV) ## check style, formatting and types
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+
+format: $(DEV) ## mend style and formatting where that is safe
+	$(PY) -m ruff check --fix
+	$(PY) -m ruff format
+
+viz: $(DEV) ## show the pipelines in the browser (kedro viz run)
+	$(PY) -m kedro viz run $(ARGS)
+
+accept: $(CORE) ## accept the files in data/01_raw as they are, on purpose
+	$(PY) -m kedro accept-data
+
+lock: ## write the lock files anew (needs uv); ARGS=--upgrade takes new versions
+	@command -v $(UV) >/dev/null || { \
+		echo "make lock needs uv: pip install uv, or make lock UV=/path/to/uv" >&2; exit 1; }
+	$(LOCK) --output-file requirements.lock
+	$(LOCK) --all-extras --constraints requirements.lock --output-file requirements-dev.lock
+
+LOCK = $(UV) pip compile pyproject.toml --quiet --universal --generate-hashes $(ARGS) \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+clean: ## remove .venv, caches and builds; data and models stay
+	rm -rf $(VENV) build .hypothesis .mypy_cache .pytest_cache .ruff_cache .viz
+	find src tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# made from other lock files, or its interpreter is gone
+ifneq ($(ALIVE) $(filter-out $(CORE) $(DEV),$(STAMPS)),alive )
+$(CORE): force
+endif
+
+$(CORE): | requirements.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; v >= (3, 11, 4) or sys.exit( \
+		"Python 3.11.4 or newer is needed, and $(PYTHON) is %d.%d.%d: name a newer one, for " \
+		"example with PYTHON=python3.12" % v)'
+	@echo "Making $(VENV) from requirements.lock: once, about a minute" >&2
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) -r requirements.lock
+	@test -x $(BIN)/kedro || { \
+		echo "requirements.lock has nothing for this platform: see [tool.uv] in pyproject.toml" >&2; \
+		exit 1; }
+	@touch $@
+
+$(DEV): $(CORE) | requirements-dev.lock
+	@echo "Adding requirements-dev.lock to $(VENV): once, less than a minute" >&2
+	@$(INSTALL) -r requirements-dev.lock
+	@touch $@

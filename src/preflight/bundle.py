@@ -1,0 +1,52 @@
+"""A model with all it needs to decide: estimator, calibration, threshold, features, origin."""
+
+from typing import Any, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+
+_SURE = 1e-9  # a probability of exactly 0 or 1 has no log-odds
+
+
+class Bundle(TypedDict):
+    """What is saved as a model, and all that a decision needs.
+
+    slope, intercept: the calibration on log-odds; 1 and 0 change nothing.
+    threshold: act where the probability is above it.
+    features: the columns that the estimator reads, in order.
+    provenance: what it was fitted on and with.
+    """
+
+    estimator: Any
+    slope: float
+    intercept: float
+    threshold: float
+    features: list[str]
+    provenance: dict[str, Any]
+
+
+def probability(bundle: Bundle, examples: pd.DataFrame) -> Floats:
+    """Return the calibrated probability of label 1 for each row, shape (n,)."""
+    raw = bundle["estimator"].predict_proba(examples[bundle["features"]])[:, 1]
+    return calibrated(raw, bundle["slope"], bundle["intercept"])
+
+
+def log_odds(probability: Floats) -> Floats:
+    """Return log(p / (1 - p)), shape (n,)."""
+    inside = np.clip(probability, _SURE, 1 - _SURE)
+    return np.log(inside / (1 - inside))
+
+
+def calibrated(raw: Floats, slope: float, intercept: float) -> Floats:
+    """Return probabilities after a straight line on their log-odds (Platt 1999)."""
+    if (slope, intercept) == (1.0, 0.0):
+        return np.asarray(raw, dtype=np.float64)
+    return 1 / (1 + np.exp(-(slope * log_odds(raw) + intercept)))
+
+
+def act(bundle: Bundle, probability: Floats) -> npt.NDArray[np.bool_]:
+    """Return the decision for each probability: True where acting is cheaper, shape (n,)."""
+    return probability > bundle["threshold"]

@@ -1,0 +1,52 @@
+"""The contracts: one per dataset, the only place where columns are declared."""
+
+from preflight.contracts.features import Examples, Features, Labels, SplitSummary
+from preflight.contracts.primary import Aircraft, Airports, Cleaning, Flights, Weather
+from preflight.contracts.raw import RawAirlines, RawAirports, RawFlights, RawPlanes, RawWeather
+from preflight.contracts.results import (
+    CalibrationCurve,
+    Figure,
+    Html,
+    Importance,
+    Slices,
+    TestPredictions,
+    Trials,
+    ValidationPredictions,
+    baselines,
+    best_params,
+    candidate,
+    metrics,
+    selection,
+    verdict,
+)
+
+__all__ = [
+    "Aircraft",
+    "Airports",
+    "CalibrationCurve",
+    "Cleaning",
+    "Examples",
+    "Features",
+    "Figure",
+    "Flights",
+    "Html",
+    "Importance",
+    "Labels",
+    "RawAirlines",
+    "RawAirports",
+    "RawFlights",
+    "RawPlanes",
+    "RawWeather",
+    "Slices",
+    "SplitSummary",
+    "TestPredictions",
+    "Trials",
+    "ValidationPredictions",
+    "Weather",
+    "baselines",
+    "best_params",
+    "candidate",
+    "metrics",
+    "selection",
+    "verdict",
+]

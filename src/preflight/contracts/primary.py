@@ -1,0 +1,204 @@
+"""The primary tables: clean, in UTC, with the moment when each row and value became known.
+
+`known_at` of a table (in `Config.metadata`) is the column with the moment when its rows became
+known, or "in advance" for what is published long before. `known_at` of a column is the same for a
+value that became known later than its row.
+"""
+
+import pandas as pd
+from pandera.typing import Series
+
+from preflight.contracts.raw import ORIGINS
+from preflight.contracts.table import Table, Utc, column, rule
+
+HOUR = pd.Timedelta(hours=1)
+
+
+class FlightKey(Table):
+    """What tells one scheduled departure from all others."""
+
+    carrier: Series[pd.CategoricalDtype] = column("airline, two-character code", group="schedule")
+    flight: Series["int32"] = column("flight number", ge=1, le=9999)
+    origin: Series[pd.CategoricalDtype] = column(
+        "airport of departure", isin=ORIGINS, group="schedule"
+    )
+    scheduled_departure: Series[Utc] = column("scheduled departure", "UTC")
+
+    class Config:
+        """The grain: one row per scheduled departure."""
+
+        unique = ["carrier", "flight", "origin", "scheduled_departure"]
+
+
+class Flights(FlightKey):
+    """One row per scheduled departure, with what became of it."""
+
+    dest: Series[pd.CategoricalDtype] = column("airport of destination")
+    tailnum: Series[pd.CategoricalDtype] = column(
+        "aircraft; assumed to be planned before departure, though recorded after it: "
+        "a late swap would not show",
+        nullable=True,
+    )
+    distance: Series["int32"] = column("between the airports", "miles", gt=0)
+    scheduled_arrival: Series[Utc] = column("scheduled arrival", "UTC")
+    departed_at: Series[Utc] = column(
+        "actual departure; missing while it has not", "UTC", nullable=True, known_at="departed_at"
+    )
+    arrived_at: Series[Utc] = column(
+        "actual arrival at the destination; missing while it has not",
+        "UTC",
+        nullable=True,
+        known_at="arrived_at",
+    )
+    cancelled_at: Series[Utc] = column(
+        "cancellation known; assumed to be an hour after the scheduled departure",
+        "UTC",
+        nullable=True,
+        known_at="cancelled_at",
+    )
+    diverted_at: Series[Utc] = column(
+        "known not to arrive as planned; assumed to be three hours after it should have, "
+        "given its departure",
+        "UTC",
+        nullable=True,
+        known_at="diverted_at",
+    )
+    departure_delay: Series["float32"] = column(
+        "departure less scheduled departure", "minutes", nullable=True, known_at="departed_at"
+    )
+    arrival_delay: Series["float32"] = column(
+        "arrival less scheduled arrival", "minutes", nullable=True, known_at="arrived_at"
+    )
+    air_time: Series["float32"] = column(
+        "time in the air", "minutes", nullable=True, gt=0, known_at="arrived_at"
+    )
+
+    class Config:
+        """The schedule is published in advance."""
+
+        metadata = {"known_at": "in advance"}  # noqa: RUF012 (pandera reads it)
+
+    @rule("scheduled to arrive after departure", "scheduled_departure", "scheduled_arrival")
+    def scheduled_in_order(cls, t: pd.DataFrame) -> pd.Series:
+        """No flight takes longer than a day."""
+        block = t["scheduled_arrival"] - t["scheduled_departure"]
+        return (block > 0 * HOUR) & (block < 24 * HOUR)
+
+    @rule(
+        "departure_delay is departed_at less scheduled_departure",
+        "departed_at", "scheduled_departure", "departure_delay",
+    )  # fmt: skip
+    def departure_accounts(cls, t: pd.DataFrame) -> pd.Series:
+        """Both are given, or neither."""
+        return minutes_account(t["departed_at"], t["scheduled_departure"], t["departure_delay"])
+
+    @rule(
+        "arrival_delay is arrived_at less scheduled_arrival",
+        "arrived_at", "scheduled_arrival", "arrival_delay",
+    )  # fmt: skip
+    def arrival_accounts(cls, t: pd.DataFrame) -> pd.Series:
+        """Both are given, or neither."""
+        return minutes_account(t["arrived_at"], t["scheduled_arrival"], t["arrival_delay"])
+
+    @rule("taxi times are positive", "departed_at", "arrived_at", "air_time")
+    def wheels_in_order(cls, t: pd.DataFrame) -> pd.Series:
+        """Wheels are up before they are down: from gate to gate takes longer than in the air."""
+        gate_to_gate = (t["arrived_at"] - t["departed_at"]).dt.total_seconds() / 60
+        return t["arrived_at"].isna() | (gate_to_gate > t["air_time"])
+
+    @rule(
+        "each flight ended in exactly one way",
+        "departed_at", "arrived_at", "cancelled_at", "diverted_at",
+    )  # fmt: skip
+    def one_end(cls, t: pd.DataFrame) -> pd.Series:
+        """At most one end (none while under way), and a cancelled flight never departed."""
+        ends = t[["arrived_at", "cancelled_at", "diverted_at"]].notna().sum(axis=1)
+        return (ends <= 1) & ~(t["cancelled_at"].notna() & t["departed_at"].notna())
+
+
+def minutes_account(end: pd.Series, start: pd.Series, minutes: pd.Series) -> pd.Series:
+    """Return True where `minutes` is `end` less `start`, or end and minutes are both missing."""
+    gap = (end - start).dt.total_seconds() / 60
+    return (gap == minutes) | (end.isna() & minutes.isna())
+
+
+class Weather(Table):
+    """One row per airport and hour with readings; hours without are absent."""
+
+    origin: Series[pd.CategoricalDtype] = column("airport", isin=ORIGINS)
+    hour_start: Series[Utc] = column("start of the hour", "UTC")
+    published_at: Series[Utc] = column("end of the hour: its readings are known", "UTC")
+    temp: Series["float32"] = column("temperature", "°F", nullable=True, ge=-40, le=130)
+    dewp: Series["float32"] = column("dew point", "°F", nullable=True, ge=-60, le=90)
+    humid: Series["float32"] = column("relative humidity", "%", nullable=True, ge=0, le=100)
+    wind_dir: Series["float32"] = column(
+        "wind from; missing when variable or calm", "degrees", nullable=True, ge=0, le=360
+    )
+    wind_speed: Series["float32"] = column("wind", "mph", nullable=True, ge=0, le=150)
+    wind_gust: Series["float32"] = column(
+        "gusts; missing when there were none", "mph", nullable=True, ge=0, le=250
+    )
+    precip: Series["float32"] = column("precipitation of the hour", "inches", ge=0, le=15)
+    pressure: Series["float32"] = column("at sea level", "hPa", nullable=True, ge=870, le=1085)
+    visib: Series["float32"] = column("visibility, 10 and more as 10", "miles", ge=0, le=10)
+
+    class Config:
+        """Known at the end of the hour."""
+
+        unique = ["origin", "hour_start"]
+        metadata = {"known_at": "published_at"}  # noqa: RUF012
+
+    @rule("known an hour after its start", "hour_start", "published_at")
+    def published_after(cls, t: pd.DataFrame) -> pd.Series:
+        """The row covers readings up to its 51st minute."""
+        return t["published_at"] == t["hour_start"] + HOUR
+
+
+class Aircraft(Table):
+    """One row per registered aircraft. The registry is of a later date: assumed known."""
+
+    tailnum: Series[str] = column("registration")
+    year: Series["float32"] = column("year of manufacture", nullable=True, ge=1980, le=2013)
+    seats: Series["float32"] = column("number of seats", "seats", nullable=True, ge=20, le=900)
+
+    class Config:
+        """The key."""
+
+        unique = ["tailnum"]
+        metadata = {"known_at": "in advance"}  # noqa: RUF012
+
+
+class Airports(Table):
+    """One row per airport."""
+
+    faa: Series[str] = column("FAA code")
+    name: Series[str] = column("name")
+    timezone: Series[str] = column("time zone, IANA name", nullable=True)
+
+    class Config:
+        """The key."""
+
+        unique = ["faa"]
+        metadata = {"known_at": "in advance"}  # noqa: RUF012
+
+
+class Cleaning(Table):
+    """One row per cleaning rule: what was done to how many rows, and why."""
+
+    table: Series[str] = column("the table")
+    finding: Series[str] = column("what was found")
+    action: Series[str] = column(
+        "what was done", isin=["repaired", "set to missing", "excluded", "kept"]
+    )
+    rows: Series[int] = column("rows concerned", "rows", ge=0)
+    of: Series[int] = column("rows of the table as read", "rows", gt=0)
+
+    class Config:
+        """Each rule once."""
+
+        unique = ["table", "finding"]
+
+    @rule("a rule concerns at most a quarter of a table", "table", "finding", "rows", "of")
+    def bounded(cls, t: pd.DataFrame) -> pd.Series:
+        """Cleaning that touches more is a fault of the data or of the rule."""
+        return t["rows"] <= t["of"] / 4

@@ -1,0 +1,311 @@
+"""What modeling and evaluation return: bundles, predictions, metrics, slices, the verdict."""
+
+from collections.abc import Iterable
+from typing import Any, Literal, Self
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import Series
+from pydantic import ConfigDict, Field, RootModel, model_validator
+
+from preflight.contracts.features import Features
+from preflight.contracts.primary import FlightKey
+from preflight.contracts.table import Document, DocumentContract, Table, Utc, column, rule
+
+PROBABILITY = {"ge": 0, "le": 1}
+
+
+class BestParams(Document):
+    """What the search found: the parameters that it changes, and their value on validation."""
+
+    params: dict[str, Any]
+    value: float | None = Field(description="saving per 1,000 decisions, mean over folds")
+    trial: int | None
+
+
+class Trials(Table):
+    """One row per trial of the search."""
+
+    trial: Series[int] = column("number, from 0", ge=0)
+    state: Series[str] = column("how it ended", isin=["complete", "pruned", "fail"])
+    value: Series[float] = column("saving per 1,000 decisions, mean over its folds", nullable=True)
+    folds: Series[int] = column("folds done", "folds", ge=0)
+    params: Series[str] = column("parameters, as JSON")
+
+    class Config:
+        """The key."""
+
+        unique = ["trial"]
+
+
+class ValidationPredictions(FlightKey):
+    """One row per fold and example: each model's probability, fitted on what came before."""
+
+    predict_at: Series[Utc] = column("moment of prediction", "UTC")
+    label: Series["int8"] = column("1: late, cancelled or diverted", isin=[0, 1])
+    fold: Series[int] = column("folds are in the order of time", ge=0)
+    last: Series[bool] = column("the fold that is the validation set")
+    probability: Series[float] = column(
+        "of each model", alias="^probability_.+$", regex=True, **PROBABILITY
+    )
+
+    class Config:
+        """Each fold judges an example once."""
+
+        unique = ["fold", "carrier", "flight", "origin", "scheduled_departure"]
+
+
+class Calibration(Document):
+    """A line on log-odds, and the log loss (nats a row) on validation without and with it."""
+
+    slope: float = Field(gt=0)
+    intercept: float
+    log_loss_without: float = Field(ge=0)
+    log_loss_with: float | None = Field(None, ge=0)
+
+
+class Selection(Document):
+    """What validation decided."""
+
+    values: dict[str, float] = Field(description="saving per 1,000 decisions of each model")
+    best_baseline: str
+    calibration: Calibration
+
+    @model_validator(mode="after")
+    def best_is_a_baseline(self) -> Self:
+        """The best baseline is one of those that were valued, and not the candidate."""
+        if self.best_baseline not in self.values or self.best_baseline == "candidate":
+            raise ValueError(f"best_baseline {self.best_baseline!r} is not a baseline")
+        return self
+
+
+class ModelBundle(Document):
+    """A model with all that it needs to decide."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    estimator: Any
+    slope: float = Field(gt=0)
+    intercept: float
+    threshold: float = Field(ge=0, le=1)
+    features: list[str]
+    provenance: dict[str, Any] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def fits_the_features(self) -> Self:
+        """The estimator is fitted, and on columns that the feature contract declares."""
+        if unknown := set(self.features) - set(Features.names()):
+            raise ValueError(f"features {sorted(unknown)} are not in the contract Features")
+        if not hasattr(self.estimator, "classes_"):
+            raise ValueError("the estimator is not fitted")
+        return self
+
+
+class ModelBundles(RootModel[dict[str, ModelBundle]]):
+    """Several models by name."""
+
+
+class TestPredictions(FlightKey):
+    """One row per test example, in the order of prediction."""
+
+    __test__ = False  # not a test class, whatever its name
+
+    predict_at: Series[Utc] = column("moment of prediction", "UTC")
+    label: Series["int8"] = column("1: late, cancelled or diverted", isin=[0, 1])
+    probability: Series[float] = column("the candidate's probability of label 1", **PROBABILITY)
+    act: Series[bool] = column("the candidate's decision")
+    probability_of_baseline: Series[float] = column(
+        "of each baseline", alias="^probability_.+$", regex=True, **PROBABILITY
+    )
+    act_of_baseline: Series[bool] = column("of each baseline", alias="^act_.+$", regex=True)
+
+
+class Interval(Document):
+    """A figure on all rows with the bounds of its interval; null where it is not defined."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+
+    @model_validator(mode="after")
+    def in_order(self) -> Self:
+        """Bounds come together and in order."""
+        if (self.low is None) != (self.high is None):
+            raise ValueError("an interval needs both bounds or none")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low {self.low} is above high {self.high}")
+        return self
+
+
+class ModelMetrics(Document):
+    """The figures of one model on test."""
+
+    roc_auc: Interval
+    average_precision: Interval
+    log_loss: Interval
+    brier: Interval
+    value_per_1000: Interval = Field(description="saving over never acting, per 1,000 decisions")
+
+
+class Metrics(RootModel[dict[str, ModelMetrics]]):
+    """Figures on test of the candidate and of each baseline."""
+
+    @model_validator(mode="after")
+    def has_the_candidate(self) -> Self:
+        """The candidate and something to compare it with."""
+        if "candidate" not in self.root or len(self.root) < 2:
+            raise ValueError("needs 'candidate' and at least one baseline")
+        return self
+
+
+class OutcomeCosts(Document):
+    """The cost of each outcome of one decision."""
+
+    tp: float
+    fp: float
+    fn: float
+    tn: float
+
+
+class OverBaseline(Interval):
+    """What the candidate saves more than the best baseline, per 1,000 decisions."""
+
+    baseline: str
+
+
+class Value(Document):
+    """What the candidate is worth on test."""
+
+    unit: str
+    costs: OutcomeCosts
+    per_1000: float = Field(description="saving over never acting, per 1,000 decisions")
+    over_baseline: OverBaseline
+
+
+class Limit(Document):
+    """A limit, what was measured, and whether it holds."""
+
+    name: str
+    limit: float
+    measured: float
+    ok: bool
+
+
+class Verdict(Document):
+    """Ship or hold, with every reason."""
+
+    decision: Literal["ship", "hold"]
+    reasons: list[str] = Field(min_length=1)
+    value: Value
+    limits: list[Limit]
+
+    @model_validator(mode="after")
+    def ships_only_what_holds(self) -> Self:
+        """A model that may be no better than the baseline, or breaks a limit, can't ship."""
+        low = self.value.over_baseline.low
+        if self.decision == "ship" and (low is None or low <= 0):
+            raise ValueError("ships, but is not better than the baseline with confidence")
+        if self.decision == "ship" and not all(limit.ok for limit in self.limits):
+            raise ValueError("ships, but breaks a limit")
+        return self
+
+
+class CalibrationCurve(Table):
+    """One row per tenth of the test examples, by the candidate's probability."""
+
+    bin: Series[int] = column("from the least to the most probable", ge=0)
+    rows: Series[int] = column("examples", "rows", gt=0)
+    predicted: Series[float] = column("mean probability", **PROBABILITY)
+    observed: Series[float] = column("share of label 1", **PROBABILITY)
+    low: Series[float] = column("lower bound of the observed share", **PROBABILITY)
+    high: Series[float] = column("upper bound of the observed share", **PROBABILITY)
+
+    class Config:
+        """The key."""
+
+        unique = ["bin"]
+
+    @rule("bounds are in order", "low", "high")
+    def in_order(cls, t: pd.DataFrame) -> pd.Series:
+        """The lower is not above the higher."""
+        return t["low"] <= t["high"]
+
+
+class Slices(Table):
+    """One row per slice of the test examples: the candidate's figures there, with intervals."""
+
+    by: Series[str] = column("the column")
+    slice: Series[str] = column("its value")
+    rows: Series[int] = column("examples", "rows", gt=0)
+    label_rate: Series[float] = column("share of label 1", **PROBABILITY)
+    predicted: Series[float] = column("mean probability", **PROBABILITY)
+    value_per_1000: Series[float] = column("saving over never acting, per 1,000 decisions")
+    value_low: Series[float] = column("lower bound")
+    value_high: Series[float] = column("upper bound")
+    roc_auc: Series[float] = column("missing where only one label occurs", nullable=True)
+    roc_auc_low: Series[float] = column("lower bound", nullable=True)
+    roc_auc_high: Series[float] = column("upper bound", nullable=True)
+
+    class Config:
+        """The key."""
+
+        unique = ["by", "slice"]
+
+    @rule("bounds are in order", "value_low", "value_high")
+    def in_order(cls, t: pd.DataFrame) -> pd.Series:
+        """The lower is not above the higher."""
+        return t["value_low"] <= t["value_high"]
+
+
+class Importance(Table):
+    """One row per feature: what the model loses on test when the feature's values are shuffled."""
+
+    feature: Series[str] = column("the feature")
+    group: Series[str] = column("its group")
+    log_loss: Series[float] = column("rise of the log loss, mean over shuffles", "nats a row")
+    low: Series[float] = column("least of the shuffles", "nats a row")
+    high: Series[float] = column("most of the shuffles", "nats a row")
+
+    class Config:
+        """The key."""
+
+        unique = ["feature"]
+
+
+class Figure:
+    """A Plotly figure with something on it, a title and named axes."""
+
+    def validate(self, data: Any) -> Any:
+        """Return the figure; raise DataValidationError if it has no data or no title."""
+        faults: Iterable[str] = [
+            *(["has no title"] if not data.layout.title.text else []),
+            *(["shows nothing"] if not data.data else []),
+        ]
+        return _refuse("figure", list(faults), data)
+
+
+class Html:
+    """A page that is whole and opens offline."""
+
+    def validate(self, data: Any) -> Any:
+        """Return the page; raise DataValidationError if it is cut short or loads from elsewhere."""
+        faults = [] if data.rstrip().endswith("</html>") else ["is cut short"]
+        if any(f'{load}="http' in data for load in ("src", "href")):
+            faults.append("loads something from elsewhere")
+        return _refuse("page", faults, data)
+
+
+def _refuse(what: str, faults: list[str], data: Any) -> Any:
+    from kedro.validation import CheckFailure, DataValidationError
+
+    if faults:
+        raise DataValidationError(what, failures=[CheckFailure(fault, check=fault) for fault in faults])
+    return data
+
+
+best_params = DocumentContract(BestParams)
+selection = DocumentContract(Selection)
+candidate = DocumentContract(ModelBundle)
+baselines = DocumentContract(ModelBundles)
+metrics = DocumentContract(Metrics)
+verdict = DocumentContract(Verdict)

@@ -1,0 +1,115 @@
+"""What all contracts share: a strict table, a described column, a rule over several columns."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Self
+
+import pandas as pd
+import pandera.pandas as pa
+from kedro.validation import CheckFailure, DataValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+# A moment in UTC, to the microsecond, as pandas 3 reads and Parquet keeps it.
+Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
+
+
+def column(description: str, unit: str | None = None, **checks: Any) -> Any:
+    """Declare a column: its meaning, its unit and its checks.
+
+    `known_at`, `group` and `role` are kept as metadata; all other keywords go to `pandera.Field`.
+
+    known_at: the column of the same table that holds the moment when this value became known;
+        without it the value is known with its row.
+    group: the feature group that the column belongs to.
+    """
+    kept = {"unit": unit} | {k: checks.pop(k, None) for k in ("known_at", "group")}
+    metadata = {key: value for key, value in kept.items() if value is not None}
+    return pa.Field(description=description, metadata=metadata, **checks)
+
+
+class BrokenRuleError(Exception):
+    """Rows that break a rule over several columns: how many, and the first of them."""
+
+
+def rule(statement: str, *columns: str) -> Callable[[Callable[..., Any]], Any]:
+    """Turn a method into a check over `columns`; it returns True for each row that holds.
+
+    Pandera would report every column of each bad row (millions of cases when a clock is shifted),
+    so a failure is raised in one sentence: the number of rows and the first three. A table that
+    lacks a column, or holds text for a number, passes here: the column's own check has failed.
+    """
+
+    def decorate(holds: Callable[..., Any]) -> Any:
+        def check(cls: type[pa.DataFrameModel], table: pd.DataFrame) -> bool:
+            if not set(columns) <= set(table.columns):
+                return True
+            part = table[list(columns)]
+            try:
+                broken = part[~holds(cls, part)]
+            except TypeError:
+                return True
+            if broken.empty:
+                return True
+            examples = "; ".join(
+                ", ".join(f"{name} {value}" for name, value in row.items())
+                for row in broken.head(3).astype(str).to_dict("records")
+            )
+            rows = "row" if len(broken) == 1 else "rows"
+            raise BrokenRuleError(f"{len(broken):,} {rows}, the first: {examples}")
+
+        check.__name__, check.__doc__ = holds.__name__, holds.__doc__
+        return pa.dataframe_check(error=statement, ignore_na=False)(check)
+
+    return decorate
+
+
+class Table(pa.DataFrameModel):
+    """A table with exactly the declared columns, types and key."""
+
+    class Config:
+        """No column more, none less, and a key that is unique."""
+
+        strict = True
+
+    @classmethod
+    def columns(cls) -> dict[str, dict[str, Any]]:
+        """Return each column's metadata and description, in the order of declaration."""
+        return {
+            name: {**(field.metadata or {}), "description": field.description}
+            for name, field in cls.to_schema().columns.items()
+        }
+
+    @classmethod
+    def grain(cls) -> list[str]:
+        """Return the key: the columns of which one row each exists."""
+        return list(cls.to_schema().unique or [])
+
+
+class Document(BaseModel):
+    """A JSON document with a contract: pydantic holds it, Kedro enforces it as a `validator:`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class DocumentContract:
+    """Let a pydantic class serve as a catalog entry's `validator:`."""
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        self._model = model
+
+    def validate(self, data: Any) -> Any:
+        """Return `data` unchanged; raise `DataValidationError` that names every fault in it."""
+        try:
+            self._model.model_validate(data)
+        except ValidationError as error:
+            failures = [
+                CheckFailure(
+                    message=fault["msg"],
+                    check=fault["msg"],
+                    column=".".join(map(str, fault["loc"])) or None,
+                    failure_examples=[fault["input"]],
+                )
+                for fault in error.errors()
+            ]
+            name = self._model.__name__
+            raise DataValidationError(f"not a valid {name}", failures=failures) from error
+        return data

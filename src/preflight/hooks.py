@@ -1,0 +1,134 @@
+"""What happens around a run: contracts resolved, raw data verified, versions pinned, progress."""
+
+import logging
+import sys
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.io.core import Version
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro.validation import ValidationConfigurationError, resolve_validator
+
+from preflight.errors import RunError, explain
+from preflight.manifest import ManifestError, verify
+
+log = logging.getLogger(__name__)
+
+
+class ErrorHooks:
+    """Errors that a user can cause are told as a message, faults of the program as a traceback."""
+
+    @hook_impl
+    def after_context_created(self) -> None:
+        """Take over what is shown of an error that nobody catches."""
+        sys.excepthook = _show
+
+
+def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if message := explain(error):
+        log.error("\n%s", message)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+class ContractHooks:
+    """No run begins with a contract that does not exist, or without saying that none is checked."""
+
+    @hook_impl
+    def after_catalog_created(self, catalog: Any) -> None:
+        """Resolve every `validator:` now: a misspelt one would be found at its first use."""
+        faults = []
+        for name, spec in catalog.validator_specs.items():
+            try:
+                resolve_validator(spec)
+            except ValidationConfigurationError as error:
+                faults.append(f"  - {name}: {error}")
+        if faults:
+            raise RunError("\n".join(["The catalog names contracts that can't be loaded:", *faults]))
+        if not catalog._is_validation_enabled():
+            log.warning(
+                "KEDRO_DATASET_VALIDATION is off: no contract is enforced, "
+                "and no model of this run may be deployed."
+            )
+
+
+class RawDataHooks:
+    """No run reads a raw file that is not the one in the manifest."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
+        """Verify all raw files that the run reads, before its first node."""
+        raw: dict[Path, list[str]] = {}
+        for name in pipeline.inputs():
+            path = Path(getattr(catalog.get(name), "_filepath", ""))
+            if path.parent.name == "01_raw":
+                raw.setdefault(path.parent, []).append(path.name)
+        faults = [fault for folder, names in raw.items() for fault in verify(folder, sorted(names))]
+        if faults:
+            raise ManifestError(faults)
+
+
+class VersionHooks:
+    """All nodes of a run read what this run wrote, even if another run writes at the same time."""
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
+    ) -> None:
+        """Pin the version that is loaded of each output to the one that this run saves."""
+        if run_params["only_missing_outputs"]:
+            return  # then an output may be that of an earlier run
+        for name in pipeline.all_outputs():
+            dataset = catalog.get(name)
+            version = getattr(dataset, "_version", None)
+            if version is not None:
+                dataset._version = Version(version.save, version.save)
+
+
+class ProgressHooks:
+    """A line per stage while it works, and at the end what was decided and where to look."""
+
+    def __init__(self) -> None:
+        self._left: Counter[str] = Counter()
+        self._seconds: Counter[str] = Counter()
+        self._began = 0.0
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Count the nodes of each stage."""
+        self._left = Counter(_stage(node) for node in pipeline.nodes)
+        self._seconds = Counter()
+
+    @hook_impl
+    def before_node_run(self) -> None:
+        """Start the clock."""
+        self._began = time.monotonic()
+
+    @hook_impl
+    def after_node_run(self, node: Node) -> None:
+        """Say that a stage is done when its last node is."""
+        stage = _stage(node)
+        self._seconds[stage] += time.monotonic() - self._began
+        self._left[stage] -= 1
+        if self._left[stage] == 0:
+            log.info("%-20s done in %5.1f s", stage, self._seconds[stage])
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
+        """Say the decision, where the report is and what to do next."""
+        if "verdict" in pipeline.all_outputs():
+            verdict = catalog.load("verdict")
+            log.info("\n%s: %s.", verdict["decision"].upper(), "; ".join(verdict["reasons"]))
+        if "report" in pipeline.all_outputs():
+            log.info("Report:  %s", Path(catalog["report"]._get_load_path()).relative_to(Path.cwd()))
+            log.info("Next:    make viz   (walk from any number in it to the raw data)")
+
+
+def _stage(node: Node) -> str:
+    return node.namespace or node.name

@@ -1,0 +1,162 @@
+"""The manifest of the raw data: which bytes each file has, where it is from, and its licence.
+
+A run on data that changed unseen can't be repeated, so the raw files are checked before they are
+read. A new version is welcome, but on purpose: `make accept`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+MANIFEST = "manifest.json"
+UNFILLED = "to be filled in"
+_NOT_DATA = {MANIFEST, "README.md"}
+
+
+class ManifestError(ValueError):
+    """The raw data are not what the manifest says; the message lists every fault."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = list(faults)
+        lines = "".join(f"\n- {fault}" for fault in self.faults)
+        super().__init__(f"The raw data are not what their manifest says:{lines}")
+
+
+class Entry(BaseModel):
+    """What the manifest says of one file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the file's bytes")
+    rows: int = Field(ge=0, description="the header is not counted")
+    source: str = Field(min_length=1, description="where the file comes from")
+    licence: str = Field(min_length=1, description="on which terms it may be used")
+
+
+Entries = dict[str, Entry]
+_ENTRIES = TypeAdapter(Entries)
+
+
+def verify(folder: Path, names: Iterable[str]) -> list[str]:
+    """Return every fault of the named files, in plain words and with what to do; none is good.
+
+    `names` are file names in `folder`, which also holds the manifest.
+    """
+    try:
+        entries = read(folder)
+    except ManifestError as error:
+        return error.faults
+    return [fault for name in names for fault in _faults(folder / name, entries.get(name))]
+
+
+def read(folder: Path) -> Entries:
+    """Return the manifest of `folder` by file name; raise ManifestError if none is valid there."""
+    path = folder / MANIFEST
+    try:
+        return _ENTRIES.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise ManifestError(
+            [f"{path} is missing: `git restore {path}`, or write a new one with `make accept`."]
+        ) from None
+    except ValidationError as error:
+        raise ManifestError(
+            [f"{path} is not a valid manifest: {_where(error)}. Mend it, or `git restore {path}`."]
+        ) from None
+
+
+def accept(folder: Path) -> list[str]:
+    """Write the manifest anew from the files in `folder`, and return what changed, a line a file.
+
+    Source and licence of known files are kept; those of new files are left to be filled in, and
+    until they are, `verify` refuses them. Raise ManifestError if the present manifest is not valid,
+    ValueError if a file's rows can't be counted.
+    """
+    old = read(folder) if (folder / MANIFEST).exists() else {}
+    new = {path.name: _entry(path, old.get(path.name)) for path in _data_files(folder)}
+    _write(folder / MANIFEST, new)
+    return [_change(name, old.get(name), new.get(name)) for name in sorted(old | new)]
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of the file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def count_rows(path: Path) -> int:
+    """Return the number of rows of a CSV (compressed or not) or Parquet file."""
+    import pandas as pd  # here, as it takes a second that verify has no need of
+
+    if ".csv" in path.suffixes:
+        return len(pd.read_csv(path, usecols=[0]))
+    if path.suffix == ".parquet":
+        return len(pd.read_parquet(path, columns=[]))
+    raise ValueError(
+        f"{path}: only the rows of CSV and Parquet files can be counted. "
+        "Move the file elsewhere, or teach count_rows in manifest.py to read it."
+    )
+
+
+def _faults(path: Path, entry: Entry | None) -> list[str]:
+    if entry is None:
+        return [
+            f"{path} is not in {MANIFEST}. Run `make accept`, then write there where the file "
+            "is from and its licence."
+        ]
+    if not path.is_file():
+        return [f"{path} is missing. Restore it with `git restore {path}`."]
+    faults = [
+        f"{path}: its {field} is still {UNFILLED!r}. Write it in {MANIFEST}."
+        for field in ("source", "licence")
+        if getattr(entry, field) == UNFILLED
+    ]
+    found = sha256(path)
+    if found != entry.sha256:
+        faults.append(
+            f"{path} has changed: its SHA-256 begins with {found[:12]}, in {MANIFEST} with "
+            f"{entry.sha256[:12]}. Restore it with `git restore {path}`, or accept the new version "
+            "on purpose with `make accept`."
+        )
+    return faults
+
+
+def _where(error: ValidationError) -> str:
+    return "; ".join(": ".join((*map(str, fault["loc"]), fault["msg"])) for fault in error.errors())
+
+
+def _data_files(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.name not in _NOT_DATA and not path.name.startswith(".")
+    )
+
+
+def _entry(path: Path, known: Entry | None) -> Entry:
+    return Entry(
+        sha256=sha256(path),
+        rows=count_rows(path),
+        source=known.source if known else UNFILLED,
+        licence=known.licence if known else UNFILLED,
+    )
+
+
+def _write(path: Path, entries: Entries) -> None:
+    """Replace the manifest in one step, so that a reader never sees half of it."""
+    text = json.dumps({name: entry.model_dump() for name, entry in entries.items()}, indent=2)
+    half_made = path.with_name(f".{path.name}.half-made")
+    half_made.write_text(f"{text}\n", encoding="utf-8", newline="\n")
+    half_made.replace(path)
+
+
+def _change(name: str, old: Entry | None, new: Entry | None) -> str:
+    if new is None:
+        return f"{name}: no longer there, its entry is dropped"
+    if old is None:
+        return f"{name}: new, {new.rows:,} rows; write its source and licence in {MANIFEST}"
+    if old.sha256 == new.sha256 and old.rows == new.rows:
+        return f"{name}: unchanged, {new.rows:,} rows"
+    return f"{name}: changed, {old.rows:,} -> {new.rows:,} rows"

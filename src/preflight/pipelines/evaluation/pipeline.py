@@ -1,0 +1,43 @@
+"""candidate, baselines and test -> figures with intervals, and the verdict."""
+
+from kedro.pipeline import Node, Pipeline
+
+from preflight.pipelines.evaluation import nodes
+
+PARAMS = ["params:framing", "params:evaluation"]
+
+
+def create_pipeline() -> Pipeline:
+    """Return the pipeline that opens the test set."""
+    return Pipeline(
+        [
+            Node(
+                nodes.test_predictions,
+                ["candidate", "baselines", "test"],
+                "test_predictions",
+                name="test_predictions",
+            ),
+            Node(nodes.metrics, ["test_predictions", *PARAMS], "metrics", name="metrics"),
+            Node(
+                nodes.calibration_curve,
+                ["test_predictions", *PARAMS],
+                "calibration_curve",
+                name="calibration_curve",
+            ),
+            Node(nodes.slices, ["test_predictions", "test", *PARAMS], "slices", name="slices"),
+            Node(
+                nodes.importance,
+                ["candidate", "test", "params:evaluation"],
+                "importance",
+                name="importance",
+            ),
+            Node(
+                nodes.verdict,
+                ["test_predictions", "selection", *PARAMS],
+                "verdict",
+                name="verdict",
+            ),
+        ],
+        namespace="evaluation",
+        prefix_datasets_with_namespace=False,
+    )

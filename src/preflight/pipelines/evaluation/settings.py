@@ -1,0 +1,15 @@
+"""The parameters of evaluation, typed."""
+
+from pydantic import Field
+
+from preflight.framing import Strict
+
+
+class Evaluation(Strict):
+    """How test is measured."""
+
+    replicates: int = Field(ge=100, description="of the bootstrap over days")
+    seed: int
+    calibration_bins: int = Field(ge=2)
+    importance_rows: int = Field(gt=0)
+    importance_shuffles: int = Field(ge=2)

@@ -1,0 +1,367 @@
+"""What was known of each flight at its moment of prediction, as columns for a model.
+
+Each group of features is one function of the primary tables and returns one row per flight, in the
+order of `flights`. `now` is the moment of prediction in minutes since 1970; a value may be used
+only if it was known by then. Windows are (now - w, now]; units are minutes unless said otherwise.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandas.tseries.holiday import USFederalHolidayCalendar
+
+from preflight.contracts.raw import ORIGINS
+from preflight.framing import Framing
+from preflight.windows import NEVER, Events, Floats, Ints, Window, codes, minutes
+
+HOUR, DAY = 60, 24 * 60
+
+HISTORY = 28 * DAY  # the longest window
+PRIOR_FLIGHTS = 20  # a rate counts this many flights at the overall rate: few flights say little
+WEATHER_KEEPS = 6 * HOUR  # an older reading is no reading
+TURNS_WITHIN = DAY  # an aircraft's leg longer ago says nothing about its next one
+
+
+def prediction_moments(flights: pd.DataFrame, framing: Framing) -> pd.Series:
+    """Return the moment when each flight's decision is due, in UTC. Grain: as `flights`."""
+    lead = pd.Timedelta(minutes=framing.prediction.lead_minutes)
+    return (flights["scheduled_departure"] - lead).rename("predict_at")
+
+
+def schedule_features(flights: pd.DataFrame) -> pd.DataFrame:
+    """Return what the timetable says of a flight itself. Grain: as `flights`."""
+    local = _local(flights["scheduled_departure"]).dt
+    block = minutes(flights["scheduled_arrival"]) - minutes(flights["scheduled_departure"])
+    return pd.DataFrame(
+        {
+            "hour": local.hour,
+            "minute_of_day": local.hour * 60 + local.minute,
+            "weekday": local.dayofweek,
+            "days_to_holiday": _days_to_holiday(local.normalize()),
+            "distance": flights["distance"],
+            "block_minutes": block,
+        },
+        dtype="float32",
+    ).assign(dest=flights["dest"])
+
+
+def _local(moments: pd.Series) -> pd.Series:
+    """Return moments in UTC as New York's clock, without a time zone."""
+    return moments.dt.tz_convert("America/New_York").dt.tz_localize(None)
+
+
+def _days_to_holiday(day: pd.Series) -> Ints:
+    """Return days to the nearest federal holiday: positive before it, negative after it."""
+    year = pd.Timedelta(days=366)
+    holidays = USFederalHolidayCalendar().holidays(day.min() - year, day.max() + year)
+    dates = holidays.to_numpy().astype("datetime64[D]")
+    today = day.to_numpy().astype("datetime64[D]")
+    following = np.searchsorted(dates, today)
+    ahead = (dates[following] - today).astype(np.int64)
+    behind = (dates[following - 1] - today).astype(np.int64)
+    return np.where(ahead <= -behind, ahead, behind)
+
+
+def congestion_features(flights: pd.DataFrame) -> pd.DataFrame:
+    """Return how much is scheduled around a flight, known in advance. Grain: as `flights`."""
+    leaves, lands = minutes(flights["scheduled_departure"]), minutes(flights["scheduled_arrival"])
+    origin, dest, everywhere = _keys(flights, "origin"), _keys(flights, "dest"), _one(flights)
+    at_origin, in_all = Events(origin, leaves), Events(everywhere, leaves)
+    return pd.DataFrame(
+        {
+            "departures_before": at_origin.at(origin, leaves).count(HOUR) - 1,
+            "departures_around_all": in_all.at(everywhere, leaves + HOUR).count(2 * HOUR) - 1,
+            "arrivals_around": Events(dest, lands).at(dest, lands + HOUR).count(2 * HOUR) - 1,
+        },
+        dtype="float32",
+    )
+
+
+def weather_features(
+    flights: pd.DataFrame, weather: pd.DataFrame, framing: Framing
+) -> pd.DataFrame:
+    """Return the weather as it was published by `now`. Grain: as `flights`.
+
+    Units: miles, inches, mph, °F, hPa. Missing where the last reading is older than six hours.
+    """
+    now = minutes(prediction_moments(flights, framing))
+    hourly = _hourly_weather(weather)
+    log = Events(
+        _station(weather["origin"]), minutes(weather["published_at"]), row=np.arange(len(weather))
+    )
+    reading = hourly.iloc[_row(log, _station(flights["origin"]), now)].reset_index(drop=True)
+    worst = np.full(len(flights), np.nan)
+    for station in range(len(ORIGINS)):
+        row = _row(log, np.full(len(flights), station), now)
+        worst = np.fmin(worst, hourly["visibility"].to_numpy()[row])
+    return reading.assign(visibility_worst=worst.astype("float32"))
+
+
+def _station(origin: pd.Series) -> Ints:
+    """Return each airport's number, the same for any table."""
+    return pd.Categorical(origin, categories=ORIGINS).codes.astype(np.int64)
+
+
+def _row(log: Events, key: Ints, now: Ints) -> Ints:
+    """Return the row of the last reading; -1 (the row of missing values) where there is none."""
+    return np.nan_to_num(log.at(key, now).last("row", WEATHER_KEEPS), nan=-1).astype(np.int64)
+
+
+def _hourly_weather(weather: pd.DataFrame) -> pd.DataFrame:
+    """Return each reading with what went before it, by position; a last row is all missing."""
+    in_order = weather.sort_values(["origin", "hour_start"])
+    angle = np.deg2rad(in_order["wind_dir"])
+    rolling = in_order.groupby("origin", observed=True).rolling("3h", on="hour_start")
+    three_hours = rolling[["visib", "precip"]].agg({"visib": "min", "precip": "sum"})
+    before = in_order[["origin", "hour_start", "pressure"]].assign(
+        hour_start=in_order["hour_start"] + pd.Timedelta(hours=3)
+    )
+    pressure_before = in_order[["origin", "hour_start"]].merge(
+        before, on=["origin", "hour_start"], how="left"
+    )["pressure"]
+    hourly = pd.DataFrame(
+        {
+            "visibility": in_order["visib"],
+            "visibility_3h": three_hours["visib"].to_numpy(),
+            "rain_3h": three_hours["precip"].to_numpy().round(2),
+            "gust": in_order["wind_gust"].fillna(in_order["wind_speed"]),
+            "wind_east": -in_order["wind_speed"] * np.sin(angle),
+            "wind_north": -in_order["wind_speed"] * np.cos(angle),
+            "temperature": in_order["temp"],
+            "pressure_change_3h": in_order["pressure"] - pressure_before.to_numpy(),
+        },
+        index=in_order.index,
+        dtype="float32",
+    )
+    return hourly.reindex([*range(len(weather)), -1])
+
+
+def operations_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame:
+    """Return how departures and arrivals are going today. Grain: as `flights`.
+
+    Delays are means in minutes, shares are of departures over 30 minutes late.
+    """
+    now = minutes(prediction_moments(flights, framing))
+    departed, arrived = minutes(flights["departed_at"]), minutes(flights["arrived_at"])
+    cancelled = minutes(flights["cancelled_at"])
+    scheduled = minutes(flights["scheduled_departure"])
+    delay = flights["departure_delay"].fillna(0).to_numpy().astype(np.int64)
+    late = delay > framing.prediction.label_threshold
+    # A flight leaves the queue when it departs or is cancelled, though not before its time.
+    gone = np.where(departed != NEVER, departed, cancelled)
+    gone = np.where(gone != NEVER, np.maximum(gone, scheduled), NEVER)
+
+    def departures(*columns: str) -> Window:
+        key = _keys(flights, *columns) if columns else _one(flights)
+        return Events(key, departed, delay=delay, late=late).at(key, now)
+
+    def backlog(key: Ints) -> Ints:
+        return Events(key, scheduled).at(key, now).count() - Events(key, gone).at(key, now).count()
+
+    origin, everywhere, dest = _keys(flights, "origin"), _one(flights), _keys(flights, "dest")
+    at_origin, in_all = departures("origin"), departures()
+    carrier = departures("carrier")
+    arrival_delay = flights["arrival_delay"].fillna(0).to_numpy().astype(np.int64)
+    arrivals = Events(dest, arrived, delay=arrival_delay).at(dest, now)
+    return pd.DataFrame(
+        {
+            "origin_delay_1h": at_origin.mean("delay", HOUR),
+            "origin_delay_3h": at_origin.mean("delay", 3 * HOUR),
+            "origin_departures_1h": at_origin.count(HOUR),
+            "origin_backlog": backlog(origin),
+            "all_delay_1h": in_all.mean("delay", HOUR),
+            "all_late_share_1h": in_all.mean("late", HOUR),
+            "all_departures_1h": in_all.count(HOUR),
+            "all_backlog": backlog(everywhere),
+            "all_cancelled_6h": Events(everywhere, cancelled).at(everywhere, now).count(6 * HOUR),
+            "carrier_origin_delay_3h": departures("carrier", "origin").mean("delay", 3 * HOUR),
+            "carrier_delay_3h": carrier.mean("delay", 3 * HOUR),
+            "carrier_delay_24h": carrier.mean("delay", DAY),
+            "dest_arrival_delay_6h": arrivals.mean("delay", 6 * HOUR),
+            "dest_departure_delay_6h": departures("dest").mean("delay", 6 * HOUR),
+            "route_delay_24h": departures("origin", "dest").mean("delay", DAY),
+        },
+        dtype="float32",
+    )
+
+
+def history_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame:
+    """Return how flights like this one did over four weeks. Grain: as `flights`.
+
+    Rates are shares of late flights less that of all flights in the same weeks: absolute rates
+    drift with the season. An outcome counts from the moment when it was known.
+    """
+    now = minutes(prediction_moments(flights, framing))
+    outcome = labels(flights, framing)
+    known, late = minutes(outcome["label_known_at"]), outcome["label"].fillna(0).to_numpy()
+    everywhere, number = _one(flights), _keys(flights, "carrier", "flight")
+    hour = _local(flights["scheduled_departure"]).dt.hour
+    overall = Events(everywhere, known, late=late).at(everywhere, now).mean("late", HISTORY)
+
+    def rate(key: Ints) -> Floats:
+        window = Events(key, known, late=late).at(key, now)
+        n, bad = window.count(HISTORY), window.sum("late", HISTORY)
+        return (bad + PRIOR_FLIGHTS * overall) / (n + PRIOR_FLIGHTS) - overall
+
+    # A flight that never came is counted as three hours late, the worst that is told apart.
+    delay = flights["arrival_delay"].fillna(180).clip(-60, 180).to_numpy().astype(np.int64)
+    return pd.DataFrame(
+        {
+            "flight_number_rate": rate(number),
+            "carrier_hour_rate": rate(codes(flights["carrier"], hour)),
+            "route_rate": rate(_keys(flights, "origin", "dest")),
+            "last_arrival_delay": Events(number, known, delay=delay)
+            .at(number, now)
+            .last("delay", HISTORY),
+        },
+        dtype="float32",
+    )
+
+
+def aircraft_features(
+    flights: pd.DataFrame, aircraft: pd.DataFrame, framing: Framing
+) -> pd.DataFrame:
+    """Return the aircraft that the carrier flew on the route over four weeks. Grain: as `flights`.
+
+    Not the flight's own aircraft: it is recorded after the fact. Age in years, size in seats.
+    """
+    now = minutes(prediction_moments(flights, framing))
+    tails = flights["tailnum"].cat
+    registry = aircraft.set_index("tailnum").reindex([*tails.categories, "none recorded"])
+    flown = tails.codes.to_numpy()  # none is -1, which finds the last row: missing
+    built, seats = (registry[name].to_numpy()[flown] for name in ("year", "seats"))
+    age = flights["scheduled_departure"].dt.year.to_numpy() - built
+    route = _keys(flights, "carrier", "origin", "dest")
+    departed = minutes(flights["departed_at"])
+
+    def mean(value: npt.NDArray[np.float64]) -> Floats:
+        known = np.where(np.isnan(value), NEVER, departed)
+        whole = np.nan_to_num(value).astype(np.int64)
+        return Events(route, known, value=whole).at(route, now).mean("value", HISTORY)
+
+    return pd.DataFrame(
+        {"expected_age": mean(age), "expected_seats": mean(seats)}, dtype="float32"
+    )
+
+
+def previous_leg_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame:
+    """Return how the same aircraft's previous departure from New York goes. Grain: as `flights`.
+
+    It has to arrive and fly back in time. Rests on the assumption that the aircraft recorded is
+    the one planned (see the contract); missing where none is recorded or its last leg is over a
+    day ago.
+    """
+    previous = _previous_leg(flights)
+    leg = flights[
+        ["scheduled_departure", "scheduled_arrival", "departed_at", "arrived_at", "cancelled_at"]
+    ].apply(minutes)
+    now = leg["scheduled_departure"].to_numpy() - framing.prediction.lead_minutes
+    p = leg.iloc[previous].reset_index(drop=True)
+    gap = leg["scheduled_departure"] - p["scheduled_departure"]
+    found = pd.Series(previous >= 0) & (gap <= TURNS_WITHIN)
+
+    has_departed = p["departed_at"].between(NEVER + 1, now)
+    has_arrived = p["arrived_at"].between(NEVER + 1, now)
+    waited = (now - p["scheduled_departure"]).clip(lower=0)
+    departure_delay = (p["departed_at"] - p["scheduled_departure"]).where(has_departed, waited)
+    overdue = np.maximum(departure_delay, now - p["scheduled_arrival"])
+    arrival_delay = (p["arrived_at"] - p["scheduled_arrival"]).where(has_arrived, overdue)
+    block = p["scheduled_arrival"] - p["scheduled_departure"]
+    turn = leg["scheduled_departure"] - p["scheduled_arrival"] - block
+    state = has_departed.astype(int) + has_arrived
+    state = state.mask(p["cancelled_at"].between(NEVER + 1, now), -1)
+    return pd.DataFrame(
+        {
+            "previous_state": state,
+            "previous_departure_delay": departure_delay,
+            "previous_arrival_delay": arrival_delay,
+            "planned_turn": turn,
+            "slack": turn - arrival_delay,
+        },
+        dtype="float32",
+    ).where(found)
+
+
+def _previous_leg(flights: pd.DataFrame) -> Ints:
+    """Return the row of the same aircraft's previous scheduled departure; -1 where none is."""
+    tail = flights["tailnum"].cat.codes.to_numpy()
+    order = np.lexsort(
+        (
+            flights["origin"].cat.codes,
+            flights["flight"],
+            flights["carrier"].cat.codes,
+            minutes(flights["scheduled_departure"]),
+            tail,
+        )
+    )
+    previous = np.full(len(flights), -1)
+    same = (tail[order][1:] == tail[order][:-1]) & (tail[order][1:] >= 0)
+    previous[order[1:][same]] = order[:-1][same]
+    return previous
+
+
+def _keys(flights: pd.DataFrame, *columns: str) -> Ints:
+    return codes(*(flights[name] for name in columns))
+
+
+def _one(flights: pd.DataFrame) -> Ints:
+    return np.zeros(len(flights), dtype=np.int64)
+
+
+def labels(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame:
+    """Return `label` and the moment `label_known_at`, both missing while it is open.
+
+    1: arrived later than the framing's threshold in minutes, or was cancelled or diverted.
+    Grain: as `flights`.
+    """
+    failed_at = flights["cancelled_at"].fillna(flights["diverted_at"])
+    known_at = flights["arrived_at"].fillna(failed_at)
+    late = (flights["arrival_delay"] > framing.prediction.label_threshold) | failed_at.notna()
+    return pd.DataFrame(
+        {"label": late.astype("float32").where(known_at.notna()), "label_known_at": known_at}
+    )
+
+
+def features(
+    flights: pd.DataFrame, predict_at: pd.Series, *groups: pd.DataFrame
+) -> pd.DataFrame:
+    """Return all groups of features side by side, with key and moment of prediction.
+
+    Grain: one row per scheduled departure, in the order of `flights`.
+    """
+    key = flights[["carrier", "flight", "origin", "scheduled_departure"]]
+    return pd.concat([key, predict_at, *groups], axis=1)
+
+
+def split(
+    features: pd.DataFrame, labels: pd.DataFrame, framing: Framing
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return train, validation and test, each in the order of prediction, and their summary.
+
+    A part ends where the next begins. An example whose label was not known by then, plus the
+    embargo, is left out: nobody could have trained on it.
+    """
+    examples = pd.concat([features, labels], axis=1).sort_values("predict_at", kind="stable")
+    starts = [framing.split.validation_from, framing.split.test_from]
+    part = sum((examples["predict_at"] >= start).astype(int) for start in starts)
+    embargo = pd.Timedelta(hours=framing.split.embargo_hours)
+    end = part.map(dict(enumerate(starts))).astype(examples["predict_at"].dtype)
+    in_time = examples["label"].notna() & (
+        end.isna() | (examples["label_known_at"] + embargo <= end)
+    )
+    names = ["train", "validation", "test"]
+    parts = [
+        examples[in_time & (part == i)].reset_index(drop=True).astype({"label": "int8"})
+        for i in range(len(names))
+    ]
+    summary = pd.DataFrame(
+        {
+            "part": names,
+            "first": [p["predict_at"].min() for p in parts],
+            "last": [p["predict_at"].max() for p in parts],
+            "rows": [len(p) for p in parts],
+            "label_rate": [p["label"].mean() for p in parts],
+            "left_out": [int((~in_time & (part == i)).sum()) for i in range(len(names))],
+        }
+    )
+    return parts[0], parts[1], parts[2], summary

@@ -1,0 +1,43 @@
+"""primary tables -> features as of the moment of prediction -> train, validation, test."""
+
+from kedro.pipeline import Node, Pipeline
+
+from preflight.pipelines.feature_engineering import nodes
+
+GROUPS = {
+    "schedule_features": ["flights"],
+    "congestion_features": ["flights"],
+    "weather_features": ["flights", "weather", "params:framing"],
+    "operations_features": ["flights", "params:framing"],
+    "history_features": ["flights", "params:framing"],
+    "aircraft_features": ["flights", "aircraft", "params:framing"],
+    "previous_leg_features": ["flights", "params:framing"],
+}
+
+
+def create_pipeline() -> Pipeline:
+    """Return the pipeline from the primary tables to the split examples."""
+    return Pipeline(
+        [
+            Node(
+                nodes.prediction_moments,
+                ["flights", "params:framing"],
+                "predict_at",
+                name="predict_at",
+            ),
+            *(
+                Node(getattr(nodes, group), inputs, group, name=group)
+                for group, inputs in GROUPS.items()
+            ),
+            Node(nodes.features, ["flights", "predict_at", *GROUPS], "features", name="features"),
+            Node(nodes.labels, ["flights", "params:framing"], "labels", name="labels"),
+            Node(
+                nodes.split,
+                ["features", "labels", "params:framing"],
+                ["train", "validation", "test", "split_summary"],
+                name="split",
+            ),
+        ],
+        namespace="feature_engineering",
+        prefix_datasets_with_namespace=False,
+    )

@@ -1,0 +1,107 @@
+"""Models that a person could write by hand: what the candidate has to beat."""
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils.validation import check_is_fitted
+
+Floats = npt.NDArray[np.float64]
+
+
+class LookupTable(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """The rate of label 1 among earlier rows with the same values of a few columns.
+
+    Rates of rare combinations are drawn to the overall rate, as if `prior_rows` more rows had been
+    seen at that rate (a beta prior). A combination never seen gets the overall rate.
+
+    Args:
+        keys: the columns looked up.
+        prior_rows: weight of the overall rate, in rows.
+    """
+
+    def __init__(self, keys: list[str], prior_rows: float = 50) -> None:
+        self.keys = keys
+        self.prior_rows = prior_rows
+
+    def fit(self, X: pd.DataFrame, y: Any) -> Self:
+        """Fill the table from examples X of shape (n, features) and labels y of shape (n,)."""
+        label = pd.Series(np.asarray(y, dtype=np.float64), index=X.index)
+        seen = label.groupby(self._key(X)).agg(["sum", "count"])
+        self.classes_ = np.array([0, 1])
+        self.overall_ = float(label.mean())
+        rate = (seen["sum"] + self.prior_rows * self.overall_) / (seen["count"] + self.prior_rows)
+        self.table_ = {str(key): float(value) for key, value in rate.items()}
+        return self
+
+    def predict_proba(self, X: pd.DataFrame) -> Floats:
+        """Return the probabilities of 0 and 1, shape (n, 2)."""
+        check_is_fitted(self)
+        rate = self._key(X).map(self.table_).fillna(self.overall_)
+        return np.column_stack([1 - rate, rate])
+
+    def _key(self, X: pd.DataFrame) -> pd.Series:
+        """Return the looked-up values of each row as one text: a plain dictionary is safe to load."""
+        first, *others = (X[key].astype(str) for key in self.keys)
+        return first.str.cat(others, sep=" ") if others else first
+
+    def predict(self, X: pd.DataFrame) -> npt.NDArray[np.int64]:
+        """Return the more probable label of each row, shape (n,)."""
+        return (self.predict_proba(X)[:, 1] > 0.5).astype(np.int64)
+
+
+class Rules(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """If-statements in pandas' query language; the first that holds gives the rate seen with it.
+
+    Args:
+        conditions: expressions over the columns, such as "slack < 0". A missing value fails.
+    """
+
+    def __init__(self, conditions: list[str]) -> None:
+        self.conditions = conditions
+
+    def _first(self, X: pd.DataFrame) -> npt.NDArray[np.int64]:
+        """Return which condition holds first, and their number where none does, shape (n,)."""
+        holds = [X.eval(condition).to_numpy(dtype=bool) for condition in self.conditions]
+        return np.select(holds, np.arange(len(holds)), default=len(holds))
+
+    def fit(self, X: pd.DataFrame, y: Any) -> Self:
+        """Learn the rate of label 1 for each condition from X (n, features) and y (n,)."""
+        first, label = self._first(X), np.asarray(y, dtype=np.float64)
+        outcomes = len(self.conditions) + 1
+        count = np.bincount(first, minlength=outcomes)
+        total = np.bincount(first, weights=label, minlength=outcomes)
+        self.classes_ = np.array([0, 1])
+        self.rate_ = np.where(count > 0, total / np.maximum(count, 1), label.mean())
+        return self
+
+    def predict_proba(self, X: pd.DataFrame) -> Floats:
+        """Return the probabilities of 0 and 1, shape (n, 2)."""
+        check_is_fitted(self)
+        rate = self.rate_[self._first(X)]
+        return np.column_stack([1 - rate, rate])
+
+    def predict(self, X: pd.DataFrame) -> npt.NDArray[np.int64]:
+        """Return the more probable label of each row, shape (n,)."""
+        return (self.predict_proba(X)[:, 1] > 0.5).astype(np.int64)
+
+
+def logistic_regression(**params: Any) -> Any:
+    """Return a linear model on all features: numbers scaled, categories one column each.
+
+    A missing number becomes the median and a column that says so.
+    """
+    numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
+    categories = OneHotEncoder(min_frequency=100, handle_unknown="infrequent_if_exist")
+    columns = make_column_transformer(
+        (numbers, make_column_selector(dtype_include="number")),
+        (categories, make_column_selector(dtype_include="category")),
+    )
+    return make_pipeline(columns, LogisticRegression(**params))

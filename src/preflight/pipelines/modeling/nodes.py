@@ -1,0 +1,270 @@
+"""From examples to a candidate: search, choice on validation, calibration, refit.
+
+The test set never comes here. Everything is judged on folds in the order of time, and in the
+framing's money.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from preflight.bundle import Bundle, calibrated, log_odds
+from preflight.contracts import Features
+from preflight.framing import Framing
+from preflight.intervals import log_loss
+from preflight.pipelines.modeling.settings import Choice, Estimator, Float, Modeling, Range
+
+if TYPE_CHECKING:
+    import optuna
+
+log = logging.getLogger(__name__)
+
+
+def development(train: pd.DataFrame, validation: pd.DataFrame) -> pd.DataFrame:
+    """Return train and validation as one table, in the order of prediction."""
+    categories = train.select_dtypes("category").columns
+    together = pd.concat([train, validation], ignore_index=True)
+    # Parts that know different categories would give text.
+    return together.astype(dict.fromkeys(categories, "category"))
+
+
+def folds(
+    development: pd.DataFrame, framing: Framing, modeling: Modeling
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Yield (train, validation) in the order of time; the last is the framing's own split."""
+    last = (framing.split.validation_from, framing.split.test_from)
+    for start, until in [*((f.start, f.until) for f in modeling.search.earlier_folds), last]:
+        moment = development["predict_at"]
+        known = (moment < start) & (development["label_known_at"] <= start)
+        yield development[known], development[(moment >= start) & (moment < until)]
+
+
+def fit(
+    estimator: Estimator, examples: pd.DataFrame, features: list[str], **params: Any
+) -> Any:
+    """Return the estimator fitted on the examples."""
+    return estimator.build(**params).fit(examples[features], examples["label"])
+
+
+def value_per_1000(
+    estimator: Any, examples: pd.DataFrame, features: list[str], framing: Framing
+) -> float:
+    """Return what the estimator's decisions save over never acting, per 1,000 examples."""
+    probability = estimator.predict_proba(examples[features])[:, 1]
+    act = probability > framing.costs.threshold
+    return float(1000 * framing.costs.saving(examples["label"].to_numpy(), act).mean())
+
+
+def search(
+    development: pd.DataFrame, framing: Framing, modeling: Modeling
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return the best parameters found, with their value, and all trials (one row each).
+
+    The value of a trial is the mean over folds of its saving per 1,000 decisions; a trial that is
+    below the median after a fold is given up. The first trial is the declared parameters, so a
+    search can only do better than they do on these folds.
+    """
+    import optuna
+
+    features, declared = Features.names(), modeling.candidate.params
+    if not modeling.search.trials:
+        return {"params": {}, "value": None, "trial": None}, _trials_table([])
+    parts = list(folds(development, framing, modeling))
+
+    def objective(trial: optuna.Trial) -> float:
+        params = {name: _suggest(trial, name, r) for name, r in modeling.search.space.items()}
+        values: list[float] = []
+        for train, validation in parts:
+            model = fit(modeling.candidate, train, features, **params)
+            values.append(value_per_1000(model, validation, features, framing))
+            trial.report(float(np.mean(values)), step=len(values))
+            if len(values) < len(parts) and trial.should_prune():
+                raise optuna.TrialPruned
+        return float(np.mean(values))
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=modeling.seed, n_startup_trials=5),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=3),
+    )
+    study.enqueue_trial({name: declared[name] for name in modeling.search.space})
+    trials = modeling.search.trials
+    study.optimize(objective, n_trials=trials, callbacks=[_progress(trials)])
+    best = {"params": study.best_params, "value": study.best_value, "trial": study.best_trial.number}
+    return best, _trials_table(study.trials)
+
+
+def _suggest(trial: "optuna.Trial", name: str, among: Range) -> Any:
+    if isinstance(among, Choice):
+        return trial.suggest_categorical(name, among.choices)
+    suggest = trial.suggest_float if isinstance(among, Float) else trial.suggest_int
+    return suggest(name, among.low, among.high, log=among.log)
+
+
+def _progress(trials: int) -> Callable[["optuna.Study", Any], None]:
+    """Return a callback that says four times how far the search is and what it has found."""
+    began, every = time.monotonic(), max(1, trials // 4)
+
+    def say(study: "optuna.Study", trial: Any) -> None:
+        done = trial.number + 1
+        if done % every == 0 and done < trials:
+            left = (time.monotonic() - began) / done * (trials - done)
+            log.info(
+                "  search: %d of %d trials, best %.1f per 1,000 on validation, about %.0f s left",
+                done,
+                trials,
+                study.best_value,
+                left,
+            )
+
+    return say
+
+
+def _trials_table(trials: list[Any]) -> pd.DataFrame:
+    """Return one row per trial: its state, value, folds done and parameters (as JSON)."""
+    columns = {
+        "trial": [t.number for t in trials],
+        "state": [t.state.name.lower() for t in trials],
+        "value": [np.nan if t.value is None else t.value for t in trials],
+        "folds": [len(t.intermediate_values) for t in trials],
+        "params": [json.dumps(t.params) for t in trials],
+    }
+    types = {"trial": "int64", "state": "str", "value": "float64", "folds": "int64", "params": "str"}
+    return pd.DataFrame(columns).astype(types)
+
+
+def validation_predictions(
+    development: pd.DataFrame, best_params: dict[str, Any], framing: Framing, modeling: Modeling
+) -> pd.DataFrame:
+    """Return each model's probability for the examples of each fold, fitted on what came before.
+
+    Grain: one row per fold and example; `last` marks the fold that is the validation set.
+    """
+    features = Features.names()
+    tuned = modeling.candidate.model_copy(
+        update={"params": {**modeling.candidate.params, **best_params["params"]}}
+    )
+    predictions = []
+    for train, validation in folds(development, framing, modeling):
+        probabilities = {
+            f"probability_{name}": fit(spec, train, features).predict_proba(validation[features])[:, 1]
+            for name, spec in {"candidate": tuned, **modeling.baselines}.items()
+        }
+        known = validation[[*Features.grain(), "predict_at", "label"]]
+        predictions.append(known.assign(fold=len(predictions), **probabilities))
+    together = pd.concat(predictions, ignore_index=True)
+    return together.assign(last=together["fold"] == len(predictions) - 1)
+
+
+def selection(
+    validation_predictions: pd.DataFrame, framing: Framing, modeling: Modeling
+) -> dict[str, Any]:
+    """Return what validation decided: the best baseline, and whether to calibrate.
+
+    values: saving per 1,000 decisions of each model on the validation set.
+    calibration: slope and intercept on log-odds, and the log loss that decided.
+    """
+    last = validation_predictions[validation_predictions["last"]]
+    label = last["label"].to_numpy()
+    values = {
+        name: 1000 * framing.costs.saving(
+            label, last[f"probability_{name}"].to_numpy() > _threshold(spec, framing)
+        ).mean()
+        for name, spec in {"candidate": modeling.candidate, **modeling.baselines}.items()
+    }  # fmt: skip
+    return {
+        "values": {name: float(value) for name, value in values.items()},
+        "best_baseline": max(modeling.baselines, key=lambda name: values[name]),
+        "calibration": _calibration(validation_predictions, modeling.calibration_gain),
+    }
+
+
+def _threshold(spec: Estimator, framing: Framing) -> float:
+    return framing.costs.threshold if spec.threshold is None else spec.threshold
+
+
+def _calibration(predictions: pd.DataFrame, least_gain: float) -> dict[str, float]:
+    """Return the calibration, fitted on the earlier folds and judged on the last.
+
+    If it lowers the log loss there by more than `least_gain`, it is fitted on all folds and used.
+    """
+    earlier, last = predictions[~predictions["last"]], predictions[predictions["last"]]
+    label, raw = last["label"].to_numpy(), last["probability_candidate"].to_numpy()
+    without = float(log_loss(label, raw).mean())
+    if earlier["label"].nunique() < 2:
+        return {"slope": 1.0, "intercept": 0.0, "log_loss_without": without}
+    judged = float(log_loss(label, calibrated(raw, *_line(earlier))).mean())
+    slope, intercept = _line(predictions) if without - judged > least_gain else (1.0, 0.0)
+    return {
+        "slope": slope,
+        "intercept": intercept,
+        "log_loss_without": without,
+        "log_loss_with": judged,
+    }
+
+
+def _line(predictions: pd.DataFrame) -> tuple[float, float]:
+    """Return slope and intercept of the labels' log-odds on the predicted ones (Platt 1999)."""
+    from sklearn.linear_model import LogisticRegression
+
+    odds = log_odds(predictions["probability_candidate"].to_numpy())
+    line = LogisticRegression(C=np.inf).fit(odds.reshape(-1, 1), predictions["label"])
+    return float(line.coef_[0, 0]), float(line.intercept_[0])
+
+
+def candidate(
+    development: pd.DataFrame,
+    best_params: dict[str, Any],
+    selection: dict[str, Any],
+    framing: Framing,
+    modeling: Modeling,
+) -> Bundle:
+    """Return the candidate, fitted on train and validation with the best parameters."""
+    params = best_params["params"]
+    line = selection["calibration"]
+    return _bundle(
+        modeling.candidate, development, framing, params, line["slope"], line["intercept"]
+    )
+
+
+def baselines(
+    development: pd.DataFrame, framing: Framing, modeling: Modeling
+) -> dict[str, Bundle]:
+    """Return each baseline, fitted on train and validation."""
+    return {
+        name: _bundle(spec, development, framing, {}) for name, spec in modeling.baselines.items()
+    }
+
+
+def _bundle(
+    spec: Estimator,
+    examples: pd.DataFrame,
+    framing: Framing,
+    params: dict[str, Any],
+    slope: float = 1.0,
+    intercept: float = 0.0,
+) -> Bundle:
+    import sklearn
+
+    features = Features.names()
+    return {
+        "estimator": fit(spec, examples, features, **params),
+        "slope": slope,
+        "intercept": intercept,
+        "threshold": _threshold(spec, framing),
+        "features": features,
+        "provenance": {
+            "estimator": spec.path,
+            "params": {**spec.params, **params},
+            "examples": len(examples),
+            "first": examples["predict_at"].min().isoformat(),
+            "last": examples["predict_at"].max().isoformat(),
+            "scikit-learn": sklearn.__version__,
+        },
+    }

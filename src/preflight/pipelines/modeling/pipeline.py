@@ -1,0 +1,38 @@
+"""train, validation -> candidate and baselines. The test set never comes here."""
+
+from kedro.pipeline import Node, Pipeline
+
+from preflight.pipelines.modeling import nodes
+
+PARAMS = ["params:framing", "params:modeling"]
+
+
+def create_pipeline() -> Pipeline:
+    """Return the pipeline from train and validation to the candidate."""
+    return Pipeline(
+        [
+            Node(nodes.development, ["train", "validation"], "development", name="development"),
+            Node(nodes.search, ["development", *PARAMS], ["best_params", "trials"], name="search"),
+            Node(
+                nodes.validation_predictions,
+                ["development", "best_params", *PARAMS],
+                "validation_predictions",
+                name="validation_predictions",
+            ),
+            Node(
+                nodes.selection,
+                ["validation_predictions", *PARAMS],
+                "selection",
+                name="selection",
+            ),
+            Node(
+                nodes.candidate,
+                ["development", "best_params", "selection", *PARAMS],
+                "candidate",
+                name="candidate",
+            ),
+            Node(nodes.baselines, ["development", *PARAMS], "baselines", name="baselines"),
+        ],
+        namespace="modeling",
+        prefix_datasets_with_namespace=False,
+    )

@@ -1,0 +1,13 @@
+"""Kedro's settings for this project."""
+
+from preflight.hooks import ContractHooks, ErrorHooks, ProgressHooks, RawDataHooks, VersionHooks
+
+# Kedro calls the last one first.
+HOOKS = (ProgressHooks(), VersionHooks(), RawDataHooks(), ContractHooks(), ErrorHooks())
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    # An environment that overrides a dataset's path must not lose its contract with it.
+    "merge_strategy": {"catalog": "soft", "parameters": "soft"},
+}

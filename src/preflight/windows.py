@@ -1,0 +1,128 @@
+"""Counts, sums and last values over trailing time windows, per key.
+
+A key and a time become one integer, `key * 2**40 + time`. Events are sorted by it once, and what
+is summed is accumulated once. A window (t - w, t] of a key is then two binary searches and a
+difference of two running totals: cost grows with n log n, whatever the length of the window.
+Totals are integers, so a build on part of the history gives the same bits as one on all of it.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+NEVER = np.iinfo(np.int64).min  # what pandas' missing moment is as an integer
+_TIME_BITS = 40  # minutes or seconds since 1970; leaves room for 8 million keys
+
+
+def minutes(moments: pd.Series) -> Ints:
+    """Return whole minutes since 1970 of moments in UTC, shape (n,); NEVER where missing."""
+    naive = moments.dt.tz_convert(None).to_numpy()
+    return naive.astype("datetime64[m]").astype(np.int64)
+
+
+def codes(*columns: pd.Series) -> Ints:
+    """Return one integer per distinct combination of values, shape (n,), missing values included.
+
+    The integers are dense: from 0 to the number of combinations less one.
+    """
+    key = np.zeros(len(columns[0]), dtype=np.int64)
+    for values in columns:
+        code, distinct = pd.factorize(values, use_na_sentinel=False)
+        key, combinations = pd.factorize(key * len(distinct) + code)
+        if len(combinations) >= 1 << (62 - _TIME_BITS):
+            raise ValueError(
+                f"{len(combinations):,} distinct keys of {[c.name for c in columns]} are too many "
+                f"for trailing windows (at most {1 << (62 - _TIME_BITS):,}); use a coarser key"
+            )
+    return key
+
+
+class Events:
+    """Events of many keys, sorted by key and time, ready for questions about trailing windows.
+
+    Args:
+        key: integers as from `codes`, shape (n,).
+        time: whole minutes (or seconds) since 1970 when the event was known, shape (n,);
+            an event at NEVER has not happened and is left out.
+        values: integers to be summed or looked up, each of shape (n,).
+    """
+
+    def __init__(self, key: Ints, time: Ints, **values: npt.NDArray[Any]) -> None:
+        happened = np.flatnonzero(time != NEVER)
+        stamp = (key[happened] << _TIME_BITS) + time[happened]
+        order = np.argsort(stamp)
+        self.stamp = stamp[order]
+        self._values = {name: value[happened][order] for name, value in values.items()}
+        self._totals: dict[str, Ints] = {}
+
+    def at(self, key: Ints, time: Ints) -> "Window":
+        """Return what can be asked about `key` at `time`, both of shape (m,)."""
+        return Window(self, key, time)
+
+    def total(self, name: str) -> Ints:
+        """Return the running total of a value, with a zero before it, shape (n + 1,)."""
+        if name not in self._totals:
+            added = np.cumsum(self._values[name].astype(np.int64))
+            self._totals[name] = np.concatenate([np.zeros(1, dtype=np.int64), added])
+        return self._totals[name]
+
+    def latest(self, name: str) -> npt.NDArray[Any]:
+        """Return the values in the order of time; of those at one moment the largest comes last.
+
+        So that an answer doesn't depend on the order in which rows were given.
+        """
+        value = self._values[name]
+        return value[np.lexsort((value, self.stamp))]
+
+
+class Window:
+    """Questions about the events of a key up to and with a moment; every answer has shape (m,)."""
+
+    def __init__(self, events: Events, key: Ints, time: Ints) -> None:
+        question = (key << _TIME_BITS) + time
+        # In the order of the events the searches hit the processor's cache: twice as fast.
+        self._order = np.argsort(question)
+        self._question = question[self._order]
+        self._floor = key[self._order] << _TIME_BITS
+        self._events = events
+        self._upto = np.searchsorted(events.stamp, self._question, side="right")
+        self._since: dict[int | None, Ints] = {}
+
+    def _answer(self, in_order: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        answer = np.empty_like(in_order)
+        answer[self._order] = in_order
+        return answer
+
+    def _start(self, window: int | None) -> Ints:
+        if window not in self._since:
+            since = self._floor if window is None else self._question - window
+            self._since[window] = np.searchsorted(self._events.stamp, since, side="right")
+        return self._since[window]
+
+    def count(self, window: int | None = None) -> Ints:
+        """Return the number of events in (t - window, t]; without a window, of all up to t."""
+        return self._answer(self._upto - self._start(window))
+
+    def sum(self, name: str, window: int) -> Ints:
+        """Return the sum of a value over (t - window, t]; 0 where there was no event."""
+        total = self._events.total(name)
+        return self._answer(total[self._upto] - total[self._start(window)])
+
+    def mean(self, name: str, window: int) -> Floats:
+        """Return the mean of a value over (t - window, t]; missing where there was no event."""
+        count = self.count(window)
+        return np.divide(
+            self.sum(name, window), count, out=np.full(len(count), np.nan), where=count > 0
+        )
+
+    def last(self, name: str, window: int) -> Floats:
+        """Return the last value in (t - window, t]; missing where there was no event."""
+        found = self._upto > self._start(window)
+        value = np.full(len(found), np.nan)
+        value[found] = self._events.latest(name)[self._upto[found] - 1]
+        return self._answer(value)

@@ -1,0 +1,128 @@
+"""The Makefile's set-up, with a stand-in for Python that only notes how it is called."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+TEXT = (PROJECT / "Makefile").read_text()
+PYTHON = """#!/bin/sh
+echo "$*" >> calls
+case "$*" in
+    "-m venv .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python && cp "$0" .venv/bin/kedro ;;
+    *"pip install"*) test ! -e no-network ;;
+esac
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "Makefile").write_text(TEXT)
+    for lock in ("requirements.lock", "requirements-dev.lock"):
+        (tmp_path / lock).write_text("a\n")
+    (tmp_path / "python").write_text(PYTHON)
+    (tmp_path / "python").chmod(0o755)
+    return tmp_path
+
+
+def make(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["make", "-C", str(project), "--no-print-directory", "PYTHON=./python", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def installs(project: Path) -> list[str]:
+    """The lock files installed since the last call, in order."""
+    calls = project / "calls"
+    found = re.findall(r"pip install .*-r (\S+)$", calls.read_text(), flags=re.MULTILINE)
+    calls.write_text("")
+    return found
+
+
+def targets() -> set[str]:
+    return set(re.findall(r"^([a-z]+):", TEXT, flags=re.MULTILINE)) - {"force"}
+
+
+def test_set_up_is_made_once_and_dev_adds_to_it(project: Path) -> None:
+    assert make(project, "run").returncode == 0
+    assert installs(project) == ["requirements.lock"]
+    assert make(project, "run").returncode == 0
+    assert installs(project) == []
+    assert make(project, "test").returncode == 0
+    assert installs(project) == ["requirements-dev.lock"]
+    assert make(project, "run", "test", "lint").returncode == 0
+    assert installs(project) == []
+
+
+def test_hashes_are_required(project: Path) -> None:
+    make(project, "test")
+    calls = re.findall(r".*pip install.*", (project / "calls").read_text())
+    assert len(calls) == 2
+    assert all("--require-hashes" in call for call in calls)
+
+
+def test_failed_install_fails_and_is_tried_again(project: Path) -> None:
+    (project / "no-network").touch()
+    for _ in range(2):
+        assert make(project, "run").returncode != 0
+        assert installs(project) == ["requirements.lock"]
+    (project / "no-network").unlink()
+    assert make(project, "run").returncode == 0
+    assert installs(project) == ["requirements.lock"]
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_changed_lock_is_installed_into_a_new_environment(project: Path, lock: str) -> None:
+    make(project, "test")
+    installs(project)
+    left_over = project / ".venv/left-over"
+    left_over.touch()
+    (project / lock).write_text("b\n")
+    assert make(project, "test").returncode == 0
+    assert installs(project) == ["requirements.lock", "requirements-dev.lock"]
+    assert not left_over.exists()
+    assert make(project, "test").returncode == 0
+    assert installs(project) == []
+
+
+def test_environment_whose_interpreter_is_gone_is_made_again(project: Path) -> None:
+    make(project, "run")
+    installs(project)
+    (project / ".venv/bin/python").unlink()
+    (project / ".venv/bin/python").symlink_to("gone")
+    assert make(project, "run").returncode == 0
+    assert installs(project) == ["requirements.lock"]
+
+
+def test_older_python_is_refused_in_one_sentence(project: Path) -> None:
+    (project / "python").write_text(
+        f"#!/bin/sh\nexec '{sys.executable}' -c \"import sys; sys.version_info = (3, 11, 3)\n$2\"\n"
+    )
+    result = make(project, "run")
+    assert result.returncode != 0
+    assert result.stderr.startswith("Python 3.11.4 or newer is needed, and ./python is 3.11.3: ")
+    assert not (project / ".venv").exists()
+
+
+def test_lock_says_that_it_needs_uv(project: Path) -> None:
+    result = make(project, "lock", "UV=no-such-uv")
+    assert result.returncode != 0
+    assert "make lock needs uv" in result.stderr
+
+
+def test_help_lists_every_target() -> None:
+    shown = set(re.findall(r"^make ([a-z]+)", make(PROJECT, "help").stdout, flags=re.MULTILINE))
+    assert shown == targets()
+
+
+def test_documents_name_only_targets_that_exist() -> None:
+    documents = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("data/*/*.md")]
+    named = {
+        (path.name, target)
+        for path in documents
+        for target in re.findall(r"(?:`|^|\n|\$ )make ([a-z]+)", path.read_text())
+    }
+    assert named
+    assert {(name, target) for name, target in named if target not in targets()} == set()

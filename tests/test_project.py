@@ -1,0 +1,133 @@
+"""What holds of the project as a whole: licence, privacy, lock files, what git keeps."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+PROJECT = Path(__file__).parents[1]
+LOCKS = ["requirements.lock", "requirements-dev.lock"]
+
+
+def project_table() -> dict:
+    return tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+
+
+def locked(text: str) -> list[str]:
+    """The requirements of a lock file, one a line, with their hashes."""
+    lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
+    return re.sub(r"\s*\\\n\s*", " ", "\n".join(lines)).splitlines()
+
+
+def without_hashes(requirements: list[str]) -> list[str]:
+    return [requirement.split(" --hash")[0] for requirement in requirements]
+
+
+def not_pinned(text: str) -> list[str]:
+    pinned = re.compile(r"[\w.-]+==[\w.!+]+( ;[^#]*?)?( --hash=sha256:[0-9a-f]{64})+")
+    return [line for line in locked(text) if not pinned.fullmatch(line)]
+
+
+def places(text: str) -> list[str]:
+    """Lines that tie the lock file to a host or to a folder of one machine."""
+    return re.findall(r".*(?:://|^-|^\s*#.*(?:^|\s)[/~]\w).*", text, flags=re.MULTILINE)
+
+
+def unsatisfied(dependencies: list[str], text: str) -> list[str]:
+    pins = [Requirement(pin) for pin in without_hashes(locked(text))]
+    versions: dict[str, list[str]] = {}
+    for pin in pins:
+        versions.setdefault(canonicalize_name(pin.name), []).append(str(pin.specifier)[2:])
+    return [
+        dependency
+        for dependency in dependencies
+        for wanted in [Requirement(dependency)]
+        for found in [versions.get(canonicalize_name(wanted.name), [])]
+        if not found or not all(map(wanted.specifier.contains, found))
+    ]
+
+
+def test_licence_is_the_one_that_the_project_declares() -> None:
+    assert project_table()["license"] == "Apache-2.0"
+    title = " ".join((PROJECT / "LICENSE").read_text().split()[:6])
+    assert title == "Apache License Version 2.0, January 2004"
+
+
+def test_telemetry_is_refused() -> None:
+    assert (PROJECT / ".telemetry").read_text().strip() == "consent: false"
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_pins_everything_with_hashes_and_names_no_place(lock: str) -> None:
+    text = (PROJECT / lock).read_text()
+    assert len(locked(text)) > 50
+    assert not_pinned(text) == []
+    assert places(text) == []
+
+
+def test_what_is_not_pinned_or_names_a_place_is_found() -> None:
+    pin = f"click==8.5.1 \\\n    --hash=sha256:{'0' * 64}\n    # via kedro\n"
+    assert not_pinned(pin) == places(pin) == []
+    assert not_pinned(pin + "kedro==1.7.0\n") == ["kedro==1.7.0"]
+    assert not_pinned(pin.replace("==", ">=")) != []
+    for line in [
+        "--index-url https://example.org/simple\n",
+        "-e .\n",
+        "kedro @ file:///srv/kedro.whl\n",
+        "    # via -c /srv/requirements.lock\n",
+    ]:
+        assert places(pin + line) == [line.rstrip()]
+
+
+def test_locks_satisfy_the_declared_dependencies() -> None:
+    core, dev = ((PROJECT / lock).read_text() for lock in LOCKS)
+    declared = project_table()
+    extras = [one for extra in declared["optional-dependencies"].values() for one in extra]
+    assert unsatisfied(declared["dependencies"], core) == []
+    assert unsatisfied(declared["dependencies"] + extras, dev) == []
+
+
+def test_missing_or_outdated_pins_are_found() -> None:
+    text = f"click==8.5.1 ; sys_platform == 'linux' --hash=sha256:{'0' * 64}\n"
+    assert unsatisfied(["click~=8.0"], text) == []
+    assert unsatisfied(["click<8", "kedro"], text) == ["click<8", "kedro"]
+
+
+def test_both_locks_pin_the_same_versions() -> None:
+    core, dev = (without_hashes(locked((PROJECT / lock).read_text())) for lock in LOCKS)
+    assert set(core) <= set(dev)
+
+
+def git(folder: Path, *arguments: str) -> list[str]:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_git_ignores_what_is_made_and_private_and_keeps_what_a_run_needs(tmp_path: Path) -> None:
+    made = [".venv/pyvenv.cfg", "data/03_primary/flights.parquet", "conf/local/credentials.yml"]
+    kept = ["conf/local/.gitkeep", "data/01_raw/flights.csv.zip", ".telemetry", "conf/base/a.yml"]
+    for name in made + kept:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / ".gitignore").write_text((PROJECT / ".gitignore").read_text())
+    git(tmp_path, "init", "--quiet")
+    untracked = git(tmp_path, "ls-files", "--others", "--exclude-standard")
+    assert sorted(untracked) == sorted([*kept, ".gitignore"])
+
+
+def test_kedro_finds_its_local_environment_in_a_clean_checkout() -> None:
+    assert (PROJECT / "conf/local/.gitkeep").exists()  # git keeps no empty folder
+
+
+@pytest.mark.skipif(not (PROJECT / ".git").exists(), reason="not a git checkout")
+def test_git_has_no_data_but_the_raw() -> None:
+    others = [
+        name
+        for name in git(PROJECT, "ls-files", "data")
+        if not name.startswith("data/01_raw/") and not name.endswith(".gitkeep")
+    ]
+    assert others == []
