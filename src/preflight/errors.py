@@ -16,7 +16,10 @@ def explain(error: BaseException) -> str | None:
     """Return the message for an error that a user can cause; None for a fault of the program."""
     if isinstance(error, DataValidationError):
         return _broken_contract(error)
-    if isinstance(error, RunError | ManifestError | DatasetError | ParameterValidationError):
+    if isinstance(error, ParameterValidationError):
+        # pydantic's own remarks (types, links to its pages) help its users, not ours
+        return re.sub(r" \[type=.*\]$|\n +For further information.*$", "", str(error), flags=re.M)
+    if isinstance(error, RunError | ManifestError | DatasetError):
         return str(error)
     return None
 
@@ -32,6 +35,8 @@ def _broken_contract(error: DataValidationError) -> str:
         if failure.column in columns_of_wrong_type and _kind(failure) != "coerce_dtype":
             continue
         lines.append(f"  - {_in_words(failure)}")
+    if not error.failures:
+        lines.append(f"  - {error.message}")
     lines.append(
         f"Nothing made from it was written. Correct the data, or change {error.validator} "
         "if the data are right."
@@ -41,6 +46,10 @@ def _broken_contract(error: DataValidationError) -> str:
 
 def _kind(failure: CheckFailure) -> str:
     return (failure.check or "").split("(")[0]
+
+
+def _argument(failure: CheckFailure) -> str:
+    return re.sub(r"^\w+\('?(.*?)'?\)$", r"\1", failure.check or "")
 
 
 def _in_words(failure: CheckFailure) -> str:
@@ -53,7 +62,7 @@ def _in_words(failure: CheckFailure) -> str:
         return f"rule '{failure.check}': {broken[1]}"
     meaning = {
         "not_nullable": "has missing values",
-        "coerce_dtype": f"has values that are not {failure.check}",
+        "coerce_dtype": f"has values that are not {_argument(failure)}",
         "multiple_fields_uniqueness": "is part of a key that is not unique",
     }.get(kind, f"breaks '{failure.check or failure.message}'")
     cases = "value" if failure.failure_count == 1 else "values"

@@ -3,8 +3,7 @@
 import logging
 import sys
 import time
-import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -50,7 +49,9 @@ class ContractHooks:
             except ValidationConfigurationError as error:
                 faults.append(f"  - {name}: {error}")
         if faults:
-            raise RunError("\n".join(["The catalog names contracts that can't be loaded:", *faults]))
+            raise RunError(
+                "\n".join(["The catalog names contracts that can't be loaded:", *faults])
+            )
         if not catalog._is_validation_enabled():
             log.warning(
                 "KEDRO_DATASET_VALIDATION is off: no contract is enforced, "
@@ -96,28 +97,40 @@ class ProgressHooks:
 
     def __init__(self) -> None:
         self._left: Counter[str] = Counter()
-        self._seconds: Counter[str] = Counter()
-        self._began = 0.0
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._last = 0.0
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline) -> None:
-        """Count the nodes of each stage."""
-        self._left = Counter(_stage(node) for node in pipeline.nodes)
-        self._seconds = Counter()
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+        """Say what runs, and count what each stage has to save."""
+        self._left = Counter(_stage(node) for node in pipeline.nodes for _ in node.outputs)
+        self._seconds.clear()
+        self._last = time.monotonic()
+        log.info("Version %s: %s", run_params["run_id"], ", ".join(self._left))
 
     @hook_impl
-    def before_node_run(self) -> None:
-        """Start the clock."""
-        self._began = time.monotonic()
+    def after_dataset_loaded(self, node: Node) -> None:
+        """Count the time of reading."""
+        self._tick(node)
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
-        """Say that a stage is done when its last node is."""
+        """Count the time of computing."""
+        self._tick(node)
+
+    @hook_impl
+    def after_dataset_saved(self, node: Node) -> None:
+        """Count the time of writing, and say that a stage is done when its last output is saved."""
+        self._tick(node)
         stage = _stage(node)
-        self._seconds[stage] += time.monotonic() - self._began
         self._left[stage] -= 1
         if self._left[stage] == 0:
-            log.info("%-20s done in %5.1f s", stage, self._seconds[stage])
+            log.info("%-20s done in %.1f s", stage, self._seconds[stage])
+
+    def _tick(self, node: Node) -> None:
+        now = time.monotonic()
+        self._seconds[_stage(node)] += now - self._last
+        self._last = now
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:

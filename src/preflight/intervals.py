@@ -130,4 +130,6 @@ def figures(
 
 def _ratio(above: Floats, below: Floats, otherwise: float = np.nan) -> Floats:
     """Return above / below, and `otherwise` where there is nothing below."""
-    return np.divide(above, below, out=np.full(np.shape(above), otherwise), where=below > 0)
+    ratio = np.full(np.shape(above), otherwise)
+    np.divide(above, below, out=ratio, where=below > 0)
+    return ratio

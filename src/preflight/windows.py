@@ -21,7 +21,7 @@ _TIME_BITS = 40  # minutes or seconds since 1970; leaves room for 8 million keys
 
 def minutes(moments: pd.Series) -> Ints:
     """Return whole minutes since 1970 of moments in UTC, shape (n,); NEVER where missing."""
-    naive = moments.dt.tz_convert(None).to_numpy()
+    naive: npt.NDArray[np.datetime64] = moments.dt.tz_convert(None).to_numpy()
     return naive.astype("datetime64[m]").astype(np.int64)
 
 
@@ -116,9 +116,9 @@ class Window:
     def mean(self, name: str, window: int) -> Floats:
         """Return the mean of a value over (t - window, t]; missing where there was no event."""
         count = self.count(window)
-        return np.divide(
-            self.sum(name, window), count, out=np.full(len(count), np.nan), where=count > 0
-        )
+        mean = np.full(len(count), np.nan)
+        np.divide(self.sum(name, window), count, out=mean, where=count > 0)
+        return mean
 
     def last(self, name: str, window: int) -> Floats:
         """Return the last value in (t - window, t]; missing where there was no event."""

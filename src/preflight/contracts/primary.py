@@ -6,6 +6,7 @@ value that became known later than its row.
 """
 
 import pandas as pd
+from pandera.dtypes import Float32, Int32
 from pandera.typing import Series
 
 from preflight.contracts.raw import ORIGINS
@@ -18,7 +19,7 @@ class FlightKey(Table):
     """What tells one scheduled departure from all others."""
 
     carrier: Series[pd.CategoricalDtype] = column("airline, two-character code", group="schedule")
-    flight: Series["int32"] = column("flight number", ge=1, le=9999)
+    flight: Series[Int32] = column("flight number", ge=1, le=9999)
     origin: Series[pd.CategoricalDtype] = column(
         "airport of departure", isin=ORIGINS, group="schedule"
     )
@@ -39,7 +40,7 @@ class Flights(FlightKey):
         "a late swap would not show",
         nullable=True,
     )
-    distance: Series["int32"] = column("between the airports", "miles", gt=0)
+    distance: Series[Int32] = column("between the airports", "miles", gt=0)
     scheduled_arrival: Series[Utc] = column("scheduled arrival", "UTC")
     departed_at: Series[Utc] = column(
         "actual departure; missing while it has not", "UTC", nullable=True, known_at="departed_at"
@@ -63,20 +64,20 @@ class Flights(FlightKey):
         nullable=True,
         known_at="diverted_at",
     )
-    departure_delay: Series["float32"] = column(
+    departure_delay: Series[Float32] = column(
         "departure less scheduled departure", "minutes", nullable=True, known_at="departed_at"
     )
-    arrival_delay: Series["float32"] = column(
+    arrival_delay: Series[Float32] = column(
         "arrival less scheduled arrival", "minutes", nullable=True, known_at="arrived_at"
     )
-    air_time: Series["float32"] = column(
+    air_time: Series[Float32] = column(
         "time in the air", "minutes", nullable=True, gt=0, known_at="arrived_at"
     )
 
     class Config:
         """The schedule is published in advance."""
 
-        metadata = {"known_at": "in advance"}  # noqa: RUF012 (pandera reads it)
+        metadata = {"known_at": "in advance"}
 
     @rule("scheduled to arrive after departure", "scheduled_departure", "scheduled_arrival")
     def scheduled_in_order(cls, t: pd.DataFrame) -> pd.Series:
@@ -128,25 +129,25 @@ class Weather(Table):
     origin: Series[pd.CategoricalDtype] = column("airport", isin=ORIGINS)
     hour_start: Series[Utc] = column("start of the hour", "UTC")
     published_at: Series[Utc] = column("end of the hour: its readings are known", "UTC")
-    temp: Series["float32"] = column("temperature", "°F", nullable=True, ge=-40, le=130)
-    dewp: Series["float32"] = column("dew point", "°F", nullable=True, ge=-60, le=90)
-    humid: Series["float32"] = column("relative humidity", "%", nullable=True, ge=0, le=100)
-    wind_dir: Series["float32"] = column(
+    temp: Series[Float32] = column("temperature", "°F", nullable=True, ge=-40, le=130)
+    dewp: Series[Float32] = column("dew point", "°F", nullable=True, ge=-60, le=90)
+    humid: Series[Float32] = column("relative humidity", "%", nullable=True, ge=0, le=100)
+    wind_dir: Series[Float32] = column(
         "wind from; missing when variable or calm", "degrees", nullable=True, ge=0, le=360
     )
-    wind_speed: Series["float32"] = column("wind", "mph", nullable=True, ge=0, le=150)
-    wind_gust: Series["float32"] = column(
+    wind_speed: Series[Float32] = column("wind", "mph", nullable=True, ge=0, le=150)
+    wind_gust: Series[Float32] = column(
         "gusts; missing when there were none", "mph", nullable=True, ge=0, le=250
     )
-    precip: Series["float32"] = column("precipitation of the hour", "inches", ge=0, le=15)
-    pressure: Series["float32"] = column("at sea level", "hPa", nullable=True, ge=870, le=1085)
-    visib: Series["float32"] = column("visibility, 10 and more as 10", "miles", ge=0, le=10)
+    precip: Series[Float32] = column("precipitation of the hour", "inches", ge=0, le=15)
+    pressure: Series[Float32] = column("at sea level", "hPa", nullable=True, ge=870, le=1085)
+    visib: Series[Float32] = column("visibility, 10 and more as 10", "miles", ge=0, le=10)
 
     class Config:
         """Known at the end of the hour."""
 
         unique = ["origin", "hour_start"]
-        metadata = {"known_at": "published_at"}  # noqa: RUF012
+        metadata = {"known_at": "published_at"}
 
     @rule("known an hour after its start", "hour_start", "published_at")
     def published_after(cls, t: pd.DataFrame) -> pd.Series:
@@ -158,14 +159,14 @@ class Aircraft(Table):
     """One row per registered aircraft. The registry is of a later date: assumed known."""
 
     tailnum: Series[str] = column("registration")
-    year: Series["float32"] = column("year of manufacture", nullable=True, ge=1980, le=2013)
-    seats: Series["float32"] = column("number of seats", "seats", nullable=True, ge=20, le=900)
+    year: Series[Float32] = column("year of manufacture", nullable=True, ge=1980, le=2013)
+    seats: Series[Float32] = column("number of seats", "seats", nullable=True, ge=20, le=900)
 
     class Config:
         """The key."""
 
         unique = ["tailnum"]
-        metadata = {"known_at": "in advance"}  # noqa: RUF012
+        metadata = {"known_at": "in advance"}
 
 
 class Airports(Table):
@@ -179,7 +180,7 @@ class Airports(Table):
         """The key."""
 
         unique = ["faa"]
-        metadata = {"known_at": "in advance"}  # noqa: RUF012
+        metadata = {"known_at": "in advance"}
 
 
 class Cleaning(Table):

@@ -54,7 +54,9 @@ class RawFlights(RawTable):
     )
     arr_time: Series[float] = column("actual arrival, local there", "HHMM", nullable=True)
     sched_arr_time: Series[int] = column("scheduled arrival, local there", "HHMM")
-    arr_delay: Series[float] = column("arrival delay", "minutes", nullable=True, ge=-180, le=2 * DAY)
+    arr_delay: Series[float] = column(
+        "arrival delay", "minutes", nullable=True, ge=-180, le=2 * DAY
+    )
     carrier: Series[str] = column("airline, two-character code", str_length=2)
     flight: Series[int] = column("flight number", ge=1, le=9999)
     tailnum: Series[str] = column(
@@ -189,7 +191,9 @@ class RawAirports(RawTable):
     lon: Series[float] = column("longitude", "degrees east", ge=-180, le=180)
     alt: Series[int] = column("altitude", "feet", ge=-1500, le=15_000)
     tz: Series[int] = column("standard time less UTC", "hours", ge=-12, le=14)
-    dst: Series[str] = column("daylight saving: A as in the USA, N none, U unknown", isin=list("ANU"))
+    dst: Series[str] = column(
+        "daylight saving: A as in the USA, N none, U unknown", isin=list("ANU")
+    )
     tzone: Series[str] = column("time zone, IANA name", nullable=True)
 
     class Config:

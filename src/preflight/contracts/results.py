@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, Self
 
 import pandas as pd
-import pandera.pandas as pa
+from pandera.dtypes import Int8
 from pandera.typing import Series
 from pydantic import ConfigDict, Field, RootModel, model_validator
 
@@ -12,7 +12,7 @@ from preflight.contracts.features import Features
 from preflight.contracts.primary import FlightKey
 from preflight.contracts.table import Document, DocumentContract, Table, Utc, column, rule
 
-PROBABILITY = {"ge": 0, "le": 1}
+PROBABILITY: dict[str, Any] = {"ge": 0, "le": 1}
 
 
 class BestParams(Document):
@@ -42,7 +42,7 @@ class ValidationPredictions(FlightKey):
     """One row per fold and example: each model's probability, fitted on what came before."""
 
     predict_at: Series[Utc] = column("moment of prediction", "UTC")
-    label: Series["int8"] = column("1: late, cancelled or diverted", isin=[0, 1])
+    label: Series[Int8] = column("1: late, cancelled or diverted", isin=[0, 1])
     fold: Series[int] = column("folds are in the order of time", ge=0)
     last: Series[bool] = column("the fold that is the validation set")
     probability: Series[float] = column(
@@ -111,7 +111,7 @@ class TestPredictions(FlightKey):
     __test__ = False  # not a test class, whatever its name
 
     predict_at: Series[Utc] = column("moment of prediction", "UTC")
-    label: Series["int8"] = column("1: late, cancelled or diverted", isin=[0, 1])
+    label: Series[Int8] = column("1: late, cancelled or diverted", isin=[0, 1])
     probability: Series[float] = column("the candidate's probability of label 1", **PROBABILITY)
     act: Series[bool] = column("the candidate's decision")
     probability_of_baseline: Series[float] = column(
@@ -299,7 +299,9 @@ def _refuse(what: str, faults: list[str], data: Any) -> Any:
     from kedro.validation import CheckFailure, DataValidationError
 
     if faults:
-        raise DataValidationError(what, failures=[CheckFailure(fault, check=fault) for fault in faults])
+        raise DataValidationError(
+            what, failures=[CheckFailure(fault, check=fault) for fault in faults]
+        )
     return data
 
 

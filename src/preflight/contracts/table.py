@@ -1,7 +1,7 @@
 """What all contracts share: a strict table, a described column, a rule over several columns."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import pandas as pd
 import pandera.pandas as pa
@@ -50,8 +50,8 @@ def rule(statement: str, *columns: str) -> Callable[[Callable[..., Any]], Any]:
             if broken.empty:
                 return True
             examples = "; ".join(
-                ", ".join(f"{name} {value}" for name, value in row.items())
-                for row in broken.head(3).astype(str).to_dict("records")
+                ", ".join(f"{name} {_short(value)}" for name, value in row.items())
+                for row in broken.head(3).to_dict("records")
             )
             rows = "row" if len(broken) == 1 else "rows"
             raise BrokenRuleError(f"{len(broken):,} {rows}, the first: {examples}")
@@ -60,6 +60,10 @@ def rule(statement: str, *columns: str) -> Callable[[Callable[..., Any]], Any]:
         return pa.dataframe_check(error=statement, ignore_na=False)(check)
 
     return decorate
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 class Table(pa.DataFrameModel):

@@ -162,9 +162,7 @@ def clean_flights(
     )
 
 
-def _scheduled_arrival(
-    raw: pd.DataFrame, departure: pd.Series, timezones: pd.Series
-) -> pd.Series:
+def _scheduled_arrival(raw: pd.DataFrame, departure: pd.Series, timezones: pd.Series) -> pd.Series:
     """Return the scheduled arrival in UTC from the clock at the destination.
 
     The day is rolled forward in local time where the flight would arrive before it departs;

@@ -9,7 +9,9 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline from the raw tables to the primary ones."""
     return Pipeline(
         [
-            Node(nodes.clean_airports, "raw_airports", ["airports", "airports_log"], name="airports"),
+            Node(
+                nodes.clean_airports, "raw_airports", ["airports", "airports_log"], name="airports"
+            ),
             Node(nodes.clean_aircraft, "raw_planes", ["aircraft", "aircraft_log"], name="aircraft"),
             Node(nodes.clean_weather, "raw_weather", ["weather", "weather_log"], name="weather"),
             Node(

@@ -56,13 +56,12 @@ def metrics(
 
 def _models(test_predictions: pd.DataFrame) -> dict[str, str]:
     """Return the suffix of each model's columns, the candidate's first."""
-    names = [name.removeprefix("act_") for name in test_predictions if name.startswith("act_")]
+    columns = map(str, test_predictions)
+    names = [name.removeprefix("act_") for name in columns if name.startswith("act_")]
     return {"candidate": "", **{name: f"_{name}" for name in names}}
 
 
-def _days(
-    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
-) -> tuple[Any, Any]:
+def _days(predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation) -> tuple[Any, Any]:
     """Return each row's day as a number, and how often each replicate draws each day."""
     day, days = day_numbers(framing.split.day(predictions["predict_at"]))
     return day, day_weights(days, evaluation.replicates, evaluation.seed)
@@ -181,7 +180,11 @@ def verdict(
     interval is of the difference, day by day.
     """
     day, weights = _days(test_predictions, framing, evaluation)
-    label, costs, name = test_predictions["label"].to_numpy(), framing.costs, selection["best_baseline"]
+    label, costs, name = (
+        test_predictions["label"].to_numpy(),
+        framing.costs,
+        selection["best_baseline"],
+    )
     saving = costs.saving(label, test_predictions["act"].to_numpy())
     other = costs.saving(label, test_predictions[f"act_{name}"].to_numpy())
     over = interval(1000 * mean_over(saving - other, day, weights), framing.confidence)

@@ -239,9 +239,7 @@ def aircraft_features(
         whole = np.nan_to_num(value).astype(np.int64)
         return Events(route, known, value=whole).at(route, now).mean("value", HISTORY)
 
-    return pd.DataFrame(
-        {"expected_age": mean(age), "expected_seats": mean(seats)}, dtype="float32"
-    )
+    return pd.DataFrame({"expected_age": mean(age), "expected_seats": mean(seats)}, dtype="float32")
 
 
 def previous_leg_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame:
@@ -322,9 +320,7 @@ def labels(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame:
     )
 
 
-def features(
-    flights: pd.DataFrame, predict_at: pd.Series, *groups: pd.DataFrame
-) -> pd.DataFrame:
+def features(flights: pd.DataFrame, predict_at: pd.Series, *groups: pd.DataFrame) -> pd.DataFrame:
     """Return all groups of features side by side, with key and moment of prediction.
 
     Grain: one row per scheduled departure, in the order of `flights`.
@@ -342,8 +338,8 @@ def split(
     embargo, is left out: nobody could have trained on it.
     """
     examples = pd.concat([features, labels], axis=1).sort_values("predict_at", kind="stable")
-    starts = [framing.split.validation_from, framing.split.test_from]
-    part = sum((examples["predict_at"] >= start).astype(int) for start in starts)
+    starts = pd.DatetimeIndex([framing.split.validation_from, framing.split.test_from])
+    part = pd.Series(starts.searchsorted(examples["predict_at"], side="right"), examples.index)
     embargo = pd.Timedelta(hours=framing.split.embargo_hours)
     end = part.map(dict(enumerate(starts))).astype(examples["predict_at"].dtype)
     in_time = examples["label"].notna() & (

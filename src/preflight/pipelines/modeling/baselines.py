@@ -48,9 +48,8 @@ class LookupTable(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.column_stack([1 - rate, rate])
 
     def _key(self, X: pd.DataFrame) -> pd.Series:
-        """Return the looked-up values of each row as one text: a plain dictionary is safe to load."""
-        first, *others = (X[key].astype(str) for key in self.keys)
-        return first.str.cat(others, sep=" ") if others else first
+        """Return the looked-up values of each row as text: a plain dictionary is safe to load."""
+        return X[self.keys[0]].astype(str).str.cat(X[self.keys[1:]].astype(str), sep=" ")
 
     def predict(self, X: pd.DataFrame) -> npt.NDArray[np.int64]:
         """Return the more probable label of each row, shape (n,)."""
@@ -69,7 +68,7 @@ class Rules(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _first(self, X: pd.DataFrame) -> npt.NDArray[np.int64]:
         """Return which condition holds first, and their number where none does, shape (n,)."""
-        holds = [X.eval(condition).to_numpy(dtype=bool) for condition in self.conditions]
+        holds = [np.asarray(X.eval(condition), dtype=bool) for condition in self.conditions]
         return np.select(holds, np.arange(len(holds)), default=len(holds))
 
     def fit(self, X: pd.DataFrame, y: Any) -> Self:

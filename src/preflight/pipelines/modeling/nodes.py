@@ -44,9 +44,7 @@ def folds(
         yield development[known], development[(moment >= start) & (moment < until)]
 
 
-def fit(
-    estimator: Estimator, examples: pd.DataFrame, features: list[str], **params: Any
-) -> Any:
+def fit(estimator: Estimator, examples: pd.DataFrame, features: list[str], **params: Any) -> Any:
     """Return the estimator fitted on the examples."""
     return estimator.build(**params).fit(examples[features], examples["label"])
 
@@ -96,15 +94,20 @@ def search(
     study.enqueue_trial({name: declared[name] for name in modeling.search.space})
     trials = modeling.search.trials
     study.optimize(objective, n_trials=trials, callbacks=[_progress(trials)])
-    best = {"params": study.best_params, "value": study.best_value, "trial": study.best_trial.number}
+    best = {
+        "params": study.best_params,
+        "value": study.best_value,
+        "trial": study.best_trial.number,
+    }
     return best, _trials_table(study.trials)
 
 
 def _suggest(trial: "optuna.Trial", name: str, among: Range) -> Any:
     if isinstance(among, Choice):
         return trial.suggest_categorical(name, among.choices)
-    suggest = trial.suggest_float if isinstance(among, Float) else trial.suggest_int
-    return suggest(name, among.low, among.high, log=among.log)
+    if isinstance(among, Float):
+        return trial.suggest_float(name, among.low, among.high, log=among.log)
+    return trial.suggest_int(name, among.low, among.high, log=among.log)
 
 
 def _progress(trials: int) -> Callable[["optuna.Study", Any], None]:
@@ -135,7 +138,13 @@ def _trials_table(trials: list[Any]) -> pd.DataFrame:
         "folds": [len(t.intermediate_values) for t in trials],
         "params": [json.dumps(t.params) for t in trials],
     }
-    types = {"trial": "int64", "state": "str", "value": "float64", "folds": "int64", "params": "str"}
+    types = {
+        "trial": "int64",
+        "state": "str",
+        "value": "float64",
+        "folds": "int64",
+        "params": "str",
+    }
     return pd.DataFrame(columns).astype(types)
 
 
@@ -150,10 +159,12 @@ def validation_predictions(
     tuned = modeling.candidate.model_copy(
         update={"params": {**modeling.candidate.params, **best_params["params"]}}
     )
-    predictions = []
+    predictions: list[pd.DataFrame] = []
     for train, validation in folds(development, framing, modeling):
         probabilities = {
-            f"probability_{name}": fit(spec, train, features).predict_proba(validation[features])[:, 1]
+            f"probability_{name}": fit(spec, train, features).predict_proba(validation[features])[
+                :, 1
+            ]
             for name, spec in {"candidate": tuned, **modeling.baselines}.items()
         }
         known = validation[[*Features.grain(), "predict_at", "label"]]
@@ -233,9 +244,7 @@ def candidate(
     )
 
 
-def baselines(
-    development: pd.DataFrame, framing: Framing, modeling: Modeling
-) -> dict[str, Bundle]:
+def baselines(development: pd.DataFrame, framing: Framing, modeling: Modeling) -> dict[str, Bundle]:
     """Return each baseline, fitted on train and validation."""
     return {
         name: _bundle(spec, development, framing, {}) for name, spec in modeling.baselines.items()

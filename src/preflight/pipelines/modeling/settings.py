@@ -26,7 +26,7 @@ class Estimator(Strict):
     """An estimator by the path of its class (or of a function that builds it)."""
 
     path: Annotated[str, AfterValidator(_importable)]
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default_factory=dict)
     threshold: float | None = Field(None, description="act above it; None: from the costs")
 
     def build(self, **params: Any) -> Any:
