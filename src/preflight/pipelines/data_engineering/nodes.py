@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from preflight.contracts.raw import clock_minutes
+from preflight.errors import RunError
 
 HOUR = pd.Timedelta(hours=1)
 DAY = pd.Timedelta(days=1)
@@ -113,7 +114,7 @@ def clean_flights(
     no time in the data; when they were known is assumed (see the contract).
 
     Raises:
-        ValueError: a destination is not in `airports` or has no time zone there.
+        RunError: a destination is not in `airports` or has no time zone there.
     """
     raw = raw_flights.sort_values(["time_hour", "minute", "carrier", "flight", "origin"])
     departure = raw["time_hour"] + pd.to_timedelta(raw["minute"], unit="min")
@@ -171,9 +172,9 @@ def _scheduled_arrival(raw: pd.DataFrame, departure: pd.Series, timezones: pd.Se
     zone = raw["dest"].map(timezones)
     if zone.isna().any():
         lost = sorted(raw.loc[zone.isna(), "dest"].unique())
-        raise ValueError(
-            f"raw_flights: destinations {lost} have no time zone in airports; "
-            "add them to raw_airports or to PUERTO_RICO's like in clean_airports"
+        raise RunError(
+            f"Dataset 'raw_flights': destinations {lost} have no time zone in 'airports'. "
+            "Add them to raw_airports, or as clean_airports does for PUERTO_RICO."
         )
     clock = pd.to_timedelta(clock_minutes(raw["sched_arr_time"]), unit="min")
     arrival = pd.Series(pd.NaT, index=raw.index, dtype=departure.dtype)

@@ -36,7 +36,7 @@ def schedule_features(flights: pd.DataFrame) -> pd.DataFrame:
         {
             "hour": local.hour,
             "minute_of_day": local.hour * 60 + local.minute,
-            "weekday": local.dayofweek,
+            "weekday": local.day_of_week,
             "days_to_holiday": _days_to_holiday(local.normalize()),
             "distance": flights["distance"],
             "block_minutes": block,

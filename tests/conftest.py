@@ -1,0 +1,112 @@
+"""Shared by all tests: a small problem of another trade, and what is in `conf`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import settings
+from kedro.config import OmegaConfigLoader
+
+from preflight.framing import Framing
+from preflight.settings import CONFIG_LOADER_ARGS
+
+PROJECT = Path(__file__).parents[1]
+
+# The same examples each time, however slow the machine is.
+settings.register_profile("steady", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("steady")
+
+
+@pytest.fixture(scope="session")
+def conf() -> OmegaConfigLoader:
+    """The shipped configuration, without what a user has in `conf/local`."""
+    arguments = CONFIG_LOADER_ARGS | {"default_run_env": "base"}
+    return OmegaConfigLoader(str(PROJECT / "conf"), **arguments)
+
+
+@pytest.fixture
+def framing_as_written() -> dict[str, Any]:
+    """A framing as it stands in YAML: parcels, of which some break."""
+    return {
+        "objective": "fewer broken parcels",
+        "decision": {
+            "unit": "parcel",
+            "units": "parcels",
+            "act": "pack it twice",
+            "label": "arrives broken",
+        },
+        "prediction": {"lead_minutes": 60, "label_threshold": 0},
+        "costs": {"unit": "euros", "tp": 2, "fp": 1, "fn": 6, "tn": 0},
+        "split": {
+            "timezone": "America/New_York",
+            "validation_from": "2013-03-01T00:00:00-05:00",
+            "test_from": "2013-04-01T00:00:00-04:00",
+            "embargo_hours": 0,
+        },
+        "slices": ["place", "month"],
+        "confidence": 0.9,
+    }
+
+
+@pytest.fixture
+def framing(framing_as_written: dict[str, Any]) -> Framing:
+    return Framing.model_validate(framing_as_written)
+
+
+class Parcels:
+    """What modeling and evaluation ask of the contract of the features."""
+
+    @staticmethod
+    def grain() -> list[str]:
+        return ["parcel"]
+
+    @staticmethod
+    def groups() -> dict[str, list[str]]:
+        return {"content": ["signal", "place"], "weather": ["noise"]}
+
+    @staticmethod
+    def names() -> list[str]:
+        return ["signal", "place", "noise"]
+
+
+@pytest.fixture
+def parcels(monkeypatch: pytest.MonkeyPatch) -> type[Parcels]:
+    """Let modeling and evaluation work on parcels: they know no trade, so any will do."""
+    for stage in ("modeling", "evaluation"):
+        monkeypatch.setattr(f"preflight.pipelines.{stage}.nodes.Features", Parcels)
+    return Parcels
+
+
+def example_parcels(start: str, until: str, rows: int, seed: int = 0) -> pd.DataFrame:
+    """Labelled examples in the order of prediction: `signal` and `place` tell, `noise` doesn't.
+
+    A label is known one to 48 hours after the prediction. `chance` is its true probability.
+    """
+    rng = np.random.default_rng(seed)
+    first, last = pd.Timestamp(start, tz="UTC"), pd.Timestamp(until, tz="UTC")
+    seconds = np.sort(rng.integers(0, int((last - first).total_seconds()), rows))
+    predict_at = (first + pd.to_timedelta(seconds, unit="s")).as_unit("us")
+    place = rng.choice(["north", "south", "west"], rows)
+    signal = rng.normal(size=rows)
+    chance = 1 / (1 + np.exp(-(1.5 * signal + (place == "north") - 1.5)))
+    known_after = pd.to_timedelta(rng.integers(60, 48 * 60, rows), unit="min")
+    return pd.DataFrame(
+        {
+            "parcel": np.arange(rows),
+            "predict_at": predict_at,
+            "label_known_at": (predict_at + known_after).as_unit("us"),
+            "label": (rng.random(rows) < chance).astype("int8"),
+            "signal": signal.astype("float32"),
+            "place": pd.Categorical(place),
+            "noise": rng.normal(size=rows).astype("float32"),
+            "chance": chance,
+        }
+    )
+
+
+@pytest.fixture
+def make_parcels() -> Callable[..., pd.DataFrame]:
+    return example_parcels

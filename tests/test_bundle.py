@@ -1,0 +1,99 @@
+"""A bundle decides by itself: its features by name, its calibration, its threshold."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from preflight.bundle import Bundle, act, calibrated, log_odds, probability
+
+CHANCES = st.lists(st.floats(0, 1), min_size=1, max_size=20).map(np.array)
+
+
+class Weighs:
+    """An estimator that shows what it was given: 0.1 of the first column and 0.01 of the second."""
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        assert list(X.columns) == ["b", "a"]
+        rate = X.to_numpy() @ [0.1, 0.01]
+        return np.column_stack([1 - rate, rate])
+
+
+@pytest.fixture
+def bundle() -> Bundle:
+    return {
+        "estimator": Weighs(),
+        "slope": 1.0,
+        "intercept": 0.0,
+        "threshold": 0.2,
+        "features": ["b", "a"],
+        "provenance": {},
+    }
+
+
+@given(CHANCES)
+def test_a_calibration_that_changes_nothing_gives_the_very_same_numbers(raw: np.ndarray) -> None:
+    assert calibrated(raw, 1.0, 0.0).tobytes() == raw.tobytes()
+
+
+@given(CHANCES, st.floats(0.1, 3), st.floats(-3, 3))
+def test_a_calibration_is_a_line_on_log_odds(
+    raw: np.ndarray, slope: float, intercept: float
+) -> None:
+    inside = np.clip(raw, 0.01, 0.99)
+    found = calibrated(inside, slope, intercept)
+    assert log_odds(found) == pytest.approx(slope * log_odds(inside) + intercept, abs=1e-4)
+
+
+@given(CHANCES, st.floats(0.1, 5), st.floats(-5, 5))
+def test_a_calibration_keeps_the_order_and_stays_a_probability(
+    raw: np.ndarray, slope: float, intercept: float
+) -> None:
+    found = calibrated(np.sort(raw), slope, intercept)
+    assert (np.diff(found) >= 0).all()
+    assert ((found >= 0) & (found <= 1)).all()
+
+
+def test_calibration_by_hand() -> None:
+    assert calibrated(np.array([0.5, 0.8]), 2.0, 0.0) == pytest.approx([0.5, 16 / 17])
+    assert calibrated(np.array([0.5]), 1.0, np.log(3)) == pytest.approx([0.75])
+
+
+def test_certainty_has_finite_log_odds_of_either_sign() -> None:
+    odds = log_odds(np.array([0.0, 0.5, 1.0]))
+    assert odds[1] == 0
+    assert -np.inf < odds[0] < -10
+    assert odds[2] == pytest.approx(-odds[0])
+
+
+def test_acting_needs_more_than_the_threshold(bundle: Bundle) -> None:
+    chance = np.array([np.nextafter(0.2, 0), 0.2, np.nextafter(0.2, 1)])
+    assert act(bundle, chance).tolist() == [False, False, True]
+
+
+def test_a_threshold_of_one_never_acts(bundle: Bundle) -> None:
+    bundle["threshold"] = 1.0
+    assert not act(bundle, np.array([0.0, 1.0])).any()
+
+
+@pytest.mark.parametrize("columns", [["b", "a"], ["a", "b"], ["extra", "a", "more", "b"]])
+def test_features_are_picked_by_name(bundle: Bundle, columns: list[str]) -> None:
+    values: dict[str, Any] = {"a": [1, 2], "b": [3, 4], "extra": [9, 9], "more": ["x", None]}
+    table = pd.DataFrame(values)[columns]
+    assert probability(bundle, table) == pytest.approx([0.31, 0.42])
+
+
+def test_a_missing_feature_is_an_error_that_names_it(bundle: Bundle) -> None:
+    with pytest.raises(KeyError, match="b"):
+        probability(bundle, pd.DataFrame({"a": [1.0]}))
+
+
+def test_probabilities_are_calibrated(bundle: Bundle) -> None:
+    bundle |= {"slope": 2.0, "intercept": 0.5}
+    raw = np.array([0.31])
+    found = probability(bundle, pd.DataFrame({"a": [1.0], "b": [3.0]}))
+    assert found == pytest.approx(calibrated(raw, 2.0, 0.5))
+    assert found != pytest.approx(raw)

@@ -1,0 +1,194 @@
+"""Every figure is scikit-learn's, on the data and in each replicate; intervals know of days."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from preflight import intervals
+from preflight.framing import Costs
+from preflight.intervals import average_precision, day_weights, interval, mean_over, roc_auc
+
+COSTS = Costs(unit="euros", tp=1, fp=1, fn=5, tn=0)
+
+
+class Case(NamedTuple):
+    """Labels and probabilities of the rows of a few days."""
+
+    label: np.ndarray
+    probability: np.ndarray
+    day: np.ndarray
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Many ties, days that hold one label only, certain probabilities that may be wrong."""
+    days, rows = draw(st.integers(1, 6)), draw(st.integers(6, 40))
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    probability = rng.random(rows).round(draw(st.sampled_from([0, 1, 8])))
+    label = (rng.random(rows) < draw(st.sampled_from([0.1, 0.5, 0.9]))).astype(np.int64)
+    day = np.concatenate([np.arange(days), rng.integers(0, days, rows - days)])
+    return Case(label, probability, day)
+
+
+def figures_of(case: Case, seed: int = 1, confidence: float = 0.9) -> dict[str, Any]:
+    weights = day_weights(case.day.max() + 1, 120, seed)
+    act = case.probability > COSTS.threshold
+    return intervals.figures(*case[:2], act, case.day, weights, COSTS, confidence)
+
+
+def loss_per_row(case: Case, day: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return mean_over(intervals.log_loss(case.label, case.probability), day, weights)
+
+
+def square_per_row(case: Case, day: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return mean_over((case.probability - case.label) ** 2, day, weights)
+
+
+def auc_of(case: Case, day: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return roc_auc(case.label, case.probability, day, weights)
+
+
+def precision_of(case: Case, day: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return average_precision(case.label, case.probability, day, weights)
+
+
+def sk_log_loss(label: np.ndarray, probability: np.ndarray, **weight: Any) -> float:
+    return sk.log_loss(label, probability, labels=[0, 1], **weight)
+
+
+SAME = [
+    (auc_of, sk.roc_auc_score, {0, 1}),
+    (precision_of, sk.average_precision_score, {1}),
+    (loss_per_row, sk_log_loss, set()),
+    (square_per_row, sk.brier_score_loss, set()),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs", "needs"), SAME)
+@given(case=cases())
+def test_each_replicate_is_scikit_learns_figure_with_the_days_as_weights(
+    ours: Callable[..., np.ndarray], theirs: Callable[..., float], needs: set[int], case: Case
+) -> None:
+    weights = day_weights(case.day.max() + 1, 4, seed=3)
+    found = ours(case, case.day, weights)
+    assert found.shape == (5,)
+    for value, drawn in zip(found, weights, strict=True):
+        weight = drawn[case.day]
+        if needs <= set(case.label[weight > 0]):
+            expected = theirs(case.label, case.probability, sample_weight=weight)
+            assert value == pytest.approx(expected, rel=1e-9, abs=1e-12)
+        else:
+            assert np.isnan(value)
+
+
+@given(cases())
+def test_the_figures_are_scikit_learns_on_the_data(case: Case) -> None:
+    assume({0, 1} <= set(case.label))
+    found = {name: value["mean"] for name, value in figures_of(case).items()}
+    label, probability, _ = case
+    act = probability > 0.2
+    paid = np.select([act, label == 1], [1, 5], default=0).sum()
+    assert found == pytest.approx(
+        {
+            "roc_auc": sk.roc_auc_score(label, probability),
+            "average_precision": sk.average_precision_score(label, probability),
+            "log_loss": sk.log_loss(label, probability),
+            "brier": sk.brier_score_loss(label, probability),
+            "value_per_1000": 1000 * (5 * label.sum() - paid) / len(label),
+        }
+    )
+
+
+@given(cases())
+def test_bounds_are_in_order_and_come_together(case: Case) -> None:
+    for name, figure in figures_of(case).items():
+        assert list(figure) == ["mean", "low", "high"], name
+        missing = {bound is None for bound in figure.values()}
+        assert missing == {True} or (missing == {False} and figure["low"] <= figure["high"]), name
+
+
+@pytest.mark.parametrize(("only", "undefined"), [(0, {"roc_auc", "average_precision"}),
+                                                  (1, {"roc_auc"})])  # fmt: skip
+def test_what_one_label_alone_does_not_define_is_none(only: int, undefined: set[str]) -> None:
+    case = Case(np.full(8, only), np.linspace(0, 1, 8), np.arange(8) % 3)
+    figures = figures_of(case)
+    nothing = {"mean": None, "low": None, "high": None}
+    assert {name for name, figure in figures.items() if figure == nothing} == undefined
+
+
+def test_the_first_row_of_weights_is_the_data_themselves() -> None:
+    weights = day_weights(5, 100, seed=0)
+    assert weights.shape == (101, 5)
+    assert (weights[0] == 1).all()
+    assert (weights.sum(axis=1) == 5).all()
+    assert (weights[1:] == 0).any(axis=0).all()
+
+
+def test_every_day_is_drawn_as_often_as_any_other() -> None:
+    share = day_weights(4, 4000, seed=0)[1:].mean(axis=0)
+    assert share == pytest.approx(np.ones(4), abs=0.06)
+
+
+def test_a_seed_reproduces_and_another_gives_other_bounds() -> None:
+    rng = np.random.default_rng(0)
+    case = Case(rng.integers(0, 2, 200), rng.random(200), np.arange(200) % 20)
+    assert figures_of(case, seed=1) == figures_of(case, seed=1)
+    other = figures_of(case, seed=2)
+    for name, figure in figures_of(case, seed=1).items():
+        assert figure["mean"] == other[name]["mean"]
+        assert figure["low"] != other[name]["low"], name
+
+
+def test_an_interval_is_the_first_value_and_the_quantiles_of_the_others() -> None:
+    replicates = np.array([40.0, *range(101), np.nan])
+    assert interval(replicates, 0.9) == pytest.approx({"mean": 40, "low": 5, "high": 95})
+    assert interval(replicates, 0.5) == pytest.approx({"mean": 40, "low": 25, "high": 75})
+
+
+def test_days_are_numbered_in_their_order_from_zero() -> None:
+    day = pd.Series(pd.to_datetime(["2013-01-03", "2013-01-01", "2013-01-03"]))
+    number, days = intervals.day_numbers(day)
+    assert number.tolist() == [1, 0, 1]
+    assert days == 2
+
+
+def test_a_mean_weighs_rows_not_days() -> None:
+    value, day = np.array([1.0, 1.0, 1.0, 5.0]), np.array([0, 0, 0, 1])
+    weights = np.array([[1, 1], [2, 0], [0, 2], [1, 3]])
+    assert mean_over(value, day, weights).tolist() == [2, 1, 5, 3]
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    rng = np.random.default_rng(0)
+    case = Case(rng.integers(0, 2, 60), rng.random(60).round(1), np.arange(60) % 7)
+    order = rng.permutation(60)
+    shuffled = figures_of(Case(*(column[order] for column in case)))
+    for name, figure in figures_of(case).items():
+        assert shuffled[name] == pytest.approx(figure), name
+
+
+def test_a_bootstrap_over_days_covers_the_truth_where_one_over_rows_does_not() -> None:
+    rng = np.random.default_rng(0)
+    days, rows_a_day, replications, truth = 40, 20, 120, 3.0
+    day = np.repeat(np.arange(days), rows_a_day)
+    covered = {"days": 0, "rows": 0}
+    over_days = day_weights(days, 150, seed=1)
+    over_rows = day_weights(len(day), 150, seed=1)
+    for _ in range(replications):
+        value = truth + rng.normal(size=days)[day] + rng.normal(size=len(day))
+        for name, unit, weights in (
+            ("days", day, over_days),
+            ("rows", np.arange(len(day)), over_rows),
+        ):
+            found = interval(mean_over(value, unit, weights), 0.9)
+            assert found["low"] is not None
+            assert found["high"] is not None
+            covered[name] += found["low"] <= truth <= found["high"]
+    assert covered["days"] / replications == pytest.approx(0.9, abs=0.08)
+    assert covered["rows"] / replications < 0.6

@@ -1,0 +1,215 @@
+"""Trailing windows give what a slow and plain loop over the events gives."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from preflight.windows import NEVER, Events, codes, minutes
+
+DAY = 24 * 60
+
+
+class Case(NamedTuple):
+    """Events, questions, and an order in which to shuffle each."""
+
+    key: np.ndarray
+    time: np.ndarray
+    value: np.ndarray
+    asked_key: np.ndarray
+    asked_time: np.ndarray
+    window: int
+    shuffled: np.ndarray
+    asked_shuffled: np.ndarray
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Few keys and moments, so that boundaries are hit, moments tie and keys lack events."""
+    start = draw(st.sampled_from([1, 22_600_000]))
+    key, moment = st.integers(0, 3), st.integers(start, start + 30)
+    event = st.tuples(key, st.one_of(moment, st.just(NEVER)), st.integers(-5, 5))
+    events = draw(st.lists(event, max_size=25))
+    asked = draw(st.lists(st.tuples(key, moment), min_size=1, max_size=25))
+    columns = np.array(events, dtype=np.int64).reshape(-1, 3).T
+    return Case(
+        *columns,
+        *np.array(asked, dtype=np.int64).T,
+        draw(st.integers(1, 40)),
+        np.array(draw(st.permutations(range(len(events)))), dtype=np.int64),
+        np.array(draw(st.permutations(range(len(asked)))), dtype=np.int64),
+    )
+
+
+def in_window(case: Case, window: float) -> list[list[tuple[int, int]]]:
+    """(time, value) of the events in (t - window, t] for each question, in order."""
+    events = list(zip(case.key, case.time, case.value, strict=True))
+    return [
+        sorted(
+            (time, value)
+            for key, time, value in events
+            if key == asked and time != NEVER and t - window < time <= t
+        )
+        for asked, t in zip(case.asked_key, case.asked_time, strict=True)
+    ]
+
+
+def answers(case: Case) -> dict[str, Any]:
+    window = Events(case.key, case.time, value=case.value).at(case.asked_key, case.asked_time)
+    return {
+        "count": window.count(case.window),
+        "count of all": window.count(),
+        "sum": window.sum("value", case.window),
+        "mean": window.mean("value", case.window),
+        "last": window.last("value", case.window),
+    }
+
+
+@given(cases())
+def test_every_answer_is_that_of_a_loop_over_the_events(case: Case) -> None:
+    found = answers(case)
+    inside = in_window(case, case.window)
+    values = [[value for _, value in events] for events in inside]
+    assert found["count"].tolist() == [len(events) for events in inside]
+    assert found["count of all"].tolist() == [len(events) for events in in_window(case, np.inf)]
+    assert found["sum"].tolist() == [sum(some) for some in values]
+    nothing = np.nan
+    np.testing.assert_array_equal(
+        found["mean"], [sum(some) / len(some) if some else nothing for some in values]
+    )
+    np.testing.assert_array_equal(found["last"], [some[-1] if some else nothing for some in values])
+
+
+@given(cases())
+def test_the_order_of_events_and_questions_does_not_matter(case: Case) -> None:
+    events, asked = case.shuffled, case.asked_shuffled
+    shuffled = Case(
+        case.key[events], case.time[events], case.value[events],
+        case.asked_key[asked], case.asked_time[asked], *case[5:],
+    )  # fmt: skip
+    before, after = answers(case), answers(shuffled)
+    for name, answer in before.items():
+        np.testing.assert_array_equal(after[name], answer[asked], err_msg=name)
+
+
+def one_key(*times: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros(len(times), dtype=np.int64), np.array(times)
+
+
+@pytest.mark.parametrize("values", [[1, 9, 5], [9, 5, 1], [5, 1, 9]])
+def test_a_tie_at_one_moment_does_not_depend_on_row_order(values: list[int]) -> None:
+    window = Events(*one_key(7, 7, 7), value=np.array(values)).at(*one_key(7))
+    assert window.last("value", 5).tolist() == [9]
+
+
+def test_a_window_is_open_at_its_start_and_closed_at_its_end() -> None:
+    events = Events(*one_key(100), value=np.array([1]))
+    assert events.at(*one_key(99, 100, 109, 110)).count(10).tolist() == [0, 1, 1, 0]
+
+
+def test_what_never_happened_is_left_out_of_everything() -> None:
+    events = Events(*one_key(NEVER, 5, NEVER), value=np.array([100, 1, 100]))
+    window = events.at(*one_key(5, 4))
+    assert window.count().tolist() == [1, 0]
+    assert window.sum("value", 10).tolist() == [1, 0]
+    np.testing.assert_array_equal(window.last("value", 10), [1, np.nan])
+
+
+def test_without_any_event_there_is_nothing_to_count() -> None:
+    empty = np.array([], dtype=np.int64)
+    window = Events(empty, empty, value=empty).at(*one_key(5, 6))
+    assert window.count(10).tolist() == window.count().tolist() == [0, 0]
+    assert window.sum("value", 10).tolist() == [0, 0]
+    assert np.isnan([window.mean("value", 10), window.last("value", 10)]).all()
+
+
+def test_without_any_question_there_is_no_answer() -> None:
+    empty = np.array([], dtype=np.int64)
+    window = Events(*one_key(5), value=np.array([1])).at(empty, empty)
+    assert [len(window.count(10)), len(window.last("value", 10))] == [0, 0]
+
+
+def test_the_first_window_of_a_key_never_reaches_into_the_key_before_it() -> None:
+    far = 253_402_300_799  # seconds to the end of the year 9999
+    window = Events(np.array([0, 0]), np.array([1, far]), value=np.array([7, 7])).at(
+        np.array([1]), np.array([1])
+    )
+    assert window.count().tolist() == window.count(400 * DAY).tolist() == [0]
+    assert window.sum("value", 400 * DAY).tolist() == [0]
+    assert np.isnan(window.last("value", 400 * DAY)).all()
+
+
+def test_one_question_after_another_gives_what_each_gives_alone() -> None:
+    events = Events(*one_key(1, 5, 9), value=np.array([1, 2, 4]))
+    window = events.at(*one_key(9))
+    asked = [window.sum("value", w).item() for w in (1, 5, 100, 1)]
+    assert asked == [4, 6, 7, 4]
+
+
+def test_shares_of_booleans_are_counted() -> None:
+    late = np.array([True, True, False])
+    window = Events(*one_key(1, 2, 3), late=late).at(*one_key(3))
+    assert window.sum("late", 10).tolist() == [2]
+    assert window.mean("late", 10).tolist() == [2 / 3]
+
+
+def test_totals_of_a_part_of_history_are_those_of_all_of_it() -> None:
+    rng = np.random.default_rng(0)
+    time, value = np.sort(rng.integers(0, 10_000, 500)), rng.integers(-999, 999, 500)
+    key, late = np.zeros(500, dtype=np.int64), time > 5_000
+    asked = one_key(9_000, 9_999)
+    all_of_it = Events(key, time, value=value).at(*asked).mean("value", 3_000)
+    a_part = Events(key[late], time[late], value=value[late]).at(*asked).mean("value", 3_000)
+    assert a_part.tobytes() == all_of_it.tobytes()
+
+
+COMBINATIONS = st.lists(
+    st.tuples(st.sampled_from(["a", "b", None]), st.sampled_from([1.0, 2.0, np.nan])), min_size=1
+)
+
+
+@given(COMBINATIONS)
+def test_codes_are_dense_and_the_same_for_the_same_combination(rows: list[Any]) -> None:
+    table = pd.DataFrame(rows, columns=["text", "number"])
+    found = codes(table["text"].astype("category"), table["number"])
+    combinations = [(text, None if np.isnan(number) else number) for text, number in rows]
+    code_of = dict(zip(combinations, found.tolist(), strict=True))
+    assert [code_of[one] for one in combinations] == found.tolist()
+    assert sorted(code_of.values()) == list(range(len(set(combinations))))
+
+
+def test_a_combination_is_not_the_sum_of_its_parts() -> None:
+    one = pd.Series(["a", "a", "ab", "b"])
+    other = pd.Series(["bc", "c", "c", "a"])
+    assert len(set(codes(one, other))) == 4
+    assert codes(one).tolist() == [0, 0, 1, 2]
+
+
+def test_too_many_keys_are_refused_with_the_names_of_their_columns() -> None:
+    half = np.arange(2048)
+    route = pd.Series(np.repeat(half, 2048), name="route")
+    parcel = pd.Series(np.tile(half, 2048), name="parcel")
+    with pytest.raises(ValueError, match=r"4,194,304 distinct keys of \['route', 'parcel'\]"):
+        codes(route, parcel)
+    assert codes(route[1:], parcel[1:]).max() == 4_194_302
+
+
+def test_the_largest_key_has_room_for_its_times() -> None:
+    key, time = np.array([4_194_302, 4_194_301]), np.array([2_000_000_000, 2_000_000_000])
+    assert Events(key, time).at(key, time + 5).count(10).tolist() == [1, 1]
+    assert Events(key, time).at(key, time + 5).count().tolist() == [1, 1]
+
+
+@given(st.datetimes(pd.Timestamp("1970-01-01"), pd.Timestamp("2100-01-01")))
+def test_minutes_are_whole_minutes_whatever_the_microseconds(moment: Any) -> None:
+    moments = pd.Series([moment]).dt.as_unit("us").dt.tz_localize("UTC")
+    since = moment - pd.Timestamp("1970-01-01").to_pydatetime()
+    assert minutes(moments).tolist() == [int(since.total_seconds() // 60)]
+
+
+def test_a_missing_moment_is_never() -> None:
+    moments = pd.Series(["2013-01-01T00:00:59.999999Z", None], dtype="datetime64[us, UTC]")
+    assert minutes(moments).tolist() == [pd.Timestamp("2013-01-01").value // 60_000_000_000, NEVER]
