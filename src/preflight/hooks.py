@@ -139,7 +139,9 @@ class ProgressHooks:
             verdict = catalog.load("verdict")
             log.info("\n%s: %s.", verdict["decision"].upper(), "; ".join(verdict["reasons"]))
         if "report" in pipeline.all_outputs():
-            log.info("Report:  %s", Path(catalog["report"]._get_load_path()).relative_to(Path.cwd()))
+            log.info(
+                "Report:  %s", Path(catalog["report"]._get_load_path()).relative_to(Path.cwd())
+            )
             log.info("Next:    make viz   (walk from any number in it to the raw data)")
 
 

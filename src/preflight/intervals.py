@@ -1,9 +1,9 @@
 """Figures of a model with intervals, from a bootstrap over whole days.
 
-Flights of one day share its weather, so days are drawn, not rows (a block bootstrap: Künsch 1989;
-percentile intervals: Efron and Tibshirani 1993). A replicate is a weight for each day. Every
-figure is written as sums over days, or pairs of days, so that all replicates are one product of
-matrices: a thousand of them cost less than fitting a tree.
+Rows of one day share what made it a good or a bad day, so days are drawn, not rows (a block
+bootstrap: Künsch 1989; percentile intervals: Efron and Tibshirani 1993). A replicate is a weight
+for each day. Every figure is written as sums over days, or pairs of days, so that all replicates
+are one product of matrices: a thousand of them cost less than fitting a tree.
 """
 
 from typing import TypedDict

@@ -91,7 +91,8 @@ def clean_weather(raw_weather: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame
     )
     weather = pd.concat([known, readings], axis=1)
     weather = weather.sort_values(["hour_start", "origin"], ignore_index=True)
-    hours = raw_weather["origin"].nunique() * 24 * 365
+    span = (raw_weather["time_hour"].max() - raw_weather["time_hour"].min()) / HOUR + 1
+    hours = int(span) * raw_weather["origin"].nunique()
     return weather, _found(
         "weather",
         len(raw_weather),

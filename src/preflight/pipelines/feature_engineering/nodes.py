@@ -11,6 +11,7 @@ import pandas as pd
 from pandas.tseries.holiday import USFederalHolidayCalendar
 
 from preflight.contracts.raw import ORIGINS
+from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.windows import NEVER, Events, Floats, Ints, Window, codes, minutes
 
@@ -336,6 +337,9 @@ def split(
 
     A part ends where the next begins. An example whose label was not known by then, plus the
     embargo, is left out: nobody could have trained on it.
+
+    Raises:
+        RunError: a part would be empty.
     """
     examples = pd.concat([features, labels], axis=1).sort_values("predict_at", kind="stable")
     starts = pd.DatetimeIndex([framing.split.validation_from, framing.split.test_from])
@@ -350,6 +354,12 @@ def split(
         examples[in_time & (part == i)].reset_index(drop=True).astype({"label": "int8"})
         for i in range(len(names))
     ]
+    if empty := [name for name, part in zip(names, parts, strict=True) if part.empty]:
+        raise RunError(
+            f"The split leaves {' and '.join(empty)} without examples: the data have moments of "
+            f"prediction from {examples['predict_at'].min()} to {examples['predict_at'].max()}. "
+            "Choose framing.split.validation_from and test_from between them."
+        )
     summary = pd.DataFrame(
         {
             "part": names,

@@ -1,9 +1,9 @@
 """The parameters of modeling, typed: candidates, baselines, search and its budget."""
 
 from importlib import import_module
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from preflight.framing import Strict
 
@@ -77,6 +77,22 @@ class Search(Strict):
     earlier_folds: list[Fold]
 
 
+def _fault(name: str, among: Range, declared: dict[str, Any]) -> str | None:
+    """Return what is wrong with a searched parameter, or None."""
+    if isinstance(among, Choice):
+        allowed, where = declared.get(name) in among.choices, f"one of {among.choices}"
+    elif among.low >= among.high or (among.log and among.low <= 0):
+        return f"{name}: {among.low} to {among.high} is no range" + " of logarithms" * among.log
+    else:
+        allowed = among.low <= declared.get(name, among.low) <= among.high
+        where = f"between {among.low} and {among.high}"
+    if name not in declared:
+        return f"{name} is searched but not in candidate.params, where the search begins"
+    return (
+        None if allowed else f"{name}: candidate.params has {declared[name]}, which is not {where}"
+    )
+
+
 class Modeling(Strict):
     """All parameters of the pipeline."""
 
@@ -85,3 +101,11 @@ class Modeling(Strict):
     search: Search
     baselines: dict[str, Estimator] = Field(min_length=1)
     calibration_gain: float = Field(ge=0)
+
+    @model_validator(mode="after")
+    def search_begins_inside_its_space(self) -> Self:
+        """Refuse a space with an empty range, or one that the declared parameters are not in."""
+        checked = [_fault(n, r, self.candidate.params) for n, r in self.search.space.items()]
+        if faults := [fault for fault in checked if fault]:
+            raise ValueError("the search space is not usable: " + "; ".join(faults))
+        return self

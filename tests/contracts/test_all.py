@@ -1,0 +1,114 @@
+"""What holds of every contract there is, and of each that is added."""
+
+import inspect
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+import pytest
+
+from preflight import contracts
+from preflight.contracts import Features, Flights, Labels, Weather
+from preflight.contracts.table import Table
+
+EVERY = {name: getattr(contracts, name) for name in contracts.__all__}
+TABLES = [one for one in EVERY.values() if isinstance(one, type) and issubclass(one, Table)]
+OTHERS = {name: one for name, one in EVERY.items() if one not in TABLES}
+READ_FROM_TEXT = "preflight.contracts.raw"  # the only place where types are given
+WITHOUT_KEY = [Labels]  # row by row beside the features
+NUMBERED = {"weekday", "previous_state"}  # features that count nothing: they number states
+
+
+def schema(contract: type[Table]) -> pa.DataFrameSchema:
+    return contract.to_schema()
+
+
+def test_contracts_are_found() -> None:
+    assert len(TABLES) > 10
+    assert {"verdict", "metrics", "candidate"} <= set(OTHERS)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_no_table_validates_all_the_same(name: str) -> None:
+    assert list(inspect.signature(EVERY[name].validate).parameters)[-1] == "data"
+
+
+@pytest.mark.parametrize("contract", TABLES)
+def test_a_table_drops_nothing_unseen(contract: type[Table]) -> None:
+    assert schema(contract).strict is True  # "filter" would drop a column without a word
+    assert schema(contract).drop_invalid_rows is False
+    assert not any(column.drop_invalid_rows for column in schema(contract).columns.values())
+
+
+@pytest.mark.parametrize("contract", TABLES)
+def test_types_are_given_where_text_is_read_and_nowhere_else(contract: type[Table]) -> None:
+    reads_text = contract.__module__ == READ_FROM_TEXT
+    assert schema(contract).coerce is reads_text
+    assert all(column.coerce in (False, reads_text) for column in schema(contract).columns.values())
+
+
+@pytest.mark.parametrize("contract", [one for one in TABLES if one not in WITHOUT_KEY])
+def test_a_table_has_a_key_that_is_never_missing(contract: type[Table]) -> None:
+    assert contract.grain()
+    assert [schema(contract).columns[name].nullable for name in contract.grain()] == [
+        False for _ in contract.grain()
+    ]
+
+
+@pytest.mark.parametrize("contract", TABLES)
+def test_grain_and_every_column_are_described(contract: type[Table]) -> None:
+    assert contract.__doc__ is not None
+    assert contract.__doc__.startswith(("One row per ", "Features with "))
+    assert [name for name, one in contract.columns().items() if not one["description"]] == []
+
+
+@pytest.mark.parametrize("contract", TABLES)
+def test_every_column_has_a_type(contract: type[Table]) -> None:
+    assert [name for name, one in schema(contract).columns.items() if one.dtype is None] == []
+
+
+@pytest.mark.parametrize("contract", [Flights, Weather, Features])
+def test_every_measured_number_has_a_unit(contract: type[Table]) -> None:
+    numbers = {
+        name for name, one in schema(contract).columns.items() if str(one.dtype).startswith("float")
+    }
+    assert numbers
+    without = {name for name in numbers if "unit" not in contract.columns()[name]}
+    assert without == numbers & NUMBERED
+
+
+@pytest.mark.parametrize("contract", TABLES)
+def test_a_moment_has_its_time_zone(contract: type[Table]) -> None:
+    moments = {name: one for name, one in contract.columns().items() if one.get("unit") == "UTC"}
+    types = {name: str(one.dtype) for name, one in schema(contract).columns.items()}
+    assert {name for name, kind in types.items() if "datetime" in kind} == set(moments)
+    assert {types[name] for name in moments} <= {"datetime64[us, UTC]"}
+
+
+@pytest.mark.parametrize("contract", TABLES)
+def test_known_at_names_a_moment_of_the_same_table(contract: type[Table]) -> None:
+    columns = contract.columns()
+    named = {one["known_at"] for one in columns.values() if "known_at" in one}
+    of_the_table = (getattr(contract.Config, "metadata", None) or {}).get("known_at", "in advance")
+    named |= {of_the_table} - {"in advance"}
+    assert {columns[name]["unit"] for name in named} <= {"UTC"}
+
+
+@pytest.mark.parametrize("contract", TABLES)
+def test_an_empty_table_of_the_declared_types_is_accepted_by_every_rule(
+    contract: type[Table],
+) -> None:
+    empty = pd.DataFrame(
+        {
+            name.strip("^$").replace(".+", "x"): pd.Series([], dtype=one.dtype.type)
+            for name, one in schema(contract).columns.items()
+        }
+    )
+    assert len(contract.validate(empty, lazy=True)) == 0
+
+
+def test_the_features_of_a_model_are_the_grouped_columns_in_order() -> None:
+    grouped = [name for names in Features.groups().values() for name in names]
+    assert Features.names() == grouped
+    assert set(grouped) == {n for n, one in Features.columns().items() if "group" in one}
+    assert len(grouped) == len(np.unique(grouped)) > 0

@@ -1,0 +1,281 @@
+"""Each result has a contract that refuses a planted defect and passes its clean twin."""
+
+import re
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from kedro.validation import DataValidationError
+from pandera.errors import SchemaErrors
+from sklearn.dummy import DummyClassifier
+
+from preflight import contracts
+from preflight.contracts import (
+    CalibrationCurve,
+    Features,
+    Figure,
+    Html,
+    Importance,
+    Slices,
+    TestPredictions,
+    Trials,
+    ValidationPredictions,
+)
+from preflight.contracts.table import Table
+
+INTERVAL = {"mean": 5.0, "low": 1.0, "high": 9.0}
+UNDEFINED = {"mean": None, "low": None, "high": None}
+MODEL = dict.fromkeys(["roc_auc", "average_precision", "log_loss", "brier", "value_per_1000"])
+
+
+def fitted() -> DummyClassifier:
+    return DummyClassifier().fit([[0], [0]], [0, 1])
+
+
+def bundle(**changes: Any) -> dict[str, Any]:
+    return {
+        "estimator": fitted(),
+        "slope": 1.0,
+        "intercept": 0.0,
+        "threshold": 0.2,
+        "features": Features.names(),
+        "provenance": {"estimator": "sklearn.dummy.DummyClassifier"},
+    } | changes
+
+
+def clean(contract: str) -> Any:
+    """A document that its contract passes."""
+    return deepcopy(
+        {
+            "best_params": {"params": {"depth": 3}, "value": 12.5, "trial": 0},
+            "selection": {
+                "values": {"candidate": 3.0, "lookup": 2.0, "never": 0.0},
+                "best_baseline": "lookup",
+                "calibration": {"slope": 1.0, "intercept": 0.0, "log_loss_without": 0.5},
+            },
+            "candidate": bundle(),
+            "baselines": {"lookup": bundle(), "never": bundle(threshold=1)},
+            "metrics": {
+                "candidate": dict.fromkeys(MODEL, INTERVAL),
+                "never": dict.fromkeys(MODEL, INTERVAL) | {"roc_auc": UNDEFINED},
+            },
+            "verdict": {
+                "decision": "ship",
+                "reasons": ["it saves more"],
+                "value": {
+                    "unit": "euros",
+                    "costs": {"tp": 1, "fp": 1, "fn": 5, "tn": 0},
+                    "per_1000": 400.0,
+                    "over_baseline": {"baseline": "lookup", **INTERVAL},
+                },
+                "limits": [{"name": "latency", "limit": 100, "measured": 20, "ok": True}],
+            },
+        }[contract]
+    )
+
+
+DOCUMENTS = ["best_params", "selection", "candidate", "baselines", "metrics", "verdict"]
+
+
+def planted(document: Any, path: str, value: Any) -> Any:
+    """The document with a value replaced, or removed where it is the ellipsis."""
+    *way, last = path.split(".")
+    section = document
+    for name in way:
+        section = section[int(name) if name.isdigit() else name]
+    if value is ...:
+        del section[last]
+    else:
+        section[last] = value
+    return document
+
+
+@pytest.mark.parametrize("contract", DOCUMENTS)
+def test_a_clean_document_passes_unchanged(contract: str) -> None:
+    document = clean(contract)
+    assert getattr(contracts, contract).validate(document) is document
+
+
+@pytest.mark.parametrize(
+    ("contract", "path", "value", "sentence"),
+    [
+        ("best_params", "params", ..., "Field required"),
+        ("best_params", "value", "high", "valid number"),
+        ("selection", "best_baseline", "candidate", "'candidate' is not a baseline"),
+        ("selection", "best_baseline", "other", "'other' is not a baseline"),
+        ("selection", "calibration.slope", 0, "greater than 0"),
+        ("selection", "calibration.log_loss_without", -0.1, "greater than or equal to 0"),
+        ("candidate", "estimator", DummyClassifier(), "the estimator is not fitted"),
+        ("candidate", "features", ["signal"], r"\['signal'\] are not in the contract Features"),
+        ("candidate", "slope", -1.0, "greater than 0"),
+        ("candidate", "threshold", 1.1, "less than or equal to 1"),
+        ("candidate", "provenance", {}, "at least 1 item"),
+        ("candidate", "preprocessing", fitted(), "not permitted"),
+        ("baselines", "never.estimator", DummyClassifier(), "the estimator is not fitted"),
+        ("baselines", "never.threshold", ..., "Field required"),
+        ("metrics", "candidate", ..., "needs 'candidate' and at least one baseline"),
+        ("metrics", "never", ..., "needs 'candidate' and at least one baseline"),
+        ("metrics", "never.brier", ..., "Field required"),
+        ("metrics", "candidate.gini", INTERVAL, "not permitted"),
+        ("metrics", "never.brier", INTERVAL | {"low": 9.5}, "low 9.5 is above high 9.0"),
+        ("metrics", "never.brier", INTERVAL | {"low": None}, "both bounds or none"),
+        ("metrics", "never.brier", INTERVAL | {"high": None}, "both bounds or none"),
+        ("verdict", "decision", "maybe", "'ship' or 'hold'"),
+        ("verdict", "reasons", [], "at least 1 item"),
+        ("verdict", "value.over_baseline.low", 0.0, "not better than the baseline"),
+        ("verdict", "value.over_baseline.low", -3.0, "not better than the baseline"),
+        ("verdict", "value.over_baseline.low", 10.0, "low 10.0 is above high 9.0"),
+        ("verdict", "value.over_baseline.baseline", ..., "Field required"),
+        ("verdict", "limits.0.ok", False, "ships, but breaks a limit"),
+        ("verdict", "value.costs.fn", ..., "Field required"),
+    ],
+)
+def test_a_planted_defect_is_refused(contract: str, path: str, value: Any, sentence: str) -> None:
+    with pytest.raises(DataValidationError) as error:
+        getattr(contracts, contract).validate(planted(clean(contract), path, value))
+    (fault,) = error.value.failures
+    assert re.search(sentence, fault.message)
+
+
+@pytest.mark.parametrize("defect", [{"low": -3.0}, {"low": None, "high": None}])
+def test_a_model_that_is_not_clearly_better_may_be_held(defect: dict[str, Any]) -> None:
+    document = clean("verdict")
+    document["value"]["over_baseline"] |= defect
+    with pytest.raises(DataValidationError):
+        contracts.verdict.validate(document)
+    document["decision"] = "hold"
+    assert contracts.verdict.validate(document) is document
+
+
+def slices() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "by": ["place", "place"],
+            "slice": ["north", "west"],
+            "rows": [3, 4],
+            "label_rate": [0.1, 0.2],
+            "predicted": [0.1, 0.2],
+            "value_per_1000": [50.0, -10.0],
+            "value_low": [10.0, -20.0],
+            "value_high": [90.0, 0.0],
+            "roc_auc": [0.7, None],
+            "roc_auc_low": [0.6, None],
+            "roc_auc_high": [0.8, None],
+        }
+    ).astype({"by": "str", "slice": "str"})
+
+
+def curve() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "bin": [0, 1],
+            "rows": [10, 10],
+            "predicted": [0.1, 0.4],
+            "observed": [0.1, 0.5],
+            "low": [0.0, 0.3],
+            "high": [0.2, 0.6],
+        }
+    )
+
+
+def importance() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "feature": ["a", "b"],
+            "group": ["one", "one"],
+            "log_loss": [0.1, 0.0],
+            "low": [0.09, -0.01],
+            "high": [0.11, 0.01],
+        }
+    ).astype({"feature": "str", "group": "str"})
+
+
+def trials() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "trial": [0, 1],
+            "state": ["complete", "pruned"],
+            "value": [3.0, None],
+            "folds": [2, 1],
+            "params": ["{}", "{}"],
+        }
+    ).astype({"state": "str", "params": "str"})
+
+
+TABLES: dict[Any, Callable[[], pd.DataFrame]] = {
+    Slices: slices,
+    CalibrationCurve: curve,
+    Importance: importance,
+    Trials: trials,
+}
+
+
+@pytest.mark.parametrize("contract", TABLES)
+def test_a_clean_table_passes_unchanged(contract: Any) -> None:
+    table = TABLES[contract]()
+    pd.testing.assert_frame_equal(contract.validate(table, lazy=True), table)
+
+
+@pytest.mark.parametrize(
+    ("contract", "defect", "check"),
+    [
+        (Slices, {"value_low": [10.0, 1.0]}, "bounds are in order"),
+        (Slices, {"slice": ["north", "north"]}, "multiple_fields_uniqueness"),
+        (Slices, {"rows": [3, 0]}, "greater_than(0)"),
+        (Slices, {"label_rate": [0.1, 1.2]}, "less_than_or_equal_to(1)"),
+        (CalibrationCurve, {"low": [0.0, 0.7]}, "bounds are in order"),
+        (CalibrationCurve, {"bin": [1, 1]}, "multiple_fields_uniqueness"),
+        (CalibrationCurve, {"observed": [0.1, -0.1]}, "greater_than_or_equal_to(0)"),
+        (Importance, {"feature": ["a", "a"]}, "multiple_fields_uniqueness"),
+        (Importance, {"low": [0.09, None]}, "not_nullable"),
+        (Trials, {"state": ["complete", "running"]}, "isin(['complete', 'pruned', 'fail'])"),
+        (Trials, {"trial": [0, 0]}, "multiple_fields_uniqueness"),
+    ],
+)
+def test_a_planted_defect_in_a_table_is_the_only_one_found(
+    contract: Any, defect: dict[str, Any], check: str
+) -> None:
+    with pytest.raises(SchemaErrors) as error:
+        contract.validate(TABLES[contract]().assign(**defect), lazy=True)
+    assert set(error.value.failure_cases["check"]) == {check}
+
+
+@pytest.mark.parametrize("contract", [TestPredictions, ValidationPredictions])
+def test_predictions_need_the_columns_of_the_design(contract: type[Table]) -> None:
+    assert {"predict_at", "label"} <= set(contract.columns())
+    assert all(contract.to_schema().columns[name].required for name in contract.columns())
+
+
+def test_a_figure_has_something_to_show_and_a_title() -> None:
+    figure = go.Figure(go.Bar(x=["a"], y=[1]), layout={"title": {"text": "Bars"}})
+    assert Figure().validate(figure) is figure
+    with pytest.raises(DataValidationError) as error:
+        Figure().validate(go.Figure())
+    assert [fault.check for fault in error.value.failures] == ["has no title", "shows nothing"]
+
+
+PAGE = "<html><body><img src='data:image/png;base64,AA'></body></html>\n"
+
+
+def test_a_page_that_is_whole_and_loads_nothing_passes() -> None:
+    assert Html().validate(PAGE) is PAGE
+
+
+@pytest.mark.parametrize(
+    ("page", "faults"),
+    [
+        (PAGE[:30], ["is cut short"]),
+        (PAGE.replace("<body>", '<script src="https://a.org/b.js"></script>'),
+         ["loads something from elsewhere"]),
+        ('<link href="http://a.org/b.css">', ["is cut short", "loads something from elsewhere"]),
+    ],
+)  # fmt: skip
+def test_a_page_that_is_cut_short_or_needs_the_network_is_refused(
+    page: str, faults: list[str]
+) -> None:
+    with pytest.raises(DataValidationError) as error:
+        Html().validate(page)
+    assert [fault.check for fault in error.value.failures] == faults

@@ -1,0 +1,219 @@
+"""A broken contract is told in full, once, and in words; a fault of the program is not hidden."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, DatasetError
+from kedro.validation import DataValidationError, ParameterValidationError, instantiate_model
+from pandera.typing import Series
+from pydantic import Field
+
+from preflight.contracts.table import Document, DocumentContract, Table, column, rule
+from preflight.errors import RunError, explain
+from preflight.manifest import ManifestError
+
+
+class Boxes(Table):
+    """One row per box."""
+
+    number: Series[int] = column("the box")
+    least: Series[float] = column("least weight", "kg", ge=0, le=100)
+    most: Series[float] = column("most weight", "kg", nullable=True)
+    kind: Series[str] = column("kind of box", isin=["crate", "bag"])
+
+    class Config:
+        """The key."""
+
+        unique = ["number"]  # noqa: RUF012
+
+    @rule("least is not above most", "least", "most")
+    def in_order(cls, t: pd.DataFrame) -> pd.Series:
+        return ~(t["least"] > t["most"])
+
+
+class RawBoxes(Boxes):
+    """One row per box, read from text."""
+
+    class Config:
+        """Types are given here."""
+
+        coerce = True
+
+
+class Label(Document):
+    """A document."""
+
+    weight: float = Field(gt=0)
+    to: str
+
+
+label = DocumentContract(Label)
+
+
+def boxes(rows: int = 6) -> pd.DataFrame:
+    return pd.DataFrame({"number": range(rows), "least": 1.0, "most": 2.0, "kind": "bag"})
+
+
+def told(data: Any, contract: str = "Boxes") -> list[str]:
+    """The lines of the message when the data are saved under a contract; none if they hold."""
+    entry = {"type": "MemoryDataset", "validator": f"{__name__}.{contract}"}
+    try:
+        DataCatalog.from_config({"boxes": entry}).save("boxes", data)
+    except DataValidationError as error:
+        return (explain(error) or "").splitlines()
+    return []
+
+
+def failures(data: Any, contract: str = "Boxes") -> list[str]:
+    """The lines of the message that each tell a failure, sorted."""
+    return sorted(line[4:] for line in told(data, contract) if line.startswith("  - "))
+
+
+BOTH = pytest.mark.parametrize("contract", ["Boxes", "RawBoxes"])
+
+
+@BOTH
+def test_data_that_hold_are_saved(contract: str) -> None:
+    assert told(boxes(), contract) == []
+
+
+def test_the_message_names_dataset_moment_contract_and_what_to_do() -> None:
+    first, failure, last = told(boxes().assign(kind="box"))
+    assert first == "Dataset 'boxes', before it was written, breaks its contract Boxes:"
+    assert failure.startswith("  - column kind ")
+    assert f"change {__name__}.Boxes if the data are right" in last
+
+
+def test_a_fault_of_what_was_read_says_so(tmp_path: Path) -> None:
+    boxes().drop(columns="most").to_csv(tmp_path / "boxes.csv", index=False)
+    entry = {
+        "type": "pandas.CSVDataset",
+        "filepath": str(tmp_path / "boxes.csv"),
+        "validator": f"{__name__}.RawBoxes",
+    }
+    with pytest.raises(DataValidationError) as error:
+        DataCatalog.from_config({"boxes": entry}).load("boxes")
+    message = explain(error.value)
+    assert message is not None
+    assert message.startswith("Dataset 'boxes', as read, breaks its contract RawBoxes:\n")
+    assert "  - column most is missing\n" in message
+
+
+@BOTH
+def test_a_missing_column_is_one_failure_though_a_rule_needs_it(contract: str) -> None:
+    assert failures(boxes().drop(columns="most"), contract) == ["column most is missing"]
+
+
+@BOTH
+def test_an_extra_column_is_one_failure(contract: str) -> None:
+    assert failures(boxes().assign(more=1), contract) == ["column more is not in the contract"]
+
+
+@BOTH
+def test_a_renamed_column_is_both_missing_and_extra(contract: str) -> None:
+    assert failures(boxes().rename(columns={"kind": "sort"}), contract) == [
+        "column kind is missing",
+        "column sort is not in the contract",
+    ]
+
+
+def test_a_number_as_text_is_one_failure_with_the_texts_that_are_no_numbers() -> None:
+    least = ["1", "2", "three", "4", "five", "6"]
+    (failure,) = failures(boxes().assign(least=least), "RawBoxes")
+    assert "column least has values that are not float64: 2 values, e.g. three, five" in failure
+
+
+def test_values_out_of_range_are_counted_and_three_are_shown() -> None:
+    table = boxes(3000).assign(most=500.0)
+    table.loc[1000:, "least"] = range(101, 2101)
+    table["most"] = 5000.0
+    (failure,) = failures(table)
+    assert failure.startswith("column least breaks 'less_than_or_equal_to(100)': 2,000 values, ")
+    assert failure.endswith("e.g. 101.0, 102.0, 103.0")
+
+
+def test_a_single_bad_value_is_told_in_the_singular() -> None:
+    (failure,) = failures(boxes().assign(kind=["bag"] * 5 + ["box"]))
+    assert failure.endswith(": 1 value, e.g. box")
+
+
+def test_missing_values_are_counted() -> None:
+    table = boxes()
+    table.loc[[1, 4], "kind"] = None
+    (failure,) = failures(table)
+    assert failure.startswith("column kind has missing values: 2 values")
+
+
+@BOTH
+def test_a_key_that_is_not_unique_is_one_failure_with_examples(contract: str) -> None:
+    (failure,) = failures(boxes().assign(number=[0, 1, 2, 2, 4, 5]), contract)
+    assert failure.startswith("column number is part of a key that is not unique: 2 ")
+    assert failure.endswith("e.g. 2, 2")
+
+
+@BOTH
+def test_a_broken_rule_is_one_failure_with_count_and_rows(contract: str) -> None:
+    table = boxes().assign(most=[0.5, 0.25, 2, 2, 2, 2])
+    assert failures(table, contract) == [
+        "rule 'least is not above most': 2 rows, the first: least 1, most 0.5; least 1, most 0.25"
+    ]
+
+
+@BOTH
+def test_all_failures_are_told_at_once_and_each_once(contract: str) -> None:
+    table = boxes().drop(columns="kind").assign(more=1, number=0, least=[-1, -2, 3, 3, 3, 3])
+    found = failures(table.astype({"least": "float64"}), contract)
+    assert [failure.split(":")[0] for failure in found] == [
+        "column kind is missing",
+        "column least breaks 'greater_than_or_equal_to(0)'",
+        "column more is not in the contract",
+        "column number is part of a key that is not unique",
+        "rule 'least is not above most'",
+    ]
+
+
+def test_a_document_tells_all_its_faults() -> None:
+    assert told({"weight": 1, "to": "me"}, "label") == []
+    found = failures({"weight": -1, "from": "you"}, "label")
+    assert len(found) == 3
+    assert all(any(name in failure for failure in found) for name in ("weight", "from", "to"))
+    assert "-1" in found[2]
+
+
+def test_what_is_no_table_at_all_is_told() -> None:
+    (failure,) = failures("a text")
+    assert failure
+
+
+def test_a_wrong_parameter_is_told_without_remarks_for_programmers() -> None:
+    with pytest.raises(ParameterValidationError) as error:
+        instantiate_model("label", {"weight": -1, "to": "me"}, Label)
+    message = explain(error.value)
+    assert message is not None
+    assert "weight" in message
+    assert "greater than 0" in message
+    assert "pydantic.dev" not in message
+    assert "[type=" not in message
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: RunError("no model"), "no model"),
+        (lambda: ManifestError(["a.csv has changed"]), "a.csv has changed"),
+        (lambda: DatasetError("no such file"), "no such file"),
+    ],
+)
+def test_what_a_user_can_put_right_is_told(make: Callable[[], Exception], words: str) -> None:
+    message = explain(make())
+    assert message is not None
+    assert words in message
+
+
+@pytest.mark.parametrize("fault", [ValueError, KeyError, TypeError, AssertionError, MemoryError])
+def test_a_fault_of_the_program_is_left_to_its_traceback(fault: type[Exception]) -> None:
+    assert explain(fault("dataset")) is None
+    assert explain(KeyboardInterrupt()) is None

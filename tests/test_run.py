@@ -1,0 +1,331 @@
+"""Whole runs as a user starts them, on a small copy of the project; good input and bad."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+from preflight import manifest
+from preflight.errors import RunError, explain
+from preflight.pipeline_registry import register_pipelines
+
+ROOT = Path(__file__).parents[1]
+Tables = dict[str, pd.DataFrame]
+FILES = {
+    "flights": "flights.csv.zip",
+    "weather": "weather.csv",
+    "planes": "planes.csv",
+    "airports": "airports.csv",
+    "airlines": "airlines.csv",
+}
+# Seven weeks, a sixth of the carriers' flights, a small model: a whole run in seconds.
+SPLIT = {
+    "split": {
+        "validation_from": "2013-02-04T00:00:00-05:00",
+        "test_from": "2013-02-11T00:00:00-05:00",
+    }
+}
+SMALL = {
+    "framing": SPLIT,
+    "modeling": {
+        "candidate": {"params": {"max_iter": 20, "min_samples_leaf": 50}},
+        "search": {
+            "trials": 2,
+            "earlier_folds": [
+                {"start": "2013-01-21T00:00:00-05:00", "until": "2013-02-04T00:00:00-05:00"}
+            ],
+            "space": {"max_iter": {"low": 10, "high": 30}},
+        },
+    },
+    "evaluation": {"replicates": 200, "importance_rows": 500},
+}
+
+
+def read(name: str) -> pd.DataFrame:
+    return pd.read_csv(ROOT / "data/01_raw" / FILES[name])
+
+
+@pytest.fixture(scope="session")
+def small_tables() -> Tables:
+    tables = {name: read(name) for name in FILES}
+    for name in ("flights", "weather"):
+        tables[name] = tables[name][tables[name]["time_hour"] < "2013-02-18"]
+    tables["flights"] = tables["flights"][tables["flights"]["carrier"].isin(["B6", "EV", "US"])]
+    return tables
+
+
+Project = Callable[..., Path]
+
+
+@pytest.fixture
+def project(tmp_path: Path, small_tables: Tables) -> Project:
+    """A copy of the project on small data; `**changed` tables take the place of the good ones."""
+
+    def make(**changed: pd.DataFrame) -> Path:
+        for name in ("src", "conf"):
+            shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("local"))
+        for name in ("pyproject.toml", ".telemetry"):
+            (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+        (tmp_path / "conf/local").mkdir()
+        raw = tmp_path / "data/01_raw"
+        raw.mkdir(parents=True)
+        for name, table in {**small_tables, **changed}.items():
+            table.to_csv(raw / FILES[name], index=False)
+        manifest.accept(raw)
+        text = (raw / manifest.MANIFEST).read_text().replace(manifest.UNFILLED, "a test")
+        (raw / manifest.MANIFEST).write_text(text)
+        return tmp_path
+
+    return make
+
+
+def run(
+    project: Path, *pipelines: str, params: dict[str, Any] | None = None, **options: Any
+) -> str:
+    """Run the pipelines (all by default) and return the version of the run."""
+    bootstrap_project(project)
+    with KedroSession.create(project, runtime_params=params) as session:
+        session.run(pipeline_names=list(pipelines) or None, **options)
+        return session.session_id
+
+
+def saved(project: Path) -> dict[str, list[str]]:
+    """The versions on disk of each dataset."""
+    versions: dict[str, list[str]] = {}
+    for path in sorted((project / "data").glob("0[2-8]*/**/*")):
+        if path.is_file():
+            versions.setdefault(path.name, []).append(path.parent.name)
+    return versions
+
+
+def change(column: str, to: Callable[[pd.Series], Any]) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    return lambda table: table.assign(**{column: to(table[column])})
+
+
+def shift_hour(text: pd.Series) -> pd.Series:
+    return (pd.to_datetime(text) + pd.Timedelta(hours=1)).dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+DEFECTS = {
+    "a missing column": (
+        "flights", lambda t: t.drop(columns="dep_delay"), ["column dep_delay is missing"],
+    ),
+    "a renamed column": (
+        "weather",
+        lambda t: t.rename(columns={"visib": "visibility"}),
+        ["column visib is missing", "column visibility is not in the contract"],
+    ),
+    "an extra column": (
+        "planes", lambda t: t.assign(owner="x"), ["column owner is not in the contract"],
+    ),
+    "a number as text": (
+        "flights",
+        change("distance", lambda d: d.astype(object).where(d.index != d.index[7], "far")),
+        ["column distance has values that are not int64: 1 value, e.g. far"],
+    ),
+    "Fahrenheit turned Celsius": (
+        "weather",
+        lambda t: t.assign(temp=(t["temp"] - 32) / 1.8, dewp=(t["dewp"] - 32) / 1.8),
+        ["rule 'humid follows from temp and dewp in °F'"],
+    ),
+    "duplicate keys": (
+        "flights", lambda t: pd.concat([t, t.tail(2)]), ["part of a key that is not unique: 4"],
+    ),
+    "a shifted clock": (
+        "weather", change("time_hour", shift_hour), ["rule 'time_hour is the local date and hour'"],
+    ),
+    "delays that do not fit the clocks": (
+        "flights",
+        change("dep_delay", lambda d: d + 1),
+        ["rule 'dep_delay is dep_time less sched_dep_time, modulo a day'"],
+    ),
+    "an unknown airport": (
+        "flights", change("origin", lambda o: o.replace("JFK", "IDL")), ["breaks 'isin("],
+    ),
+    "missing values in a key": (
+        "airlines",
+        change("carrier", lambda c: c.where(c != "UA")),
+        ["column carrier has missing values: 1 value"],
+    ),
+    "several at once": (
+        "weather",
+        lambda t: t.assign(precip=-1.0, humid=200.0, time_hour=shift_hour(t["time_hour"])),
+        ["column precip breaks", "column humid breaks", "rule 'time_hour is"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_bad_input_stops_the_run_before_anything_is_made_from_it(
+    defect: str, project: Project, small_tables: Tables
+) -> None:
+    table, spoil, words = DEFECTS[defect]
+    where = project(**{table: spoil(small_tables[table])})
+    with pytest.raises(Exception) as stopped:
+        run(where, "data_engineering", "feature_engineering")
+    message = explain(stopped.value) or ""
+    assert f"Dataset 'raw_{table}', as read, breaks its contract" in message
+    for word in words:
+        assert word in message
+    made_from = {"planes": ["aircraft"], "airlines": ["cleaning"]}.get(table, [table])
+    for name in [*made_from, "features", "train", "test"]:
+        assert f"{name}.parquet" not in saved(where)
+
+
+def test_the_clean_twin_of_all_these_passes(project: Project) -> None:
+    where = project()
+    version = run(where, "data_engineering", "feature_engineering", params={"framing": SPLIT})
+    made = {"flights", "weather", "aircraft", "airports", "features", "train", "validation", "test"}
+    assert made <= {name.removesuffix(".parquet") for name in saved(where)}
+    assert {v for versions in saved(where).values() for v in versions} == {version}
+
+
+@pytest.mark.parametrize("change", ["missing", "changed"])
+def test_a_raw_file_that_is_not_the_one_in_the_manifest_stops_the_run(
+    change: str, project: Project
+) -> None:
+    where = project()
+    file = where / "data/01_raw/weather.csv"
+    file.unlink() if change == "missing" else file.write_bytes(file.read_bytes() + b"\n")
+    with pytest.raises(manifest.ManifestError, match=f"weather.csv .*{change}"):
+        run(where, "data_engineering")
+    assert not saved(where)
+
+
+def test_a_split_that_leaves_a_part_empty_is_told(project: Project) -> None:
+    with pytest.raises(RunError, match="leaves validation and test without examples"):
+        run(project(), "data_engineering", "feature_engineering")
+
+
+def kedro(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "kedro", *arguments],
+        cwd=project,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_on_the_command_line_an_error_is_a_message_and_not_a_traceback(
+    project: Project, small_tables: Tables
+) -> None:
+    where = project(planes=small_tables["planes"].assign(seats=0))
+    done = kedro(where, "run", "--pipelines", "data_engineering")
+    assert done.returncode == 1
+    assert "column seats breaks 'greater_than_or_equal_to(1)': 3,322 values" in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_a_contract_that_does_not_exist_stops_the_run_at_its_start(project: Project) -> None:
+    where = project()
+    catalog = where / "conf/base/catalog/feature_engineering.yml"
+    catalog.write_text(catalog.read_text().replace("contracts.SplitSummary", "contracts.Splits"))
+    done = kedro(where, "run", "--pipelines", "data_engineering")
+    assert done.returncode == 1
+    assert "split_summary: Could not import validator" in done.stderr
+    assert not saved(where)
+
+
+def test_parameters_that_make_no_sense_are_told_all_at_once_before_any_node(
+    project: Project,
+) -> None:
+    where = project()
+    wrong = "framing.costs.fn=1,framing.confidence=2,modeling.search.space.max_iter.low=900"
+    done = kedro(where, "run", "--params", wrong)
+    assert done.returncode == 1
+    for words in ("nothing to learn", "confidence", "max_iter: 900 to 300 is no range"):
+        assert words in done.stderr
+    assert done.stderr.count("nothing to learn") == 1
+    assert "Traceback" not in done.stderr
+    assert not saved(where)
+
+
+def test_contracts_switched_off_are_told_loudly(project: Project) -> None:
+    done = kedro(
+        project(), "run", "--pipelines", "data_engineering", KEDRO_DATASET_VALIDATION="false"
+    )
+    assert "no contract is enforced" in done.stderr
+
+
+def test_two_runs_leave_both_complete_and_the_second_repeats_the_first(project: Project) -> None:
+    where = project()
+    first, second = (run(where, params=SMALL) for _ in range(2))
+    for name, versions in saved(where).items():
+        assert versions == [first, second], name
+    for name in ("metrics.json", "verdict.json", "selection.json", "best_params.json"):
+        one, two = (
+            next((where / "data").glob(f"*/{name}/{version}/{name}")).read_bytes()
+            for version in (first, second)
+        )
+        assert one == two
+
+
+def test_the_run_ends_with_the_decision_its_interval_the_report_and_what_comes_next(
+    project: Project,
+) -> None:
+    where = project()
+    (where / "params.json").write_text(json.dumps({"run": {"params": SMALL}}))
+    done = kedro(where, "run", "--config", "params.json")
+    assert done.returncode == 0, done.stderr
+    *_, decision, report, following = done.stderr.strip().splitlines()
+    verdict = json.loads(next(where.glob("data/08_reporting/verdict.json/*/*")).read_text())
+    over = verdict["value"]["over_baseline"]
+    assert decision.startswith(verdict["decision"].upper())
+    assert over["baseline"] in decision
+    assert f"{over['low']:.0f} to {over['high']:.0f}" in decision
+    assert (where / report.split()[-1]).is_file()
+    assert following.startswith("Next:")
+    assert "Warning" not in done.stderr
+
+
+def test_a_run_reads_what_it_wrote_though_another_writes_a_newer_version(project: Project) -> None:
+    where = project()
+    bootstrap_project(where)
+    version = run(where, "data_engineering")
+    newer = where / "data/03_primary/aircraft.parquet/2999-01-01T00.00.00.000Z/aircraft.parquet"
+    newer.parent.mkdir()
+    newer.write_bytes(b"not for this run")
+    # The same nodes again, with the newer version there before they read what they write.
+    assert run(where, "data_engineering") > version
+
+
+def test_test_never_reaches_modeling() -> None:
+    pipelines = register_pipelines()
+    before = pipelines["__default__"].to_outputs("candidate", "baselines", "selection")
+    assert "test" in pipelines["__default__"].all_outputs()
+    read_by = {node.name for node in before.nodes if "test" in node.inputs}
+    assert read_by == set()
+    openers = {n.name for n in pipelines["__default__"].nodes if "test" in n.inputs}
+    assert openers
+    assert all(name.startswith("evaluation.") for name in openers)
+
+
+def test_only_the_example_knows_of_flights() -> None:
+    """conf, contracts and the two first pipelines are what a user replaces."""
+    generic = [
+        path
+        for path in (ROOT / "src/preflight").rglob("*")
+        if path.suffix in {".py", ".j2", ".html"}
+        and not {"contracts", "data_engineering", "feature_engineering"} & set(path.parts)
+    ]
+    words = re.compile(r"flights?\b(?<!pre.)|airport|carrier|weather|aircraft", re.IGNORECASE)
+    found = {
+        f"{path.name}: {line.strip()}"
+        for path in generic
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if words.search(re.sub("preflight", "", line, flags=re.IGNORECASE))
+    }
+    assert len(generic) > 10
+    assert found == set()
