@@ -1,6 +1,7 @@
 """Shared by all tests: a small problem of another trade, and what is in `conf`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -27,33 +28,37 @@ def conf() -> OmegaConfigLoader:
     return OmegaConfigLoader(str(PROJECT / "conf"), **arguments)
 
 
+# Parcels, of which some break: modeling and evaluation know no trade, so any will do.
+FRAMING: dict[str, Any] = {
+    "objective": "fewer broken parcels",
+    "decision": {
+        "unit": "parcel",
+        "units": "parcels",
+        "act": "pack it twice",
+        "label": "arrives broken",
+    },
+    "prediction": {"lead_minutes": 60, "label_threshold": 0},
+    "costs": {"unit": "euros", "tp": 2, "fp": 1, "fn": 6, "tn": 0},
+    "split": {
+        "timezone": "America/New_York",
+        "validation_from": "2013-03-01T00:00:00-05:00",
+        "test_from": "2013-04-01T00:00:00-04:00",
+        "embargo_hours": 0,
+    },
+    "slices": ["place", "month"],
+    "confidence": 0.9,
+}
+
+
 @pytest.fixture
 def framing_as_written() -> dict[str, Any]:
-    """A framing as it stands in YAML: parcels, of which some break."""
-    return {
-        "objective": "fewer broken parcels",
-        "decision": {
-            "unit": "parcel",
-            "units": "parcels",
-            "act": "pack it twice",
-            "label": "arrives broken",
-        },
-        "prediction": {"lead_minutes": 60, "label_threshold": 0},
-        "costs": {"unit": "euros", "tp": 2, "fp": 1, "fn": 6, "tn": 0},
-        "split": {
-            "timezone": "America/New_York",
-            "validation_from": "2013-03-01T00:00:00-05:00",
-            "test_from": "2013-04-01T00:00:00-04:00",
-            "embargo_hours": 0,
-        },
-        "slices": ["place", "month"],
-        "confidence": 0.9,
-    }
+    """A framing as it stands in YAML."""
+    return deepcopy(FRAMING)
 
 
-@pytest.fixture
-def framing(framing_as_written: dict[str, Any]) -> Framing:
-    return Framing.model_validate(framing_as_written)
+@pytest.fixture(scope="session")
+def framing() -> Framing:
+    return Framing.model_validate(FRAMING)
 
 
 class Parcels:
@@ -72,12 +77,13 @@ class Parcels:
         return ["signal", "place", "noise"]
 
 
-@pytest.fixture
-def parcels(monkeypatch: pytest.MonkeyPatch) -> type[Parcels]:
-    """Let modeling and evaluation work on parcels: they know no trade, so any will do."""
-    for stage in ("modeling", "evaluation"):
-        monkeypatch.setattr(f"preflight.pipelines.{stage}.nodes.Features", Parcels)
-    return Parcels
+@pytest.fixture(scope="module")
+def parcels() -> Iterator[type[Parcels]]:
+    """Let modeling and evaluation read the contract of parcels."""
+    with pytest.MonkeyPatch.context() as patch:
+        for stage in ("modeling", "evaluation"):
+            patch.setattr(f"preflight.pipelines.{stage}.nodes.Features", Parcels)
+        yield Parcels
 
 
 def example_parcels(start: str, until: str, rows: int, seed: int = 0) -> pd.DataFrame:
@@ -107,6 +113,6 @@ def example_parcels(start: str, until: str, rows: int, seed: int = 0) -> pd.Data
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_parcels() -> Callable[..., pd.DataFrame]:
     return example_parcels

@@ -1,5 +1,6 @@
 """A broken contract is told in full, once, and in words; a fault of the program is not hidden."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -150,8 +151,7 @@ def test_missing_values_are_counted() -> None:
 @BOTH
 def test_a_key_that_is_not_unique_is_one_failure_with_examples(contract: str) -> None:
     (failure,) = failures(boxes().assign(number=[0, 1, 2, 2, 4, 5]), contract)
-    assert failure.startswith("column number is part of a key that is not unique: 2 ")
-    assert failure.endswith("e.g. 2, 2")
+    assert re.search(r"number .*not unique: 2 \w+, e\.g\. 2\W+2", failure)
 
 
 @BOTH
@@ -166,13 +166,17 @@ def test_a_broken_rule_is_one_failure_with_count_and_rows(contract: str) -> None
 def test_all_failures_are_told_at_once_and_each_once(contract: str) -> None:
     table = boxes().drop(columns="kind").assign(more=1, number=0, least=[-1, -2, 3, 3, 3, 3])
     found = failures(table.astype({"least": "float64"}), contract)
-    assert [failure.split(":")[0] for failure in found] == [
+    expected = [
         "column kind is missing",
-        "column least breaks 'greater_than_or_equal_to(0)'",
         "column more is not in the contract",
-        "column number is part of a key that is not unique",
-        "rule 'least is not above most'",
+        "column least breaks 'greater_than_or_equal_to(0)': 2 values, e.g. -1.0, -2.0",
+        "number .*not unique: 6",
+        "rule 'least is not above most': 4 rows, the first: least 3, most 2",
     ]
+    assert len(found) == len(expected)
+    for failure in expected:
+        pattern = failure if "*" in failure else re.escape(failure)
+        assert len([told for told in found if re.search(pattern, told)]) == 1, failure
 
 
 def test_a_document_tells_all_its_faults() -> None:

@@ -1,5 +1,6 @@
 """Whole runs as a user starts them, on a small copy of the project; good input and bad."""
 
+import functools
 import json
 import os
 import re
@@ -12,12 +13,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import skops.io
+import yaml
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from preflight import manifest
 from preflight.errors import RunError, explain
-from preflight.pipeline_registry import register_pipelines
+from preflight.pipeline_registry import STAGES, register_pipelines
 
 ROOT = Path(__file__).parents[1]
 Tables = dict[str, pd.DataFrame]
@@ -67,26 +70,36 @@ def small_tables() -> Tables:
 Project = Callable[..., Path]
 
 
+def copy_of_the_project(where: Path, tables: Tables) -> Path:
+    for name in ("src", "conf"):
+        shutil.copytree(ROOT / name, where / name, ignore=shutil.ignore_patterns("local"))
+    for name in ("pyproject.toml", ".telemetry"):
+        (where / name).write_bytes((ROOT / name).read_bytes())
+    (where / "conf/local").mkdir()
+    raw = where / "data/01_raw"
+    raw.mkdir(parents=True)
+    for name, table in tables.items():
+        table.to_csv(raw / FILES[name], index=False)
+    manifest.accept(raw)
+    text = (raw / manifest.MANIFEST).read_text().replace(manifest.UNFILLED, "a test")
+    (raw / manifest.MANIFEST).write_text(text)
+    return where
+
+
 @pytest.fixture
 def project(tmp_path: Path, small_tables: Tables) -> Project:
     """A copy of the project on small data; `**changed` tables take the place of the good ones."""
+    return lambda **changed: copy_of_the_project(tmp_path, {**small_tables, **changed})
 
-    def make(**changed: pd.DataFrame) -> Path:
-        for name in ("src", "conf"):
-            shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("local"))
-        for name in ("pyproject.toml", ".telemetry"):
-            (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-        (tmp_path / "conf/local").mkdir()
-        raw = tmp_path / "data/01_raw"
-        raw.mkdir(parents=True)
-        for name, table in {**small_tables, **changed}.items():
-            table.to_csv(raw / FILES[name], index=False)
-        manifest.accept(raw)
-        text = (raw / manifest.MANIFEST).read_text().replace(manifest.UNFILLED, "a test")
-        (raw / manifest.MANIFEST).write_text(text)
-        return tmp_path
 
-    return make
+@pytest.fixture(scope="session")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, small_tables: Tables
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A small project after `kedro run`, and what the command printed."""
+    where = copy_of_the_project(tmp_path_factory.mktemp("finished"), small_tables)
+    (where / "params.json").write_text(json.dumps({"run": {"params": SMALL}}))
+    return where, kedro(where, "run", "--config", "params.json")
 
 
 def run(
@@ -273,21 +286,69 @@ def test_two_runs_leave_both_complete_and_the_second_repeats_the_first(project: 
 
 
 def test_the_run_ends_with_the_decision_its_interval_the_report_and_what_comes_next(
-    project: Project,
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
-    where = project()
-    (where / "params.json").write_text(json.dumps({"run": {"params": SMALL}}))
-    done = kedro(where, "run", "--config", "params.json")
+    where, done = finished
     assert done.returncode == 0, done.stderr
     *_, decision, report, following = done.stderr.strip().splitlines()
     verdict = json.loads(next(where.glob("data/08_reporting/verdict.json/*/*")).read_text())
     over = verdict["value"]["over_baseline"]
     assert decision.startswith(verdict["decision"].upper())
-    assert over["baseline"] in decision
+    assert over["baseline"].replace("_", " ") in decision
     assert f"{over['low']:.0f} to {over['high']:.0f}" in decision
     assert (where / report.split()[-1]).is_file()
     assert following.startswith("Next:")
+    assert len(done.stderr.strip().splitlines()) <= 12
     assert "Warning" not in done.stderr
+
+
+def catalog_of(project: Path) -> Any:
+    bootstrap_project(project)
+    with KedroSession.create(project) as session:
+        return session.load_context().catalog
+
+
+@pytest.mark.parametrize("model", ["candidate", "baselines"])
+def test_a_model_file_loads_with_the_types_trusted_and_needs_each_of_them(
+    model: str, finished: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    where, _ = finished
+    file = next((where / "data/06_models").glob(f"{model}.skops/*/{model}.skops"))
+    conf = yaml.safe_load((ROOT / "conf/base/catalog/modeling.yml").read_text())
+    trusted = conf[model]["load_args"]["trusted"]
+    assert sorted(skops.io.get_untrusted_types(file=file)) == sorted(trusted)
+    assert catalog_of(where).load(model)
+
+
+def test_a_model_file_that_would_run_a_command_is_not_loaded(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    where = shutil.copytree(finished[0], tmp_path / "copy")
+    file = next((where / "data/06_models").glob("candidate.skops/*/candidate.skops"))
+    skops.io.dump({"estimator": functools.partial(os.system, "echo owned")}, file)
+    with pytest.raises(Exception, match="Untrusted types found"):
+        catalog_of(where).load("candidate")
+
+
+def test_kedro_viz_builds_its_site_with_folded_stages_layers_and_previews(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    where, _ = finished
+    done = kedro(where, "viz", "build", "--include-previews")
+    assert done.returncode == 0, done.stderr
+    graph = json.loads((where / "build/api/main").read_text())
+    assert {"raw", "primary", "feature", "model_input", "models", "reporting"} <= set(
+        graph["layers"]
+    )
+    stages = {node["name"] for node in graph["nodes"] if node["type"] == "modularPipeline"}
+    assert stages >= set(STAGES)
+    previews = {}
+    for node in graph["nodes"]:
+        if node["type"] == "data":
+            told = json.loads((where / "build/api/nodes" / node["id"]).read_text())
+            previews[node["name"]] = told.get("preview")
+    for name in ("raw_flights", "flights", "features", "cleaning", "metrics", "slices"):
+        assert previews[name], name
 
 
 def test_a_run_reads_what_it_wrote_though_another_writes_a_newer_version(project: Project) -> None:

@@ -213,3 +213,9 @@ def test_minutes_are_whole_minutes_whatever_the_microseconds(moment: Any) -> Non
 def test_a_missing_moment_is_never() -> None:
     moments = pd.Series(["2013-01-01T00:00:59.999999Z", None], dtype="datetime64[us, UTC]")
     assert minutes(moments).tolist() == [pd.Timestamp("2013-01-01").value // 60_000_000_000, NEVER]
+
+
+def test_whole_numbers_written_as_short_floats_are_summed_exactly() -> None:
+    value = np.array([2**24, 1, 1], dtype="float32")
+    window = Events(*one_key(1, 2, 3), value=value).at(*one_key(3))
+    assert window.sum("value", 10).tolist() == [2**24 + 2]

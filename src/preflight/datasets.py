@@ -14,5 +14,6 @@ class ParquetTable(ParquetDataset):  # type: ignore[misc]
     def preview(self, nrows: int = 5) -> TablePreview:
         """Return the first rows as Kedro-Viz wants them, by columns and rows."""
         table = super().preview(nrows)
-        table["data"] = [[None if cell is pd.NaT else cell for cell in row] for row in table["data"]]
+        rows = table["data"]
+        table["data"] = [[None if cell is pd.NaT else cell for cell in row] for row in rows]
         return table

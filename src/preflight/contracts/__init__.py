@@ -3,10 +3,9 @@
 from preflight.contracts.features import Examples, Features, Labels, SplitSummary
 from preflight.contracts.primary import Aircraft, Airports, Cleaning, Flights, Weather
 from preflight.contracts.raw import RawAirlines, RawAirports, RawFlights, RawPlanes, RawWeather
+from preflight.contracts.report import Figure, Html
 from preflight.contracts.results import (
     CalibrationCurve,
-    Figure,
-    Html,
     Importance,
     Slices,
     TestPredictions,

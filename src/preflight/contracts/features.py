@@ -1,5 +1,6 @@
 """The features, one row per flight, as known at its moment of prediction; and the examples."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -9,15 +10,34 @@ from pandera.typing import Series
 from preflight.contracts.primary import FlightKey
 from preflight.contracts.table import Table, Utc, column, rule
 
-# The wildest delays seen are under a day and a half; means and sums of them stay below it too.
-DELAY: dict[str, Any] = {"unit": "minutes", "nullable": True, "ge": -240, "le": 2880}
-RATE: dict[str, Any] = {
-    "unit": "share of flights, less the overall share",
-    "nullable": True,
-    "ge": -1,
-    "le": 1,
+# The wildest delays seen are under a day and a half; means and sums of them stay below two days.
+LIMITS: dict[str, dict[str, Any]] = {
+    "minutes": {"ge": -2 * 1440, "le": 2 * 1440},
+    "flights": {"ge": 0, "le": 2000},
+    "miles": {"ge": 0, "le": 10},
+    "mph": {"ge": -150, "le": 250},
+    "share less overall share": {"ge": -1, "le": 1},
 }
-COUNT: dict[str, Any] = {"unit": "flights", "ge": 0, "le": 2000}
+
+
+def _group(name: str) -> Callable[..., Any]:
+    """Return `column` for one feature group; a feature may be missing, and keeps its unit's limits.
+
+    Counts are never missing: none is 0.
+    """
+
+    def declare(description: str, unit: str | None = None, **checks: Any) -> Any:
+        usual = {"nullable": unit != "flights", **LIMITS.get(unit or "", {})}
+        return column(description, unit, group=name, **{**usual, **checks})
+
+    return declare
+
+
+schedule, congestion, weather = _group("schedule"), _group("congestion"), _group("weather")
+operations, history = _group("operations"), _group("history")
+aircraft, previous_leg = _group("aircraft"), _group("previous_leg")
+
+Number = Series[Float32]
 
 
 class Features(FlightKey):
@@ -25,176 +45,93 @@ class Features(FlightKey):
 
     predict_at: Series[Utc] = column("moment of prediction: nothing later is used", "UTC")
 
-    hour: Series[Float32] = column("local hour", "hours", group="schedule", ge=0, le=23)
-    minute_of_day: Series[Float32] = column(
-        "local time", "minutes since midnight", group="schedule", ge=0, lt=1440
+    hour: Number = schedule("local hour", "hours", nullable=False, ge=0, le=23)
+    minute_of_day: Number = schedule("local time", "minutes", nullable=False, ge=0, lt=1440)
+    weekday: Number = schedule("0 is Monday", nullable=False, ge=0, le=6)
+    days_to_holiday: Number = schedule(
+        "to the nearest federal holiday, negative after it", "days", nullable=False, ge=-60, le=60
     )
-    weekday: Series[Float32] = column("0 is Monday", group="schedule", ge=0, le=6)
-    days_to_holiday: Series[Float32] = column(
-        "to the nearest federal holiday, negative after it", "days", group="schedule", ge=-60, le=60
+    distance: Number = schedule("between the airports", "miles", nullable=False, le=10_000)
+    block_minutes: Number = schedule(
+        "scheduled from gate to gate", "minutes", nullable=False, gt=0, lt=1440
     )
-    distance: Series[Float32] = column("between the airports", "miles", group="schedule", gt=0)
-    block_minutes: Series[Float32] = column(
-        "scheduled from gate to gate", "minutes", group="schedule", gt=0, lt=1440
-    )
-    dest: Series[pd.CategoricalDtype] = column("airport of destination", group="schedule")
+    dest: Series[pd.CategoricalDtype] = schedule("airport of destination", nullable=False)
 
-    departures_before: Series[Float32] = column(
-        "departures scheduled at the origin in the hour before", group="congestion", **COUNT
+    departures_before: Number = congestion("scheduled at the origin in the hour before", "flights")
+    departures_around_all: Number = congestion(
+        "departures scheduled at all three airports within an hour", "flights"
     )
-    departures_around_all: Series[Float32] = column(
-        "departures scheduled at all three airports within an hour", group="congestion", **COUNT
-    )
-    arrivals_around: Series[Float32] = column(
-        "arrivals from New York scheduled at the destination within an hour",
-        group="congestion",
-        **COUNT,
+    arrivals_around: Number = congestion(
+        "arrivals from New York scheduled at the destination within an hour", "flights"
     )
 
-    visibility: Series[Float32] = column(
-        "last published", "miles", group="weather", nullable=True, ge=0, le=10
-    )
-    visibility_3h: Series[Float32] = column(
-        "least of three hours", "miles", group="weather", nullable=True, ge=0, le=10
-    )
-    rain_3h: Series[Float32] = column(
-        "sum of three hours", "inches", group="weather", nullable=True, ge=0, le=30
-    )
-    gust: Series[Float32] = column(
-        "gusts, or the wind where there were none", "mph", group="weather", nullable=True, ge=0
-    )
-    wind_east: Series[Float32] = column(
-        "wind towards the east", "mph", group="weather", nullable=True, ge=-150, le=150
-    )
-    wind_north: Series[Float32] = column(
-        "wind towards the north", "mph", group="weather", nullable=True, ge=-150, le=150
-    )
-    temperature: Series[Float32] = column(
-        "last published", "°F", group="weather", nullable=True, ge=-40, le=130
-    )
-    pressure_change_3h: Series[Float32] = column(
-        "over three hours", "hPa", group="weather", nullable=True, ge=-60, le=60
-    )
-    visibility_worst: Series[Float32] = column(
-        "least of the three airports", "miles", group="weather", nullable=True, ge=0, le=10
-    )
+    visibility: Number = weather("last published", "miles")
+    visibility_3h: Number = weather("least of three hours", "miles")
+    rain_3h: Number = weather("sum of three hours", "inches", ge=0, le=30)
+    gust: Number = weather("gusts, or the wind where there were none", "mph", ge=0)
+    wind_east: Number = weather("wind towards the east", "mph")
+    wind_north: Number = weather("wind towards the north", "mph")
+    temperature: Number = weather("last published", "°F", ge=-40, le=130)
+    pressure_change_3h: Number = weather("over three hours", "hPa", ge=-60, le=60)
+    visibility_worst: Number = weather("least of the three airports", "miles")
 
-    origin_delay_1h: Series[Float32] = column(
-        "mean departure delay at the origin, last hour", group="operations", **DELAY
+    origin_delay_1h: Number = operations("mean departure delay at the origin, 1 hour", "minutes")
+    origin_delay_3h: Number = operations("mean departure delay at the origin, 3 hours", "minutes")
+    origin_departures_1h: Number = operations("departures from the origin, 1 hour", "flights")
+    origin_backlog: Number = operations("due at the origin, neither gone nor cancelled", "flights")
+    all_delay_1h: Number = operations("mean delay at all three airports, 1 hour", "minutes")
+    all_late_share_1h: Number = operations(
+        "departures over 30 minutes late at all three airports, 1 hour", "share", ge=0, le=1
     )
-    origin_delay_3h: Series[Float32] = column(
-        "mean departure delay at the origin, last 3 hours", group="operations", **DELAY
+    all_departures_1h: Number = operations("departures from all three airports, 1 hour", "flights")
+    all_backlog: Number = operations(
+        "due at all three airports, neither gone nor cancelled", "flights"
     )
-    origin_departures_1h: Series[Float32] = column(
-        "departures from the origin, last hour", group="operations", **COUNT
+    all_cancelled_6h: Number = operations("cancelled at all three airports, 6 hours", "flights")
+    carrier_origin_delay_3h: Number = operations(
+        "the carrier's mean departure delay at the origin, 3 hours", "minutes"
     )
-    origin_backlog: Series[Float32] = column(
-        "due at the origin and neither gone nor cancelled", group="operations", **COUNT
+    carrier_delay_3h: Number = operations("the carrier's mean departure delay, 3 hours", "minutes")
+    carrier_delay_24h: Number = operations("the carrier's mean departure delay, a day", "minutes")
+    dest_arrival_delay_6h: Number = operations(
+        "mean arrival delay at the destination, 6 hours", "minutes"
     )
-    all_delay_1h: Series[Float32] = column(
-        "mean departure delay at all three airports, last hour", group="operations", **DELAY
+    dest_departure_delay_6h: Number = operations(
+        "mean departure delay to the destination, 6 hours", "minutes"
     )
-    all_late_share_1h: Series[Float32] = column(
-        "departures over 30 minutes late at all three airports, last hour",
-        "share",
-        group="operations",
-        nullable=True,
-        ge=0,
-        le=1,
-    )
-    all_departures_1h: Series[Float32] = column(
-        "departures from all three airports, last hour", group="operations", **COUNT
-    )
-    all_backlog: Series[Float32] = column(
-        "due at all three airports and neither gone nor cancelled", group="operations", **COUNT
-    )
-    all_cancelled_6h: Series[Float32] = column(
-        "cancellations at all three airports, last 6 hours", group="operations", **COUNT
-    )
-    carrier_origin_delay_3h: Series[Float32] = column(
-        "the carrier's mean departure delay at the origin, last 3 hours",
-        group="operations",
-        **DELAY,
-    )
-    carrier_delay_3h: Series[Float32] = column(
-        "the carrier's mean departure delay, last 3 hours", group="operations", **DELAY
-    )
-    carrier_delay_24h: Series[Float32] = column(
-        "the carrier's mean departure delay, last day", group="operations", **DELAY
-    )
-    dest_arrival_delay_6h: Series[Float32] = column(
-        "mean arrival delay at the destination, last 6 hours", group="operations", **DELAY
-    )
-    dest_departure_delay_6h: Series[Float32] = column(
-        "mean departure delay to the destination, last 6 hours", group="operations", **DELAY
-    )
-    route_delay_24h: Series[Float32] = column(
-        "mean departure delay on the route, last day", group="operations", **DELAY
-    )
+    route_delay_24h: Number = operations("mean departure delay on the route, a day", "minutes")
 
-    flight_number_rate: Series[Float32] = column(
-        "late flights of this flight number, 28 days", group="history", **RATE
+    flight_number_rate: Number = history(
+        "late flights of this flight number, 28 days", "share less overall share"
     )
-    carrier_hour_rate: Series[Float32] = column(
-        "late flights of the carrier at this hour, 28 days", group="history", **RATE
+    carrier_hour_rate: Number = history(
+        "late flights of the carrier at this hour, 28 days", "share less overall share"
     )
-    route_rate: Series[Float32] = column(
-        "late flights on the route, 28 days", group="history", **RATE
-    )
-    last_arrival_delay: Series[Float32] = column(
+    route_rate: Number = history("late flights on the route, 28 days", "share less overall share")
+    last_arrival_delay: Number = history(
         "this flight number's last known arrival delay, from -60 to 180 (180: never came)",
         "minutes",
-        group="history",
-        nullable=True,
         ge=-60,
         le=180,
     )
 
-    expected_age: Series[Float32] = column(
-        "mean age of the aircraft that the carrier flew on the route, 28 days",
-        "years",
-        group="aircraft",
-        nullable=True,
-        ge=-1,
-        le=60,
+    expected_age: Number = aircraft(
+        "mean age of what the carrier flew on the route, 28 days", "years", ge=-1, le=60
     )
-    expected_seats: Series[Float32] = column(
-        "mean size of the aircraft that the carrier flew on the route, 28 days",
-        "seats",
-        group="aircraft",
-        nullable=True,
-        ge=20,
-        le=900,
+    expected_seats: Number = aircraft(
+        "mean size of what the carrier flew on the route, 28 days", "seats", ge=20, le=900
     )
 
-    previous_state: Series[Float32] = column(
-        "the aircraft's previous departure from New York: -1 cancelled, 0 due, 1 flying, 2 landed",
-        group="previous_leg",
-        nullable=True,
+    previous_state: Number = previous_leg(
+        "the aircraft's last departure from New York: -1 cancelled, 0 due, 1 flying, 2 landed",
         ge=-1,
         le=2,
     )
-    previous_departure_delay: Series[Float32] = column(
-        "its departure delay so far", group="previous_leg", **DELAY
-    )
-    previous_arrival_delay: Series[Float32] = column(
-        "its arrival delay so far", group="previous_leg", **DELAY
-    )
-    planned_turn: Series[Float32] = column(
-        "scheduled between its return and this departure",
-        "minutes",
-        group="previous_leg",
-        nullable=True,
-        ge=-1440,
-        le=1440,
-    )
-    slack: Series[Float32] = column(
-        "planned turn less its arrival delay so far",
-        "minutes",
-        group="previous_leg",
-        nullable=True,
-        ge=-4320,
-        le=4320,
+    previous_departure_delay: Number = previous_leg("its departure delay so far", "minutes")
+    previous_arrival_delay: Number = previous_leg("its arrival delay so far", "minutes")
+    planned_turn: Number = previous_leg("between its return and this departure", "minutes")
+    slack: Number = previous_leg(
+        "planned turn less its arrival delay so far", "minutes", ge=-4 * 1440, le=4 * 1440
     )
 
     @classmethod

@@ -1,6 +1,5 @@
 """What modeling and evaluation return: bundles, predictions, metrics, slices, the verdict."""
 
-from collections.abc import Iterable
 from typing import Any, Literal, Self
 
 import pandas as pd
@@ -270,39 +269,6 @@ class Importance(Table):
         """The key."""
 
         unique = ["feature"]
-
-
-class Figure:
-    """A Plotly figure with something on it, a title and named axes."""
-
-    def validate(self, data: Any) -> Any:
-        """Return the figure; raise DataValidationError if it has no data or no title."""
-        faults: Iterable[str] = [
-            *(["has no title"] if not data.layout.title.text else []),
-            *(["shows nothing"] if not data.data else []),
-        ]
-        return _refuse("figure", list(faults), data)
-
-
-class Html:
-    """A page that is whole and opens offline."""
-
-    def validate(self, data: Any) -> Any:
-        """Return the page; raise DataValidationError if it is cut short or loads from elsewhere."""
-        faults = [] if data.rstrip().endswith("</html>") else ["is cut short"]
-        if any(f'{load}="http' in data for load in ("src", "href")):
-            faults.append("loads something from elsewhere")
-        return _refuse("page", faults, data)
-
-
-def _refuse(what: str, faults: list[str], data: Any) -> Any:
-    from kedro.validation import CheckFailure, DataValidationError
-
-    if faults:
-        raise DataValidationError(
-            what, failures=[CheckFailure(fault, check=fault) for fault in faults]
-        )
-    return data
 
 
 best_params = DocumentContract(BestParams)

@@ -17,6 +17,8 @@ from preflight.intervals import (
 )
 from preflight.pipelines.evaluation.settings import Evaluation
 
+FEWEST_DAYS = 10  # with fewer blocks the bootstrap's intervals are far too narrow
+
 
 def test_predictions(
     candidate: Bundle, baselines: dict[str, Bundle], test: pd.DataFrame
@@ -180,23 +182,26 @@ def verdict(
     interval is of the difference, day by day.
     """
     day, weights = _days(test_predictions, framing, evaluation)
-    label, costs, name = (
-        test_predictions["label"].to_numpy(),
-        framing.costs,
-        selection["best_baseline"],
-    )
+    label, costs = test_predictions["label"].to_numpy(), framing.costs
+    name = selection["best_baseline"]
     saving = costs.saving(label, test_predictions["act"].to_numpy())
     other = costs.saving(label, test_predictions[f"act_{name}"].to_numpy())
     over = interval(1000 * mean_over(saving - other, day, weights), framing.confidence)
-    better = over["low"] is not None and over["low"] > 0
+    enough = weights.shape[1] >= FEWEST_DAYS
+    better = enough and over["low"] is not None and over["low"] > 0
     comparison = (
         f"per 1,000 {framing.decision.units} the candidate saves {over['mean']:.0f} more than "
-        f"{name}, the best baseline ({framing.confidence:.0%} interval {over['low']:.0f} to "
-        f"{over['high']:.0f} {costs.unit})"
+        f"{name.replace('_', ' ')}, the best baseline "
+        f"({framing.confidence:.0%} interval {over['low']:.0f} to {over['high']:.0f} {costs.unit})"
+    )
+    doubt = (
+        "not clearly better"
+        if enough
+        else f"too little data to tell: {weights.shape[1]} days of test, {FEWEST_DAYS} are needed"
     )
     return {
         "decision": "ship" if better else "hold",
-        "reasons": [comparison if better else f"not clearly better: {comparison}"],
+        "reasons": [comparison if better else f"{doubt}: {comparison}"],
         "value": {
             "unit": costs.unit,
             "costs": costs.model_dump(include={"tp", "fp", "fn", "tn"}),

@@ -1,0 +1,7 @@
+"""How fast Preflight is, next to others: `make bench`, or one of `python -m benchmarks.<name>`."""
+
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[1]
+sys.path.insert(0, str(PROJECT / "src"))

@@ -1,0 +1,89 @@
+"""What reporting returns: figures, and a page."""
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+from kedro.validation import CheckFailure, DataValidationError
+
+LARGEST = 3_000_000  # bytes: such a page opens at once and can be mailed
+RUNS_OR_LOADS = {"base", "embed", "frame", "iframe", "link", "object", "script"}
+NEVER_CLOSED = {"base", "br", "col", "hr", "img", "input", "link", "meta", "wbr"}
+CSS_LOADS = re.compile(r"@import|url\((?!['\"]?(?:data:|#))")
+
+
+class Figure:
+    """A Plotly figure that shows something, with a title and, in every plot, a named axis."""
+
+    def validate(self, data: Any) -> Any:
+        """Return the figure; raise DataValidationError that names what it lacks."""
+        across, up = (
+            all(axis.title.text for axis in axes)
+            for axes in (data.select_xaxes(), data.select_yaxes())
+        )
+        faults = {
+            "has no title": not data.layout.title.text,
+            "shows nothing": not data.data,
+            "does not name what its axes measure": data.data and not (across or up),
+        }
+        return _refuse("figure", faults, data)
+
+
+class Html:
+    """A page that is whole, opens offline, needs no script, and is small enough to mail."""
+
+    def validate(self, data: Any) -> Any:
+        """Return the page; raise DataValidationError that names what is wrong with it."""
+        page = _Page()
+        page.feed(data)
+        faults = {
+            "has no doctype": not data.lstrip().lower().startswith("<!doctype html>"),
+            "is cut short": not data.rstrip().endswith("</html>"),
+            "has tags that don't match": page.open or page.crossed,
+            "loads something from elsewhere, or needs a script": page.loads,
+            f"is larger than {LARGEST:,} bytes": len(data.encode()) > LARGEST,
+        }
+        return _refuse("page", faults, data)
+
+
+class _Page(HTMLParser):
+    """What is open, closed out of turn, or loads something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.crossed: list[str] = []
+        self.loads = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note what is opened and what it loads."""
+        elsewhere = any(
+            name.startswith("on")
+            or (name in {"src", "srcset"} and not (value or "").startswith("data:"))
+            for name, value in attrs
+        )
+        self.loads |= elsewhere or tag in RUNS_OR_LOADS
+        if tag not in NEVER_CLOSED:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note what a tag loads that closes itself."""
+        self.handle_starttag(tag, attrs)
+        if tag not in NEVER_CLOSED:
+            self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        """Note what a style sheet loads."""
+        self.loads |= self.open[-1:] == ["style"] and bool(CSS_LOADS.search(data))
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close the innermost tag."""
+        if not self.open or self.open.pop() != tag:
+            self.crossed.append(tag)
+
+
+def _refuse(what: str, faults: dict[str, Any], data: Any) -> Any:
+    failures = [CheckFailure(fault, check=fault) for fault, found in faults.items() if found]
+    if failures:
+        raise DataValidationError(f"not a valid {what}", failures=failures)
+    return data

@@ -1,0 +1,102 @@
+"""The Plotly figures: dots with intervals, and predicted against observed shares."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from preflight.pipelines.reporting.panels import Panel, Row
+from preflight.pipelines.reporting.style import BLUE, LINE, styled
+
+COLUMNS = 4  # of small multiples side by side
+
+
+def dots(title: str, panels: list[Panel], beside: Iterable[str] = ()) -> Any:
+    """Return rows of dots with intervals, side by side if there are several panels.
+
+    beside: what is written at the end of each row's interval.
+    """
+    from plotly.subplots import make_subplots
+
+    across, down = min(len(panels), COLUMNS), -(-len(panels) // COLUMNS)
+    tallest = max(len(panel.rows) for panel in panels)
+    figure = make_subplots(
+        rows=down,
+        cols=across,
+        subplot_titles=[escape(panel.title) for panel in panels],
+        horizontal_spacing=0.3 / across,
+        vertical_spacing=0.25 / down,
+    )
+    for number, panel in enumerate(panels):
+        place = {"row": number // across + 1, "col": number % across + 1}
+        for colour in dict.fromkeys(row.colour for row in panel.rows):
+            figure.add_trace(_trace(panel.rows, colour), **place)
+        line = {"color": LINE, "width": 1}
+        figure.add_vline(x=panel.reference, line=line, layer="below", **place)
+        for slot, (row, text) in enumerate(zip(panel.rows, beside, strict=False)):
+            end = row.mean if row.high is None else row.high
+            look = {"xanchor": "left", "xshift": 8, "showarrow": False}
+            figure.add_annotation(x=end or 0, y=slot, text=escape(text), **look, **place)
+        margin = 0.03 * (panel.scale.high - panel.scale.low)
+        right = 15 if beside else 1  # room for what is written there
+        limits = [panel.scale.low - margin, panel.scale.high + right * margin]
+        ticks = {"tickvals": panel.scale.ticks, "range": limits}
+        figure.update_xaxes(title_text=escape(panel.axis), **ticks, **place)
+        # all panels have as many slots, so that rows are as high in each
+        slots = {"tickvals": [*range(len(panel.rows))], "range": [tallest - 0.4, -0.6]}
+        figure.update_yaxes(ticktext=[escape(row.label) for row in panel.rows], **slots, **place)
+    return styled(figure, title, height=140 + down * 26 * tallest)
+
+
+def _trace(rows: list[Row], colour: str) -> Any:
+    """Return the rows of one colour, each in its own slot."""
+    import plotly.graph_objects as go
+
+    here = [(slot, row) for slot, row in enumerate(rows) if row.colour == colour]
+    symbols = ["circle-open" if row.hollow else "circle" for _, row in here]
+    return go.Scatter(
+        x=[row.mean for _, row in here],
+        y=[slot for slot, _ in here],
+        error_x=_bars(((row.mean, row.low, row.high) for _, row in here), colour),
+        mode="markers",
+        marker={"color": colour, "symbol": symbols, "size": 9},
+        customdata=[[escape(row.label), escape(row.note), row.low, row.high] for _, row in here],
+        hovertemplate="%{customdata[0]}: %{x:,.4~g} (%{customdata[2]:,.4~g} to "
+        "%{customdata[3]:,.4~g})<br>%{customdata[1]}<extra></extra>",
+    )
+
+
+def _bars(points: Iterable[Sequence[Any]], colour: str) -> dict[str, Any]:
+    """Return error bars from (mean, low, high); of no length where one of them is None."""
+    down, up = [], []
+    for mean, low, high in points:
+        nothing = None in (mean, low, high)
+        down.append(0.0 if nothing else mean - low)
+        up.append(0.0 if nothing else high - mean)
+    return {"arrayminus": down, "array": up, "color": colour, "thickness": 2, "width": 0}
+
+
+def calibration(title: str, curve: pd.DataFrame, confidence: float) -> Any:
+    """Return observed against predicted shares with intervals; on the diagonal they agree."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure(
+        go.Scatter(
+            x=curve["predicted"].tolist(),
+            y=curve["observed"].tolist(),
+            error_y=_bars(curve[["observed", "low", "high"]].to_numpy().tolist(), BLUE),
+            mode="markers",
+            marker={"color": BLUE, "size": 9},
+            hovertemplate="predicted %{x:.1%}, observed %{y:.1%}<extra></extra>",
+        )
+    )
+    end = 1.05 * float(curve[["predicted", "observed", "high"]].max().max())
+    line = {"color": LINE, "width": 1, "dash": "dot"}
+    figure.add_shape(type="line", x0=0, y0=0, x1=end, y1=end, line=line, layer="below")
+    where = {"xanchor": "right", "yanchor": "bottom", "xshift": -25, "showarrow": False}
+    figure.add_annotation(x=end, y=end, text="as predicted", **where)
+    limits = {"range": [0, end], "tickformat": ".0%"}
+    figure.update_xaxes(title_text="predicted share", **limits)
+    figure.update_yaxes(title_text=f"observed share, {confidence:.0%} interval", **limits)
+    return styled(figure, title, height=480)

@@ -1,0 +1,163 @@
+"""From results to figures and a page: nothing is measured here, only shown."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from preflight.contracts import Features
+from preflight.framing import Framing
+from preflight.pipelines.reporting import figures, panels, sentences
+from preflight.pipelines.reporting.style import BLUE
+
+SHARES = ["predicted", "observed", "high"]
+
+
+def value_figure(metrics: dict[str, Any], selection: dict[str, Any], framing: Framing) -> Any:
+    """Return a figure of what each model saves per 1,000 decisions, with intervals."""
+    title = f"What each model saves over never acting, {framing.confidence:.0%} interval"
+    return _models(title, panels.value_panel(metrics, selection, framing))
+
+
+def auc_figure(metrics: dict[str, Any], selection: dict[str, Any], framing: Framing) -> Any:
+    """Return a figure of how well each model ranks, with intervals."""
+    title = f"How well each model ranks, {framing.confidence:.0%} interval"
+    return _models(title, panels.auc_panel(metrics, selection))
+
+
+def _models(title: str, panel: panels.Panel) -> Any:
+    beside = [sentences.span(row._asdict(), panel.places) for row in panel.rows]
+    return figures.dots(title, [panel], beside)
+
+
+def calibration_figure(calibration_curve: pd.DataFrame, framing: Framing) -> Any:
+    """Return a figure of observed against predicted shares of label 1, with intervals."""
+    title = "Does what is predicted come true?"
+    return figures.calibration(title, calibration_curve, framing.confidence)
+
+
+def slices_figure(slices: pd.DataFrame, framing: Framing) -> Any:
+    """Return a figure of what the candidate saves in each slice, a panel per slicing column."""
+    what = f"Saved per 1,000 {framing.decision.units} over never acting"
+    title = f"{what}, {framing.confidence:.0%} interval"
+    return figures.dots(title, panels.slice_panels(slices, framing))
+
+
+def importance_figure(importance: pd.DataFrame, framing: Framing) -> Any:
+    """Return a figure of the features that the model leans on most, with ranges of shuffles."""
+    panel = panels.importance_panel(importance, framing)
+    title = f"What the model leans on: the top {len(panel.rows)} of {len(importance)} features"
+    return figures.dots(title, [panel], [row.note for row in panel.rows])
+
+
+def report(
+    *,
+    metrics: dict[str, Any],
+    verdict: dict[str, Any],
+    selection: dict[str, Any],
+    best_params: dict[str, Any],
+    trials: pd.DataFrame,
+    test_predictions: pd.DataFrame,
+    calibration_curve: pd.DataFrame,
+    slices: pd.DataFrame,
+    importance: pd.DataFrame,
+    split_summary: pd.DataFrame,
+    cleaning: pd.DataFrame,
+    framing: Framing,
+) -> str:
+    """Return the report: one HTML page that loads nothing and needs no script."""
+    value = panels.value_panel(metrics, selection, framing)
+    by_slice = panels.slice_panels(slices, framing)
+    features = panels.importance_panel(importance, framing)
+    places = value.places
+    says = {
+        "headline": sentences.headline(verdict, framing),
+        "value": sentences.value_says(metrics, verdict["value"]["over_baseline"], places),
+        "baseline": sentences.baseline_says(metrics, selection, places),
+        "auc": sentences.auc_says(metrics, framing),
+        "calibration": sentences.calibration_says(calibration_curve, framing),
+        "slices": sentences.slices_says(by_slice),
+        "importance": sentences.importance_says(importance, features),
+    }
+    page: str = _template().render(
+        says=says,
+        framing=framing,
+        verdict=verdict,
+        metrics=metrics,
+        selection=selection,
+        best_params=best_params,
+        value=value,
+        auc=panels.auc_panel(metrics, selection),
+        slices=by_slice,
+        few=panels.FEW,
+        features=features,
+        columns=Features.columns(),
+        outcomes=_outcomes(test_predictions, framing),
+        curve=calibration_curve.to_dict("records"),
+        curve_scale=panels.scale([0.0, *calibration_curve[SHARES].to_numpy().ravel()]),
+        blue=BLUE,
+        split=_local_days(split_summary, framing),
+        cleaning=cleaning.to_dict("records"),
+        importance=importance.to_dict("records"),
+        trials=_best_first(trials),
+    )
+    return page
+
+
+def _template() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": panels.number,
+        "words": panels.words,
+        "span": sentences.span,
+    }
+    return environment.get_template("report.html.j2")
+
+
+def _outcomes(test_predictions: pd.DataFrame, framing: Framing) -> list[dict[str, Any]]:
+    """Return what the candidate's decisions led to on test: one row per outcome.
+
+    cost: of one; never: what one costs where nobody ever acts.
+    """
+    act, label = test_predictions["act"], test_predictions["label"] == 1
+    costs = framing.costs
+    return [
+        {"what": what, "rows": int(rows.sum()), "cost": cost, "never": never}
+        for what, rows, cost, never in [
+            ("acted, and it was needed", act & label, costs.tp, costs.fn),
+            ("acted in vain", act & ~label, costs.fp, costs.tn),
+            ("did not act, though it was needed", ~act & label, costs.fn, costs.fn),
+            ("did not act, and it was not needed", ~act & ~label, costs.tn, costs.tn),
+        ]
+    ]
+
+
+def _local_days(split_summary: pd.DataFrame, framing: Framing) -> list[Any]:
+    """Return the parts of the split with first and last as local days."""
+    days = {
+        end: framing.split.day(split_summary[end]).dt.strftime("%Y-%m-%d")
+        for end in ("first", "last")
+    }
+    return split_summary.assign(**days).to_dict("records")
+
+
+def _best_first(trials: pd.DataFrame) -> list[Any]:
+    """Return the trials, the best first, with their parameters in words; no value is None."""
+    rows = trials.sort_values("value", ascending=False, kind="stable").to_dict("records")
+    for row in rows:
+        params = json.loads(row["params"]).items()
+        row["params"] = ", ".join(
+            f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in params
+        )
+        row["value"] = None if pd.isna(row["value"]) else row["value"]
+    return rows

@@ -1,0 +1,52 @@
+"""Results -> figures and the report."""
+
+from kedro.pipeline import Node, Pipeline
+
+from preflight.pipelines.reporting import nodes
+
+FRAMING = "params:framing"
+REPORTED = [
+    "metrics",
+    "verdict",
+    "selection",
+    "best_params",
+    "trials",
+    "test_predictions",
+    "calibration_curve",
+    "slices",
+    "importance",
+    "split_summary",
+    "cleaning",
+]
+
+
+def create_pipeline() -> Pipeline:
+    """Return the pipeline that shows what was measured."""
+    models = ["metrics", "selection", FRAMING]
+    return Pipeline(
+        [
+            Node(nodes.value_figure, models, "value_figure", name="value_figure"),
+            Node(nodes.auc_figure, models, "auc_figure", name="auc_figure"),
+            Node(
+                nodes.calibration_figure,
+                ["calibration_curve", FRAMING],
+                "calibration_figure",
+                name="calibration_figure",
+            ),
+            Node(nodes.slices_figure, ["slices", FRAMING], "slices_figure", name="slices_figure"),
+            Node(
+                nodes.importance_figure,
+                ["importance", FRAMING],
+                "importance_figure",
+                name="importance_figure",
+            ),
+            Node(
+                nodes.report,
+                {name: name for name in REPORTED} | {"framing": FRAMING},
+                "report",
+                name="report",
+            ),
+        ],
+        namespace="reporting",
+        prefix_datasets_with_namespace=False,
+    )

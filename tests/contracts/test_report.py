@@ -1,0 +1,60 @@
+"""A figure and a page have contracts that refuse a planted defect and pass its clean twin."""
+
+from typing import Any
+
+import plotly.graph_objects as go
+import pytest
+from kedro.validation import DataValidationError
+
+from preflight.contracts import Figure, Html
+
+LOADS = "loads something from elsewhere, or needs a script"
+CROSSED = "has tags that don't match"
+PAGE = (
+    "<!doctype html><html><head><style>p { background: url(#a) }</style></head>"
+    "<body><p>@import and url(x) are text<br><img src='data:image/png;base64,AA'></p>"
+    "<svg><circle r='1'/></svg></body></html>\n"
+)
+
+
+def bars() -> go.Figure:
+    layout = {"title": {"text": "Bars"}, "yaxis": {"title": {"text": "euros"}}}
+    return go.Figure(go.Bar(x=["a"], y=[1]), layout=layout)
+
+
+def faults(contract: Any, data: Any) -> list[str]:
+    with pytest.raises(DataValidationError) as error:
+        contract.validate(data)
+    return [str(fault.check) for fault in error.value.failures]
+
+
+def test_a_figure_has_something_to_show_a_title_and_a_named_axis() -> None:
+    figure = bars()
+    assert Figure().validate(figure) is figure
+    assert faults(Figure(), go.Figure()) == ["has no title", "shows nothing"]
+    nameless = bars().update_yaxes(title_text=None)
+    assert faults(Figure(), nameless) == ["does not name what its axes measure"]
+
+
+def test_a_page_that_is_whole_and_loads_nothing_passes() -> None:
+    assert Html().validate(PAGE) is PAGE
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        (PAGE[:60], ["is cut short", CROSSED]),
+        (PAGE.replace("</p>", ""), [CROSSED]),
+        (PAGE.replace("<!doctype html>", ""), ["has no doctype"]),
+        (PAGE.replace("<p>", "<script src='https://a.org/b.js'></script><p>"), [LOADS]),
+        (PAGE.replace("<p>", "<script>1</script><p>"), [LOADS]),
+        (PAGE.replace("<p>", "<p onclick='a()'>"), [LOADS]),
+        (PAGE.replace("<p>", "<p><img src='a.png'>"), [LOADS]),
+        (PAGE.replace("<style>", "<link href='a.css' rel='stylesheet'><style>"), [LOADS]),
+        (PAGE.replace("<style>", "<style>@import 'a.css';"), [LOADS]),
+        (PAGE.replace("url(#a)", "url(https://a.org/b.png)"), [LOADS]),
+        (PAGE.replace("<p>", "<p>" + "x" * 3_000_000), ["is larger than 3,000,000 bytes"]),
+    ],
+)
+def test_a_page_that_is_not_whole_or_not_alone_is_refused(page: str, expected: list[str]) -> None:
+    assert sorted(faults(Html(), page)) == sorted(expected)

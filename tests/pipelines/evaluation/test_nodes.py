@@ -1,0 +1,381 @@
+"""What is said of test: predictions, figures, slices, importance and the verdict, on parcels."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import roc_auc_score
+
+from preflight import contracts
+from preflight.bundle import Bundle
+from preflight.framing import Framing
+from preflight.pipelines.evaluation import nodes
+from preflight.pipelines.evaluation.settings import Evaluation
+
+pytestmark = pytest.mark.usefixtures("parcels")
+FEATURES = ["signal", "place", "noise"]
+SELECTION = {"best_baseline": "guess"}
+
+
+class Says(ClassifierMixin, BaseEstimator):
+    """An estimator whose log-odds are a line on a feature, for all it is fitted on."""
+
+    def __init__(self, feature: str = "signal", slope: float = 1, intercept: float = -1) -> None:
+        self.feature, self.slope, self.intercept = feature, slope, intercept
+
+    def fit(self, X: pd.DataFrame, y: Any) -> Self:
+        self.classes_ = np.array([0, 1])
+        return self
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        odds = self.slope * X[self.feature].to_numpy(dtype=float) + self.intercept
+        rate = 1 / (1 + np.exp(-odds))
+        return np.column_stack([1 - rate, rate])
+
+
+def bundle(estimator: Says, **changes: Any) -> Bundle:
+    return {
+        "estimator": estimator.fit(pd.DataFrame(), None),
+        "slope": 1.0,
+        "intercept": 0.0,
+        "threshold": 0.2,
+        "features": FEATURES,
+        "provenance": {"made": "here"},
+        **changes,
+    }
+
+
+@pytest.fixture
+def evaluation() -> Evaluation:
+    return Evaluation(
+        replicates=200,
+        seed=5,
+        calibration_bins=4,
+        importance_rows=300,
+        importance_shuffles=3,
+    )
+
+
+@pytest.fixture
+def examples(make_parcels: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+    """A month and a half of examples."""
+    made = make_parcels("2013-04-01", "2013-05-15", 900).drop(columns="chance")
+    return made.set_index(made.index + 50)
+
+
+@pytest.fixture
+def models() -> tuple[Bundle, dict[str, Bundle]]:
+    baselines = {
+        "never": bundle(Says("noise", 0, -5), threshold=1),
+        "guess": bundle(Says("noise", 1, -1)),
+    }
+    return bundle(Says("signal", 1.5, -1.2)), baselines
+
+
+@pytest.fixture
+def predictions(models: tuple[Bundle, dict[str, Bundle]], examples: pd.DataFrame) -> pd.DataFrame:
+    return nodes.test_predictions(*models, examples)
+
+
+def test_there_is_one_row_per_example_with_the_columns_of_the_design(
+    predictions: pd.DataFrame, examples: pd.DataFrame
+) -> None:
+    assert list(predictions) == [
+        "parcel", "predict_at", "label", "probability", "act",
+        "probability_never", "act_never", "probability_guess", "act_guess",
+    ]  # fmt: skip
+    for column in ("parcel", "predict_at", "label"):
+        pd.testing.assert_series_equal(predictions[column], examples[column])
+    types = predictions.dtypes.astype(str)
+    assert set(types[["act", "act_never", "act_guess"]]) == {"bool"}
+    assert set(types[["probability", "probability_never"]]) == {"float64"}
+
+
+def test_each_model_decides_with_its_own_threshold_and_calibration(
+    models: tuple[Bundle, dict[str, Bundle]], examples: pd.DataFrame
+) -> None:
+    candidate, baselines = models
+    candidate |= {"slope": 2.0, "intercept": 0.5, "threshold": 0.4}
+    found = nodes.test_predictions(candidate, baselines, examples)
+    odds = 2 * (1.5 * examples["signal"].astype(float) - 1.2) + 0.5
+    np.testing.assert_allclose(found["probability"], 1 / (1 + np.exp(-odds)))
+    assert found["act"].tolist() == (found["probability"] > 0.4).tolist()
+    assert found["act_guess"].tolist() == (found["probability_guess"] > 0.2).tolist()
+    assert not found["act_never"].any()
+
+
+def saving(label: Any, act: Any) -> np.ndarray:
+    """By hand: acting saves 4 where it was needed and loses 1 where it was not."""
+    return np.where(act, np.where(np.asarray(label) == 1, 4.0, -1.0), 0.0)
+
+
+def test_metrics_are_those_of_each_model_on_all_rows(
+    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    found = nodes.metrics(predictions, framing, evaluation)
+    assert contracts.metrics.validate(found) is found
+    assert list(found) == ["candidate", "never", "guess"]
+    for name, suffix in (("candidate", ""), ("never", "_never"), ("guess", "_guess")):
+        label, probability = predictions["label"], predictions[f"probability{suffix}"]
+        value = 1000 * saving(label, predictions[f"act{suffix}"]).mean()
+        assert found[name]["roc_auc"]["mean"] == pytest.approx(roc_auc_score(label, probability))
+        assert found[name]["value_per_1000"]["mean"] == pytest.approx(value)
+        assert found[name]["brier"]["mean"] == pytest.approx(((probability - label) ** 2).mean())
+
+
+def test_a_model_that_never_acts_is_worth_exactly_nothing(
+    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    found = nodes.metrics(predictions, framing, evaluation)
+    assert found["never"]["value_per_1000"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+    assert found["candidate"]["value_per_1000"]["low"] > 0
+
+
+def test_metrics_are_the_same_again_and_other_bounds_with_another_seed(
+    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    found = nodes.metrics(predictions, framing, evaluation)
+    assert nodes.metrics(predictions, framing, evaluation) == found
+    other = evaluation.model_copy(update={"seed": 6})
+    assert nodes.metrics(predictions, framing, other) != found
+
+
+def test_the_level_of_the_intervals_is_that_of_the_framing(
+    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    def width(confidence: float) -> float:
+        level = framing.model_copy(update={"confidence": confidence})
+        found = nodes.metrics(predictions, level, evaluation)["candidate"]["brier"]
+        return found["high"] - found["low"]
+
+    assert width(0.99) > width(0.9) > width(0.6) > 0
+
+
+def test_bins_of_the_calibration_hold_all_rows_in_order_of_probability(
+    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    found = nodes.calibration_curve(predictions, framing, evaluation)
+    contracts.CalibrationCurve.validate(found, lazy=True)
+    assert found["bin"].tolist() == [0, 1, 2, 3]
+    assert found["rows"].tolist() == [225] * 4
+    assert found["predicted"].is_monotonic_increasing
+    in_order = predictions.sort_values("probability")
+    quarters = [in_order.iloc[n : n + 225] for n in range(0, 900, 225)]
+    assert found["predicted"].tolist() == pytest.approx([q["probability"].mean() for q in quarters])
+    assert found["observed"].tolist() == pytest.approx([q["label"].mean() for q in quarters])
+    assert ((found["low"] < found["observed"]) & (found["observed"] < found["high"])).all()
+
+
+def test_ties_are_shared_among_bins_of_equal_size(
+    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    found = nodes.calibration_curve(predictions.assign(probability=0.3), framing, evaluation)
+    assert found["rows"].tolist() == [225] * 4
+    assert found["predicted"].tolist() == pytest.approx([0.3] * 4)
+
+
+def test_slices_add_up_to_the_whole(
+    predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    found = nodes.slices(predictions, examples, framing, evaluation)
+    contracts.Slices.validate(found, lazy=True)
+    whole = {
+        "label_rate": predictions["label"].mean(),
+        "predicted": predictions["probability"].mean(),
+        "value_per_1000": 1000 * saving(predictions["label"], predictions["act"]).mean(),
+    }
+    assert set(found["by"]) == {"place", "month"}
+    for by, part in found.groupby("by"):
+        assert part["rows"].sum() == len(examples), by
+        for column, value in whole.items():
+            mean = (part[column] * part["rows"]).sum() / len(examples)
+            assert mean == pytest.approx(value), (by, column)
+
+
+def test_a_slice_is_measured_on_its_own_rows(
+    predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    found = nodes.slices(predictions, examples, framing, evaluation).set_index("slice")
+    assert set(found.index) == {"north", "south", "west", "2013-03", "2013-04", "2013-05"}
+    here = predictions[examples["place"] == "west"]
+    west = found.loc["west"]
+    assert west["rows"] == len(here)
+    assert west["label_rate"] == pytest.approx(here["label"].mean())
+    assert west["roc_auc"] == pytest.approx(roc_auc_score(here["label"], here["probability"]))
+    assert west["roc_auc_low"] < west["roc_auc"] < west["roc_auc_high"]
+    assert west["value_low"] < west["value_per_1000"] < west["value_high"]
+    local = examples["predict_at"].dt.tz_convert("America/New_York")
+    assert found.loc["2013-03", "rows"] == (local.dt.month == 3).sum() > 0
+
+
+def test_a_slice_with_one_label_has_no_auc(
+    predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    predictions.loc[examples["place"] == "west", "label"] = 0
+    found = nodes.slices(predictions, examples, framing, evaluation).set_index("slice")
+    auc = found[["roc_auc", "roc_auc_low", "roc_auc_high"]]
+    assert auc.loc["west"].isna().all()
+    assert auc.loc["north"].notna().all()
+    contracts.Slices.validate(found.reset_index()[list(contracts.Slices.columns())], lazy=True)
+
+
+def test_whole_numbers_name_their_slice_without_a_fraction(
+    predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    by_hour = framing.model_copy(update={"slices": ["hour"]})
+    hours = examples.assign(hour=examples["predict_at"].dt.hour.clip(4, 6).astype("float64"))
+    found = nodes.slices(predictions, hours, by_hour, evaluation)
+    assert found["slice"].tolist() == ["4", "5", "6"]
+
+
+def test_the_planted_feature_is_the_most_important_and_the_others_are_worth_nothing(
+    models: tuple[Bundle, dict[str, Bundle]], examples: pd.DataFrame, evaluation: Evaluation
+) -> None:
+    found = nodes.importance(models[0], examples, evaluation)
+    contracts.Importance.validate(found.astype({"group": "str"}), lazy=True)
+    assert found["feature"][0] == "signal"
+    assert set(found["feature"]) == set(FEATURES)
+    assert found.set_index("feature")["group"].to_dict() == {
+        "signal": "content", "place": "content", "noise": "weather",
+    }  # fmt: skip
+    assert found["log_loss"].tolist()[0] > 0.05
+    assert found[["log_loss", "low", "high"]].iloc[1:].to_numpy().tolist() == [[0.0] * 3] * 2
+    assert found["low"][0] < found["log_loss"][0] < found["high"][0]
+
+
+def test_importance_is_the_same_again(
+    models: tuple[Bundle, dict[str, Bundle]], examples: pd.DataFrame, evaluation: Evaluation
+) -> None:
+    found = nodes.importance(models[0], examples, evaluation)
+    pd.testing.assert_frame_equal(nodes.importance(models[0], examples, evaluation), found)
+
+
+def test_a_sample_larger_than_test_is_all_of_it(
+    models: tuple[Bundle, dict[str, Bundle]], examples: pd.DataFrame, evaluation: Evaluation
+) -> None:
+    few = examples.head(40)
+    assert len(nodes.importance(models[0], few, evaluation)) == len(FEATURES)
+
+
+def test_the_verdict_can_be_recomputed_from_the_test_predictions_alone(
+    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    found = nodes.verdict(predictions, SELECTION, framing, evaluation)
+    ahead = saving(predictions["label"], predictions["act"]) - saving(
+        predictions["label"], predictions["act_guess"]
+    )
+    local = predictions["predict_at"].dt.tz_convert("America/New_York").dt.date
+    days = pd.DataFrame({"ahead": ahead}).groupby(local.to_numpy())["ahead"].agg(["sum", "count"])
+    rng = np.random.default_rng(evaluation.seed)
+    drawn = rng.multinomial(len(days), np.full(len(days), 1 / len(days)), evaluation.replicates)
+    means = 1000 * (drawn @ days["sum"]) / (drawn @ days["count"])
+    over = found["value"]["over_baseline"]
+    assert over["baseline"] == "guess"
+    assert over["mean"] == pytest.approx(1000 * ahead.mean())
+    assert [over["low"], over["high"]] == pytest.approx(np.quantile(means, [0.05, 0.95]))
+    assert found["value"]["per_1000"] == pytest.approx(
+        1000 * saving(predictions["label"], predictions["act"]).mean()
+    )
+    assert found["value"]["costs"] == {"tp": 2, "fp": 1, "fn": 6, "tn": 0}
+    assert found["value"]["unit"] == "euros"
+    assert found["decision"] == ("ship" if np.quantile(means, 0.05) > 0 else "hold")
+
+
+def decided(
+    act: Any, baseline: Any, framing: Framing, evaluation: Evaluation, predictions: pd.DataFrame
+) -> dict[str, Any]:
+    changed = predictions.assign(act=act, act_guess=baseline)
+    found = nodes.verdict(changed, SELECTION, framing, evaluation)
+    assert contracts.verdict.validate(found) is found
+    return found
+
+
+def test_a_candidate_that_is_clearly_better_ships(
+    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    needed = predictions["label"] == 1
+    found = decided(needed, False, framing, evaluation, predictions)
+    assert found["decision"] == "ship"
+    (reason,) = found["reasons"]
+    over = found["value"]["over_baseline"]
+    assert over["low"] > 0
+    assert reason.startswith(
+        f"per 1,000 parcels the candidate saves {over['mean']:.0f} more than guess, the best "
+        f"baseline (90% interval {over['low']:.0f} to {over['high']:.0f} euros)"
+    )
+
+
+def test_a_candidate_that_decides_as_the_baseline_does_is_held(
+    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    same = predictions["act"]
+    found = decided(same, same, framing, evaluation, predictions)
+    assert found["decision"] == "hold"
+    over = found["value"]["over_baseline"]
+    assert (over["mean"], over["low"], over["high"]) == (0, 0, 0)
+    assert found["reasons"][0].startswith("not clearly better: ")
+
+
+def test_a_candidate_that_is_never_better_is_held(
+    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    needed = predictions["label"] == 1
+    found = decided(~needed, needed, framing, evaluation, predictions)
+    assert found["decision"] == "hold"
+    assert found["value"]["over_baseline"]["high"] < 0
+
+
+def test_a_candidate_that_is_better_on_one_lucky_day_is_held(
+    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    day = framing.split.day(predictions["predict_at"])
+    lucky = (predictions["label"] == 1) & (day == day.iloc[400])
+    found = decided(lucky, False, framing, evaluation, predictions)
+    assert found["value"]["over_baseline"]["mean"] > 0
+    assert found["decision"] == "hold"
+
+
+def test_the_baseline_to_beat_is_the_one_that_validation_chose(
+    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    needed = predictions["label"] == 1
+    changed = predictions.assign(act=needed, act_guess=needed)
+    decisions = [
+        nodes.verdict(changed, {"best_baseline": name}, framing, evaluation)["decision"]
+        for name in ("guess", "never")
+    ]
+    assert decisions == ["hold", "ship"]
+
+
+def test_nothing_changes_what_it_is_given(
+    models: tuple[Bundle, dict[str, Bundle]],
+    examples: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+) -> None:
+    before = examples.copy(deep=True)
+    predictions = nodes.test_predictions(*models, examples)
+    as_made = predictions.copy(deep=True)
+    nodes.metrics(predictions, framing, evaluation)
+    nodes.calibration_curve(predictions, framing, evaluation)
+    nodes.slices(predictions, examples, framing, evaluation)
+    nodes.importance(models[0], examples, evaluation)
+    nodes.verdict(predictions, SELECTION, framing, evaluation)
+    pd.testing.assert_frame_equal(examples, before)
+    pd.testing.assert_frame_equal(predictions, as_made)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("replicates", 99), ("calibration_bins", 1), ("importance_rows", 0),
+     ("importance_shuffles", 1), ("replicats", 100)],
+)  # fmt: skip
+def test_settings_that_measure_too_little_are_refused(
+    evaluation: Evaluation, name: str, value: int
+) -> None:
+    with pytest.raises(ValidationError, match=name):
+        Evaluation.model_validate(evaluation.model_dump() | {name: value})

@@ -1,0 +1,155 @@
+"""The baselines are what a person would compute by hand, and behave as scikit-learn asks."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from preflight.pipelines.modeling.baselines import LookupTable, Rules, logistic_regression
+
+Examples = Callable[..., pd.DataFrame]
+ROWS = st.lists(
+    st.tuples(st.sampled_from("ab"), st.sampled_from([5.0, 6.0]), st.booleans()),
+    min_size=1,
+    max_size=30,
+)
+
+
+def chance(model: Any, X: pd.DataFrame) -> list[float]:
+    return model.predict_proba(X)[:, 1].tolist()
+
+
+@given(ROWS, st.sampled_from([0.0, 1.0, 50.0]))
+def test_a_lookup_table_is_the_shrunk_rate_of_each_combination(
+    rows: list[tuple[str, float, bool]], prior_rows: float
+) -> None:
+    seen = pd.DataFrame(rows, columns=["place", "hour", "label"]).astype({"place": "category"})
+    model = LookupTable(["place", "hour"], prior_rows).fit(seen, seen["label"])
+    overall = seen["label"].mean()
+    groups = seen.groupby(["place", "hour"], observed=True)["label"]
+    by_hand = groups.transform(
+        lambda label: (label.sum() + prior_rows * overall) / (len(label) + prior_rows)
+    )
+    assert chance(model, seen) == pytest.approx(by_hand.tolist())
+
+
+def test_a_combination_never_seen_gets_the_overall_rate() -> None:
+    seen = pd.DataFrame({"place": ["a", "a", "b", "b"], "hour": [1, 2, 1, 1]})
+    model = LookupTable(["place", "hour"], prior_rows=0).fit(seen, [1, 0, 1, 1])
+    asked = pd.DataFrame({"place": ["b", "b", "c", "a"], "hour": [2, 1, 1, 1]})
+    assert chance(model, asked) == pytest.approx([0.75, 1, 0.75, 1])
+
+
+@pytest.mark.parametrize("place", ["a", None])
+def test_a_missing_value_is_no_error_and_gets_a_rate_between_the_extremes(place: Any) -> None:
+    seen = pd.DataFrame({"place": ["a", "b", place, "b"], "hour": [1.0, np.nan, 1.0, 2.0]})
+    model = LookupTable(["place", "hour"]).fit(seen, [1, 0, 1, 0])
+    assert all(0 < value < 1 for value in chance(model, seen))
+
+
+@pytest.mark.parametrize(("prior_rows", "rate"), [(0, 1), (1, 0.75), (3, 0.625), (1e9, 0.5)])
+def test_rare_combinations_are_drawn_to_the_overall_rate(prior_rows: float, rate: float) -> None:
+    seen = pd.DataFrame({"place": ["rare", "common"]})
+    model = LookupTable(["place"], prior_rows).fit(seen, [1, 0])
+    assert chance(model, seen) == pytest.approx([rate, 1 - rate])
+
+
+def test_a_lookup_table_does_not_depend_on_index_or_order_of_rows() -> None:
+    seen = pd.DataFrame({"place": list("aabb")}, index=[3, 3, 1, 0])
+    label = np.array([1, 0, 1, 1])
+    model = LookupTable(["place"], prior_rows=0).fit(seen, label)
+    assert chance(model, seen) == [0.5, 0.5, 1, 1]
+    order = [2, 0, 3, 1]
+    again = LookupTable(["place"], prior_rows=0).fit(seen.iloc[order], label[order])
+    assert chance(again, seen) == chance(model, seen)
+
+
+READINGS = pd.DataFrame(
+    {"slack": [-5.0, -5.0, 10.0, 10.0, np.nan, np.nan], "rain": [1.0, 0.0, 1.0, 0.0, 1.0, np.nan]}
+)
+
+
+def test_the_first_rule_that_holds_gives_the_rate_seen_with_it() -> None:
+    model = Rules(["slack < 0", "rain > 0"]).fit(READINGS, [1, 0, 1, 0, 0, 1])
+    # rows 0 and 1 by the first rule, 2 and 4 by the second, 3 and 5 by none
+    assert chance(model, READINGS) == [0.5, 0.5, 0.5, 0.5, 0.5, 0.5]
+    model = Rules(["slack < 0", "rain > 0"]).fit(READINGS, [1, 1, 1, 0, 0, 0])
+    assert chance(model, READINGS) == [1, 1, 0.5, 0, 0.5, 0]
+    swapped = Rules(["rain > 0", "slack < 0"]).fit(READINGS, [1, 1, 1, 0, 0, 0])
+    assert chance(swapped, READINGS) == pytest.approx([2 / 3, 1, 2 / 3, 0, 2 / 3, 0])
+
+
+def test_a_comparison_with_a_missing_value_does_not_hold() -> None:
+    model = Rules(["slack < 0", "slack >= 0"]).fit(READINGS, [1, 1, 1, 1, 0, 0])
+    assert chance(model, READINGS) == [1, 1, 1, 1, 0, 0]
+
+
+def test_a_rule_that_never_held_has_the_overall_rate() -> None:
+    model = Rules(["slack < -100"]).fit(READINGS, [1, 1, 1, 0, 0, 0])
+    far = READINGS.assign(slack=-200.0)
+    assert chance(model, far) == [0.5] * 6
+
+
+def test_rules_may_join_conditions() -> None:
+    model = Rules(["slack > 0 and (rain > 0 or rain < 0)"]).fit(READINGS, [0, 0, 1, 0, 0, 0])
+    assert chance(model, READINGS) == [0, 0, 1, 0, 0, 0]
+
+
+def test_a_rule_over_an_unknown_column_is_an_error_that_names_it() -> None:
+    with pytest.raises(Exception, match="slak"):
+        Rules(["slak < 0"]).fit(READINGS, [0, 0, 1, 0, 0, 0])
+
+
+ESTIMATORS = [LookupTable(["place"], prior_rows=3), Rules(["signal < 0", "noise > 1"])]
+
+
+@pytest.mark.parametrize("model", ESTIMATORS)
+def test_an_estimator_keeps_scikit_learns_promises(model: Any, make_parcels: Examples) -> None:
+    seen = make_parcels("2013-01-01", "2013-02-01", 200)
+    same = type(model)(**model.get_params())
+    assert same.get_params() == model.get_params() == clone(model).get_params()
+    with pytest.raises(NotFittedError):
+        same.predict_proba(seen)
+    assert same.fit(seen, seen["label"]) is same
+    assert same.get_params() == model.get_params()
+    assert same.classes_.tolist() == [0, 1]
+    found = same.predict_proba(seen)
+    assert found.shape == (200, 2)
+    assert found.sum(axis=1) == pytest.approx(np.ones(200))
+    assert ((found >= 0) & (found <= 1)).all()
+    assert same.predict(seen).tolist() == (found[:, 1] > 0.5).astype(int).tolist()
+    assert set(same.predict(seen)) <= {0, 1}
+
+
+@pytest.mark.parametrize("model", [LookupTable(["place"]), Rules(["place == 'x'"])])
+def test_where_both_labels_are_as_probable_the_first_is_predicted(model: Any) -> None:
+    seen = pd.DataFrame({"place": ["x", "x"]})
+    assert model.fit(seen, [0, 1]).predict(seen).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("model", ESTIMATORS)
+def test_fitting_again_forgets_what_was_seen(model: Any, make_parcels: Examples) -> None:
+    seen, other = (make_parcels("2013-01-01", "2013-02-01", 100, seed) for seed in (0, 1))
+    twice = clone(model).fit(other, other["label"]).fit(seen, seen["label"])
+    assert chance(twice, seen) == chance(clone(model).fit(seen, seen["label"]), seen)
+
+
+def test_the_linear_model_takes_numbers_categories_and_missing_values(
+    make_parcels: Examples,
+) -> None:
+    columns = ["signal", "place", "noise"]
+    seen = make_parcels("2013-01-01", "2013-02-01", 1000)
+    seen["noise"] = seen["noise"].where(seen["noise"] > -1)
+    model = logistic_regression(max_iter=200, C=0.5).fit(seen[columns], seen["label"])
+    assert model[-1].C == 0.5
+    asked = seen[columns].copy()
+    asked["place"] = asked["place"].cat.rename_categories({"north": "never seen"})
+    found = np.array(chance(model, seen[columns]))
+    assert np.corrcoef(found, seen["chance"])[0, 1] > 0.9
+    assert np.isfinite(chance(model, asked)).all()

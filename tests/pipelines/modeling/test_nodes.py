@@ -1,0 +1,393 @@
+"""From examples to a candidate, on parcels: time is kept, and validation decides."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from preflight.bundle import calibrated, log_odds
+from preflight.contracts import Trials, best_params
+from preflight.contracts import selection as selection_contract
+from preflight.framing import Framing
+from preflight.pipelines.modeling import nodes
+from preflight.pipelines.modeling.settings import Modeling
+
+pytestmark = pytest.mark.usefixtures("parcels")
+Examples = Callable[..., pd.DataFrame]
+FEATURES = ["signal", "place", "noise"]
+
+
+def settings(trials: int = 4, seed: int = 1, gain: float = 0.001, folds: int = 1) -> Modeling:
+    earlier = {"start": "2013-02-01T00:00:00-05:00", "until": "2013-03-01T00:00:00-05:00"}
+    return Modeling.model_validate(
+        {
+            "seed": seed,
+            "candidate": {
+                "path": "sklearn.ensemble.HistGradientBoostingClassifier",
+                "params": {
+                    "max_iter": 3,
+                    "max_leaf_nodes": 3,
+                    "learning_rate": 0.2,
+                    "early_stopping": False,
+                    "random_state": 0,
+                },
+            },
+            "search": {
+                "trials": trials,
+                "earlier_folds": [earlier][:folds],
+                "space": {
+                    "max_leaf_nodes": {"type": "int", "low": 2, "high": 9, "log": True},
+                    "learning_rate": {"type": "float", "low": 0.05, "high": 0.9},
+                },
+            },
+            "baselines": {
+                "never": {"path": "sklearn.dummy.DummyClassifier", "threshold": 1},
+                "lookup": {
+                    "path": "preflight.pipelines.modeling.baselines.LookupTable",
+                    "params": {"keys": ["place"]},
+                },
+            },
+            "calibration_gain": gain,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def development(make_parcels: Examples) -> pd.DataFrame:
+    """Three months: January and February are train, March is validation."""
+    return make_parcels("2013-01-01", "2013-04-01", 700).drop(columns="chance")
+
+
+def test_development_is_train_then_validation_with_all_categories(
+    development: pd.DataFrame,
+) -> None:
+    north = development["place"] == "north"
+    train, validation = development[north].copy(), development[~north].copy()
+    for part in (train, validation):
+        part["place"] = part["place"].cat.remove_unused_categories()
+    together = nodes.development(train, validation)
+    assert together["parcel"].tolist() == [*train["parcel"], *validation["parcel"]]
+    assert together.index.tolist() == list(range(700))
+    assert together["place"].astype(str).tolist() == [
+        *train["place"].astype(str),
+        *validation["place"].astype(str),
+    ]
+    assert together.dtypes.to_dict() == development.dtypes.to_dict()
+    assert set(together["place"].cat.categories) == {"north", "south", "west"}
+
+
+def test_folds_are_in_the_order_of_time_and_no_label_is_known_after_a_fold_starts(
+    development: pd.DataFrame, framing: Framing
+) -> None:
+    modeling = settings()
+    found = list(nodes.folds(development, framing, modeling))
+    earlier = modeling.search.earlier_folds[0]
+    bounds = [
+        (earlier.start, earlier.until),
+        (framing.split.validation_from, framing.split.test_from),
+    ]
+    assert len(found) == len(bounds)
+    for (known, judged), (start, until) in zip(found, bounds, strict=True):
+        assert known["predict_at"].max() < start
+        assert known["label_known_at"].max() <= start
+        at = development["predict_at"]
+        assert (
+            judged["parcel"].tolist()
+            == development["parcel"][(at >= start) & (at < until)].tolist()
+        )
+        left_out = development[(at < start) & ~development["parcel"].isin(known["parcel"])]
+        assert (left_out["label_known_at"] > start).all()
+        assert len(left_out) > 0
+
+
+def test_a_label_known_at_the_very_start_of_a_fold_is_known_and_a_moment_later_is_not(
+    development: pd.DataFrame, framing: Framing
+) -> None:
+    start = pd.Timestamp(framing.split.validation_from)
+    tick = pd.Timedelta("1us")
+    rows = development.head(4).assign(
+        predict_at=[start - tick, start - tick, start, start - tick],
+        label_known_at=[start, start + tick, start + tick, start - tick],
+    )
+    (known, judged) = list(nodes.folds(rows, framing, settings(folds=0)))[-1]
+    assert known["parcel"].tolist() == [0, 3]
+    assert judged["parcel"].tolist() == [2]
+
+
+def test_the_value_is_the_framings_money_per_1000(
+    development: pd.DataFrame, framing: Framing
+) -> None:
+    model = nodes.fit(settings().candidate, development, FEATURES)
+    act = model.predict_proba(development[FEATURES])[:, 1] > 0.2  # (1 - 0) / (1 - 0 + 6 - 2)
+    label = development["label"] == 1
+    by_hand = 4 * (act & label).sum() - 1 * (act & ~label).sum()
+    found = nodes.value_per_1000(model, development, FEATURES, framing)
+    assert found == pytest.approx(1000 * by_hand / len(development))
+
+
+@pytest.fixture(scope="module")
+def searched(
+    parcels: Any, development: pd.DataFrame, framing: Framing
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    return nodes.search(development, framing, settings(trials=6))
+
+
+def test_the_first_trial_is_the_declared_parameters_and_their_value(
+    development: pd.DataFrame, framing: Framing, searched: tuple[dict[str, Any], pd.DataFrame]
+) -> None:
+    _, trials = searched
+    modeling = settings()
+    assert json.loads(trials["params"][0]) == {"max_leaf_nodes": 3, "learning_rate": 0.2}
+    by_hand = [
+        nodes.value_per_1000(
+            nodes.fit(modeling.candidate, known, FEATURES), judged, FEATURES, framing
+        )
+        for known, judged in nodes.folds(development, framing, modeling)
+    ]
+    assert trials["value"][0] == pytest.approx(np.mean(by_hand))
+    assert trials["folds"][0] == len(by_hand) == 2
+
+
+def test_the_best_is_the_best_of_the_complete_trials_and_never_worse_than_the_declared(
+    searched: tuple[dict[str, Any], pd.DataFrame],
+) -> None:
+    best, trials = searched
+    complete = trials[trials["state"] == "complete"]
+    assert best["value"] == complete["value"].max() >= trials["value"][0]
+    assert best["trial"] == complete["value"].idxmax()
+    assert best["params"] == json.loads(trials["params"][best["trial"]])
+    assert len(trials) == 6
+    assert len(set(trials["value"])) > 1
+
+
+def test_what_a_search_returns_holds_its_contracts(
+    searched: tuple[dict[str, Any], pd.DataFrame],
+) -> None:
+    best, trials = searched
+    assert best_params.validate(best) is best
+    Trials.validate(trials, lazy=True)
+
+
+def test_trials_stay_within_the_space(searched: tuple[dict[str, Any], pd.DataFrame]) -> None:
+    tried = pd.DataFrame(searched[1]["params"].map(json.loads).tolist())
+    assert tried["max_leaf_nodes"].between(2, 9).all()
+    assert tried["learning_rate"].between(0.05, 0.9).all()
+    assert len(tried.drop_duplicates()) > 1
+
+
+def test_without_trials_the_declared_parameters_stand(
+    development: pd.DataFrame, framing: Framing
+) -> None:
+    best, trials = nodes.search(development, framing, settings(trials=0))
+    assert best == {"params": {}, "value": None, "trial": None}
+    assert best_params.validate(best) is best
+    assert len(Trials.validate(trials, lazy=True)) == 0
+
+
+def test_a_seed_gives_the_same_trials_and_another_gives_others(
+    development: pd.DataFrame,
+    framing: Framing,
+    searched: tuple[dict[str, Any], pd.DataFrame],
+) -> None:
+    best, trials = nodes.search(development, framing, settings(trials=6))
+    assert best == searched[0]
+    pd.testing.assert_frame_equal(trials, searched[1])
+    _, others = nodes.search(development, framing, settings(trials=3, seed=2))
+    assert others["params"][0] == trials["params"][0]
+    assert others["params"][1] != trials["params"][1]
+
+
+def test_each_fold_is_predicted_by_models_fitted_on_what_came_before(
+    development: pd.DataFrame, framing: Framing
+) -> None:
+    modeling = settings()
+    best = {"params": {"max_leaf_nodes": 5}, "value": None, "trial": None}
+    found = nodes.validation_predictions(development, best, framing, modeling)
+    parts = list(nodes.folds(development, framing, modeling))
+    assert found["fold"].tolist() == [
+        n for n, (_, judged) in enumerate(parts) for _ in judged.index
+    ]
+    assert found["last"].tolist() == (found["fold"] == 1).tolist()
+    for number, (known, judged) in enumerate(parts):
+        here = found[found["fold"] == number]
+        assert here["parcel"].tolist() == judged["parcel"].tolist()
+        assert here["label"].tolist() == judged["label"].tolist()
+        candidate = nodes.fit(modeling.candidate, known, FEATURES, max_leaf_nodes=5)
+        lookup = nodes.fit(modeling.baselines["lookup"], known, FEATURES)
+        for name, model in (("candidate", candidate), ("lookup", lookup)):
+            expected = model.predict_proba(judged[FEATURES])[:, 1]
+            np.testing.assert_array_equal(here[f"probability_{name}"], expected)
+    assert list(found) == [
+        "parcel", "predict_at", "label",
+        "fold", "probability_candidate", "probability_never", "probability_lookup", "last",
+    ]  # fmt: skip
+
+
+def predicted(
+    candidate: Callable[[np.ndarray], np.ndarray],
+    lookup: Callable[[np.ndarray], np.ndarray] = lambda odds: odds * 0 - 1,
+    rows: int = 4000,
+) -> pd.DataFrame:
+    """Validation predictions whose log-odds are functions of the true ones; two equal folds."""
+    rng = np.random.default_rng(0)
+    odds = rng.normal(-1, 1.5, rows)
+
+    def probability(log_odds: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-log_odds))
+
+    fold = np.repeat([0, 1], rows // 2)
+    return pd.DataFrame(
+        {
+            "label": (rng.random(rows) < probability(odds)).astype("int8"),
+            "fold": fold,
+            "last": fold == 1,
+            "probability_candidate": probability(candidate(odds)),
+            "probability_never": 0.25,
+            "probability_lookup": probability(lookup(odds)),
+        }
+    )
+
+
+def truth(odds: np.ndarray) -> np.ndarray:
+    return odds
+
+
+def test_validation_picks_the_baseline_that_saves_most(framing: Framing) -> None:
+    for lookup, best in ((truth, "lookup"), (lambda odds: -3 * odds - 8, "never")):
+        found = nodes.selection(predicted(truth, lookup), framing, settings())
+        assert selection_contract.validate(found) is found
+        assert found["best_baseline"] == best
+        assert found["values"]["never"] == 0
+
+
+def test_only_the_last_fold_chooses_the_baseline(framing: Framing) -> None:
+    predictions = predicted(truth, truth)
+    good = nodes.selection(predictions, framing, settings())
+    predictions.loc[~predictions["last"], "probability_lookup"] = 0.0
+    assert nodes.selection(predictions, framing, settings())["values"] == good["values"]
+    predictions["probability_lookup"] = 1.0
+    predictions.loc[~predictions["last"], "label"] = 1
+    last = predictions["label"][predictions["last"]]
+    found = nodes.selection(predictions, framing, settings())["values"]["lookup"]
+    assert found == pytest.approx(1000 * (4 * last.mean() - (1 - last.mean())))
+
+
+def test_a_models_own_threshold_goes_before_that_of_the_costs(framing: Framing) -> None:
+    predictions = predicted(truth)
+    predictions["probability_never"] = 0.999
+    modeling = settings()
+    assert nodes.selection(predictions, framing, modeling)["values"]["never"] == 0
+    bare = modeling.baselines["never"].model_copy(update={"threshold": None})
+    changed = modeling.model_copy(update={"baselines": {"never": bare}})
+    assert nodes.selection(predictions, framing, changed)["values"]["never"] != 0
+
+
+def test_a_calibrated_candidate_is_left_as_it_is(framing: Framing) -> None:
+    found = nodes.selection(predicted(truth), framing, settings())["calibration"]
+    assert (found["slope"], found["intercept"]) == (1.0, 0.0)
+    assert found["log_loss_without"] - found["log_loss_with"] <= 0.001
+
+
+def test_a_miscalibrated_candidate_is_set_right(framing: Framing) -> None:
+    predictions = predicted(lambda odds: 2 * odds + 1)
+    found = nodes.selection(predictions, framing, settings())["calibration"]
+    assert found["slope"] == pytest.approx(0.5, abs=0.05)
+    assert found["intercept"] == pytest.approx(-0.5, abs=0.1)
+    assert found["log_loss_without"] - found["log_loss_with"] > 0.02
+
+
+def test_a_line_is_judged_on_the_last_fold_and_then_fitted_on_all(framing: Framing) -> None:
+    predictions = predicted(lambda odds: 2 * odds + 1)
+    raw, label = predictions["probability_candidate"].to_numpy(), predictions["label"].to_numpy()
+
+    def line(rows: np.ndarray) -> tuple[float, float]:
+        model = LogisticRegression(C=np.inf).fit(log_odds(raw[rows])[:, None], label[rows])
+        return model.coef_.item(), model.intercept_.item()
+
+    last = predictions["last"].to_numpy()
+    found = nodes.selection(predictions, framing, settings())["calibration"]
+    assert (found["slope"], found["intercept"]) == pytest.approx(line(last | True))
+    judged = calibrated(raw[last], *line(~last))
+    losses = -np.log(np.where(label[last] == 1, judged, 1 - judged))
+    assert found["log_loss_with"] == pytest.approx(losses.mean())
+
+
+def test_a_gain_too_small_to_matter_changes_nothing(framing: Framing) -> None:
+    predictions = predicted(lambda odds: 2 * odds + 1)
+    found = nodes.selection(predictions, framing, settings(gain=0.9))["calibration"]
+    assert (found["slope"], found["intercept"]) == (1.0, 0.0)
+    assert found["log_loss_without"] - found["log_loss_with"] > 0.02
+
+
+def test_a_line_that_does_not_hold_on_the_last_fold_is_not_used(framing: Framing) -> None:
+    predictions = predicted(truth)
+    earlier = ~predictions["last"]
+    raw = predictions.loc[earlier, "probability_candidate"]
+    predictions.loc[earlier, "probability_candidate"] = calibrated(raw.to_numpy(), 3.0, 2.0)
+    found = nodes.selection(predictions, framing, settings())["calibration"]
+    assert (found["slope"], found["intercept"]) == (1.0, 0.0)
+    assert found["log_loss_with"] > found["log_loss_without"]
+
+
+@pytest.mark.parametrize("label", [None, 0, 1])
+def test_without_an_earlier_fold_to_learn_from_nothing_is_calibrated(
+    framing: Framing, label: int | None
+) -> None:
+    predictions = predicted(lambda odds: 2 * odds + 1)
+    if label is None:
+        predictions = predictions[predictions["last"]]
+    else:
+        predictions.loc[~predictions["last"], "label"] = label
+    found = nodes.selection(predictions, framing, settings())
+    assert found["calibration"].keys() == {"slope", "intercept", "log_loss_without"}
+    assert (found["calibration"]["slope"], found["calibration"]["intercept"]) == (1.0, 0.0)
+    assert selection_contract.validate(found) is found
+
+
+def test_the_candidate_is_fitted_on_all_with_the_best_parameters_and_says_so(
+    development: pd.DataFrame, framing: Framing
+) -> None:
+    modeling = settings()
+    best = {"params": {"max_leaf_nodes": 5}, "value": 1.0, "trial": 3}
+    chosen = {"calibration": {"slope": 0.5, "intercept": -0.5, "log_loss_without": 0.4}}
+    found = nodes.candidate(development, best, chosen, framing, modeling)
+    alone = nodes.fit(modeling.candidate, development, FEATURES, max_leaf_nodes=5)
+    np.testing.assert_array_equal(
+        found["estimator"].predict_proba(development[FEATURES]),
+        alone.predict_proba(development[FEATURES]),
+    )
+    assert (found["slope"], found["intercept"], found["threshold"]) == (0.5, -0.5, 0.2)
+    assert found["features"] == FEATURES
+    provenance = found["provenance"]
+    assert provenance["estimator"] == modeling.candidate.path
+    assert provenance["params"] == modeling.candidate.params | best["params"]
+    assert provenance["examples"] == len(development)
+    assert pd.Timestamp(provenance["first"]) == development["predict_at"].min()
+    assert pd.Timestamp(provenance["last"]) == development["predict_at"].max()
+
+
+def test_baselines_are_fitted_on_all_uncalibrated_with_their_own_threshold(
+    development: pd.DataFrame, framing: Framing
+) -> None:
+    found = nodes.baselines(development, framing, settings())
+    assert {name: model["threshold"] for name, model in found.items()} == {
+        "never": 1,
+        "lookup": 0.2,
+    }
+    assert {(model["slope"], model["intercept"]) for model in found.values()} == {(1.0, 0.0)}
+    rate = found["never"]["estimator"].predict_proba(development[FEATURES])[0, 1]
+    assert rate == pytest.approx(development["label"].mean())
+
+
+def test_nothing_changes_the_examples(development: pd.DataFrame, framing: Framing) -> None:
+    before = development.copy(deep=True)
+    modeling = settings(trials=1)
+    best, _ = nodes.search(development, framing, modeling)
+    predictions = nodes.validation_predictions(development, best, framing, modeling)
+    chosen = nodes.selection(predictions, framing, modeling)
+    nodes.candidate(development, best, chosen, framing, modeling)
+    pd.testing.assert_frame_equal(development, before)

@@ -1,0 +1,103 @@
+"""Parameters of modeling that make no sense are refused before anything runs."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from preflight.pipelines.modeling.settings import Modeling, load
+
+AS_WRITTEN: dict[str, Any] = {
+    "seed": 1,
+    "candidate": {"path": "sklearn.dummy.DummyClassifier", "params": {"strategy": "prior"}},
+    "search": {
+        "trials": 2,
+        "earlier_folds": [{"start": "2013-01-01T00:00:00Z", "until": "2013-02-01T00:00:00Z"}],
+        "space": {"strategy": {"type": "choice", "choices": ["prior", "uniform"]}},
+    },
+    "baselines": {"never": {"path": "sklearn.dummy.DummyClassifier", "threshold": 1}},
+    "calibration_gain": 0.001,
+}
+
+
+def planted(path: str, value: Any) -> dict[str, Any]:
+    parameters = deepcopy(AS_WRITTEN)
+    *way, last = path.split(".")
+    section: Any = parameters
+    for name in way:
+        section = section[int(name) if name.isdigit() else name]
+    section[last] = value
+    return parameters
+
+
+def test_sound_parameters_are_taken() -> None:
+    modeling = Modeling.model_validate(AS_WRITTEN)
+    assert modeling.candidate.threshold is None
+    assert modeling.baselines["never"].threshold == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("candidate.path", "sklearn.dummy.Dumy", "'sklearn.dummy.Dumy' can't be imported"),
+        ("candidate.path", "no_such_package.Model", "'no_such_package.Model' can't be imported"),
+        ("candidate.path", "DummyClassifier", "'DummyClassifier' can't be imported"),
+        ("baselines.never.path", "", "'' can't be imported"),
+        ("candidate.parms", {}, "candidate.parms"),
+        ("search.trails", 3, "search.trails"),
+        ("search.trials", -1, "greater than or equal to 0"),
+        ("search.space.strategy", {"type": "choice", "choices": ["prior"]}, "at least 2 items"),
+        ("search.space.strategy", {"type": "number"}, "'float', 'int', 'choice'"),
+        ("search.space.strategy", {"type": "int", "low": 1}, "high"),
+        ("search.space.strategy.lgo", True, "search.space.strategy.choice.lgo"),
+        ("search.earlier_folds.0.start", "2013-01-01T00:00:00", "timezone"),
+        ("search.space.other", {"type": "int", "low": 1, "high": 2}, "not in candidate.params"),
+        ("candidate.params.strategy", "constant", "has constant, which is not one of"),
+        ("candidate.params", {}, "strategy is searched but not in candidate.params"),
+        ("baselines", {}, "at least 1 item"),
+        ("calibration_gain", -0.1, "greater than or equal to 0"),
+        ("sed", 1, "sed"),
+    ],
+)
+def test_a_planted_fault_is_refused_and_named(path: str, value: Any, sentence: str) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        Modeling.model_validate(planted(path, value))
+
+
+@pytest.mark.parametrize(
+    ("among", "declared", "sentence"),
+    [
+        ({"type": "int", "low": 1, "high": 9}, 9, None),
+        ({"type": "int", "low": 1, "high": 9}, 1, None),
+        ({"type": "float", "low": 0.1, "high": 9, "log": True}, 0.5, None),
+        ({"type": "int", "low": 1, "high": 9}, 10, "has 10, which is not between 1 and 9"),
+        ({"type": "float", "low": 1, "high": 9}, 0.5, "has 0.5, which is not between 1.0 and 9.0"),
+        ({"type": "int", "low": 9, "high": 1}, 5, "9 to 1 is no range"),
+        ({"type": "float", "low": 0, "high": 1, "log": True}, 0.5, "no range of logarithms"),
+    ],
+)
+def test_a_search_begins_inside_its_space(
+    among: dict[str, Any], declared: float, sentence: str | None
+) -> None:
+    parameters = planted("search.space", {"depth": among})
+    parameters["candidate"]["params"] = {"depth": declared}
+    if sentence is None:
+        assert Modeling.model_validate(parameters).search.space.keys() == {"depth"}
+    else:
+        with pytest.raises(ValidationError, match=sentence):
+            Modeling.model_validate(parameters)
+
+
+def test_an_estimator_is_built_anew_from_its_parameters() -> None:
+    candidate = Modeling.model_validate(AS_WRITTEN).candidate
+    assert candidate.build().get_params()["strategy"] == "prior"
+    changed = candidate.build(strategy="uniform", random_state=3)
+    assert changed.get_params() == {"strategy": "uniform", "random_state": 3, "constant": None}
+    assert candidate.build().get_params()["strategy"] == "prior"
+    assert candidate.build() is not candidate.build()
+
+
+def test_a_path_leads_to_a_class_or_a_function() -> None:
+    assert load("preflight.pipelines.modeling.settings.load") is load
+    assert load("preflight.pipelines.modeling.settings.Modeling") is Modeling

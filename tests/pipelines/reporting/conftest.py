@@ -1,0 +1,132 @@
+"""Results of a run on parcels: reporting knows no trade."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from preflight.framing import Framing
+
+Results = dict[str, Any]
+
+
+def interval(mean: float | None, low: float | None, high: float | None) -> Results:
+    return {"mean": mean, "low": low, "high": high}
+
+
+def model(value: Results, area: Results) -> Results:
+    other = {
+        name: interval(0.41, 0.38, 0.44) for name in ("average_precision", "log_loss", "brier")
+    }
+    return {"value_per_1000": value, "roc_auc": area, **other}
+
+
+class Boxes:
+    """What reporting asks of the contract of the features."""
+
+    @staticmethod
+    def columns() -> dict[str, dict[str, Any]]:
+        return {"weight": {"description": "as stated", "unit": "kg", "group": "box"}}
+
+
+@pytest.fixture
+def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
+    """All that the report is made of, by name."""
+    for module in ("nodes", "sentences"):
+        monkeypatch.setattr(f"preflight.pipelines.reporting.{module}.Features", Boxes)
+    rng = np.random.default_rng(7)
+    label = rng.random(1000) < 0.3
+    slices = [
+        ("depot", "north", 700, 120.4, 80.0, 160.0),
+        ("depot", "south", 300, 31.6, -5.0, 70.0),
+        ("depot", "island", 9, 500.0, 500.0, 500.0),
+        *(("hour", f"{h}.0", 110, 10.0 * h, 5.0, 200.0) for h in (10, 9, 2)),
+        ("month", "2013-05", 500, 60.0, 20.0, 90.0),
+        ("month", "2013-04", 500, 50.0, 20.0, 90.0),
+    ]
+    day = pd.to_datetime(["2013-01-02 04:30", "2013-03-01 12:00", "2013-04-01 12:00"]).as_unit("us")
+    return {
+        "framing": framing,
+        "metrics": {
+            "candidate": model(interval(123.4, 90.1, 160.2), interval(0.712, 0.68, 0.74)),
+            "never_act": model(interval(0.0, 0.0, 0.0), interval(0.5, 0.5, 0.5)),
+            "table_of_rates": model(interval(101.2, 70.3, 140.4), interval(0.655, 0.62, 0.69)),
+        },
+        "verdict": {
+            "decision": "ship",
+            "reasons": ["clearly better"],
+            "value": {
+                "unit": "euros",
+                "costs": {"tp": 2, "fp": 1, "fn": 6, "tn": 0},
+                "per_1000": 123.4,
+                "over_baseline": {"baseline": "table_of_rates", **interval(22.2, 12.6, 33.3)},
+            },
+            "limits": [],
+        },
+        "selection": {
+            "values": {"candidate": 130.0, "never_act": 0.0, "table_of_rates": 111.0},
+            "best_baseline": "table_of_rates",
+            "calibration": {
+                "slope": 1.1,
+                "intercept": 0.0,
+                "log_loss_without": 0.52341,
+                "log_loss_with": 0.51234,
+            },
+        },
+        "best_params": {"params": {"depth": 4, "rate": 0.123456}, "value": 133.3, "trial": 1},
+        "trials": pd.DataFrame(
+            {
+                "trial": [0, 1, 2],
+                "state": ["complete", "complete", "pruned"],
+                "value": [120.0, 133.3, np.nan],
+                "folds": [3, 3, 1],
+                "params": ['{"depth": 3, "rate": 0.1}', '{"depth": 4, "rate": 0.123456}', "{}"],
+            }
+        ),
+        "test_predictions": pd.DataFrame(
+            {"label": label * 1, "act": label ^ (rng.random(1000) < 0.2)}
+        ),
+        "calibration_curve": pd.DataFrame(
+            {
+                "bin": [0, 1, 2],
+                "rows": [334, 333, 333],
+                "predicted": [0.1, 0.3, 0.6],
+                "observed": [0.12, 0.38, 0.57],
+                "low": [0.08, 0.33, 0.5],
+                "high": [0.16, 0.43, 0.64],
+            }
+        ),
+        "slices": pd.DataFrame(
+            slices,
+            columns=["by", "slice", "rows", "value_per_1000", "value_low", "value_high"],
+        ),
+        "importance": pd.DataFrame(
+            {
+                "feature": ["weight", "size", "age"],
+                "group": ["box", "box", "sender"],
+                "log_loss": [0.0301, 0.0102, -0.0003],
+                "low": [0.0281, 0.0092, -0.0007],
+                "high": [0.0322, 0.0113, 0.0001],
+            }
+        ),
+        "split_summary": pd.DataFrame(
+            {
+                "part": ["train", "validation", "test"],
+                "first": day.tz_localize("UTC"),
+                "last": day.tz_localize("UTC"),
+                "rows": [5000, 2000, 1000],
+                "label_rate": [0.31, 0.29, 0.3],
+                "left_out": [3, 2, 0],
+            }
+        ),
+        "cleaning": pd.DataFrame(
+            {
+                "table": ["parcels", "parcels"],
+                "finding": ["no weight", "two labels"],
+                "action": ["kept", "excluded"],
+                "rows": [17, 3],
+                "of": [8008, 8008],
+            }
+        ),
+    }

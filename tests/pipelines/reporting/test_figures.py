@@ -1,0 +1,154 @@
+"""Each figure shows the numbers of its table, with intervals and names."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import plotly.io as pio
+import pytest
+
+from preflight.contracts import Figure
+from preflight.pipelines.reporting import figures, nodes, panels, style
+
+FIGURES = {
+    "value": (nodes.value_figure, ["metrics", "selection", "framing"]),
+    "auc": (nodes.auc_figure, ["metrics", "selection", "framing"]),
+    "calibration": (nodes.calibration_figure, ["calibration_curve", "framing"]),
+    "slices": (nodes.slices_figure, ["slices", "framing"]),
+    "importance": (nodes.importance_figure, ["importance", "framing"]),
+}
+
+
+def drawn(name: str, results: dict[str, Any]) -> go.Figure:
+    node, inputs = FIGURES[name]
+    return node(*(results[i] for i in inputs))
+
+
+def rows(figure: go.Figure, axis: str = "") -> dict[str, tuple[float, float, float]]:
+    """What is drawn on one axis: each label's mean, low and high, from top to bottom."""
+    labels = figure.layout[f"yaxis{axis}"].ticktext
+    found = {
+        slot: (x, x - down, x + up)
+        for trace in figure.data
+        if (trace.yaxis or "y") == f"y{axis}"
+        for x, slot, down, up in zip(
+            trace.x, trace.y, trace.error_x.arrayminus, trace.error_x.array, strict=True
+        )
+    }
+    return {label: found[slot] for slot, label in enumerate(labels)}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_meets_its_contract_and_survives_json(name: str, results: dict[str, Any]) -> None:
+    figure = drawn(name, results)
+    assert Figure().validate(figure) is figure
+    assert pio.from_json(figure.to_json()) == figure
+    assert figure.layout.paper_bgcolor == style.CLEAR
+    assert not figure.layout.showlegend
+    for trace in figure.data:
+        bars = trace.error_y if name == "calibration" else trace.error_x
+        assert len(bars.array) == len(bars.arrayminus) == len(trace.x)
+
+
+def test_models_are_ordered_by_value_with_their_intervals(results: dict[str, Any]) -> None:
+    figure = drawn("value", results)
+    shown = rows(figure)
+    assert list(shown) == ["candidate", "table of rates", "never act"]
+    assert shown["candidate"] == pytest.approx((123.4, 90.1, 160.2))
+    assert figure.layout.xaxis.title.text == "euros, per 1,000 parcels"
+    texts = [note.text.replace("\xa0", " ") for note in figure.layout.annotations]
+    assert "123 (90 to 160)" in texts
+    assert "90%" in figure.layout.title.text
+
+
+def test_ranking_is_shown_beside_a_coin(results: dict[str, Any]) -> None:
+    figure = drawn("auc", results)
+    assert rows(figure)["table of rates"] == pytest.approx((0.655, 0.62, 0.69))
+    assert any(shape.x0 == shape.x1 == 0.5 for shape in figure.layout.shapes)
+
+
+def test_a_figure_that_is_not_defined_comes_last_without_an_interval(
+    results: dict[str, Any],
+) -> None:
+    results["metrics"]["candidate"]["roc_auc"] = {"mean": None, "low": None, "high": None}
+    figure = drawn("auc", results)
+    assert figure.layout.yaxis.ticktext[-1] == "candidate"
+    assert Figure().validate(figure) is figure
+
+
+def test_calibration_shows_intervals_and_the_diagonal(results: dict[str, Any]) -> None:
+    figure, curve = drawn("calibration", results), results["calibration_curve"]
+    dots, diagonal = figure.data[0], figure.layout.shapes[0]
+    assert dots.x == tuple(curve["predicted"])
+    assert np.add(dots.y, dots.error_y.array) == pytest.approx(curve["high"].to_numpy())
+    assert np.subtract(dots.y, dots.error_y.arrayminus) == pytest.approx(curve["low"].to_numpy())
+    assert (diagonal.x0, diagonal.x1) == (diagonal.y0, diagonal.y1)
+
+
+def test_slices_keep_a_natural_order_or_are_ordered_by_value(results: dict[str, Any]) -> None:
+    figure = drawn("slices", results)
+    assert list(rows(figure)) == ["island", "north", "south"]
+    assert list(rows(figure, "2")) == ["2", "9", "10"]
+    assert list(rows(figure, "3")) == ["2013-04", "2013-05"]
+    assert rows(figure)["south"] == pytest.approx((31.6, -5.0, 70.0))
+    assert figure.data[0].marker.symbol[0] == "circle-open"  # 9 parcels say little
+    assert figure.layout.xaxis.range == figure.layout.xaxis3.range
+
+
+def test_five_slicing_columns_take_a_second_line(results: dict[str, Any]) -> None:
+    parts = [results["slices"].assign(by=name) for name in "abcde"]
+    figure = nodes.slices_figure(pd.concat(parts), results["framing"])
+    assert len({axis.domain for axis in figure.select_yaxes()}) == 2
+
+
+def test_importance_shows_the_top_with_group_and_range(results: dict[str, Any]) -> None:
+    figure = drawn("importance", results)
+    assert rows(figure)["weight"] == pytest.approx((0.0301, 0.0281, 0.0322))
+    assert [note.text for note in figure.layout.annotations] == ["box", "box", "sender"]
+    assert len({trace.marker.color for trace in figure.data}) == 2
+    many = pd.concat([results["importance"].assign(feature=f"f{i}") for i in range(10)])
+    assert len(nodes.importance_figure(many, results["framing"]).layout.yaxis.ticktext) == 20
+
+
+def test_names_are_not_markup(results: dict[str, Any]) -> None:
+    results["metrics"]["<b>"] = results["metrics"].pop("table_of_rates")
+    results["selection"]["best_baseline"] = "<b>"
+    assert "&lt;b&gt;" in drawn("value", results).layout.yaxis.ticktext
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks", "decimals"),
+    [
+        ([0, 417], [0, 200, 400], 0),
+        ([-29, 1185], [0, 500, 1000], 0),
+        ([0.5, 0.82], [0.5, 0.6, 0.7, 0.8], 1),
+        ([0, 0.0157], [0, 0.005, 0.01, 0.015], 3),
+        ([0, 0, None], [0, 0.5, 1], 1),
+        ([-3_000_000, 0], [-3e6, -2e6, -1e6, 0], 0),
+    ],
+)
+def test_axes_have_round_ticks(values: list[Any], ticks: list[float], decimals: int) -> None:
+    axis = panels.scale(values)
+    assert axis.ticks == pytest.approx(ticks)
+    assert axis.places == decimals
+    assert (axis.percent(axis.low), axis.percent(axis.high)) == ("0.00%", "100.00%")
+
+
+def contrast(colour: str, ground: float) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    bright = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return (max(bright, ground) + 0.05) / (min(bright, ground) + 0.05)
+
+
+@pytest.mark.parametrize("colour", style.PALETTE)
+def test_colours_are_seen_on_light_and_on_dark(colour: str) -> None:
+    near_black = 0.009  # the ground of the report and of Kedro-Viz
+    assert min(contrast(colour, 1.0), contrast(colour, near_black)) >= 3
+
+
+def test_panels_without_an_interval_are_drawn_as_dots() -> None:
+    row = panels.Row("a", 1.0, None, None)
+    panel = panels.Panel("", "euros", 0, [row], 0, panels.scale([0, 1]))
+    assert figures.dots("t", [panel]).data[0].error_x.array == (0.0,)

@@ -1,0 +1,214 @@
+"""The report says what the datasets say, whatever they say, and loads nothing."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from preflight.contracts import Html
+from preflight.pipelines import reporting
+from preflight.pipelines.reporting import nodes, panels, sentences
+
+NOTHING = {"mean": None, "low": None, "high": None}
+
+
+class Text(HTMLParser):
+    """What a reader sees, one line for each run of text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self._hidden = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._hidden = tag in {"style", "script"}
+
+    def handle_data(self, data: str) -> None:
+        if data.strip() and not self._hidden:
+            self.lines.append(" ".join(data.replace("\xa0", " ").split()))
+
+
+def read(results: dict[str, Any]) -> str:
+    page = nodes.report(**results)
+    assert Html().validate(page) is page
+    assert "undefined" not in page.lower()
+    text = "\n".join(Text(page).lines)
+    assert not re.search(r"\b(None|nan|NaN)\b", text)
+    return text
+
+
+def test_opens_with_the_decision(results: dict[str, Any]) -> None:
+    assert (
+        "Ship it: per 1,000 parcels the candidate saves 22 euros more than table of rates, the "
+        "best baseline (90% interval 13 to 33)."
+    ) in read(results)
+
+
+def test_numbers_are_those_of_the_datasets(results: dict[str, Any]) -> None:
+    text = read(results)
+    for said in [
+        "123 (90 to 160)",  # metrics
+        "0.712 (0.680 to 0.740)",
+        "table of rates, the best of 2 there, saves",  # selection
+        "saves 111 per 1,000 (the candidate 130)",
+        "The probabilities are corrected",
+        "0.5234 without a correction and 0.5123 with",
+        "above 20%",  # framing: 1 / (1 + 4)
+        "1 hour ahead",
+        "In 2 of 3 groups",  # calibration_curve
+        "For the 333 parcels with the highest probabilities 60% was predicted, and 57% "
+        "(50% to 64%) observed",
+        "The candidate saves in 8 of 8 slices; in 1 the interval",  # slices
+        "Worst: hour 2 (20); best: depot north (120)",
+        "leans most on weight (as stated)",  # importance
+        "2 of 3 features make it rise in every shuffle",
+        "Summed by group: box 0.0403.",
+        "3 sets of parameters were tried (2 complete, 1 given up early)",  # trials
+        "trial 1, saves 133 per 1,000 parcels",
+        "depth 4, rate 0.1235",
+        "2013-01-01",  # split_summary, as days in New York
+        "excluded in 3, kept in 17.",  # cleaning
+    ]:
+        assert said in text, said
+
+
+def test_costs_on_test_account_for_every_decision(results: dict[str, Any]) -> None:
+    table, costs = results["test_predictions"], results["framing"].costs
+    act, label = table["act"].to_numpy(dtype=bool), table["label"].to_numpy(dtype=bool)
+    saved = costs.saving(label, act).sum()
+    never = label.sum() * costs.fn
+    text = read(results)
+    assert f"Together {never - saved:,.0f}; never acting would have cost {never:,.0f}" in text
+    for rows in (act & label, act & ~label, ~act & label, ~act & ~label):
+        assert f"\n{rows.sum()}\n" in text
+
+
+def test_holds_in_words(results: dict[str, Any]) -> None:
+    over = {"mean": -4.2, "low": -12.0, "high": 3.6}
+    results["verdict"] |= {
+        "decision": "hold",
+        "reasons": ["not clearly better", "too slow"],
+        "limits": [{"name": "size_mb", "limit": 10.0, "measured": 12.5, "ok": False}],
+    }
+    results["verdict"]["value"]["over_baseline"] |= over
+    text = read(results)
+    assert "Hold it back: per 1,000 parcels the candidate saves 4 euros less" in text
+    assert "\N{MINUS SIGN}12 to 4" in text
+    assert "which may be chance" in text
+    assert "too slow" in text
+    assert "\n".join(["size mb", "no", "10", "12.5"]) in text
+
+
+def test_tiny_test_set_without_intervals(results: dict[str, Any]) -> None:
+    for model in results["metrics"].values():
+        model["value_per_1000"] |= {"low": None, "high": None}
+        model["roc_auc"] = dict(NOTHING)
+    results["verdict"]["decision"] = "hold"
+    results["verdict"]["value"]["over_baseline"] |= {"low": None, "high": None}
+    results["slices"][["value_low", "value_high"]] = np.nan
+    text = read(results)
+    assert "the test is too small for an interval" in text
+    assert "123 (no interval)" in text
+    assert "only one label occurs" in text
+    for name in ("value", "auc"):
+        node = getattr(nodes, f"{name}_figure")
+        assert node(results["metrics"], results["selection"], results["framing"]).data
+
+
+def test_nothing_known_at_all(results: dict[str, Any]) -> None:
+    for model in results["metrics"].values():
+        model |= {name: dict(NOTHING) for name in model}
+    results["verdict"]["decision"] = "hold"
+    results["verdict"]["value"]["over_baseline"] |= NOTHING
+    results["slices"][["value_per_1000", "value_low", "value_high"]] = np.nan
+    results["importance"][["log_loss", "low", "high"]] = 0.0
+    results["selection"]["calibration"] = {"slope": 1, "intercept": 0, "log_loss_without": 0.5}
+    text = read(results)
+    assert "can't be compared with table of rates" in text
+    assert "is not known in any slice" in text
+    assert "it has learnt nothing from them" in text
+    assert "No correction of the probabilities was tried" in text
+
+
+def test_without_a_search(results: dict[str, Any]) -> None:
+    results["best_params"] = {"params": {}, "value": None, "trial": None}
+    results["trials"] = results["trials"].iloc[:0]
+    assert "No search was made" in read(results)
+
+
+def test_only_one_baseline(results: dict[str, Any]) -> None:
+    del results["metrics"]["never_act"]
+    text = read(results)
+    assert "table of rates, the only one, saves 111" in text
+    assert "never act\n" not in text
+
+
+def test_a_baseline_that_beats_the_chosen_one_on_test_is_named(results: dict[str, Any]) -> None:
+    results["metrics"]["never_act"]["value_per_1000"]["mean"] = 200.0
+    text = read(results)
+    assert "On test it saves less than never act." in text
+    assert "The candidate saves 123 (90 to 160), less than never act." in text
+
+
+def test_ties_name_all(results: dict[str, Any]) -> None:
+    results["metrics"]["table_of_rates"]["value_per_1000"]["mean"] = 123.4
+    results["slices"].loc[results["slices"]["slice"] == "south", "value_per_1000"] = 20.0
+    results["importance"].loc[1, "log_loss"] = 0.0301
+    text = read(results)
+    assert "as much as table of rates" in text
+    assert "Worst: depot south and hour 2 (20)" in text
+    assert "weight (as stated) and size" in text
+
+
+def test_values_are_text_and_not_markup(results: dict[str, Any]) -> None:
+    evil = "<b onclick=x>&"
+    results["metrics"][evil] = results["metrics"].pop("table_of_rates")
+    results["selection"] |= {"best_baseline": evil}
+    results["selection"]["values"][evil] = 1.0
+    results["verdict"]["value"]["over_baseline"]["baseline"] = evil
+    results["slices"]["slice"] = [f"{evil}{i}" for i in range(len(results["slices"]))]
+    results["importance"]["feature"] = [f"{evil}{i}" for i in range(3)]
+    page = nodes.report(**results)
+    assert "<b" not in re.sub(r"<(body|br)", "", page)
+    assert evil in read(results)
+
+
+def test_knows_only_the_words_of_the_framing(results: dict[str, Any]) -> None:
+    folder = Path(reporting.__file__).parent
+    code = [path.read_text() for path in folder.iterdir() if path.is_file()]
+    for text in (nodes.report(**results), *code):
+        assert not re.search(r"(?<!pre)flight|carrier|airport", text, re.IGNORECASE)
+
+
+def test_same_input_gives_the_same_page(results: dict[str, Any]) -> None:
+    assert nodes.report(**results) == nodes.report(**results)
+
+
+def test_inputs_are_left_as_they_are(results: dict[str, Any]) -> None:
+    before = {k: v.copy() if hasattr(v, "columns") else repr(v) for k, v in results.items()}
+    nodes.report(**results)
+    for name, value in before.items():
+        now = results[name]
+        assert now.equals(value) if hasattr(now, "columns") else repr(now) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "written"),
+    [
+        (1234567.8, 0, "1,234,568"),
+        (-0.4, 0, "0"),
+        (-12.34, 1, "\N{MINUS SIGN}12.3"),
+        (None, 2, "not known"),
+    ],
+)
+def test_numbers_are_written_for_readers(value: Any, decimals: int, written: str) -> None:
+    assert panels.number(value, decimals) == written
+
+
+def test_a_bound_that_is_not_zero_is_not_written_as_zero() -> None:
+    assert sentences.fine({"mean": 37.0, "low": 0.3, "high": 49.0}) == 1
+    assert sentences.fine({"mean": 37.0, "low": 0.0, "high": 49.0}) == 0
