@@ -22,7 +22,7 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input --
 	--require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format viz accept lock clean force
+.PHONY: help run test bench lint format viz accept lock clean force
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,12 @@ run: $(CORE) ## set up, then run the default pipeline (kedro run)
 
 test: $(DEV) ## set up, then run the tests (pytest)
 	$(PY) -m pytest -n auto $(ARGS)
+
+bench: $(DEV) ## measure speed and memory, some 20 minutes on a quiet machine (benchmarks/README.md)
+	$(PY) -m benchmarks.windows
+	$(PY) -m benchmarks.contracts
+	$(PY) -m benchmarks.kedro_overhead
+	$(PY) -m benchmarks.run
 
 lint: $(DEV) ## check style, formatting and types
 	$(PY) -m ruff check

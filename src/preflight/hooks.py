@@ -1,6 +1,7 @@
 """What happens around a run: contracts resolved, raw data verified, versions pinned, progress."""
 
 import logging
+import os
 import sys
 import time
 from collections import Counter, defaultdict
@@ -139,9 +140,7 @@ class ProgressHooks:
             verdict = catalog.load("verdict")
             log.info("\n%s: %s.", verdict["decision"].upper(), "; ".join(verdict["reasons"]))
         if "report" in pipeline.all_outputs():
-            log.info(
-                "Report:  %s", Path(catalog["report"]._get_load_path()).relative_to(Path.cwd())
-            )
+            log.info("Report:  %s", os.path.relpath(catalog["report"]._get_load_path()))
             log.info("Next:    make viz   (walk from any number in it to the raw data)")
 
 

@@ -124,7 +124,7 @@ def slices(
             rows.append(
                 {
                     "by": by,
-                    "slice": f"{value:g}" if isinstance(value, float) else str(value),
+                    "slice": str(value).removesuffix(".0"),  # hour 5, not 5.0
                     "rows": len(here),
                     "label_rate": label[here].mean(),
                     "predicted": chance[here].mean(),

@@ -128,7 +128,7 @@ def slice_panels(slices: pd.DataFrame, framing: Framing) -> list[Panel]:
     whole = slices.astype(object).where(slices.notna(), None)
     for s in whole.to_dict("records"):
         row = Row(
-            re.sub(r"^(-?\d+)\.0$", r"\1", s["slice"]),  # hour 5, not 5.0
+            s["slice"],
             s["value_per_1000"],
             s["value_low"],
             s["value_high"],
