@@ -27,7 +27,10 @@ class Trials(Table):
 
     trial: Series[int] = column("number, from 0", ge=0)
     state: Series[str] = column("how it ended", isin=["complete", "pruned", "fail"])
-    value: Series[float] = column("saving per 1,000 decisions, mean over its folds", nullable=True)
+    value: Series[float] = column(
+        "saving per 1,000 decisions, mean over all folds; missing where it was given up",
+        nullable=True,
+    )
     folds: Series[int] = column("folds done", "folds", ge=0)
     params: Series[str] = column("parameters, as JSON")
 

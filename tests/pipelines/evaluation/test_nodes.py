@@ -103,6 +103,9 @@ def test_each_model_decides_with_its_own_threshold_and_calibration(
     found = nodes.test_predictions(candidate, baselines, examples)
     odds = 2 * (1.5 * examples["signal"].astype(float) - 1.2) + 0.5
     np.testing.assert_allclose(found["probability"], 1 / (1 + np.exp(-odds)))
+    guess = 1 / (1 + np.exp(1 - examples["noise"].astype(float)))
+    np.testing.assert_allclose(found["probability_guess"], guess)
+    np.testing.assert_allclose(found["probability_never"], 1 / (1 + np.exp(5)))
     assert found["act"].tolist() == (found["probability"] > 0.4).tolist()
     assert found["act_guess"].tolist() == (found["probability_guess"] > 0.2).tolist()
     assert not found["act_never"].any()
@@ -144,15 +147,25 @@ def test_metrics_are_the_same_again_and_other_bounds_with_another_seed(
     assert nodes.metrics(predictions, framing, other) != found
 
 
-def test_the_level_of_the_intervals_is_that_of_the_framing(
-    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+def test_the_level_of_every_interval_is_that_of_the_framing(
+    predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
-    def width(confidence: float) -> float:
+    def widths(confidence: float) -> list[float]:
         level = framing.model_copy(update={"confidence": confidence})
-        found = nodes.metrics(predictions, level, evaluation)["candidate"]["brier"]
-        return found["high"] - found["low"]
+        figure = nodes.metrics(predictions, level, evaluation)["candidate"]["brier"]
+        bins = nodes.calibration_curve(predictions, level, evaluation)
+        parts = nodes.slices(predictions, examples, level, evaluation)
+        over = nodes.verdict(predictions, SELECTION, level, evaluation)["value"]["over_baseline"]
+        return [
+            figure["high"] - figure["low"],
+            (bins["high"] - bins["low"]).mean(),
+            (parts["value_high"] - parts["value_low"]).mean(),
+            (parts["roc_auc_high"] - parts["roc_auc_low"]).mean(),
+            over["high"] - over["low"],
+        ]
 
-    assert width(0.99) > width(0.9) > width(0.6) > 0
+    for wide, middle, narrow in zip(widths(0.99), widths(0.9), widths(0.6), strict=True):
+        assert wide > middle > narrow > 0
 
 
 def test_bins_of_the_calibration_hold_all_rows_in_order_of_probability(
@@ -223,11 +236,16 @@ def test_a_slice_with_one_label_has_no_auc(
     contracts.Slices.validate(found.reset_index()[list(contracts.Slices.columns())], lazy=True)
 
 
+@pytest.mark.parametrize("kind", ["float32", "float64", "int16"])
 def test_whole_numbers_name_their_slice_without_a_fraction(
-    predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
+    predictions: pd.DataFrame,
+    examples: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+    kind: str,
 ) -> None:
     by_hour = framing.model_copy(update={"slices": ["hour"]})
-    hours = examples.assign(hour=examples["predict_at"].dt.hour.clip(4, 6).astype("float64"))
+    hours = examples.assign(hour=examples["predict_at"].dt.hour.clip(4, 6).astype(kind))
     found = nodes.slices(predictions, hours, by_hour, evaluation)
     assert found["slice"].tolist() == ["4", "5", "6"]
 

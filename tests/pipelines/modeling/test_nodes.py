@@ -164,6 +164,15 @@ def test_the_best_is_the_best_of_the_complete_trials_and_never_worse_than_the_de
     assert len(set(trials["value"])) > 1
 
 
+def test_a_trial_below_the_median_after_a_fold_is_given_up(
+    searched: tuple[dict[str, Any], pd.DataFrame],
+) -> None:
+    trials = searched[1]
+    given_up = trials["state"] == "pruned"
+    assert given_up.any()
+    assert trials["folds"].tolist() == np.where(given_up, 1, 2).tolist()
+
+
 def test_what_a_search_returns_holds_its_contracts(
     searched: tuple[dict[str, Any], pd.DataFrame],
 ) -> None:

@@ -134,7 +134,7 @@ def _trials_table(trials: list[Any]) -> pd.DataFrame:
     columns = {
         "trial": [t.number for t in trials],
         "state": [t.state.name.lower() for t in trials],
-        "value": [np.nan if t.value is None else t.value for t in trials],
+        "value": [t.value if t.state.name == "COMPLETE" else np.nan for t in trials],
         "folds": [len(t.intermediate_values) for t in trials],
         "params": [json.dumps(t.params) for t in trials],
     }
