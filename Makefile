@@ -31,7 +31,7 @@ run: $(CORE) ## set up, then run the default pipeline (kedro run)
 	$(PY) -m kedro run $(ARGS)
 
 test: $(DEV) ## set up, then run the tests (pytest)
-	$(PY) -m pytest -n auto $(ARGS)
+	$(PY) -m pytest -n auto --dist loadgroup $(ARGS)
 
 bench: $(DEV) ## measure speed and memory, some 20 minutes on a quiet machine (benchmarks/README.md)
 	$(PY) -m benchmarks.windows

@@ -179,10 +179,6 @@ def main(argv: list[str] | None = None) -> None:
                 "all but the functions, of all",
                 spread([100 * a / total(k.cpu) for a, k in zip(around, kedro, strict=True)]),
             ),
-            (
-                "all, wall",
-                spread([100 * (1 - total(s.wall) / total(k.wall)) for k, s in pairs]),
-            ),
         ],
     )
     loads = Counter(

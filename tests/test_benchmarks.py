@@ -40,7 +40,6 @@ SCRIPTS = {
 @pytest.fixture
 def windows(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(ROOT))
-    pytest.importorskip("polars", reason="polars is a development tool")
     from benchmarks import windows
 
     return windows
@@ -119,7 +118,6 @@ def test_clocks_count_a_moment_once(monkeypatch: pytest.MonkeyPatch, windows: Mo
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_benchmark_runs(script: str) -> None:
-    pytest.importorskip("polars", reason="polars is a development tool")
     options, expected = SCRIPTS[script]
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{script}", *options],

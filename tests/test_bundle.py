@@ -97,3 +97,7 @@ def test_probabilities_are_calibrated(bundle: Bundle) -> None:
     found = probability(bundle, pd.DataFrame({"a": [1.0], "b": [3.0]}))
     assert found == pytest.approx(calibrated(raw, 2.0, 0.5))
     assert found != pytest.approx(raw)
+
+
+def test_a_steep_line_gives_certainty_without_a_warning() -> None:
+    assert calibrated(np.array([1e-9, 1 - 1e-9]), 40.0, 0.0).tolist() == [0.0, 1.0]

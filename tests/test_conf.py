@@ -19,7 +19,6 @@ from preflight.pipeline_registry import register_pipelines
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/preflight"
-BY_POSITION = ["labels"]  # row by row beside the features
 Typed = dict[str, type[BaseModel]]
 
 
@@ -108,7 +107,7 @@ def test_every_saved_table_has_a_key(catalog: dict[str, Any]) -> None:
     assert len(schemas) > 10
     assert all(issubclass(schema, Table) for schema in schemas.values())
     without = [name for name, schema in schemas.items() if not schema.grain()]
-    assert without == [name for name in without if name in BY_POSITION]
+    assert without == []
 
 
 def test_every_output_is_versioned(catalog: dict[str, Any], pipelines: Pipeline) -> None:
@@ -239,14 +238,15 @@ def test_a_typed_parameter_that_nothing_reads_is_found() -> None:
 
 
 def unexplained(text: str) -> list[str]:
-    """Return the values without a comment on their line, or on that of a section around them.
+    """Return the values without a comment on or above their line, or that of a section around them.
 
     The name of the outermost section is that of the file: it explains nothing.
     """
     lines = text.splitlines()
 
     def has_comment(node: yaml.Node) -> bool:
-        return " #" in lines[node.start_mark.line]
+        line = node.start_mark.line
+        return " #" in lines[line] or lines[line - 1].lstrip().startswith("#")
 
     def walk(node: yaml.Node, path: str, explained: bool) -> Iterator[str]:
         for key, value in node.value:
@@ -289,3 +289,10 @@ def test_the_commands_name_pipelines_and_parameters_that_exist(
     given = re.findall(r"--params[ =](\S+?)=", command)
     assert set(given) <= set(leaves(parameters))
     assert named or given
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "conf/base/parameters").glob("*.yml")), ids=lambda p: p.stem
+)
+def test_every_parameter_is_explained(path: Path) -> None:
+    assert unexplained(path.read_text()) == []

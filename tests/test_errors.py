@@ -221,3 +221,54 @@ def test_what_a_user_can_put_right_is_told(make: Callable[[], Exception], words:
 def test_a_fault_of_the_program_is_left_to_its_traceback(fault: type[Exception]) -> None:
     assert explain(fault("dataset")) is None
     assert explain(KeyboardInterrupt()) is None
+
+
+class Shelves(Table):
+    """One row per shelf and floor."""
+
+    shelf: Series[int] = column("the shelf")
+    floor: Series[str] = column("the floor")
+    width: Series[float] = column("width", "m", gt=0)
+
+    class Config:
+        """The key."""
+
+        unique = ["shelf", "floor"]  # noqa: RUF012
+
+
+def test_a_key_of_several_columns_is_one_failure_with_whole_keys() -> None:
+    shelves = pd.DataFrame({"shelf": [1, 2, 2], "floor": ["up", "down", "down"], "width": 1.0})
+    assert failures(shelves, "Shelves") == [
+        "key shelf, floor is not unique: 2 rows, e.g. 2, down; 2, down"
+    ]
+
+
+def test_every_missing_column_is_named_however_many() -> None:
+    assert failures(pd.DataFrame({"box": [1]}), "Boxes") == [
+        "column box is not in the contract",
+        "columns number, least, most, kind are missing",
+    ]
+    six = type("Six", (Table,), {"__annotations__": {f"c{n}": Series[int] for n in range(6)}})
+    globals()["Six"] = six
+    names = ", ".join(f"c{n}" for n in range(6))
+    assert f"columns {names} are missing" in failures(pd.DataFrame({"box": [1]}), "Six")
+
+
+@pytest.mark.parametrize("least", ["1", ["1", "2", "x", "y", "5", "6"], 1])
+def test_a_wrong_type_is_one_failure_where_types_are_not_given(least: Any) -> None:
+    (failure,) = failures(boxes().assign(least=least))
+    assert failure.startswith("column least is not of type float64: ")
+
+
+def test_text_in_a_column_is_not_told_again_by_a_rule_that_could_compare_it() -> None:
+    class Equal(RawBoxes):
+        """Rules that never raise."""
+
+        @rule("least is most", "least", "most")
+        def equal(cls, t: pd.DataFrame) -> pd.Series:
+            return t["least"] == t["most"]
+
+    globals()["Equal"] = Equal
+    table = boxes().assign(most=1.0, least=["1", "1", "x", "1", "1", "1"])
+    (failure,) = failures(table, "Equal")
+    assert failure.startswith("column least has values that are not float64: 1 value, e.g. x")

@@ -114,6 +114,9 @@ def test_a_missing_key_is_refused(framing_as_written: dict[str, Any], path: tupl
     [
         ("prediction", "lead_minutes", 0),
         ("split", "embargo_hours", -1),
+        ("split", "timezone", "America/New_Yrok"),
+        ("costs", "fn", float("inf")),
+        ("costs", "tp", float("nan")),
         ("split", "validation_from", "2013-03-01T00:00:00"),
         (None, "confidence", 0.5),
         (None, "confidence", 1),

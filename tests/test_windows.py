@@ -219,3 +219,23 @@ def test_whole_numbers_written_as_short_floats_are_summed_exactly() -> None:
     value = np.array([2**24, 1, 1], dtype="float32")
     window = Events(*one_key(1, 2, 3), value=value).at(*one_key(3))
     assert window.sum("value", 10).tolist() == [2**24 + 2]
+
+
+def test_a_question_at_a_moment_that_never_came_finds_nothing() -> None:
+    key, time = np.array([0, 0, 1]), np.array([10, 20, 30])
+    window = Events(key, time, value=time).at(np.array([0, 1]), np.array([NEVER, NEVER]))
+    assert window.count().tolist() == window.count(5).tolist() == [0, 0]
+    assert window.sum("value", 5).tolist() == [0, 0]
+
+
+def test_moments_before_1970_and_at_its_first_minute_are_counted_with_their_key() -> None:
+    key, time = np.array([0, 0, 1, 1]), np.array([-5, 0, -7, 3])
+    window = Events(key, time).at(np.array([0, 1, 1]), np.array([5, 5, -6]))
+    assert window.count().tolist() == [2, 2, 1]
+    assert window.count(6).tolist() == [1, 1, 1]
+
+
+def test_fractions_are_refused_as_their_sum_would_depend_on_the_way() -> None:
+    window = Events(*one_key(1, 2), value=np.array([0.5, 1.0])).at(*one_key(3))
+    with pytest.raises(ValueError, match="value has fractions"):
+        window.sum("value", 10)

@@ -44,7 +44,9 @@ def calibrated(raw: Floats, slope: float, intercept: float) -> Floats:
     """Return probabilities after a straight line on their log-odds (Platt 1999)."""
     if (slope, intercept) == (1.0, 0.0):
         return np.asarray(raw, dtype=np.float64)
-    return 1 / (1 + np.exp(-(slope * log_odds(raw) + intercept)))
+    from scipy.special import expit
+
+    return expit(slope * log_odds(raw) + intercept)
 
 
 def act(bundle: Bundle, probability: Floats) -> npt.NDArray[np.bool_]:

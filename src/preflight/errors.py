@@ -1,11 +1,16 @@
 """Errors that a user can cause, in words: what is wrong, where, and what to do."""
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 
 from kedro.io import DatasetError
 from kedro.validation import CheckFailure, DataValidationError, ParameterValidationError
 
 from preflight.manifest import ManifestError
+
+KEY = "multiple_fields_uniqueness"  # pandera's names of checks
+COLUMNS = {"column_in_dataframe": "missing", "column_in_schema": "not in the contract"}
 
 
 class RunError(Exception):
@@ -29,12 +34,7 @@ def _broken_contract(error: DataValidationError) -> str:
     contract = (error.validator or "").rsplit(".", 1)[-1]
     when = {"load": "as read", "save": "before it was written"}.get(error.mode or "", "")
     lines = [f"Dataset '{error.dataset_name}', {when}, breaks its contract {contract}:"]
-    columns_of_wrong_type = {f.column for f in error.failures if _kind(f) == "coerce_dtype"}
-    for failure in error.failures:
-        # A column of the wrong type fails its other checks too: say it once.
-        if failure.column in columns_of_wrong_type and _kind(failure) != "coerce_dtype":
-            continue
-        lines.append(f"  - {_in_words(failure)}")
+    lines += [f"  - {_in_words(failure)}" for failure in _told_once(_whole(error))]
     if not error.failures:
         lines.append(f"  - {error.message}")
     lines.append(
@@ -42,6 +42,32 @@ def _broken_contract(error: DataValidationError) -> str:
         "if the data are right."
     )
     return "\n".join(lines)
+
+
+def _whole(error: DataValidationError) -> list[CheckFailure]:
+    """Return all failures; Kedro keeps five examples of each, which is too few column names."""
+    cases = getattr(error.__cause__, "failure_cases", None)
+    if cases is None:
+        return error.failures
+    return [
+        replace(f, failure_examples=list(cases["failure_case"][cases["check"] == f.check]))
+        if _kind(f) in COLUMNS
+        else f
+        for f in error.failures
+    ]
+
+
+def _told_once(failures: list[CheckFailure]) -> Iterator[CheckFailure]:
+    """Yield each fault once: a wrong type before what follows from it, a key as a whole."""
+    wrong = {f.column: f for f in reversed(failures) if _kind(f) == "dtype"}
+    wrong |= {f.column: f for f in failures if _kind(f) == "coerce_dtype"}
+    yield from wrong.values()
+    key = [f for f in failures if _kind(f) == KEY and f.column not in wrong]
+    if key:
+        rows = list(zip(*(f.failure_examples for f in key), strict=True))
+        names = ", ".join(str(f.column) for f in key)
+        yield replace(key[0], column=names, failure_examples=rows)
+    yield from (f for f in failures if f.column not in wrong and f not in key)
 
 
 def _kind(failure: CheckFailure) -> str:
@@ -54,19 +80,23 @@ def _argument(failure: CheckFailure) -> str:
 
 def _in_words(failure: CheckFailure) -> str:
     kind, examples = _kind(failure), [str(example) for example in failure.failure_examples]
-    if kind == "column_in_dataframe":
-        return f"column {', '.join(examples)} is missing"
-    if kind == "column_in_schema":
-        return f"column {', '.join(examples)} is not in the contract"
+    if kind in COLUMNS:
+        names = (
+            f"column {examples[0]} is"
+            if len(examples) == 1
+            else f"columns {', '.join(examples)} are"
+        )
+        return f"{names} {COLUMNS[kind]}"
+    if kind == KEY:
+        rows = "; ".join(", ".join(map(str, row)) for row in failure.failure_examples[:3])
+        return f"key {failure.column} is not unique: {failure.failure_count:,} rows, e.g. {rows}"
     if broken := re.search(r'BrokenRuleError\("(.*)"\)', examples[0] if examples else "", re.S):
         return f"rule '{failure.check}': {broken[1]}"
     meaning = {
         "not_nullable": "has missing values",
         "coerce_dtype": f"has values that are not {_argument(failure)}",
-        "multiple_fields_uniqueness": "is part of a key that is not unique",
+        "dtype": f"is not of type {_argument(failure)}",
     }.get(kind, f"breaks '{failure.check or failure.message}'")
     cases = "value" if failure.failure_count == 1 else "values"
-    return (
-        f"column {failure.column} {meaning}: {failure.failure_count:,} {cases}, "
-        f"e.g. {', '.join(examples[:3])}"
-    )
+    where = f"column {failure.column} " if failure.column else ""
+    return f"{where}{meaning}: {failure.failure_count:,} {cases}, e.g. {', '.join(examples[:3])}"

@@ -1,11 +1,12 @@
 """The problem, typed: what is decided, when, at what cost, and how it is judged."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 Bools = npt.NDArray[Any]  # booleans, or 0 and 1
 Floats = npt.NDArray[np.float64]
@@ -14,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 class Strict(BaseModel):
     """A section of the framing: unknown keys are refused, values can't change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Decision(Strict):
@@ -71,10 +72,20 @@ class Costs(Strict):
         return np.where(act, np.where(label, self.fn - self.tp, self.tn - self.fp), 0.0)
 
 
+def _known_timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is not a time zone such as 'America/New_York'") from error
+    return name
+
+
 class Split(Strict):
     """The time-ordered split: everything before `validation_from` is train."""
 
-    timezone: str = Field(description="days and months are counted in this time zone")
+    timezone: Annotated[str, AfterValidator(_known_timezone)] = Field(
+        description="days and months are counted in this time zone"
+    )
     validation_from: AwareDatetime
     test_from: AwareDatetime
     embargo_hours: float = Field(ge=0)

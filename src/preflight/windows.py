@@ -16,7 +16,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 NEVER = np.iinfo(np.int64).min  # what pandas' missing moment is as an integer
-_TIME_BITS = 40  # minutes or seconds since 1970; leaves room for 8 million keys
+_TIME_BITS = 40  # minutes or seconds, before or after 1970; leaves room for 4 million keys
+_EARLIEST = -(1 << (_TIME_BITS - 1))
 
 
 def minutes(moments: pd.Series) -> Ints:
@@ -67,7 +68,11 @@ class Events:
     def total(self, name: str) -> Ints:
         """Return the running total of a value, with a zero before it, shape (n + 1,)."""
         if name not in self._totals:
-            added = np.cumsum(self._values[name].astype(np.int64))
+            value = self._values[name]
+            whole = value.astype(np.int64)
+            if not np.array_equal(whole, value):
+                raise ValueError(f"{name} has fractions: sums are of integers, choose a finer unit")
+            added = np.cumsum(whole)
             self._totals[name] = np.concatenate([np.zeros(1, dtype=np.int64), added])
         return self._totals[name]
 
@@ -84,11 +89,12 @@ class Window:
     """Questions about the events of a key up to and with a moment; every answer has shape (m,)."""
 
     def __init__(self, events: Events, key: Ints, time: Ints) -> None:
-        question = (key << _TIME_BITS) + time
+        # At NEVER nothing has happened yet.
+        question = (key << _TIME_BITS) + np.maximum(time, _EARLIEST)
         # In the order of the events the searches hit the processor's cache: twice as fast.
         self._order = np.argsort(question)
         self._question = question[self._order]
-        self._floor = key[self._order] << _TIME_BITS
+        self._floor = (key[self._order] << _TIME_BITS) + _EARLIEST
         self._events = events
         self._upto = np.searchsorted(events.stamp, self._question, side="right")
         self._since: dict[int | None, Ints] = {}
@@ -100,7 +106,9 @@ class Window:
 
     def _start(self, window: int | None) -> Ints:
         if window not in self._since:
-            since = self._floor if window is None else self._question - window
+            since = self._floor
+            if window is not None:
+                since = np.maximum(since, self._question - window)
             self._since[window] = np.searchsorted(self._events.stamp, since, side="right")
         return self._since[window]
 

@@ -8,14 +8,13 @@ import pandera.pandas as pa
 import pytest
 
 from preflight import contracts
-from preflight.contracts import Features, Flights, Labels, Weather
+from preflight.contracts import Features, Flights, Weather
 from preflight.contracts.table import Table
 
 EVERY = {name: getattr(contracts, name) for name in contracts.__all__}
 TABLES = [one for one in EVERY.values() if isinstance(one, type) and issubclass(one, Table)]
 OTHERS = {name: one for name, one in EVERY.items() if one not in TABLES}
 READ_FROM_TEXT = "preflight.contracts.raw"  # the only place where types are given
-WITHOUT_KEY = [Labels]  # row by row beside the features
 NUMBERED = {"weekday", "previous_state"}  # features that count nothing: they number states
 
 
@@ -47,7 +46,7 @@ def test_types_are_given_where_text_is_read_and_nowhere_else(contract: type[Tabl
     assert all(column.coerce in (False, reads_text) for column in schema(contract).columns.values())
 
 
-@pytest.mark.parametrize("contract", [one for one in TABLES if one not in WITHOUT_KEY])
+@pytest.mark.parametrize("contract", TABLES)
 def test_a_table_has_a_key_that_is_never_missing(contract: type[Table]) -> None:
     assert contract.grain()
     assert [schema(contract).columns[name].nullable for name in contract.grain()] == [

@@ -149,8 +149,8 @@ class Features(FlightKey):
         return [name for group in cls.groups().values() for name in group]
 
 
-class Labels(Table):
-    """One row per scheduled departure, in the order of the features: its label."""
+class Labels(FlightKey):
+    """One row per scheduled departure: its label."""
 
     label: Series[Float32] = column(
         "1: arrived over 30 minutes late, was cancelled or diverted; missing while open",

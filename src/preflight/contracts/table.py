@@ -1,11 +1,12 @@
 """What all contracts share: a strict table, a described column, a rule over several columns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 import pandas as pd
 import pandera.pandas as pa
 from kedro.validation import CheckFailure, DataValidationError
+from pandera.engines.pandas_engine import Engine
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 # A moment in UTC, to the microsecond, as pandas 3 reads and Parquet keeps it.
@@ -35,18 +36,15 @@ def rule(statement: str, *columns: str) -> Callable[[Callable[..., Any]], Any]:
 
     Pandera would report every column of each bad row (millions of cases when a clock is shifted),
     so a failure is raised in one sentence: the number of rows and the first three. A table that
-    lacks a column, or holds text for a number, passes here: the column's own check has failed.
+    lacks a column, or holds another type in it, passes here: the column's own check has failed.
     """
 
     def decorate(holds: Callable[..., Any]) -> Any:
         def check(cls: type[pa.DataFrameModel], table: pd.DataFrame) -> bool:
-            if not set(columns) <= set(table.columns):
+            if not _as_declared(cls, table, columns):
                 return True
             part = table[list(columns)]
-            try:
-                broken = part[~holds(cls, part)]
-            except TypeError:
-                return True
+            broken = part[~holds(cls, part)]
             if broken.empty:
                 return True
             examples = "; ".join(
@@ -60,6 +58,16 @@ def rule(statement: str, *columns: str) -> Callable[[Callable[..., Any]], Any]:
         return pa.dataframe_check(error=statement, ignore_na=False)(check)
 
     return decorate
+
+
+def _as_declared(
+    contract: type[pa.DataFrameModel], table: pd.DataFrame, columns: Iterable[str]
+) -> bool:
+    declared = contract.to_schema().columns
+    return all(
+        name in table and declared[name].dtype.check(Engine.dtype(table[name].dtype))
+        for name in columns
+    )
 
 
 def _short(value: Any) -> str:

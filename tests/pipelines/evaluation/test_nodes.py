@@ -397,3 +397,12 @@ def test_settings_that_measure_too_little_are_refused(
 ) -> None:
     with pytest.raises(ValidationError, match=name):
         Evaluation.model_validate(evaluation.model_dump() | {name: value})
+
+
+def test_rows_without_a_value_are_a_slice_too(
+    predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    some = examples.assign(place=examples["place"].where(examples["place"] != "west"))
+    found = nodes.slices(predictions, some, framing, evaluation)
+    assert found["rows"][found["by"] == "place"].sum() == len(examples)
+    contracts.Slices.validate(found, lazy=True)

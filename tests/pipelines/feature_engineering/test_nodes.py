@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from preflight.contracts import Examples, Features, Labels, SplitSummary
+from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.data_engineering import nodes as cleaning
 from preflight.pipelines.feature_engineering import nodes
@@ -300,3 +301,12 @@ def test_no_label_of_a_part_was_open_when_the_next_began(
     longer = there.model_copy(update={"embargo_hours": 24})
     *_, later = nodes.split(features, labels, framing.model_copy(update={"split": longer}))
     assert (later["left_out"] > summary["left_out"]).tolist() == [True, True, False]
+
+
+def test_labels_of_other_rows_are_refused(
+    tables: Tables, features: pd.DataFrame, framing: Framing
+) -> None:
+    labels = nodes.labels(tables["flights"], framing)
+    shifted = labels.iloc[::-1].reset_index(drop=True)
+    with pytest.raises(RunError, match="not of the same rows"):
+        nodes.split(features, shifted, framing)

@@ -153,3 +153,14 @@ def test_the_linear_model_takes_numbers_categories_and_missing_values(
     found = np.array(chance(model, seen[columns]))
     assert np.corrcoef(found, seen["chance"])[0, 1] > 0.9
     assert np.isfinite(chance(model, asked)).all()
+
+
+def test_values_with_blanks_are_not_taken_for_others() -> None:
+    seen = pd.DataFrame({"place": ["x y", "x"], "kind": ["z", "y z"]})
+    assert chance(LookupTable(["place", "kind"], prior_rows=0).fit(seen, [1, 0]), seen) == [1, 0]
+
+
+def test_a_missing_value_is_a_value_to_look_up() -> None:
+    seen = pd.DataFrame({"place": ["a", None, None], "kind": ["z", "z", "z"]})
+    model = LookupTable(["place", "kind"], prior_rows=0).fit(seen, [1, 0, 0])
+    assert chance(model, seen) == [1, 0, 0]

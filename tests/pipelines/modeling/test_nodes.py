@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from preflight.bundle import calibrated, log_odds
 from preflight.contracts import Trials, best_params
 from preflight.contracts import selection as selection_contract
+from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.modeling import nodes
 from preflight.pipelines.modeling.settings import Modeling
@@ -400,3 +401,46 @@ def test_nothing_changes_the_examples(development: pd.DataFrame, framing: Framin
     chosen = nodes.selection(predictions, framing, modeling)
     nodes.candidate(development, best, chosen, framing, modeling)
     pd.testing.assert_frame_equal(development, before)
+
+
+def test_the_embargo_holds_for_every_fold(development: pd.DataFrame, framing: Framing) -> None:
+    split = framing.split.model_copy(update={"embargo_hours": 24})
+    embargo = pd.Timedelta("1D")
+    waited = framing.model_copy(update={"split": split})
+    starts = [settings().search.earlier_folds[0].start, split.validation_from]
+    for (known, _), start in zip(nodes.folds(development, waited, settings()), starts, strict=True):
+        assert known["label_known_at"].max() + embargo <= start
+
+
+def test_an_earlier_fold_that_reaches_into_validation_is_refused(
+    development: pd.DataFrame, framing: Framing
+) -> None:
+    modeling = settings()
+    fold = modeling.search.earlier_folds[0]
+    longer = fold.model_copy(update={"until": framing.split.test_from})
+    search = modeling.search.model_copy(update={"earlier_folds": [longer]})
+    with pytest.raises(RunError, match="reaches into the validation set"):
+        list(nodes.folds(development, framing, modeling.model_copy(update={"search": search})))
+    exactly = fold.model_copy(update={"until": framing.split.validation_from})
+    search = modeling.search.model_copy(update={"earlier_folds": [exactly]})
+    assert list(nodes.folds(development, framing, modeling.model_copy(update={"search": search})))
+
+
+def test_a_model_worse_than_chance_is_not_turned_round_by_calibration(
+    framing: Framing,
+) -> None:
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 2, 400)
+    upside_down = np.where(label == 1, 0.2, 0.8)
+    predictions = pd.DataFrame(
+        {
+            "label": label,
+            "last": np.arange(400) >= 200,
+            "probability_candidate": upside_down,
+            "probability_never": 0.5,
+            "probability_lookup": 0.5,
+        }
+    )
+    line = nodes.selection(predictions, framing, settings())["calibration"]
+    assert line["log_loss_with"] < line["log_loss_without"] - 0.1
+    assert (line["slope"], line["intercept"]) == (1.0, 0.0)

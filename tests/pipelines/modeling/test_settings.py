@@ -33,7 +33,6 @@ def planted(path: str, value: Any) -> dict[str, Any]:
 
 def test_sound_parameters_are_taken() -> None:
     modeling = Modeling.model_validate(AS_WRITTEN)
-    assert modeling.candidate.threshold is None
     assert modeling.baselines["never"].threshold == 1
 
 
@@ -52,6 +51,7 @@ def test_sound_parameters_are_taken() -> None:
         ("search.space.strategy", {"type": "int", "low": 1}, "high"),
         ("search.space.strategy.lgo", True, "search.space.strategy.choice.lgo"),
         ("search.earlier_folds.0.start", "2013-01-01T00:00:00", "timezone"),
+        ("search.earlier_folds.0.until", "2013-01-01T00:00:00Z", "must come after start"),
         ("search.space.other", {"type": "int", "low": 1, "high": 2}, "not in candidate.params"),
         ("candidate.params.strategy", "constant", "has constant, which is not one of"),
         ("candidate.params", {}, "strategy is searched but not in candidate.params"),
@@ -101,3 +101,17 @@ def test_an_estimator_is_built_anew_from_its_parameters() -> None:
 def test_a_path_leads_to_a_class_or_a_function() -> None:
     assert load("preflight.pipelines.modeling.settings.load") is load
     assert load("preflight.pipelines.modeling.settings.Modeling") is Modeling
+
+
+def test_a_threshold_of_its_own_is_for_baselines_only() -> None:
+    with pytest.raises(ValidationError, match=r"candidate.threshold"):
+        Modeling.model_validate(planted("candidate.threshold", 0.3))
+
+
+def test_a_declared_parameter_that_is_no_number_is_outside_a_range() -> None:
+    parameters = planted("search.space", {"depth": {"type": "int", "low": 1, "high": 9}})
+    parameters["candidate"]["params"] = {"depth": None}
+    with pytest.raises(ValidationError, match=r"depth: candidate\.params has None"):
+        Modeling.model_validate(parameters)
+    parameters["candidate"]["params"] = {"depth": 3}
+    Modeling.model_validate(parameters)

@@ -41,7 +41,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
         ("depot", "north", 700, 120.4, 80.0, 160.0),
         ("depot", "south", 300, 31.6, -5.0, 70.0),
         ("depot", "island", 9, 500.0, 500.0, 500.0),
-        *(("hour", f"{h}.0", 110, 10.0 * h, 5.0, 200.0) for h in (10, 9, 2)),
+        *(("hour", f"{h}", 110, 10.0 * h, 5.0, 200.0) for h in (10, 9, 2)),
         ("month", "2013-05", 500, 60.0, 20.0, 90.0),
         ("month", "2013-04", 500, 50.0, 20.0, 90.0),
     ]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from preflight.bundle import Bundle, act, probability
@@ -116,7 +117,8 @@ def slices(
     rows = []
     for by in framing.slices:
         values = month if by == "month" else test[by]
-        for value, here in values.groupby(values, observed=True).indices.items():
+        for value in values.drop_duplicates().sort_values():
+            here = np.flatnonzero(values.isna() if pd.isna(value) else values == value)
             worth = interval(1000 * mean_over(saving[here], day[here], weights), framing.confidence)
             area = interval(
                 roc_auc(label[here], chance[here], day[here], weights), framing.confidence

@@ -16,6 +16,7 @@ from preflight.framing import Framing
 from preflight.windows import NEVER, Events, Floats, Ints, Window, codes, minutes
 
 HOUR, DAY = 60, 24 * 60
+KEY = ["carrier", "flight", "origin", "scheduled_departure"]
 
 HISTORY = 28 * DAY  # the longest window
 PRIOR_FLIGHTS = 20  # a rate counts this many flights at the overall rate: few flights say little
@@ -316,9 +317,8 @@ def labels(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame:
     failed_at = flights["cancelled_at"].fillna(flights["diverted_at"])
     known_at = flights["arrived_at"].fillna(failed_at)
     late = (flights["arrival_delay"] > framing.prediction.label_threshold) | failed_at.notna()
-    return pd.DataFrame(
-        {"label": late.astype("float32").where(known_at.notna()), "label_known_at": known_at}
-    )
+    label = late.astype("float32").where(known_at.notna())
+    return flights[KEY].assign(label=label, label_known_at=known_at)
 
 
 def features(flights: pd.DataFrame, predict_at: pd.Series, *groups: pd.DataFrame) -> pd.DataFrame:
@@ -326,8 +326,7 @@ def features(flights: pd.DataFrame, predict_at: pd.Series, *groups: pd.DataFrame
 
     Grain: one row per scheduled departure, in the order of `flights`.
     """
-    key = flights[["carrier", "flight", "origin", "scheduled_departure"]]
-    return pd.concat([key, predict_at, *groups], axis=1)
+    return pd.concat([flights[KEY], predict_at, *groups], axis=1)
 
 
 def split(
@@ -339,9 +338,12 @@ def split(
     embargo, is left out: nobody could have trained on it.
 
     Raises:
-        RunError: a part would be empty.
+        RunError: a part would be empty, or features and labels come from different tables.
     """
-    examples = pd.concat([features, labels], axis=1).sort_values("predict_at", kind="stable")
+    if not features[KEY].equals(labels[KEY]):
+        raise RunError("'features' and 'labels' are not of the same rows: run both again.")
+    label = labels[["label", "label_known_at"]]
+    examples = pd.concat([features, label], axis=1).sort_values("predict_at", kind="stable")
     starts = pd.DatetimeIndex([framing.split.validation_from, framing.split.test_from])
     part = pd.Series(starts.searchsorted(examples["predict_at"], side="right"), examples.index)
     embargo = pd.Timedelta(hours=framing.split.embargo_hours)

@@ -49,7 +49,11 @@ class LookupTable(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _key(self, X: pd.DataFrame) -> pd.Series:
         """Return the looked-up values of each row as text: a plain dictionary is safe to load."""
-        return X[self.keys[0]].astype(str).str.cat(X[self.keys[1:]].astype(str), sep=" ")
+        return (
+            X[self.keys[0]]
+            .astype(str)
+            .str.cat(X[self.keys[1:]].astype(str), sep="\x1f", na_rep="missing")
+        )
 
     def predict(self, X: pd.DataFrame) -> npt.NDArray[np.int64]:
         """Return the more probable label of each row, shape (n,)."""
@@ -60,7 +64,8 @@ class Rules(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """If-statements in pandas' query language; the first that holds gives the rate seen with it.
 
     Args:
-        conditions: expressions over the columns, such as "slack < 0". A missing value fails.
+        conditions: expressions over the columns, such as "slack < 0"; a missing
+            value is neither above nor below nor equal to anything.
     """
 
     def __init__(self, conditions: list[str]) -> None:

@@ -15,9 +15,17 @@ import pandas as pd
 
 from preflight.bundle import Bundle, calibrated, log_odds
 from preflight.contracts import Features
+from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import log_loss
-from preflight.pipelines.modeling.settings import Choice, Estimator, Float, Modeling, Range
+from preflight.pipelines.modeling.settings import (
+    Baseline,
+    Choice,
+    Estimator,
+    Float,
+    Modeling,
+    Range,
+)
 
 if TYPE_CHECKING:
     import optuna
@@ -36,11 +44,21 @@ def development(train: pd.DataFrame, validation: pd.DataFrame) -> pd.DataFrame:
 def folds(
     development: pd.DataFrame, framing: Framing, modeling: Modeling
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """Yield (train, validation) in the order of time; the last is the framing's own split."""
+    """Yield (train, validation) in the order of time; the last is the framing's own split.
+
+    Raises:
+        RunError: an earlier fold reaches into the validation set.
+    """
     last = (framing.split.validation_from, framing.split.test_from)
+    embargo = pd.Timedelta(hours=framing.split.embargo_hours)
+    if late := [f for f in modeling.search.earlier_folds if f.until > last[0]]:
+        raise RunError(
+            f"modeling.search.earlier_folds: the fold until {late[0].until} reaches into the "
+            f"validation set, which begins on {last[0]}. Let it end there or before."
+        )
     for start, until in [*((f.start, f.until) for f in modeling.search.earlier_folds), last]:
         moment = development["predict_at"]
-        known = (moment < start) & (development["label_known_at"] <= start)
+        known = (moment < start) & (development["label_known_at"] + embargo <= start)
         yield development[known], development[(moment >= start) & (moment < until)]
 
 
@@ -197,7 +215,8 @@ def selection(
 
 
 def _threshold(spec: Estimator, framing: Framing) -> float:
-    return framing.costs.threshold if spec.threshold is None else spec.threshold
+    own = spec.threshold if isinstance(spec, Baseline) else None
+    return framing.costs.threshold if own is None else own
 
 
 def _calibration(predictions: pd.DataFrame, least_gain: float) -> dict[str, float]:
@@ -212,6 +231,8 @@ def _calibration(predictions: pd.DataFrame, least_gain: float) -> dict[str, floa
         return {"slope": 1.0, "intercept": 0.0, "log_loss_without": without}
     judged = float(log_loss(label, calibrated(raw, *_line(earlier))).mean())
     slope, intercept = _line(predictions) if without - judged > least_gain else (1.0, 0.0)
+    if slope <= 0:  # a model worse than chance is not turned round, but judged as it is
+        slope, intercept = 1.0, 0.0
     return {
         "slope": slope,
         "intercept": intercept,

@@ -27,11 +27,16 @@ class Estimator(Strict):
 
     path: Annotated[str, AfterValidator(_importable)]
     params: dict[str, Any] = Field(default_factory=dict)
-    threshold: float | None = Field(None, description="act above it; None: from the costs")
 
     def build(self, **params: Any) -> Any:
         """Return a new estimator; `params` override those declared."""
         return load(self.path)(**{**self.params, **params})
+
+
+class Baseline(Estimator):
+    """An estimator that may have a threshold of its own; else it is derived from the costs."""
+
+    threshold: float | None = Field(None, description="act above it")
 
 
 class Float(Strict):
@@ -63,10 +68,17 @@ Range = Annotated[Float | Int | Choice, Field(discriminator="type")]
 
 
 class Fold(Strict):
-    """Train on everything before `from`, judge on what comes until `until`."""
+    """Train on what was known at `start`, judge on what comes from then until `until`."""
 
     start: AwareDatetime
     until: AwareDatetime
+
+    @model_validator(mode="after")
+    def in_order(self) -> Self:
+        """Refuse a fold without a moment in it."""
+        if self.until <= self.start:
+            raise ValueError(f"until ({self.until}) must come after start ({self.start})")
+        return self
 
 
 class Search(Strict):
@@ -84,7 +96,8 @@ def _fault(name: str, among: Range, declared: dict[str, Any]) -> str | None:
     elif among.low >= among.high or (among.log and among.low <= 0):
         return f"{name}: {among.low} to {among.high} is no range" + " of logarithms" * among.log
     else:
-        allowed = among.low <= declared.get(name, among.low) <= among.high
+        value = declared.get(name)
+        allowed = isinstance(value, int | float) and among.low <= value <= among.high
         where = f"between {among.low} and {among.high}"
     if name not in declared:
         return f"{name} is searched but not in candidate.params, where the search begins"
@@ -99,7 +112,7 @@ class Modeling(Strict):
     seed: int
     candidate: Estimator
     search: Search
-    baselines: dict[str, Estimator] = Field(min_length=1)
+    baselines: dict[str, Baseline] = Field(min_length=1)
     calibration_gain: float = Field(ge=0)
 
     @model_validator(mode="after")
