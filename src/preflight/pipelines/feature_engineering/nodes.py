@@ -13,7 +13,7 @@ from pandas.tseries.holiday import USFederalHolidayCalendar
 from preflight.contracts.raw import ORIGINS
 from preflight.errors import RunError
 from preflight.framing import Framing
-from preflight.windows import NEVER, Events, Floats, Ints, Window, codes, minutes
+from preflight.windows import NEVER, Events, Floats, Ints, Log, Window, codes, minutes
 
 HOUR, DAY = 60, 24 * 60
 KEY = ["carrier", "flight", "origin", "scheduled_departure"]
@@ -68,12 +68,13 @@ def congestion_features(flights: pd.DataFrame) -> pd.DataFrame:
     """Return how much is scheduled around a flight, known in advance. Grain: as `flights`."""
     leaves, lands = minutes(flights["scheduled_departure"]), minutes(flights["scheduled_arrival"])
     origin, dest, everywhere = _keys(flights, "origin"), _keys(flights, "dest"), _one(flights)
-    at_origin, in_all = Events(origin, leaves), Events(everywhere, leaves)
+    departures, arrivals = Events(leaves), Events(lands)
+    at_origin, in_all = departures.by(origin), departures.by(everywhere)
     return pd.DataFrame(
         {
             "departures_before": at_origin.at(origin, leaves).count(HOUR) - 1,
             "departures_around_all": in_all.at(everywhere, leaves + HOUR).count(2 * HOUR) - 1,
-            "arrivals_around": Events(dest, lands).at(dest, lands + HOUR).count(2 * HOUR) - 1,
+            "arrivals_around": arrivals.by(dest).at(dest, lands + HOUR).count(2 * HOUR) - 1,
         },
         dtype="float32",
     )
@@ -88,9 +89,8 @@ def weather_features(
     """
     now = minutes(prediction_moments(flights, framing))
     hourly = _hourly_weather(weather)
-    log = Events(
-        _station(weather["origin"]), minutes(weather["published_at"]), row=np.arange(len(weather))
-    )
+    published = Events(minutes(weather["published_at"]), row=np.arange(len(weather)))
+    log = published.by(_station(weather["origin"]))
     reading = hourly.iloc[_row(log, _station(flights["origin"]), now)].reset_index(drop=True)
     worst = np.full(len(flights), np.nan)
     for station in range(len(ORIGINS)):
@@ -104,7 +104,7 @@ def _station(origin: pd.Series) -> Ints:
     return pd.Categorical(origin, categories=ORIGINS).codes.astype(np.int64)
 
 
-def _row(log: Events, key: Ints, now: Ints) -> Ints:
+def _row(log: Log, key: Ints, now: Ints) -> Ints:
     """Return the row of the last reading; -1 (the row of missing values) where there is none."""
     return np.nan_to_num(log.at(key, now).last("row", WEATHER_KEEPS), nan=-1).astype(np.int64)
 
@@ -153,18 +153,21 @@ def operations_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame
     gone = np.where(departed != NEVER, departed, cancelled)
     gone = np.where(gone != NEVER, np.maximum(gone, scheduled), NEVER)
 
+    went, due, left = Events(departed, delay=delay, late=late), Events(scheduled), Events(gone)
+
     def departures(*columns: str) -> Window:
         key = _keys(flights, *columns) if columns else _one(flights)
-        return Events(key, departed, delay=delay, late=late).at(key, now)
+        return went.by(key).at(key, now)
 
     def backlog(key: Ints) -> Ints:
-        return Events(key, scheduled).at(key, now).count() - Events(key, gone).at(key, now).count()
+        return due.by(key).at(key, now).count() - left.by(key).at(key, now).count()
 
     origin, everywhere, dest = _keys(flights, "origin"), _one(flights), _keys(flights, "dest")
     at_origin, in_all = departures("origin"), departures()
     carrier = departures("carrier")
     arrival_delay = flights["arrival_delay"].fillna(0).to_numpy().astype(np.int64)
-    arrivals = Events(dest, arrived, delay=arrival_delay).at(dest, now)
+    arrivals = Events(arrived, delay=arrival_delay).by(dest).at(dest, now)
+    cancellations = Events(cancelled).by(everywhere).at(everywhere, now)
     return pd.DataFrame(
         {
             "origin_delay_1h": at_origin.mean("delay", HOUR),
@@ -175,7 +178,7 @@ def operations_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame
             "all_late_share_1h": in_all.mean("late", HOUR),
             "all_departures_1h": in_all.count(HOUR),
             "all_backlog": backlog(everywhere),
-            "all_cancelled_6h": Events(everywhere, cancelled).at(everywhere, now).count(6 * HOUR),
+            "all_cancelled_6h": cancellations.count(6 * HOUR),
             "carrier_origin_delay_3h": departures("carrier", "origin").mean("delay", 3 * HOUR),
             "carrier_delay_3h": carrier.mean("delay", 3 * HOUR),
             "carrier_delay_24h": carrier.mean("delay", DAY),
@@ -196,25 +199,27 @@ def history_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame:
     now = minutes(prediction_moments(flights, framing))
     outcome = labels(flights, framing)
     known, late = minutes(outcome["label_known_at"]), outcome["label"].fillna(0).to_numpy()
-    everywhere, number = _one(flights), _keys(flights, "carrier", "flight")
     hour = _local(flights["scheduled_departure"]).dt.hour
-    overall = Events(everywhere, known, late=late).at(everywhere, now).mean("late", HISTORY)
+    # A flight that never came is counted as three hours late, the worst that is told apart.
+    delay = flights["arrival_delay"].fillna(180).clip(-60, 180).to_numpy().astype(np.int64)
+    outcomes = Events(known, late=late, delay=delay)
 
-    def rate(key: Ints) -> Floats:
-        window = Events(key, known, late=late).at(key, now)
+    def past(key: Ints) -> Window:
+        return outcomes.by(key).at(key, now)
+
+    overall = past(_one(flights)).mean("late", HISTORY)
+
+    def rate(window: Window) -> Floats:
         n, bad = window.count(HISTORY), window.sum("late", HISTORY)
         return (bad + PRIOR_FLIGHTS * overall) / (n + PRIOR_FLIGHTS) - overall
 
-    # A flight that never came is counted as three hours late, the worst that is told apart.
-    delay = flights["arrival_delay"].fillna(180).clip(-60, 180).to_numpy().astype(np.int64)
+    same_number = past(_keys(flights, "carrier", "flight"))
     return pd.DataFrame(
         {
-            "flight_number_rate": rate(number),
-            "carrier_hour_rate": rate(codes(flights["carrier"], hour)),
-            "route_rate": rate(_keys(flights, "origin", "dest")),
-            "last_arrival_delay": Events(number, known, delay=delay)
-            .at(number, now)
-            .last("delay", HISTORY),
+            "flight_number_rate": rate(same_number),
+            "carrier_hour_rate": rate(past(codes(flights["carrier"], hour))),
+            "route_rate": rate(past(_keys(flights, "origin", "dest"))),
+            "last_arrival_delay": same_number.last("delay", HISTORY),
         },
         dtype="float32",
     )
@@ -239,7 +244,7 @@ def aircraft_features(
     def mean(value: npt.NDArray[np.float64]) -> Floats:
         known = np.where(np.isnan(value), NEVER, departed)
         whole = np.nan_to_num(value).astype(np.int64)
-        return Events(route, known, value=whole).at(route, now).mean("value", HISTORY)
+        return Events(known, value=whole).by(route).at(route, now).mean("value", HISTORY)
 
     return pd.DataFrame({"expected_age": mean(age), "expected_seats": mean(seats)}, dtype="float32")
 
