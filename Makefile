@@ -1,6 +1,6 @@
 # Needs GNU make and a Python >= 3.11.4; everything else is installed into .venv from the lock
 # files. PYTHON says which Python a new .venv is made with: `make run PYTHON=python3.12`.
-# ARGS are handed on: `make run ARGS="--pipelines deployment"`, `make test ARGS="-k manifest"`.
+# ARGS are handed on: `make run ARGS="--pipelines evaluation,reporting"`, `make test ARGS="-k manifest"`.
 PYTHON ?= python3
 ARGS ?=
 UV ?= uv
@@ -33,7 +33,7 @@ run: $(CORE) ## set up, then run the default pipeline (kedro run)
 test: $(DEV) ## set up, then run the tests (pytest)
 	$(PY) -m pytest -n auto --dist loadgroup $(ARGS)
 
-bench: $(DEV) ## measure speed and memory, some 20 minutes on a quiet machine (benchmarks/README.md)
+bench: $(DEV) ## measure speed and memory, about half an hour (benchmarks/README.md)
 	$(PY) -m benchmarks.windows
 	$(PY) -m benchmarks.contracts
 	$(PY) -m benchmarks.kedro_overhead

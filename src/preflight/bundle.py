@@ -8,6 +8,8 @@ import pandas as pd
 
 Floats = npt.NDArray[np.float64]
 
+DECIDING = ("prediction", "costs", "split")  # sections of the framing that a model depends on
+
 _SURE = 1e-9  # a probability of exactly 0 or 1 has no log-odds
 
 

@@ -10,6 +10,7 @@ from kedro.validation import CheckFailure, DataValidationError, ParameterValidat
 from preflight.manifest import ManifestError
 
 KEY = "multiple_fields_uniqueness"  # pandera's names of checks
+NUMBERS = {"float64": "numbers", "int64": "whole numbers"}
 COLUMNS = {"column_in_dataframe": "missing", "column_in_schema": "not in the contract"}
 
 
@@ -24,9 +25,33 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, ParameterValidationError):
         # pydantic's own remarks (types, links to its pages) help its users, not ours
         return re.sub(r" \[type=.*\]$|\n +For further information.*$", "", str(error), flags=re.M)
-    if isinstance(error, RunError | ManifestError | DatasetError):
+    if isinstance(error, DatasetError):
+        return _dataset_error(str(error))
+    if isinstance(error, RunError | ManifestError) or _raised_by_kedro(error):
         return str(error)
     return None
+
+
+def _raised_by_kedro(error: BaseException) -> bool:
+    """Return whether Kedro itself refused: a pipeline, a node or an environment that is not."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("kedro.")
+
+
+def _dataset_error(message: str) -> str:
+    name = message.split(":", 1)[0]
+    if "Did not find any versions" in message:
+        return f"There is no '{name}' yet. `make run` makes everything from the raw data."
+    if "Untrusted types found" in message:
+        types = message.rsplit("file: ", 1)[-1]
+        return (
+            f"The file of '{name}' holds types that are not trusted: {types} Loading one may run "
+            f"its code. If you know them, list them under '{name}', load_args, trusted in "
+            "conf/base/catalog/modeling.yml."
+        )
+    return message
 
 
 def _broken_contract(error: DataValidationError) -> str:
@@ -92,10 +117,16 @@ def _in_words(failure: CheckFailure) -> str:
         return f"key {failure.column} is not unique: {failure.failure_count:,} rows, e.g. {rows}"
     if broken := re.search(r'BrokenRuleError\("(.*)"\)', examples[0] if examples else "", re.S):
         return f"rule '{failure.check}': {broken[1]}"
+    argument = _argument(failure)
     meaning = {
         "not_nullable": "has missing values",
-        "coerce_dtype": f"has values that are not {_argument(failure)}",
-        "dtype": f"is not of type {_argument(failure)}",
+        "coerce_dtype": f"has values that are not {NUMBERS.get(argument, argument)}",
+        "dtype": f"is not of type {argument}",
+        "greater_than_or_equal_to": f"is below {argument}",
+        "less_than_or_equal_to": f"is above {argument}",
+        "greater_than": f"is not above {argument}",
+        "less_than": f"is not below {argument}",
+        "isin": f"is none of {argument}",
     }.get(kind, f"breaks '{failure.check or failure.message}'")
     cases = "value" if failure.failure_count == 1 else "values"
     where = f"column {failure.column} " if failure.column else ""

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
 from kedro.io.core import Version
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
@@ -55,9 +56,24 @@ class ContractHooks:
             )
         if not catalog._is_validation_enabled():
             log.warning(
-                "KEDRO_DATASET_VALIDATION is off: no contract is enforced, "
-                "and no model of this run may be deployed."
+                "KEDRO_DATASET_VALIDATION is off: no contract is enforced. "
+                "Do not deploy a model of this run."
             )
+
+
+class ParameterHooks:
+    """No run begins with a parameter that nothing reads."""
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        """Refuse a misspelt name; those below the first level are refused by their types."""
+        read = {
+            name.removeprefix("params:").split(".")[0]
+            for name in pipelines["__default__"].inputs()
+            if name.startswith("params:")
+        }
+        for name in set(run_params["runtime_params"]) - read:
+            raise RunError(f"There is no parameter '{name}'. There are: {', '.join(sorted(read))}.")
 
 
 class RawDataHooks:
@@ -127,6 +143,13 @@ class ProgressHooks:
         self._left[stage] -= 1
         if self._left[stage] == 0:
             log.info("%-20s done in %.1f s", stage, self._seconds[stage])
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Say how to go on after the stages that are done."""
+        if any(left == 0 for left in self._left.values()):
+            todo = ",".join(stage for stage, left in self._left.items() if left)
+            log.warning("\nWhat is done is kept. To go on: kedro run --pipelines %s", todo)
 
     def _tick(self, node: Node) -> None:
         now = time.monotonic()

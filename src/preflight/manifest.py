@@ -101,13 +101,13 @@ def count_rows(path: Path) -> int:
 
 
 def _faults(path: Path, entry: Entry | None) -> list[str]:
+    if not path.is_file():
+        return [f"{path} is missing. Restore it, for example with `git restore {path}`."]
     if entry is None:
         return [
             f"{path} is not in {MANIFEST}. Run `make accept`, then write there where the file "
             "is from and its licence."
         ]
-    if not path.is_file():
-        return [f"{path} is missing. Restore it with `git restore {path}`."]
     faults = [
         f"{path}: its {field} is still {UNFILLED!r}. Write it in {MANIFEST}."
         for field in ("source", "licence")

@@ -1,9 +1,23 @@
 """Kedro's settings for this project."""
 
-from preflight.hooks import ContractHooks, ErrorHooks, ProgressHooks, RawDataHooks, VersionHooks
+from preflight.hooks import (
+    ContractHooks,
+    ErrorHooks,
+    ParameterHooks,
+    ProgressHooks,
+    RawDataHooks,
+    VersionHooks,
+)
 
 # Kedro calls the last one first.
-HOOKS = (ProgressHooks(), VersionHooks(), RawDataHooks(), ContractHooks(), ErrorHooks())
+HOOKS = (
+    ProgressHooks(),
+    VersionHooks(),
+    RawDataHooks(),
+    ParameterHooks(),
+    ContractHooks(),
+    ErrorHooks(),
+)
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -1,7 +1,7 @@
 """Counts, sums and last values over trailing time windows, per key.
 
-    events = Events(departed, delay=delay)              # sorted by time, once
-    window = events.by(airport).at(airport, now)        # then by any key, and asked at any moment
+    events = Events(known_at, delay=delay)      # sorted by time, once
+    window = events.by(place).at(place, now)    # then by any key, and asked at any moment
     window.mean("delay", 60), window.count(60)
 
 A key and a time become one integer, `key * 2**40 + time`, and what is summed is accumulated once. A

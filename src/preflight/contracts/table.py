@@ -16,7 +16,7 @@ Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
 def column(description: str, unit: str | None = None, **checks: Any) -> Any:
     """Declare a column: its meaning, its unit and its checks.
 
-    `known_at`, `group` and `role` are kept as metadata; all other keywords go to `pandera.Field`.
+    `known_at` and `group` are kept as metadata; all other keywords go to `pandera.Field`.
 
     known_at: the column of the same table that holds the moment when this value became known;
         without it the value is known with its row.

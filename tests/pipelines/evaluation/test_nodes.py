@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import roc_auc_score
 
 from preflight import contracts
-from preflight.bundle import Bundle
+from preflight.bundle import DECIDING, Bundle
+from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.evaluation import nodes
 from preflight.pipelines.evaluation.settings import Evaluation
@@ -68,17 +69,20 @@ def examples(make_parcels: Callable[..., pd.DataFrame]) -> pd.DataFrame:
 
 
 @pytest.fixture
-def models() -> tuple[Bundle, dict[str, Bundle]]:
+def models(framing: Framing) -> tuple[Bundle, dict[str, Bundle]]:
+    made = {"framing": framing.model_dump(mode="json", include=set(DECIDING))}
     baselines = {
-        "never": bundle(Says("noise", 0, -5), threshold=1),
-        "guess": bundle(Says("noise", 1, -1)),
+        "never": bundle(Says("noise", 0, -5), threshold=1, provenance=made),
+        "guess": bundle(Says("noise", 1, -1), provenance=made),
     }
-    return bundle(Says("signal", 1.5, -1.2)), baselines
+    return bundle(Says("signal", 1.5, -1.2), provenance=made), baselines
 
 
 @pytest.fixture
-def predictions(models: tuple[Bundle, dict[str, Bundle]], examples: pd.DataFrame) -> pd.DataFrame:
-    return nodes.test_predictions(*models, examples)
+def predictions(
+    models: tuple[Bundle, dict[str, Bundle]], examples: pd.DataFrame, framing: Framing
+) -> pd.DataFrame:
+    return nodes.test_predictions(*models, examples, framing)
 
 
 def test_there_is_one_row_per_example_with_the_columns_of_the_design(
@@ -95,12 +99,23 @@ def test_there_is_one_row_per_example_with_the_columns_of_the_design(
     assert set(types[["probability", "probability_never"]]) == {"float64"}
 
 
+def test_a_model_made_under_another_framing_is_not_judged(
+    models: tuple[Bundle, dict[str, Bundle]], examples: pd.DataFrame, framing: Framing
+) -> None:
+    dearer = framing.costs.model_copy(update={"fn": framing.costs.fn + 1})
+    other = framing.model_copy(update={"costs": dearer})
+    with pytest.raises(RunError, match="'candidate' was made under another framing: costs"):
+        nodes.test_predictions(*models, examples, other)
+    reworded = framing.model_copy(update={"objective": "the same, in other words"})
+    assert len(nodes.test_predictions(*models, examples, reworded)) == len(examples)
+
+
 def test_each_model_decides_with_its_own_threshold_and_calibration(
-    models: tuple[Bundle, dict[str, Bundle]], examples: pd.DataFrame
+    models: tuple[Bundle, dict[str, Bundle]], examples: pd.DataFrame, framing: Framing
 ) -> None:
     candidate, baselines = models
     candidate |= {"slope": 2.0, "intercept": 0.5, "threshold": 0.4}
-    found = nodes.test_predictions(candidate, baselines, examples)
+    found = nodes.test_predictions(candidate, baselines, examples, framing)
     odds = 2 * (1.5 * examples["signal"].astype(float) - 1.2) + 0.5
     np.testing.assert_allclose(found["probability"], 1 / (1 + np.exp(-odds)))
     guess = 1 / (1 + np.exp(1 - examples["noise"].astype(float)))
@@ -376,7 +391,7 @@ def test_nothing_changes_what_it_is_given(
     evaluation: Evaluation,
 ) -> None:
     before = examples.copy(deep=True)
-    predictions = nodes.test_predictions(*models, examples)
+    predictions = nodes.test_predictions(*models, examples, framing)
     as_made = predictions.copy(deep=True)
     nodes.metrics(predictions, framing, evaluation)
     nodes.calibration_curve(predictions, framing, evaluation)

@@ -1,6 +1,7 @@
 """Features are what was known at the moment of prediction: against slow oracles, and replayed."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -310,3 +311,25 @@ def test_labels_of_other_rows_are_refused(
     shifted = labels.iloc[::-1].reset_index(drop=True)
     with pytest.raises(RunError, match="not of the same rows"):
         nodes.split(features, shifted, framing)
+
+
+def test_a_slice_that_is_no_feature_is_told_with_those_there_are(
+    tables: Tables, features: pd.DataFrame, framing: Framing
+) -> None:
+    wrong = framing.model_copy(update={"slices": ["carier", "month"]})
+    labels = nodes.labels(tables["flights"], framing)
+    with pytest.raises(RunError, match=r"\['carier'\], which are no features.*carrier"):
+        nodes.split(features, labels, wrong)
+
+
+def test_dates_of_the_split_may_be_in_summer_and_in_winter_time(
+    tables: Tables, features: pd.DataFrame, framing: Framing
+) -> None:
+    parts = {
+        "validation_from": datetime.fromisoformat("2013-02-09T00:00:00-05:00"),
+        "test_from": datetime.fromisoformat("2013-02-20T00:00:00-04:00"),
+    }
+    mixed = framing.split.model_copy(update=parts)
+    labels = nodes.labels(tables["flights"], framing)
+    *_, summary = nodes.split(features, labels, framing.model_copy(update={"split": mixed}))
+    assert (summary["rows"] > 0).all()

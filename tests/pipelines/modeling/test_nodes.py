@@ -444,3 +444,26 @@ def test_a_model_worse_than_chance_is_not_turned_round_by_calibration(
     line = nodes.selection(predictions, framing, settings())["calibration"]
     assert line["log_loss_with"] < line["log_loss_without"] - 0.1
     assert (line["slope"], line["intercept"]) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("model", "spec", "words"),
+    [
+        ("baselines", {"path": "preflight.pipelines.modeling.baselines.Rules",
+                       "params": {"conditions": ["signall > 1"]}}, "signall"),
+        ("baselines", {"path": "preflight.pipelines.modeling.baselines.Rules",
+                       "params": {"conditions": ["signal <<"]}}, "SyntaxError"),
+        ("candidate", {"path": "sklearn.ensemble.RandomForestClassifier",
+                       "params": {"max_dept": 2}}, "max_dept"),
+    ],
+)  # fmt: skip
+def test_a_model_that_cannot_be_fitted_is_told_before_the_search(
+    model: str, spec: dict[str, Any], words: str, development: pd.DataFrame, framing: Framing
+) -> None:
+    written = settings(trials=1).model_dump(mode="json")
+    if model == "candidate":
+        written["candidate"], written["search"]["space"] = spec, {}
+    else:
+        written["baselines"]["broken"] = spec
+    with pytest.raises(RunError, match=f"modeling.{model}.*can't be fitted.*{words}"):
+        nodes.search(development, framing, Modeling.model_validate(written))

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preflight.bundle import Bundle, act, probability
+from preflight.bundle import DECIDING, Bundle, act, probability
 from preflight.contracts import Features
+from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import (
     day_numbers,
@@ -22,13 +23,24 @@ FEWEST_DAYS = 10  # with fewer blocks the bootstrap's intervals are far too narr
 
 
 def test_predictions(
-    candidate: Bundle, baselines: dict[str, Bundle], test: pd.DataFrame
+    candidate: Bundle, baselines: dict[str, Bundle], test: pd.DataFrame, framing: Framing
 ) -> pd.DataFrame:
     """Return what the candidate and each baseline say of each test example, and decide.
 
     Grain: one row per test example. Columns: the key, `predict_at`, `label`, `probability`, `act`,
     and `probability_<name>` and `act_<name>` for each baseline.
+
+    Raises:
+        RunError: a model was made under another framing than the one that it would be judged by.
     """
+    now = framing.model_dump(mode="json", include=set(DECIDING))
+    for name, bundle in {"candidate": candidate, **baselines}.items():
+        then = bundle["provenance"]["framing"]
+        if changed := [section for section in DECIDING if then[section] != now[section]]:
+            raise RunError(
+                f"'{name}' was made under another framing: {', '.join(changed)} changed since. "
+                "Run everything again: kedro run."
+            )
     known = test[[*Features.grain(), "predict_at", "label"]]
     columns: dict[str, Any] = {}
     for suffix, model in {"": candidate, **{f"_{k}": v for k, v in baselines.items()}}.items():

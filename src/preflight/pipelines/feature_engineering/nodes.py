@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.tseries.holiday import USFederalHolidayCalendar
 
+from preflight.contracts import Features
 from preflight.contracts.raw import ORIGINS
 from preflight.errors import RunError
 from preflight.framing import Framing
@@ -343,13 +344,19 @@ def split(
     embargo, is left out: nobody could have trained on it.
 
     Raises:
-        RunError: a part would be empty, or features and labels come from different tables.
+        RunError: a part would be empty, a slice is no feature, or features and labels come from
+            different tables.
     """
+    if unknown := set(framing.slices) - {*features.columns, "month"}:
+        raise RunError(
+            f"framing.slices names {sorted(unknown)}, which are no features. "
+            f"There are: month, {', '.join(Features.names())}."
+        )
     if not features[KEY].equals(labels[KEY]):
         raise RunError("'features' and 'labels' are not of the same rows: run both again.")
     label = labels[["label", "label_known_at"]]
     examples = pd.concat([features, label], axis=1).sort_values("predict_at", kind="stable")
-    starts = pd.DatetimeIndex([framing.split.validation_from, framing.split.test_from])
+    starts = pd.to_datetime([framing.split.validation_from, framing.split.test_from], utc=True)
     part = pd.Series(starts.searchsorted(examples["predict_at"], side="right"), examples.index)
     embargo = pd.Timedelta(hours=framing.split.embargo_hours)
     end = part.map(dict(enumerate(starts))).astype(examples["predict_at"].dtype)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from preflight.bundle import Bundle, calibrated, log_odds
+from preflight.bundle import DECIDING, Bundle, calibrated, log_odds
 from preflight.contracts import Features
 from preflight.errors import RunError
 from preflight.framing import Framing
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import optuna
 
 log = logging.getLogger(__name__)
+
+REHEARSED = 2000  # examples that everything is tried on before the search
 
 
 def development(train: pd.DataFrame, validation: pd.DataFrame) -> pd.DataFrame:
@@ -81,6 +83,9 @@ def search(
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Return the best parameters found, with their value, and all trials (one row each).
 
+    Before it begins, candidate and baselines are fitted on a few examples: a misspelt parameter or
+    column is told at once, not after the search.
+
     The value of a trial is the mean over folds of its saving per 1,000 decisions; a trial that is
     below the median after a fold is given up. The first trial is the declared parameters, so a
     search can only do better than they do on these folds.
@@ -88,6 +93,7 @@ def search(
     import optuna
 
     features, declared = Features.names(), modeling.candidate.params
+    _rehearse(development, modeling)
     if not modeling.search.trials:
         return {"params": {}, "value": None, "trial": None}, _trials_table([])
     parts = list(folds(development, framing, modeling))
@@ -118,6 +124,21 @@ def search(
         "trial": study.best_trial.number,
     }
     return best, _trials_table(study.trials)
+
+
+def _rehearse(development: pd.DataFrame, modeling: Modeling) -> None:
+    """Raise RunError that names the model which can't be fitted or asked for probabilities."""
+    few = development.sample(min(REHEARSED, len(development)), random_state=modeling.seed)
+    specs = {f"baselines.{name}": spec for name, spec in modeling.baselines.items()}
+    for name, spec in {"candidate": modeling.candidate, **specs}.items():
+        try:
+            fit(spec, few, Features.names()).predict_proba(few[Features.names()])
+        except Exception as error:  # whatever an estimator or a condition may raise
+            raise RunError(
+                f"modeling.{name} ({spec.path}) can't be fitted: {type(error).__name__}: {error}. "
+                "Its parameters stand in conf/base/parameters/modeling.yml; features may be "
+                "categories or missing, which it has to take or a pipeline before it to encode."
+            ) from error
 
 
 def _suggest(trial: "optuna.Trial", name: str, among: Range) -> Any:
@@ -292,6 +313,7 @@ def _bundle(
         "provenance": {
             "estimator": spec.path,
             "params": {**spec.params, **params},
+            "framing": framing.model_dump(mode="json", include=set(DECIDING)),
             "examples": len(examples),
             "first": examples["predict_at"].min().isoformat(),
             "last": examples["predict_at"].max().isoformat(),

@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from preflight.contracts import Features
+from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.reporting import figures, panels, sentences
 from preflight.pipelines.reporting.style import BLUE
@@ -103,6 +105,32 @@ def report(
         trials=_best_first(trials),
     )
     return page
+
+
+def agreed_verdict(
+    verdict: dict[str, Any],
+    metrics: dict[str, Any],
+    test_predictions: pd.DataFrame,
+    framing: Framing,
+) -> dict[str, Any]:
+    """Return the verdict, if it is of the same run and framing as what is shown beside it.
+
+    Raises:
+        RunError: the value of the candidate's decisions differs between them.
+    """
+    label, act = (test_predictions[name].to_numpy() for name in ("label", "act"))
+    values = [
+        float(1000 * framing.costs.saving(label, act).mean()),
+        verdict["value"]["per_1000"],
+        metrics["candidate"]["value_per_1000"]["mean"],
+    ]
+    if np.ptp(values) > 1e-6 * (1 + abs(values[0])):
+        raise RunError(
+            "The results are not of one run and framing: the candidate saves "
+            f"{values[0]:.1f} per 1,000 by test_predictions and today's costs, {values[1]:.1f} by "
+            f"verdict, {values[2]:.1f} by metrics. Run: kedro run --pipelines evaluation,reporting"
+        )
+    return verdict
 
 
 def _template() -> Any:

@@ -7,7 +7,6 @@ from preflight.pipelines.reporting import nodes
 FRAMING = "params:framing"
 REPORTED = [
     "metrics",
-    "verdict",
     "selection",
     "best_params",
     "trials",
@@ -41,8 +40,15 @@ def create_pipeline() -> Pipeline:
                 name="importance_figure",
             ),
             Node(
+                nodes.agreed_verdict,
+                ["verdict", "metrics", "test_predictions", FRAMING],
+                "agreed_verdict",
+                name="agreed_verdict",
+            ),
+            Node(
                 nodes.report,
-                {name: name for name in REPORTED} | {"framing": FRAMING},
+                {name: name for name in REPORTED}
+                | {"verdict": "agreed_verdict", "framing": FRAMING},
                 "report",
                 name="report",
             ),
