@@ -1,14 +1,13 @@
 """Counts, sums and last values over trailing time windows, per key.
 
-    events = Events(known_at, delay=delay)      # sorted by time, once
-    window = events.by(place).at(place, now)    # then by any key, and asked at any moment
+    events = Events(known_at, delay=delay)      # what happened, and when it was known
+    window = events.by(place).at(place, now)    # by any key, asked at any moment
     window.mean("delay", 60), window.count(60)
 
 A key and a time become one integer, `key * 2**40 + time`, and what is summed is accumulated once. A
 window (t - w, t] of a key is then two binary searches and a difference of two running totals,
-whatever its length. Keys are small, so sorting by them is counting (a radix sort), and rows that
-come in the order of time are not sorted again. Totals are integers, so a build on part of the
-history gives the same bits as one on all of it.
+whatever its length. Totals are integers, so a build on part of the history gives the same bits as
+one on all of it.
 """
 
 from typing import Any
@@ -49,10 +48,18 @@ def codes(*columns: pd.Series) -> Ints:
 
 
 def _order(key: Ints, time: Ints) -> Ints:
-    """Return the positions by key, then time; fast where times are in order and keys are few."""
-    by_time = np.argsort(time, kind="stable")
-    small = key.astype(np.uint16) if key.max(initial=0) < 1 << 16 else key  # sorted by counting
-    return by_time[np.argsort(small[by_time], kind="stable")]
+    """Return the positions by key, then time.
+
+    The position is packed into the lowest bits of what is sorted: to sort numbers is four times as
+    fast as to sort their positions.
+    """
+    first, last = (int(time.min()), int(time.max())) if len(time) else (0, 0)
+    span, row = (last - first).bit_length(), len(time).bit_length()
+    if int(key.max(initial=0)).bit_length() + span + row > 63:
+        return np.lexsort((time, key))
+    packed = (((key << span) + (time - first)) << row) + np.arange(len(time))
+    packed.sort()
+    return packed & ((1 << row) - 1)
 
 
 class Events:
@@ -65,24 +72,24 @@ class Events:
     """
 
     def __init__(self, time: Ints, **values: npt.NDArray[Any]) -> None:
-        order = np.argsort(time)
-        self._happened = order[np.searchsorted(time, NEVER, side="right", sorter=order) :]
+        self._happened = np.flatnonzero(time != NEVER)
         self._time = time[self._happened]
-        self._values = {name: value[self._happened] for name, value in values.items()}
+        self._values = values
 
     def by(self, key: Ints) -> "Log":
         """Return the events in the order of a key, integers as from `codes`, shape (n,)."""
         key = key[self._happened]
         order = _order(key, self._time)
-        stamp = (key[order] << _TIME_BITS) + self._time[order]
-        return Log(stamp, {name: value[order] for name, value in self._values.items()})
+        stamp = ((key << _TIME_BITS) + self._time)[order]
+        return Log(stamp, self._happened[order], self._values)
 
 
 class Log:
     """Events by key and time, ready for questions about trailing windows."""
 
-    def __init__(self, stamp: Ints, values: dict[str, npt.NDArray[Any]]) -> None:
+    def __init__(self, stamp: Ints, rows: Ints, values: dict[str, npt.NDArray[Any]]) -> None:
         self.stamp = stamp
+        self._rows = rows
         self._values = values
         self._totals: dict[str, Ints] = {}
 
@@ -93,7 +100,7 @@ class Log:
     def total(self, name: str) -> Ints:
         """Return the running total of a value, with a zero before it, shape (n + 1,)."""
         if name not in self._totals:
-            value = self._values[name]
+            value = self._values[name][self._rows]
             whole = value.astype(np.int64)
             if not np.array_equal(whole, value):
                 raise ValueError(f"{name} has fractions: sums are of integers, choose a finer unit")
@@ -107,7 +114,7 @@ class Log:
         So that an answer doesn't depend on the order in which rows were given.
         """
         moments = np.flatnonzero(np.diff(self.stamp, prepend=NEVER))
-        latest = self._values[name].copy()
+        latest = self._values[name][self._rows]
         if len(moments):
             latest[np.append(moments[1:], len(latest)) - 1] = np.maximum.reduceat(latest, moments)
         return latest
@@ -117,12 +124,11 @@ class Window:
     """Questions about the events of a key up to and with a moment; every answer has shape (m,)."""
 
     def __init__(self, log: Log, key: Ints, time: Ints) -> None:
+        time = np.maximum(time, _EARLIEST)  # at NEVER nothing has happened yet
         # In the order of the events the searches hit the processor's cache: nine times as fast.
         self._order = _order(key, time)
-        start = key[self._order] << _TIME_BITS
-        self._floor = start + _EARLIEST
-        # At NEVER nothing has happened yet.
-        self._question = start + np.maximum(time[self._order], _EARLIEST)
+        self._question = ((key << _TIME_BITS) + time)[self._order]
+        self._floor = (key[self._order] << _TIME_BITS) + _EARLIEST
         self._log = log
         self._upto = np.searchsorted(log.stamp, self._question, side="right")
         self._since: dict[int | None, Ints] = {}
