@@ -75,7 +75,7 @@ def test_what_is_not_pinned_or_names_a_place_is_found() -> None:
     assert not_pinned(pin + "kedro==1.7.0\n") == ["kedro==1.7.0"]
     assert not_pinned(pin.replace("==", ">=")) != []
     for line in [
-        "--index-url https://example.org/simple\n",
+        "--index-url https://example.org/python\n",
         "-e .\n",
         "kedro @ file:///srv/kedro.whl\n",
         "    # via -c /srv/requirements.lock\n",

@@ -17,7 +17,7 @@ from preflight.framing import Framing
 from preflight.windows import NEVER, Events, Floats, Ints, Log, Window, codes, minutes
 
 HOUR, DAY = 60, 24 * 60
-KEY = ["carrier", "flight", "origin", "scheduled_departure"]
+KEY = Features.grain()
 
 HISTORY = 28 * DAY  # the longest window
 PRIOR_FLIGHTS = 20  # a rate counts this many flights at the overall rate: few flights say little
