@@ -101,3 +101,14 @@ def test_probabilities_are_calibrated(bundle: Bundle) -> None:
 
 def test_a_steep_line_gives_certainty_without_a_warning() -> None:
     assert calibrated(np.array([1e-9, 1 - 1e-9]), 40.0, 0.0).tolist() == [0.0, 1.0]
+
+
+def test_a_probability_has_64_bits_whatever_the_estimator_gives(bundle: Bundle) -> None:
+    class Short(Weighs):
+        def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+            return super().predict_proba(X).astype("float32")
+
+    bundle["estimator"] = Short()
+    table = pd.DataFrame({"a": [0.0, 1.0], "b": [1.0, 1.0]})
+    assert probability(bundle, table).dtype == np.float64
+    assert probability(bundle, table) == pytest.approx([0.1, 0.11])

@@ -32,8 +32,13 @@ class Bundle(TypedDict):
 
 def probability(bundle: Bundle, examples: pd.DataFrame) -> Floats:
     """Return the calibrated probability of label 1 for each row, shape (n,)."""
-    raw = bundle["estimator"].predict_proba(examples[bundle["features"]])[:, 1]
+    raw = uncalibrated(bundle["estimator"], examples, bundle["features"])
     return calibrated(raw, bundle["slope"], bundle["intercept"])
+
+
+def uncalibrated(estimator: Any, examples: pd.DataFrame, features: list[str]) -> Floats:
+    """Return the estimator's own probability of label 1, shape (n,); some give 32 bits."""
+    return np.asarray(estimator.predict_proba(examples[features])[:, 1], dtype=np.float64)
 
 
 def log_odds(probability: Floats) -> Floats:
@@ -45,7 +50,7 @@ def log_odds(probability: Floats) -> Floats:
 def calibrated(raw: Floats, slope: float, intercept: float) -> Floats:
     """Return probabilities after a straight line on their log-odds (Platt 1999)."""
     if (slope, intercept) == (1.0, 0.0):
-        return np.asarray(raw, dtype=np.float64)
+        return raw
     from scipy.special import expit
 
     return expit(slope * log_odds(raw) + intercept)

@@ -20,7 +20,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 NEVER = np.iinfo(np.int64).min  # what pandas' missing moment is as an integer
-_TIME_BITS = 40  # minutes or seconds, before or after 1970; leaves room for 4 million keys
+_TIME_BITS = 40  # minutes or seconds, before or after 1970
+_KEYS = (1 << (62 - _TIME_BITS)) - 1  # there is room for
 _EARLIEST = -(1 << (_TIME_BITS - 1))
 
 
@@ -33,16 +34,19 @@ def minutes(moments: pd.Series) -> Ints:
 def codes(*columns: pd.Series) -> Ints:
     """Return one integer per distinct combination of values, shape (n,), missing values included.
 
-    The integers are dense: from 0 to the number of combinations less one.
+    The integers are at least 0 and below the number of keys that there is room for.
     """
-    key = np.zeros(len(columns[0]), dtype=np.int64)
+    key, keys = np.zeros(len(columns[0]), dtype=np.int64), 1
     for values in columns:
         code, distinct = pd.factorize(values, use_na_sentinel=False)
-        key, combinations = pd.factorize(key * len(distinct) + code)
-        if len(combinations) >= 1 << (62 - _TIME_BITS):
+        key, keys = key * len(distinct) + code, keys * len(distinct)
+        if keys > _KEYS:  # number only the combinations that occur
+            key, combinations = pd.factorize(key)
+            keys = len(combinations)
+        if keys > _KEYS:
             raise ValueError(
-                f"{len(combinations):,} distinct keys of {[c.name for c in columns]} are too many "
-                f"for trailing windows (at most {1 << (62 - _TIME_BITS):,}); use a coarser key"
+                f"{keys:,} distinct keys of {[c.name for c in columns]} are too many "
+                f"for trailing windows (at most {_KEYS:,}); use a coarser key"
             )
     return key
 
@@ -104,8 +108,8 @@ class Log:
             whole = value.astype(np.int64)
             if not np.array_equal(whole, value):
                 raise ValueError(f"{name} has fractions: sums are of integers, choose a finer unit")
-            added = np.cumsum(whole)
-            self._totals[name] = np.concatenate([np.zeros(1, dtype=np.int64), added])
+            self._totals[name] = np.zeros(len(whole) + 1, dtype=np.int64)
+            np.cumsum(whole, out=self._totals[name][1:])
         return self._totals[name]
 
     def latest(self, name: str) -> npt.NDArray[Any]:
@@ -128,7 +132,7 @@ class Window:
         # In the order of the events the searches hit the processor's cache: nine times as fast.
         self._order = _order(key, time)
         self._question = ((key << _TIME_BITS) + time)[self._order]
-        self._floor = (key[self._order] << _TIME_BITS) + _EARLIEST
+        self._key, self._first = key, int(time.min(initial=0))
         self._log = log
         self._upto = np.searchsorted(log.stamp, self._question, side="right")
         self._since: dict[int | None, Ints] = {}
@@ -140,9 +144,12 @@ class Window:
 
     def _start(self, window: int | None) -> Ints:
         if window not in self._since:
-            since = self._floor
-            if window is not None:
-                since = np.maximum(since, self._question - window)
+            if window is not None and self._first - window >= _EARLIEST:
+                since = self._question - window
+            else:  # it must not reach into the key before
+                since = (self._key[self._order] << _TIME_BITS) + _EARLIEST
+                if window is not None:
+                    since = np.maximum(since, self._question - window)
             self._since[window] = np.searchsorted(self._log.stamp, since, side="right")
         return self._since[window]
 

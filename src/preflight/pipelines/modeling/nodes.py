@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from preflight.bundle import DECIDING, Bundle, calibrated, log_odds
+from preflight.bundle import DECIDING, Bundle, calibrated, log_odds, uncalibrated
 from preflight.contracts import Features
 from preflight.errors import RunError
 from preflight.framing import Framing
@@ -73,8 +73,7 @@ def value_per_1000(
     estimator: Any, examples: pd.DataFrame, features: list[str], framing: Framing
 ) -> float:
     """Return what the estimator's decisions save over never acting, per 1,000 examples."""
-    probability = estimator.predict_proba(examples[features])[:, 1]
-    act = probability > framing.costs.threshold
+    act = uncalibrated(estimator, examples, features) > framing.costs.threshold
     return float(1000 * framing.costs.saving(examples["label"].to_numpy(), act).mean())
 
 
@@ -201,9 +200,7 @@ def validation_predictions(
     predictions: list[pd.DataFrame] = []
     for train, validation in folds(development, framing, modeling):
         probabilities = {
-            f"probability_{name}": fit(spec, train, features).predict_proba(validation[features])[
-                :, 1
-            ]
+            f"probability_{name}": uncalibrated(fit(spec, train, features), validation, features)
             for name, spec in {"candidate": tuned, **modeling.baselines}.items()
         }
         known = validation[[*Features.grain(), "predict_at", "label"]]
