@@ -12,9 +12,11 @@ from hypothesis import settings
 from kedro.config import OmegaConfigLoader
 
 from preflight.framing import Framing
+from preflight.pipelines.data_engineering import nodes as cleaning
 from preflight.settings import CONFIG_LOADER_ARGS
 
 PROJECT = Path(__file__).parents[1]
+RAW = PROJECT / "data/01_raw"
 
 # The same examples each time, however slow the machine is.
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=60)
@@ -43,6 +45,7 @@ FRAMING: dict[str, Any] = {
         "timezone": "America/New_York",
         "validation_from": "2013-03-01T00:00:00-05:00",
         "test_from": "2013-04-01T00:00:00-04:00",
+        "groups": [],
         "embargo_hours": 0,
     },
     "slices": ["place", "month"],
@@ -116,3 +119,22 @@ def example_parcels(start: str, until: str, rows: int, seed: int = 0) -> pd.Data
 @pytest.fixture(scope="session")
 def make_parcels() -> Callable[..., pd.DataFrame]:
     return example_parcels
+
+
+@pytest.fixture(scope="session")
+def tables() -> dict[str, pd.DataFrame]:
+    """The primary tables of the first ten weeks."""
+    raw = {
+        name: pd.read_csv(f"{RAW}/{file}", parse_dates=["time_hour"])
+        for name, file in (("flights", "flights.csv.zip"), ("weather", "weather.csv"))
+    }
+    early = {
+        name: table[table["time_hour"] < pd.Timestamp("2013-03-12", tz="UTC")]
+        for name, table in raw.items()
+    }
+    airports, _ = cleaning.clean_airports(pd.read_csv(f"{RAW}/airports.csv"))
+    return {
+        "flights": cleaning.clean_flights(early["flights"], airports)[0],
+        "weather": cleaning.clean_weather(early["weather"])[0],
+        "aircraft": cleaning.clean_aircraft(pd.read_csv(f"{RAW}/planes.csv"))[0],
+    }

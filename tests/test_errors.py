@@ -28,7 +28,7 @@ class Boxes(Table):
     class Config:
         """The key."""
 
-        unique = ["number"]  # noqa: RUF012
+        unique = ["number"]
 
     @rule("least is not above most", "least", "most")
     def in_order(cls, t: pd.DataFrame) -> pd.Series:
@@ -233,7 +233,7 @@ class Shelves(Table):
     class Config:
         """The key."""
 
-        unique = ["shelf", "floor"]  # noqa: RUF012
+        unique = ["shelf", "floor"]
 
 
 def test_a_key_of_several_columns_is_one_failure_with_whole_keys() -> None:

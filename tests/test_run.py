@@ -270,7 +270,7 @@ def test_parameters_that_make_no_sense_are_told_all_at_once_before_any_node(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--params", "modelling.search.trials=0"], "no parameter 'modelling'. There are: eval"),
+        (["--params", "modelling.search.trials=0"], "no parameter 'modelling'. There are: audit"),
         (["--pipelines", "reports"], "Did you mean one of these instead?\n    reporting"),
         (["--pipelines", "evaluation"], "There is no 'baselines' yet. `make run` makes"),
     ],
@@ -405,8 +405,18 @@ def test_test_never_reaches_modeling() -> None:
     read_by = {node.name for node in before.nodes if "test" in node.inputs}
     assert read_by == set()
     openers = {n.name for n in pipelines["__default__"].nodes if "test" in n.inputs}
-    assert openers
-    assert all(name.startswith("evaluation.") for name in openers)
+    assert openers - {"audit.split_audit"}
+    assert all(name.startswith(("evaluation.", "audit.split_audit")) for name in openers)
+
+
+def test_nothing_is_fitted_or_opened_before_its_audit_has_passed() -> None:
+    graph = register_pipelines()["__default__"]
+    for first in ("search", "candidate", "baselines"):
+        assert "audit.feature_audit" in {n.name for n in graph.to_nodes(f"modeling.{first}").nodes}
+    for node in register_pipelines()["evaluation"].nodes:
+        assert "audit.audit" in {one.name for one in graph.to_nodes(node.name).nodes} or (
+            "test_predictions" not in node.inputs and "test_predictions" not in node.outputs
+        )
 
 
 def test_only_the_example_knows_of_flights() -> None:

@@ -88,6 +88,7 @@ class Split(Strict):
     )
     validation_from: AwareDatetime
     test_from: AwareDatetime
+    groups: list[str] = Field(description="features whose values may be in one part only")
     embargo_hours: float = Field(ge=0)
 
     @model_validator(mode="after")

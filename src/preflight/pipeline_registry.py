@@ -4,7 +4,14 @@ from importlib import import_module
 
 from kedro.pipeline import Pipeline
 
-STAGES = ["data_engineering", "feature_engineering", "modeling", "evaluation", "reporting"]
+STAGES = [
+    "data_engineering",
+    "feature_engineering",
+    "audit",
+    "modeling",
+    "evaluation",
+    "reporting",
+]
 
 
 def register_pipelines() -> dict[str, Pipeline]:

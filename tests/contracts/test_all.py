@@ -6,14 +6,17 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 import pytest
+from pandera.typing import Series
 
 from preflight import contracts
-from preflight.contracts import Features, Flights, Weather
-from preflight.contracts.table import Table
+from preflight.contracts import Aircraft, Airports, Features, Flights, Weather
+from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
+from preflight.pipelines.feature_engineering.pipeline import create_pipeline as feature_engineering
 
 EVERY = {name: getattr(contracts, name) for name in contracts.__all__}
 TABLES = [one for one in EVERY.values() if isinstance(one, type) and issubclass(one, Table)]
 OTHERS = {name: one for name, one in EVERY.items() if one not in TABLES}
+PRIMARY = [Flights, Weather, Aircraft, Airports]
 READ_FROM_TEXT = "preflight.contracts.raw"  # the only place where types are given
 NUMBERED = {"weekday", "previous_state"}  # features that count nothing: they number states
 
@@ -84,13 +87,53 @@ def test_a_moment_has_its_time_zone(contract: type[Table]) -> None:
     assert {types[name] for name in moments} <= {"datetime64[us, UTC]"}
 
 
-@pytest.mark.parametrize("contract", TABLES)
-def test_known_at_names_a_moment_of_the_same_table(contract: type[Table]) -> None:
-    columns = contract.columns()
-    named = {one["known_at"] for one in columns.values() if "known_at" in one}
-    of_the_table = (getattr(contract.Config, "metadata", None) or {}).get("known_at", "in advance")
-    named |= {of_the_table} - {"in advance"}
-    assert {columns[name]["unit"] for name in named} <= {"UTC"}
+def undated(contract: type[Table]) -> list[str]:
+    """Columns of which nothing says when they became known, or says it wrongly."""
+    columns, types = contract.columns(), schema(contract).columns
+    rows = contract.about("known_at")
+    faults = [
+        name
+        for name, one in columns.items()
+        if (moment := one.get("known_at", rows)) != IN_ADVANCE
+        and (moment not in columns or columns[moment].get("unit") != "UTC")
+    ]
+    if rows in types and types[rows].nullable:
+        faults.append(rows)  # such a row would never be known
+    return faults + [name for name in contract.known_later() if not types[name].nullable]
+
+
+@pytest.mark.parametrize("contract", PRIMARY)
+def test_every_column_of_a_primary_table_says_when_it_became_known(contract: type[Table]) -> None:
+    assert undated(contract) == []
+    assert contract.about("event_time") in {None, *contract.columns()}
+
+
+def test_a_column_without_known_at_is_found() -> None:
+    class Undated(Table):
+        a: Series[int] = column("a")
+        b_at: Series[Utc] = column("moment", "UTC", nullable=True, known_at="b_at")
+        b: Series[float] = column("b", nullable=True, known_at="b_at")
+
+    class Dated(Undated):
+        class Config:
+            metadata = {"known_at": IN_ADVANCE}
+
+    class KnownAtNoMoment(Undated):
+        class Config:
+            metadata = {"known_at": "b"}
+
+    class RowsNeverKnown(Undated):
+        class Config:
+            metadata = {"known_at": "b_at"}
+
+    class NeverMissing(Dated):
+        c: Series[int] = column("c", known_at="b_at")
+
+    assert undated(Dated) == []
+    assert undated(Undated) == ["a"]
+    assert undated(KnownAtNoMoment) == ["a", "b"]
+    assert undated(RowsNeverKnown) == ["b_at"]
+    assert undated(NeverMissing) == ["c"]
 
 
 @pytest.mark.parametrize("contract", TABLES)
@@ -111,3 +154,15 @@ def test_the_features_of_a_model_are_the_grouped_columns_in_order() -> None:
     assert Features.names() == grouped
     assert set(grouped) == {n for n, one in Features.columns().items() if "group" in one}
     assert len(grouped) == len(np.unique(grouped)) > 0
+
+
+def test_every_table_that_features_are_made_of_is_tested_above() -> None:
+    read = feature_engineering().to_outputs("features").inputs()
+    tables = {contracts.of(name) for name in read if not name.startswith("params:")}
+    assert tables <= set(PRIMARY)
+
+
+def test_a_contract_is_found_by_the_name_of_its_dataset() -> None:
+    assert contracts.of("flights") is Flights
+    assert contracts.of("split_summary") is contracts.SplitSummary
+    assert contracts.of("nothing") is None

@@ -24,7 +24,7 @@ class Boxes(Table):
     class Config:
         """The key."""
 
-        unique = ["number"]  # noqa: RUF012
+        unique = ["number"]
 
     @rule("least is not above most", "least", "most")
     def in_order(cls, t: pd.DataFrame) -> pd.Series:
@@ -176,3 +176,40 @@ def test_what_is_no_document_at_all_is_refused(document: Any) -> None:
     with pytest.raises(DataValidationError) as error:
         CONTRACT.validate(document)
     assert len(error.value.failures) == 1
+
+
+class Parcels(Table):
+    """One row per parcel; its weight is known when it is weighed."""
+
+    number: Series[int] = column("number")
+    weighed_at: Series[Utc] = column("weighing", "UTC", nullable=True, known_at="weighed_at")
+    weight: Series[float] = column("weight", "kg", nullable=True, known_at="weighed_at")
+    sender: Series[float] = column(
+        "sender", nullable=True, known_at="weighed_at", assumption="written on it"
+    )
+
+    class Config:
+        """The key."""
+
+        unique = ["number"]
+        metadata = {"known_at": "in advance"}
+
+
+def test_a_value_without_the_moment_when_it_became_known_is_refused() -> None:
+    moment = pd.Timestamp("2020-01-01", tz="UTC").as_unit("us")
+    parcels = pd.DataFrame(
+        {
+            "number": [1, 2, 3],
+            "weighed_at": pd.Series([moment, pd.NaT, pd.NaT], dtype="datetime64[us, UTC]"),
+            "weight": [2.5, None, None],
+            "sender": [1.0, 2.0, None],
+        }
+    )
+    Parcels.validate(parcels, lazy=True)
+    with pytest.raises(SchemaErrors, match="became known at a moment"):
+        Parcels.validate(parcels.assign(weight=[2.5, None, 4.0]), lazy=True)
+
+
+def test_what_is_known_later_with_and_without_assumptions() -> None:
+    assert set(Parcels.known_later()) == {"weighed_at", "weight"}
+    assert set(Parcels.known_later(assume=False)) == {"weighed_at", "weight", "sender"}

@@ -5,6 +5,7 @@ from preflight.contracts.primary import Aircraft, Airports, Cleaning, Flights, W
 from preflight.contracts.raw import RawAirlines, RawAirports, RawFlights, RawPlanes, RawWeather
 from preflight.contracts.report import Figure, Html
 from preflight.contracts.results import (
+    Audit,
     CalibrationCurve,
     Importance,
     Slices,
@@ -18,10 +19,18 @@ from preflight.contracts.results import (
     selection,
     verdict,
 )
+from preflight.contracts.table import Table
+
+
+def of(dataset: str) -> type[Table] | None:
+    """Return the contract that bears a table's name: `Flights` of `flights`; None if none does."""
+    return globals().get(dataset.title().replace("_", ""))
+
 
 __all__ = [
     "Aircraft",
     "Airports",
+    "Audit",
     "CalibrationCurve",
     "Cleaning",
     "Examples",

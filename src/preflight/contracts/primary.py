@@ -2,7 +2,7 @@
 
 `known_at` of a table (in `Config.metadata`) is the column with the moment when its rows became
 known, or "in advance" for what is published long before. `known_at` of a column is the same for a
-value that became known later than its row.
+value that became known later than its row. `event_time` is the column by which a period is cut out.
 """
 
 import pandas as pd
@@ -10,7 +10,7 @@ from pandera.dtypes import Float32, Int32
 from pandera.typing import Series
 
 from preflight.contracts.raw import ORIGINS
-from preflight.contracts.table import Table, Utc, column, rule
+from preflight.contracts.table import IN_ADVANCE, Table, Utc, column, rule
 
 HOUR = pd.Timedelta(hours=1)
 
@@ -36,9 +36,11 @@ class Flights(FlightKey):
 
     dest: Series[pd.CategoricalDtype] = column("airport of destination")
     tailnum: Series[pd.CategoricalDtype] = column(
-        "aircraft; assumed to be planned before departure, though recorded after it: "
-        "a late swap would not show",
+        "aircraft; missing for some cancelled flights",
         nullable=True,
+        known_at="departed_at",
+        assumption="recorded after departure, taken as the aircraft planned two hours before: "
+        "a later swap would not show",
     )
     distance: Series[Int32] = column("between the airports", "miles", gt=0)
     scheduled_arrival: Series[Utc] = column("scheduled arrival", "UTC")
@@ -77,7 +79,7 @@ class Flights(FlightKey):
     class Config:
         """The schedule is published in advance."""
 
-        metadata = {"known_at": "in advance"}
+        metadata = {"known_at": IN_ADVANCE, "event_time": "scheduled_departure"}
 
     @rule("scheduled to arrive after departure", "scheduled_departure", "scheduled_arrival")
     def scheduled_in_order(cls, t: pd.DataFrame) -> pd.Series:
@@ -147,7 +149,7 @@ class Weather(Table):
         """Known at the end of the hour."""
 
         unique = ["origin", "hour_start"]
-        metadata = {"known_at": "published_at"}
+        metadata = {"known_at": "published_at", "event_time": "published_at"}
 
     @rule("known an hour after its start", "hour_start", "published_at")
     def published_after(cls, t: pd.DataFrame) -> pd.Series:
@@ -166,7 +168,7 @@ class Aircraft(Table):
         """The key."""
 
         unique = ["tailnum"]
-        metadata = {"known_at": "in advance"}
+        metadata = {"known_at": IN_ADVANCE}
 
 
 class Airports(Table):
@@ -180,7 +182,7 @@ class Airports(Table):
         """The key."""
 
         unique = ["faa"]
-        metadata = {"known_at": "in advance"}
+        metadata = {"known_at": IN_ADVANCE}
 
 
 class Cleaning(Table):

@@ -259,6 +259,29 @@ class Slices(Table):
         return t["value_low"] <= t["value_high"]
 
 
+class Audit(Table):
+    """One row per finding of the audit: that it is saved means that none has failed."""
+
+    check: Series[str] = column("what was looked for")
+    state: Series[str] = column(
+        "passed; assumed: taken for true, can't be tested; allowed: by name, with a reason",
+        isin=["passed", "assumed", "allowed"],
+    )
+    measured: Series[float] = column("what was found, in the unit of the limit", nullable=True)
+    limit: Series[float] = column("the most that passes", nullable=True)
+    evidence: Series[str] = column("what was found, in words")
+
+    class Config:
+        """The key."""
+
+        unique = ["check"]
+
+    @rule("nothing measured is above its limit", "measured", "limit")
+    def within(cls, t: pd.DataFrame) -> pd.Series:
+        """What is not measured has no limit."""
+        return ~(t["measured"] > t["limit"])
+
+
 class Importance(Table):
     """One row per feature: what the model loses on test when the feature's values are shuffled."""
 

@@ -13,16 +13,22 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
 
 
+IN_ADVANCE = "in advance"  # known_at of rows that are published long before they are used
+
+
 def column(description: str, unit: str | None = None, **checks: Any) -> Any:
     """Declare a column: its meaning, its unit and its checks.
 
-    `known_at` and `group` are kept as metadata; all other keywords go to `pandera.Field`.
+    `known_at`, `assumption` and `group` are kept as metadata; all other keywords go to
+    `pandera.Field`.
 
     known_at: the column of the same table that holds the moment when this value became known;
         without it the value is known with its row.
+    assumption: why the value is taken for known with its row all the same. No audit can prove it:
+        it is listed, with the features that rest on it.
     group: the feature group that the column belongs to.
     """
-    kept = {"unit": unit} | {k: checks.pop(k, None) for k in ("known_at", "group")}
+    kept = {"unit": unit} | {k: checks.pop(k, None) for k in ("known_at", "assumption", "group")}
     metadata = {key: value for key, value in kept.items() if value is not None}
     return pa.Field(description=description, metadata=metadata, **checks)
 
@@ -41,23 +47,33 @@ def rule(statement: str, *columns: str) -> Callable[[Callable[..., Any]], Any]:
 
     def decorate(holds: Callable[..., Any]) -> Any:
         def check(cls: type[pa.DataFrameModel], table: pd.DataFrame) -> bool:
-            if not _as_declared(cls, table, columns):
-                return True
-            part = table[list(columns)]
-            broken = part[~holds(cls, part)]
-            if broken.empty:
-                return True
-            examples = "; ".join(
-                ", ".join(f"{name} {_short(value)}" for name, value in row.items())
-                for row in broken.head(3).to_dict("records")
-            )
-            rows = "row" if len(broken) == 1 else "rows"
-            raise BrokenRuleError(f"{len(broken):,} {rows}, the first: {examples}")
+            return _hold(cls, table, columns, lambda part: holds(cls, part))
 
         check.__name__, check.__doc__ = holds.__name__, holds.__doc__
         return pa.dataframe_check(error=statement, ignore_na=False)(check)
 
     return decorate
+
+
+def _hold(
+    contract: Any,  # a check's `cls`, for mypy a Table and not its class
+    table: pd.DataFrame,
+    columns: Iterable[str],
+    holds: Callable[[pd.DataFrame], pd.Series],
+) -> bool:
+    """Return True if all rows hold; raise BrokenRuleError with those that don't."""
+    if not _as_declared(contract, table, columns):
+        return True
+    part = table[list(columns)]
+    broken = part[~holds(part)]
+    if broken.empty:
+        return True
+    examples = "; ".join(
+        ", ".join(f"{name} {_short(value)}" for name, value in row.items())
+        for row in broken.head(3).to_dict("records")
+    )
+    rows = "row" if len(broken) == 1 else "rows"
+    raise BrokenRuleError(f"{len(broken):,} {rows}, the first: {examples}")
 
 
 def _as_declared(
@@ -94,6 +110,36 @@ class Table(pa.DataFrameModel):
     def grain(cls) -> list[str]:
         """Return the key: the columns of which one row each exists."""
         return list(cls.to_schema().unique or [])
+
+    @classmethod
+    def about(cls, name: str) -> str | None:
+        """Return what `Config.metadata` says of the rows.
+
+        known_at: the column with the moment when a row became known, or "in advance".
+        event_time: the column by which a period is cut out of the table; None if it has no time.
+        """
+        return (getattr(cls.Config, "metadata", None) or {}).get(name)
+
+    @classmethod
+    def known_later(cls, assume: bool = True) -> dict[str, str]:
+        """Return the columns that become known later than their rows, and each one's moment.
+
+        assume: leave out those that are assumed to be known with their rows.
+        """
+        return {
+            name: about["known_at"]
+            for name, about in cls.columns().items()
+            if "known_at" in about and not (assume and "assumption" in about)
+        }
+
+    @pa.dataframe_check(error="a value that is there became known at a moment", ignore_na=False)
+    def has_moment(cls, table: pd.DataFrame) -> bool:
+        """Refuse a value without the moment when it became known: it would never be known."""
+        for value, moment in cls.known_later().items():
+            _hold(
+                cls, table, [value, moment], lambda t: t.iloc[:, 0].isna() | t.iloc[:, -1].notna()
+            )
+        return True
 
 
 class Document(BaseModel):

@@ -20,6 +20,7 @@ from preflight.pipelines.evaluation.settings import Evaluation
 pytestmark = pytest.mark.usefixtures("parcels")
 FEATURES = ["signal", "place", "noise"]
 SELECTION = {"best_baseline": "guess"}
+AUDIT = pd.DataFrame()  # is only waited for
 
 
 class Says(ClassifierMixin, BaseEstimator):
@@ -82,7 +83,7 @@ def models(framing: Framing) -> tuple[Bundle, dict[str, Bundle]]:
 def predictions(
     models: tuple[Bundle, dict[str, Bundle]], examples: pd.DataFrame, framing: Framing
 ) -> pd.DataFrame:
-    return nodes.test_predictions(*models, examples, framing)
+    return nodes.test_predictions(*models, examples, AUDIT, framing)
 
 
 def test_there_is_one_row_per_example_with_the_columns_of_the_design(
@@ -105,9 +106,9 @@ def test_a_model_made_under_another_framing_is_not_judged(
     dearer = framing.costs.model_copy(update={"fn": framing.costs.fn + 1})
     other = framing.model_copy(update={"costs": dearer})
     with pytest.raises(RunError, match="'candidate' was made under another framing: costs"):
-        nodes.test_predictions(*models, examples, other)
+        nodes.test_predictions(*models, examples, AUDIT, other)
     reworded = framing.model_copy(update={"objective": "the same, in other words"})
-    assert len(nodes.test_predictions(*models, examples, reworded)) == len(examples)
+    assert len(nodes.test_predictions(*models, examples, AUDIT, reworded)) == len(examples)
 
 
 def test_each_model_decides_with_its_own_threshold_and_calibration(
@@ -115,7 +116,7 @@ def test_each_model_decides_with_its_own_threshold_and_calibration(
 ) -> None:
     candidate, baselines = models
     candidate |= {"slope": 2.0, "intercept": 0.5, "threshold": 0.4}
-    found = nodes.test_predictions(candidate, baselines, examples, framing)
+    found = nodes.test_predictions(candidate, baselines, examples, AUDIT, framing)
     odds = 2 * (1.5 * examples["signal"].astype(float) - 1.2) + 0.5
     np.testing.assert_allclose(found["probability"], 1 / (1 + np.exp(-odds)))
     guess = 1 / (1 + np.exp(1 - examples["noise"].astype(float)))
@@ -391,7 +392,7 @@ def test_nothing_changes_what_it_is_given(
     evaluation: Evaluation,
 ) -> None:
     before = examples.copy(deep=True)
-    predictions = nodes.test_predictions(*models, examples, framing)
+    predictions = nodes.test_predictions(*models, examples, AUDIT, framing)
     as_made = predictions.copy(deep=True)
     nodes.metrics(predictions, framing, evaluation)
     nodes.calibration_curve(predictions, framing, evaluation)

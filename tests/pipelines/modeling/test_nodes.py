@@ -70,7 +70,7 @@ def test_development_is_train_then_validation_with_all_categories(
     train, validation = development[north].copy(), development[~north].copy()
     for part in (train, validation):
         part["place"] = part["place"].cat.remove_unused_categories()
-    together = nodes.development(train, validation)
+    together = nodes.development(train, validation, pd.DataFrame())
     assert together["parcel"].tolist() == [*train["parcel"], *validation["parcel"]]
     assert together.index.tolist() == list(range(700))
     assert together["place"].astype(str).tolist() == [
@@ -122,11 +122,11 @@ def test_a_label_known_at_the_very_start_of_a_fold_is_known_and_a_moment_later_i
 def test_the_value_is_the_framings_money_per_1000(
     development: pd.DataFrame, framing: Framing
 ) -> None:
-    model = nodes.fit(settings().candidate, development, FEATURES)
-    act = model.predict_proba(development[FEATURES])[:, 1] > 0.2  # (1 - 0) / (1 - 0 + 6 - 2)
+    probability = nodes.judged(settings().candidate, development, development)
+    act = probability > 0.2  # (1 - 0) / (1 - 0 + 6 - 2)
     label = development["label"] == 1
     by_hand = 4 * (act & label).sum() - 1 * (act & ~label).sum()
-    found = nodes.value_per_1000(model, development, FEATURES, framing)
+    found = nodes.value_per_1000(probability, development, framing)
     assert found == pytest.approx(1000 * by_hand / len(development))
 
 
@@ -144,9 +144,7 @@ def test_the_first_trial_is_the_declared_parameters_and_their_value(
     modeling = settings()
     assert json.loads(trials["params"][0]) == {"max_leaf_nodes": 3, "learning_rate": 0.2}
     by_hand = [
-        nodes.value_per_1000(
-            nodes.fit(modeling.candidate, known, FEATURES), judged, FEATURES, framing
-        )
+        nodes.value_per_1000(nodes.judged(modeling.candidate, known, judged), judged, framing)
         for known, judged in nodes.folds(development, framing, modeling)
     ]
     assert trials["value"][0] == pytest.approx(np.mean(by_hand))
@@ -226,8 +224,8 @@ def test_each_fold_is_predicted_by_models_fitted_on_what_came_before(
         here = found[found["fold"] == number]
         assert here["parcel"].tolist() == judged["parcel"].tolist()
         assert here["label"].tolist() == judged["label"].tolist()
-        candidate = nodes.fit(modeling.candidate, known, FEATURES, max_leaf_nodes=5)
-        lookup = nodes.fit(modeling.baselines["lookup"], known, FEATURES)
+        candidate = nodes.fit(modeling.candidate, known, max_leaf_nodes=5)
+        lookup = nodes.fit(modeling.baselines["lookup"], known)
         for name, model in (("candidate", candidate), ("lookup", lookup)):
             expected = model.predict_proba(judged[FEATURES])[:, 1]
             np.testing.assert_array_equal(here[f"probability_{name}"], expected)
@@ -365,7 +363,7 @@ def test_the_candidate_is_fitted_on_all_with_the_best_parameters_and_says_so(
     best = {"params": {"max_leaf_nodes": 5}, "value": 1.0, "trial": 3}
     chosen = {"calibration": {"slope": 0.5, "intercept": -0.5, "log_loss_without": 0.4}}
     found = nodes.candidate(development, best, chosen, framing, modeling)
-    alone = nodes.fit(modeling.candidate, development, FEATURES, max_leaf_nodes=5)
+    alone = nodes.fit(modeling.candidate, development, max_leaf_nodes=5)
     np.testing.assert_array_equal(
         found["estimator"].predict_proba(development[FEATURES]),
         alone.predict_proba(development[FEATURES]),
@@ -467,3 +465,21 @@ def test_a_model_that_cannot_be_fitted_is_told_before_the_search(
         written["baselines"]["broken"] = spec
     with pytest.raises(RunError, match=f"modeling.{model}.*can't be fitted.*{words}"):
         nodes.search(development, framing, Modeling.model_validate(written))
+
+
+def test_a_model_can_go_without_a_group_of_features(
+    development: pd.DataFrame, framing: Framing
+) -> None:
+    modeling = settings()
+    blind = modeling.candidate.model_copy(update={"without": ["weather"]})
+    best, chosen = {"params": {}}, {"calibration": {"slope": 1.0, "intercept": 0.0}}
+    without = modeling.model_copy(update={"candidate": blind})
+    found = nodes.candidate(development, best, chosen, framing, without)
+    assert found["features"] == ["signal", "place"]
+    assert found["estimator"].feature_names_in_.tolist() == ["signal", "place"]
+
+
+def test_a_group_that_is_unknown_is_named(development: pd.DataFrame) -> None:
+    blind = settings().candidate.model_copy(update={"without": ["wether"]})
+    with pytest.raises(RunError, match=r"names \['wether'\].* There are: content, weather"):
+        nodes.fit(blind, development)

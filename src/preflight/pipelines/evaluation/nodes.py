@@ -23,9 +23,15 @@ FEWEST_DAYS = 10  # with fewer blocks the bootstrap's intervals are far too narr
 
 
 def test_predictions(
-    candidate: Bundle, baselines: dict[str, Bundle], test: pd.DataFrame, framing: Framing
+    candidate: Bundle,
+    baselines: dict[str, Bundle],
+    test: pd.DataFrame,
+    audit: pd.DataFrame,
+    framing: Framing,
 ) -> pd.DataFrame:
     """Return what the candidate and each baseline say of each test example, and decide.
+
+    The audit is only waited for: test is not opened before it has passed.
 
     Grain: one row per test example. Columns: the key, `predict_at`, `label`, `probability`, `act`,
     and `probability_<name>` and `act_<name>` for each baseline.

@@ -20,6 +20,9 @@ HOUR, DAY = 60, 24 * 60
 KEY = Features.grain()
 
 HISTORY = 28 * DAY  # the longest window
+OPEN = 3 * DAY  # by then it is known what became of a flight
+LOOK_BACK = pd.Timedelta(minutes=HISTORY + OPEN)  # what features need of the past, and ...
+LOOK_AHEAD = pd.Timedelta(days=2)  # ... of the schedule to come, from the moment of prediction on
 PRIOR_FLIGHTS = 20  # a rate counts this many flights at the overall rate: few flights say little
 WEATHER_KEEPS = 6 * HOUR  # an older reading is no reading
 TURNS_WITHIN = DAY  # an aircraft's leg longer ago says nothing about its next one
@@ -254,8 +257,9 @@ def previous_leg_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFra
     """Return how the same aircraft's previous departure from New York goes. Grain: as `flights`.
 
     It has to arrive and fly back in time. Rests on the assumption that the aircraft recorded is
-    the one planned (see the contract); missing where none is recorded or its last leg is over a
-    day ago.
+    the one planned (see the contract). None is recorded for some cancelled flights; so that it does
+    not show, they take the values of the flight that the carrier has there before them. Missing
+    where the last leg is over a day ago.
     """
     previous = _previous_leg(flights)
     leg = flights[
@@ -276,7 +280,7 @@ def previous_leg_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFra
     turn = leg["scheduled_departure"] - p["scheduled_arrival"] - block
     state = has_departed.astype(int) + has_arrived
     state = state.mask(p["cancelled_at"].between(NEVER + 1, now), -1)
-    return pd.DataFrame(
+    legs = pd.DataFrame(
         {
             "previous_state": state,
             "previous_departure_delay": departure_delay,
@@ -285,7 +289,25 @@ def previous_leg_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFra
             "slack": turn - arrival_delay,
         },
         dtype="float32",
-    ).where(found)
+    )
+    row = _with_aircraft(flights)
+    return legs.where(found).reindex(row).set_axis(flights.index)
+
+
+def _with_aircraft(flights: pd.DataFrame) -> Ints:
+    """Return each flight's row, or for one without aircraft that of the one before it; -1 if none.
+
+    The one before is the carrier's last from the airport within a day that has an aircraft.
+    """
+    scheduled, has_one = minutes(flights["scheduled_departure"]), flights["tailnum"].notna()
+    order = np.lexsort((flights["flight"], scheduled))  # not the rows' own: it would tell
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    place = _keys(flights, "carrier", "origin")
+    legs = Events(np.where(has_one, scheduled, NEVER), rank=rank).by(place)
+    before = legs.at(place, scheduled).last("rank", TURNS_WITHIN)
+    donor = np.where(np.isnan(before), -1, order[np.nan_to_num(before).astype(np.int64)])
+    return np.where(has_one, np.arange(len(flights)), donor)
 
 
 def _previous_leg(flights: pd.DataFrame) -> Ints:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from preflight.bundle import DECIDING, Bundle, calibrated, log_odds, uncalibrated
+from preflight.bundle import DECIDING, Bundle, Floats, calibrated, log_odds, uncalibrated
 from preflight.contracts import Features
 from preflight.errors import RunError
 from preflight.framing import Framing
@@ -35,8 +35,13 @@ log = logging.getLogger(__name__)
 REHEARSED = 2000  # examples that everything is tried on before the search
 
 
-def development(train: pd.DataFrame, validation: pd.DataFrame) -> pd.DataFrame:
-    """Return train and validation as one table, in the order of prediction."""
+def development(
+    train: pd.DataFrame, validation: pd.DataFrame, feature_audit: pd.DataFrame
+) -> pd.DataFrame:
+    """Return train and validation as one table, in the order of prediction.
+
+    The audit is only waited for: nothing is fitted on features that have not passed it.
+    """
     categories = train.select_dtypes("category").columns
     together = pd.concat([train, validation], ignore_index=True)
     # Parts that know different categories would give text.
@@ -64,16 +69,21 @@ def folds(
         yield development[known], development[(moment >= start) & (moment < until)]
 
 
-def fit(estimator: Estimator, examples: pd.DataFrame, features: list[str], **params: Any) -> Any:
+def fit(spec: Estimator, examples: pd.DataFrame, **params: Any) -> Any:
     """Return the estimator fitted on the examples."""
-    return estimator.build(**params).fit(examples[features], examples["label"])
+    features = spec.features(Features.groups())
+    return spec.build(**params).fit(examples[features], examples["label"])
 
 
-def value_per_1000(
-    estimator: Any, examples: pd.DataFrame, features: list[str], framing: Framing
-) -> float:
-    """Return what the estimator's decisions save over never acting, per 1,000 examples."""
-    act = uncalibrated(estimator, examples, features) > framing.costs.threshold
+def judged(spec: Estimator, train: pd.DataFrame, validation: pd.DataFrame, **params: Any) -> Floats:
+    """Return the probability of label 1 for validation, shape (n,), fitted on train."""
+    features = spec.features(Features.groups())
+    return uncalibrated(fit(spec, train, **params), validation, features)
+
+
+def value_per_1000(probability: Floats, examples: pd.DataFrame, framing: Framing) -> float:
+    """Return what decisions by these probabilities save over never acting, per 1,000 examples."""
+    act = probability > framing.costs.threshold
     return float(1000 * framing.costs.saving(examples["label"].to_numpy(), act).mean())
 
 
@@ -91,7 +101,7 @@ def search(
     """
     import optuna
 
-    features, declared = Features.names(), modeling.candidate.params
+    candidate = modeling.candidate
     _rehearse(development, modeling)
     if not modeling.search.trials:
         return {"params": {}, "value": None, "trial": None}, _trials_table([])
@@ -101,8 +111,8 @@ def search(
         params = {name: _suggest(trial, name, r) for name, r in modeling.search.space.items()}
         values: list[float] = []
         for train, validation in parts:
-            model = fit(modeling.candidate, train, features, **params)
-            values.append(value_per_1000(model, validation, features, framing))
+            probability = judged(candidate, train, validation, **params)
+            values.append(value_per_1000(probability, validation, framing))
             trial.report(float(np.mean(values)), step=len(values))
             if len(values) < len(parts) and trial.should_prune():
                 raise optuna.TrialPruned
@@ -114,7 +124,7 @@ def search(
         sampler=optuna.samplers.TPESampler(seed=modeling.seed, n_startup_trials=5),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=3),
     )
-    study.enqueue_trial({name: declared[name] for name in modeling.search.space})
+    study.enqueue_trial({name: candidate.params[name] for name in modeling.search.space})
     trials = modeling.search.trials
     study.optimize(objective, n_trials=trials, callbacks=[_progress(trials)])
     best = {
@@ -131,7 +141,7 @@ def _rehearse(development: pd.DataFrame, modeling: Modeling) -> None:
     specs = {f"baselines.{name}": spec for name, spec in modeling.baselines.items()}
     for name, spec in {"candidate": modeling.candidate, **specs}.items():
         try:
-            fit(spec, few, Features.names()).predict_proba(few[Features.names()])
+            judged(spec, few, few)
         except Exception as error:  # whatever an estimator or a condition may raise
             raise RunError(
                 f"modeling.{name} ({spec.path}) can't be fitted: {type(error).__name__}: {error}. "
@@ -193,14 +203,13 @@ def validation_predictions(
 
     Grain: one row per fold and example; `last` marks the fold that is the validation set.
     """
-    features = Features.names()
     tuned = modeling.candidate.model_copy(
         update={"params": {**modeling.candidate.params, **best_params["params"]}}
     )
     predictions: list[pd.DataFrame] = []
     for train, validation in folds(development, framing, modeling):
         probabilities = {
-            f"probability_{name}": uncalibrated(fit(spec, train, features), validation, features)
+            f"probability_{name}": judged(spec, train, validation)
             for name, spec in {"candidate": tuned, **modeling.baselines}.items()
         }
         known = validation[[*Features.grain(), "predict_at", "label"]]
@@ -300,13 +309,12 @@ def _bundle(
 ) -> Bundle:
     import sklearn
 
-    features = Features.names()
     return {
-        "estimator": fit(spec, examples, features, **params),
+        "estimator": fit(spec, examples, **params),
         "slope": slope,
         "intercept": intercept,
         "threshold": _threshold(spec, framing),
-        "features": features,
+        "features": spec.features(Features.groups()),
         "provenance": {
             "estimator": spec.path,
             "params": {**spec.params, **params},

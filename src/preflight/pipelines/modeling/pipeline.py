@@ -11,7 +11,12 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline from train and validation to the candidate."""
     return Pipeline(
         [
-            Node(nodes.development, ["train", "validation"], "development", name="development"),
+            Node(
+                nodes.development,
+                ["train", "validation", "feature_audit"],
+                "development",
+                name="development",
+            ),
             Node(nodes.search, ["development", *PARAMS], ["best_params", "trials"], name="search"),
             Node(
                 nodes.validation_predictions,

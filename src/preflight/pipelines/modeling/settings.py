@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
+from preflight.errors import RunError
 from preflight.framing import Strict
 
 
@@ -27,10 +28,20 @@ class Estimator(Strict):
 
     path: Annotated[str, AfterValidator(_importable)]
     params: dict[str, Any] = Field(default_factory=dict)
+    without: list[str] = Field(default_factory=list, description="feature groups it doesn't see")
 
     def build(self, **params: Any) -> Any:
         """Return a new estimator; `params` override those declared."""
         return load(self.path)(**{**self.params, **params})
+
+    def features(self, groups: dict[str, list[str]]) -> list[str]:
+        """Return the features that it sees, in order; raise RunError if a group is unknown."""
+        if unknown := set(self.without) - set(groups):
+            raise RunError(
+                f"modeling: 'without' names {sorted(unknown)}, which are no feature groups. "
+                f"There are: {', '.join(groups)}."
+            )
+        return [name for group in groups if group not in self.without for name in groups[group]]
 
 
 class Baseline(Estimator):

@@ -1,0 +1,258 @@
+"""What no score shows: knowledge of the future, features that are the label, parts that overlap.
+
+Each check gives findings, one row each. A failed one stops the run: nothing is fitted before
+`feature_audit` has passed, and test is not opened before `audit` has.
+"""
+
+from collections.abc import Sequence
+from itertools import combinations, pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from kedro.pipeline import Pipeline
+
+from preflight.contracts import Features
+from preflight.errors import RunError
+from preflight.framing import Framing
+from preflight.pipelines.audit.replay import Difference, Reach, Replay
+from preflight.pipelines.audit.settings import Audit
+from preflight.pipelines.audit.telling import (
+    cells,
+    largest_odds_ratio,
+    roc_auc,
+    sums_and_differences,
+)
+
+Finding = dict[str, Any]
+
+REMEDY = {
+    "known_at": "It knows {columns} too early: use only what was known by predict_at.",
+    "look_back": "It looks further back than LOOK_BACK: raise that, beside the windows in "
+    "feature_engineering, or use a shorter window.",
+    "look_ahead": "It uses rows of later periods, as a statistic over a whole table does: use a "
+    "trailing window, or raise LOOK_AHEAD if it is about what was published in advance.",
+    "row_order": "It depends on the order of rows: sort by what was known, ties by the key.",
+}
+GIVES_AWAY = (
+    "Is it the outcome under another name? If it may tell so much, say why in audit.allowed "
+    "(conf/base/parameters/audit.yml)."
+)
+
+
+def _finding(
+    check: str,
+    evidence: str,
+    measured: float = np.nan,
+    limit: float = np.nan,
+    state: str | None = None,
+) -> Finding:
+    """Return one row of an audit; without a state, what is above its limit has failed."""
+    return {
+        "check": check,
+        "state": state or ("failed" if measured > limit else "passed"),
+        "measured": float(measured),
+        "limit": float(limit),
+        "evidence": evidence,
+    }
+
+
+def replay_audit(
+    features: pd.DataFrame, audit: Audit, *, pipeline: Pipeline, reach: Reach, **given: Any
+) -> pd.DataFrame:
+    """Return whether the features can be built from what was known at the time, at some moments.
+
+    For each moment the tables are taken as they stood, cut to the reach of the features and
+    shuffled; `pipeline` is run on them; each feature of the decisions due by then has to be what
+    the run made of it. Grain: one row per finding.
+    """
+    past = Replay(pipeline, given, features, Features.grain(), reach, audit.seed)
+    return pd.DataFrame([*replayed(past, audit.moments), *_assumptions(past)])
+
+
+def replayed(past: Replay, moments: int) -> list[Finding]:
+    """Return a finding for each feature that differs, or one that says what was compared."""
+    chosen = past.moments(moments)
+    found: dict[str, Difference] = {}
+    for moment in chosen:
+        found = past.differences(moment, *past.changes().values()) | found
+    if found:
+        causes = {moment: past.causes(moment) for moment in {one.moment for one in found.values()}}
+        return [_difference(one, *causes[one.moment]) for one in found.values()]
+    decisions = sum(len(past.due(past.features, moment)) for moment in chosen)
+    return [
+        _finding(
+            "replay",
+            f"{len(chosen)} moments from {chosen[0]:%d %B %Y} to {chosen[-1]:%d %B %Y}, "
+            f"{decisions:,} decisions: built from what was known then, every feature has the "
+            "value that the run gave it",
+            measured=0,
+            limit=0,
+        )
+    ]
+
+
+def _difference(
+    one: Difference, checks: dict[str, set[str]], columns: dict[str, set[str]]
+) -> Finding:
+    failed = [check for check, features in checks.items() if one.feature in features]
+    known = [column for column, features in columns.items() if one.feature in features]
+    remedies = [
+        REMEDY[check].format(columns=", ".join(known) or "several columns together")
+        for check in failed
+    ]
+    return _finding(
+        f"{' and '.join(failed) or 'replay'}: {one.feature}",
+        f"at {one.moment:%Y-%m-%d %H:%M} UTC {one.decisions:,} decisions had another value than in "
+        f"the run. The first ({one.example}): {one.replayed} then, {one.in_the_run} in the run. "
+        + " ".join(remedies),
+        one.decisions,
+        limit=0,
+    )
+
+
+def _assumptions(past: Replay) -> list[Finding]:
+    """Return what contracts take for known without proof, and the features that rest on it."""
+    return [
+        _finding(
+            f"assumption: {column}",
+            f"{why}. Features that rest on it: {', '.join(sorted(past.resting_on(column)))}",
+            state="assumed",
+        )
+        for column, why in past.assumptions().items()
+    ]
+
+
+def target_audit(train: pd.DataFrame, audit: Audit) -> pd.DataFrame:
+    """Return whether a feature, a value of one, or a pair of features gives the label away.
+
+    Grain: one row per finding. A feature that may tell so much is named, with the reason, in
+    `audit.allowed`, and left out of the other checks.
+
+    Raises:
+        RunError: a feature is allowed that does not exist.
+    """
+    if unknown := set(audit.allowed) - set(Features.names()):
+        raise RunError(f"audit.allowed names {sorted(unknown)}, which are no features.")
+    names = [name for name in Features.names() if name not in audit.allowed]
+    label = train["label"].to_numpy()
+    values = {name: cells(train[name], 64) for name in names}
+    sample = train.sample(min(audit.pair_rows, len(train)), random_state=audit.seed)
+    known = sample["label"].to_numpy()
+    coarse = {name: cells(sample[name], 12) for name in names}
+    pairs = {
+        f"{one} with {other}": roc_auc(coarse[one] * 1000 + coarse[other], known)
+        for one, other in combinations(names, 2)
+    }
+    alone = {name: roc_auc(cell, label) for name, cell in values.items()}
+    odds = {name: largest_odds_ratio(cell, label) for name, cell in values.items()}
+    sums = sums_and_differences(sample[names].select_dtypes("number"), known)
+    auc, times = "ROC AUC on train", "times the odds of the label where it has one of its values"
+    return pd.DataFrame(
+        [
+            *(_finding(f"allowed: {n}", why, state="allowed") for n, why in audit.allowed.items()),
+            *_most("one feature", alone, audit.single_auc, auc),
+            *_most("one value", odds, audit.odds_ratio, times),
+            *_most("two features", pairs, audit.pair_auc, auc),
+            *_most("sum or difference", sums, audit.pair_auc, auc),
+        ]
+    )
+
+
+def _most(check: str, found: dict[str, float], limit: float, what: str) -> list[Finding]:
+    """Return a finding for each name above the limit, up to five, or one for the nearest to it."""
+    ranked = sorted(found, key=found.__getitem__, reverse=True)
+    above = [name for name in ranked if found[name] > limit][:5]
+    remedy = f". {GIVES_AWAY}" if above else ""
+    return [
+        _finding(check, f"{name}: {found[name]:.3g} {what}{remedy}", found[name], limit)
+        for name in above or ranked[:1]
+    ]
+
+
+def split_audit(
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    test: pd.DataFrame,
+    framing: Framing,
+    audit: Audit,
+) -> pd.DataFrame:
+    """Return whether the parts share decisions, rows or groups, and whether time divides them.
+
+    Text is compared without case and surrounding spaces. Grain: one row per finding.
+    """
+    parts = [train, validation, test]
+    starts = [framing.split.validation_from, framing.split.test_from]
+    embargo = pd.Timedelta(hours=framing.split.embargo_hours)
+    late = sum(
+        int((part["label_known_at"] + embargo > start).sum())
+        for part, start in zip(parts, starts, strict=False)
+    )
+    disordered = sum(
+        int((before["predict_at"] >= start).sum() + (after["predict_at"] < start).sum())
+        for (before, after), start in zip(pairwise(parts), starts, strict=True)
+    )
+    ids = _shared(parts, Features.grain())
+    rows = _shared(parts, Features.names()) / (len(validation) + len(test))
+    groups = {group: _shared(parts, [group]) for group in framing.split.groups}
+    return pd.DataFrame(
+        [
+            _finding("same decision", f"{ids:,} decisions are in two parts", ids, 0),
+            _finding(
+                "same row",
+                f"{rows:.2%} of validation and test have all features as a row before",
+                rows,
+                audit.duplicate_share,
+            ),
+            *(
+                _finding(f"same {group}", f"{n:,} rows have a {group} of a part before", n, 0)
+                for group, n in groups.items()
+            ),
+            _finding(
+                "labels in time",
+                f"{late:,} labels of train and validation were open when the next part began",
+                late,
+                0,
+            ),
+            _finding(
+                "parts in order",
+                f"{disordered:,} rows lie on the wrong side of a boundary",
+                disordered,
+                0,
+            ),
+        ]
+    )
+
+
+def _shared(parts: Sequence[pd.DataFrame], columns: list[str]) -> int:
+    """Return the rows that have the same values in the columns as a row of an earlier part."""
+    seen, shared = _row_hashes(parts[0][columns]), 0
+    for part in parts[1:]:
+        here = _row_hashes(part[columns])
+        shared += int(np.isin(here, seen).sum())
+        seen = np.concatenate([seen, here])
+    return shared
+
+
+def _row_hashes(table: pd.DataFrame) -> npt.NDArray[Any]:
+    return pd.util.hash_pandas_object(table.apply(_normal), index=False).to_numpy()
+
+
+def _normal(values: pd.Series) -> pd.Series:
+    """Return text without case and surrounding spaces, all else as it is."""
+    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
+        return values
+    codes, distinct = pd.factorize(values)
+    text = pd.Index(distinct).astype(str).str.strip().str.casefold()
+    return pd.Series(text.append(pd.Index(["missing"])).take(codes), values.index)
+
+
+def passed(*findings: pd.DataFrame) -> pd.DataFrame:
+    """Return all findings as one table; raise RunError with those that failed, if any did."""
+    together = pd.concat(findings, ignore_index=True)
+    failed = together[together["state"] == "failed"]
+    if failed.empty:
+        return together
+    said = failed["check"] + ": " + failed["evidence"]
+    raise RunError("\n".join(["The audit stops the run:", *("  - " + said)]))

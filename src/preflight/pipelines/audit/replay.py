@@ -1,0 +1,190 @@
+"""Replay of the past: the features as they would have been, had they been built at the time."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from kedro.pipeline import Pipeline
+
+from preflight import contracts
+from preflight.contracts.table import IN_ADVANCE
+from preflight.errors import RunError
+from preflight.point_in_time import Contract, as_of, between, run_in_memory
+
+Change = Callable[[pd.DataFrame, Contract, pd.Timestamp], pd.DataFrame]
+
+RECENT = pd.Timedelta(days=1)  # decisions due this long before a moment are compared as well
+ROUNDING = 1e-6  # relative: sums of fractions may differ in their last bits
+DECISION = "the decision itself"  # named where one is there in the run only, or in the replay only
+
+
+class Reach(NamedTuple):
+    """How much of the tables features need around a moment of prediction."""
+
+    back: pd.Timedelta
+    ahead: pd.Timedelta
+
+
+class Difference(NamedTuple):
+    """A feature that had another value at a moment than the run gave it with hindsight."""
+
+    feature: str
+    moment: pd.Timestamp
+    decisions: int
+    example: str
+    in_the_run: Any
+    replayed: Any
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The feature pipeline, what the run gave it, and what the run made of it.
+
+    pipeline: makes the dataset `features`, one row per decision with its `predict_at`.
+    given: what the pipeline reads, by name: tables and `params:`.
+    features: what the run made.
+    key: the columns that tell one decision from all others.
+    contract_of: gives the contract of a table by its name.
+    """
+
+    pipeline: Pipeline
+    given: dict[str, Any]
+    features: pd.DataFrame
+    key: list[str]
+    reach: Reach
+    seed: int = 0
+    contract_of: Callable[[str], Contract | None] = contracts.of
+
+    def contracts(self) -> dict[str, Contract]:
+        """Return the contract of each table; raise RunError if one says not when rows are known."""
+        found = {n: self.contract_of(n) for n in self.given if not n.startswith("params:")}
+        if undated := [n for n, one in found.items() if not (one and one.about("known_at"))]:
+            raise RunError(
+                f"The features are made from {', '.join(undated)}, of which no contract says when "
+                "rows became known. Give each one in preflight/contracts that is named like the "
+                'dataset and has metadata = {"known_at": ...} (see docs/leakage.md).'
+            )
+        return {name: one for name, one in found.items() if one}
+
+    def moments(self, number: int) -> list[pd.Timestamp]:
+        """Return moments at which decisions were due, spread over the time that there is."""
+        due = np.sort(self.features["predict_at"].unique())
+        random = np.random.default_rng(self.seed)
+        return [random.choice(part) for part in np.array_split(due, min(number, len(due)))]
+
+    def changes(self) -> dict[str, Change]:
+        """Return what a replay does to each table, by the name of what it finds."""
+        return {
+            "known_at": as_of,
+            "look_back": lambda t, c, m: between(t, c, start=m - RECENT - self.reach.back),
+            "look_ahead": lambda t, c, m: between(t, c, end=m + self.reach.ahead),
+            "row_order": lambda t, _, __: t.sample(frac=1, random_state=self.seed),
+        }
+
+    def differences(self, moment: pd.Timestamp, *changes: Change) -> dict[str, Difference]:
+        """Return the features that differ when every table is changed so, by name."""
+        given = dict(self.given)
+        for name, contract in self.contracts().items():
+            for change in changes:
+                given[name] = change(given[name], contract, moment)
+        try:
+            features = run_in_memory(self.pipeline, given, "features")
+        except Exception as error:  # whatever a feature function may raise
+            raise RunError(
+                f"The features can't be built from the tables as they stood on {moment}: "
+                f"{type(error).__name__}: {error}. When the model is used they have to be: let the "
+                "function take missing values and tables without rows."
+            ) from error
+        rebuilt = self.due(features, moment)
+        run, then = self.due(self.features, moment).align(rebuilt, axis=0)
+        found = {}
+        for name in map(str, run):
+            differs = ~_same(run[name], then[name])
+            if differs.any():
+                a, b = run[name][differs], then[name][differs]
+                found[name] = Difference(
+                    name, moment, len(a), self._decision(a.index[0]), a.iloc[0], b.iloc[0]
+                )
+        return found
+
+    def due(self, features: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
+        """Return the decisions due in the day up to a moment, by key."""
+        recent = features["predict_at"].between(moment - RECENT, moment, inclusive="right")
+        due = features[recent].assign(**{DECISION: "due"})
+        due = due.astype(dict.fromkeys(due.select_dtypes("category"), "str"))
+        return due.set_index(self.key).sort_index()
+
+    def _decision(self, key: Any) -> str:
+        values = key if isinstance(key, tuple) else (key,)
+        return ", ".join(f"{n} {value}" for n, value in zip(self.key, values, strict=True))
+
+    def causes(self, moment: pd.Timestamp) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+        """Return for each check, and for each column that is hidden alone, what differs then."""
+        checks = {n: set(self.differences(moment, change)) for n, change in self.changes().items()}
+        columns = {
+            name: set(self.differences(moment, hide))
+            for name, hide in (self._hidden_one_at_a_time() if checks["known_at"] else ())
+        }
+        return checks, columns
+
+    def _hidden_one_at_a_time(self) -> Iterator[tuple[str, Change]]:
+        """Yield for each value that becomes known at a moment a change that hides it alone."""
+        for table, contract in self.contracts().items():
+            rows, later = contract.about("known_at"), contract.known_later()
+            if rows and rows != IN_ADVANCE:
+                yield f"the rows of {table}", partial(_without, of=contract, known_at=rows)
+            for column, schema in contract.to_schema().columns.items():
+                moment = later.get(column, rows)
+                can_be_missing = schema.nullable or str(schema.dtype).startswith("float")
+                if moment and moment != IN_ADVANCE and can_be_missing:
+                    yield f"{table}.{column}", _hiding(contract, column, moment)
+
+    def assumptions(self) -> dict[str, str]:
+        """Return why a value is taken for known before it was, by "table.column"."""
+        return {
+            f"{table}.{column}": about["assumption"]
+            for table, contract in self.contracts().items()
+            for column, about in contract.columns().items()
+            if "assumption" in about
+        }
+
+    def resting_on(self, assumed: str) -> set[str]:
+        """Return the features that differ at the last moment without what is assumed."""
+        table, column = assumed.split(".")
+        contract = self.contracts()[table]
+        hide = _hiding(contract, column, contract.known_later(assume=False)[column])
+        return set(self.differences(self.features["predict_at"].max(), hide))
+
+
+def _without(
+    table: pd.DataFrame, contract: Contract, moment: pd.Timestamp, of: Contract, known_at: str
+) -> pd.DataFrame:
+    return table[table[known_at] <= moment] if contract is of else table
+
+
+def _hiding(contract: Contract, column: str, known_at: str) -> Change:
+    return partial(_blank, of=contract, column=column, known_at=known_at)
+
+
+def _blank(
+    table: pd.DataFrame,
+    contract: Contract,
+    moment: pd.Timestamp,
+    of: Contract,
+    column: str,
+    known_at: str,
+) -> pd.DataFrame:
+    if contract is not of:
+        return table
+    return table.assign(**{column: table[column].where(table[known_at] <= moment)})
+
+
+def _same(run: pd.Series, then: pd.Series) -> pd.Series:
+    """Return where two columns are the same, missing values alike."""
+    missing = run.isna() & then.isna()
+    if pd.api.types.is_float_dtype(run) and pd.api.types.is_float_dtype(then):
+        return missing | ((run - then).abs() <= ROUNDING * run.abs())
+    return missing | (run == then)

@@ -1,0 +1,18 @@
+"""The parameters of the audit, typed."""
+
+from pydantic import Field
+
+from preflight.framing import Strict
+
+
+class Audit(Strict):
+    """How hard the audit looks, and what it lets pass."""
+
+    seed: int
+    moments: int = Field(gt=0)
+    duplicate_share: float = Field(ge=0, lt=1)
+    single_auc: float = Field(gt=0.5, le=1)
+    pair_auc: float = Field(gt=0.5, le=1)
+    odds_ratio: float = Field(gt=1)
+    pair_rows: int = Field(gt=0)
+    allowed: dict[str, str] = Field(description="feature: why it may tell more than single_auc")

@@ -1,0 +1,329 @@
+"""Leaks of every kind, planted into a small copy of the feature pipeline, are caught and named."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from kedro.pipeline import Node, Pipeline
+from pandera.typing import Series
+
+from preflight.contracts import Features
+from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
+from preflight.errors import RunError
+from preflight.framing import Framing
+from preflight.pipelines.audit import nodes
+from preflight.pipelines.audit.replay import DECISION, Reach, Replay
+from preflight.pipelines.feature_engineering import nodes as flights_features
+from preflight.pipelines.feature_engineering.nodes import LOOK_AHEAD, LOOK_BACK
+from preflight.pipelines.feature_engineering.pipeline import create_pipeline
+from preflight.point_in_time import run_in_memory
+
+Tables = dict[str, pd.DataFrame]
+Column = pd.Series | np.ndarray
+HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
+FLIGHTS = Reach(LOOK_BACK, LOOK_AHEAD)
+
+
+@pytest.fixture(scope="module")
+def given(tables: Tables) -> dict[str, Any]:
+    """What the feature pipeline reads."""
+    with open("conf/base/parameters/framing.yml") as file:
+        framing = Framing.model_validate(yaml.safe_load(file)["framing"])
+    return {**tables, "params:framing": framing}
+
+
+def replayed(
+    pipeline: Pipeline,
+    given: dict[str, Any],
+    key: list[str],
+    reach: Reach,
+    moments: int = 4,
+    **more: Any,
+) -> list[dict[str, Any]]:
+    """What the audit finds in the features that a pipeline makes."""
+    given = {name: given[name] for name in pipeline.inputs()}
+    features = run_in_memory(pipeline, given, "features")
+    return nodes.replayed(Replay(pipeline, given, features, key, reach, **more), moments)
+
+
+def with_feature(feature: Callable[..., Column]) -> Pipeline:
+    """A small copy of the feature pipeline: one honest group, and one feature more."""
+
+    def extra(flights: pd.DataFrame, weather: pd.DataFrame, predict_at: pd.Series) -> pd.DataFrame:
+        return pd.DataFrame({"extra": np.asarray(feature(flights, weather, predict_at))})
+
+    kept = create_pipeline().filter(
+        node_names=[f"feature_engineering.{n}" for n in ("predict_at", "schedule_features")]
+    )
+    tables = ["flights", "weather", "predict_at"]
+    return kept + Pipeline(
+        [
+            Node(extra, tables, "extra"),
+            Node(
+                flights_features.features,
+                ["flights", "predict_at", "schedule_features", "extra"],
+                "features",
+            ),
+        ]
+    )
+
+
+def late(f: pd.DataFrame) -> pd.Series:
+    return ((f["arrival_delay"] > 30) | f["arrived_at"].isna()).astype(float)
+
+
+def weather_at(f: pd.DataFrame, w: pd.DataFrame, hour: pd.Series) -> pd.Series:
+    seen = w[["origin", "hour_start", "visib"]]
+    return f.assign(hour_start=hour).merge(seen, on=["origin", "hour_start"], how="left")["visib"]
+
+
+def weather_at_departure(f: pd.DataFrame, w: pd.DataFrame, now: pd.Series) -> Column:
+    return weather_at(f, w, f["scheduled_departure"].dt.floor("h"))
+
+
+def weather_of_the_hour_under_way(f: pd.DataFrame, w: pd.DataFrame, now: pd.Series) -> Column:
+    return weather_at(f, w, now.dt.floor("h"))
+
+
+def mean_delay_of_the_day(f: pd.DataFrame, w: pd.DataFrame, now: pd.Series) -> Column:
+    day = f["scheduled_departure"].dt.floor("D")
+    return f.groupby([day, "origin"], observed=True)["departure_delay"].transform("mean")
+
+
+def the_outcome_by_another_name(f: pd.DataFrame, w: pd.DataFrame, now: pd.Series) -> Column:
+    return f["air_time"] - (f["scheduled_arrival"] - f["scheduled_departure"]) / HOUR * 60
+
+
+def the_previous_leg_before_it_landed(f: pd.DataFrame, w: pd.DataFrame, now: pd.Series) -> Column:
+    legs = f.sort_values(["tailnum", "scheduled_departure", "carrier", "flight"])
+    before = legs.groupby("tailnum", observed=True)["arrival_delay"].shift()
+    return before.reindex(f.index)
+
+
+def a_rate_over_all_rows(f: pd.DataFrame, w: pd.DataFrame, now: pd.Series) -> Column:
+    return late(f).groupby(f["flight"]).transform("mean")
+
+
+def a_scaler_fitted_on_all_rows(f: pd.DataFrame, w: pd.DataFrame, now: pd.Series) -> Column:
+    return (f["distance"] - f["distance"].mean()) / f["distance"].std()
+
+
+def filled_from_the_future(f: pd.DataFrame, w: pd.DataFrame, now: pd.Series) -> Column:
+    order = f.sort_values(["scheduled_departure", "carrier", "flight"])
+    resolved = order["departure_delay"].where(order["departed_at"] <= now[order.index])
+    filled = resolved.fillna(order["departure_delay"]).groupby(order["carrier"], observed=True)
+    return filled.bfill().reindex(f.index)
+
+
+def cancellations_of_the_day(f: pd.DataFrame, w: pd.DataFrame, now: pd.Series) -> Column:
+    day = f["scheduled_departure"].dt.floor("D")
+    return f["cancelled_at"].notna().groupby(day).transform("sum")
+
+
+def the_position_in_the_file(f: pd.DataFrame, w: pd.DataFrame, now: pd.Series) -> Column:
+    return f.groupby(f["scheduled_departure"].dt.floor("D")).cumcount()
+
+
+def a_window_that_is_too_long(f: pd.DataFrame, w: pd.DataFrame, now: pd.Series) -> Column:
+    first = f.groupby("dest", observed=True)["scheduled_departure"].transform("min")
+    return (now - first) / DAY
+
+
+LEAKS = [
+    (weather_at_departure, "known_at", "weather.visib"),
+    (weather_of_the_hour_under_way, "known_at", "the rows of weather"),
+    (mean_delay_of_the_day, "known_at", "flights.departure_delay"),
+    (the_outcome_by_another_name, "known_at", "flights.air_time"),
+    (the_previous_leg_before_it_landed, "known_at", "flights.arrival_delay"),
+    (a_rate_over_all_rows, "known_at", "flights.arrived_at"),
+    (a_scaler_fitted_on_all_rows, "look_ahead", "rows of later periods"),
+    (filled_from_the_future, "known_at", "flights.departure_delay"),
+    (cancellations_of_the_day, "known_at", "flights.cancelled_at"),
+    (the_position_in_the_file, "row_order", "order of rows"),
+    (a_window_that_is_too_long, "look_back", "LOOK_BACK"),
+]
+
+
+@pytest.mark.parametrize(
+    ("feature", "check", "named"), LEAKS, ids=[one[0].__name__ for one in LEAKS]
+)
+def test_a_planted_leak_is_caught_by_its_check(
+    given: dict[str, Any], feature: Callable[..., Column], check: str, named: str
+) -> None:
+    found = replayed(with_feature(feature), given, Features.grain(), FLIGHTS)
+    assert [one["state"] for one in found] == ["failed"]
+    checks, feature_name = found[0]["check"].split(": ")
+    assert feature_name == "extra"
+    assert check in checks.split(" and ")
+    assert named in found[0]["evidence"]
+
+
+def honest_delay_of_the_hour(f: pd.DataFrame, w: pd.DataFrame, now: pd.Series) -> Column:
+    """The last known departure delay at the origin, by plain pandas."""
+    seen = f[["origin", "departed_at", "departure_delay"]].dropna()
+    seen = seen.groupby(["origin", "departed_at"], observed=True).max().reset_index()
+    asked = f.assign(now=now)[["origin", "now"]].sort_values("now")
+    found = pd.merge_asof(
+        asked.reset_index(), seen.sort_values("departed_at"),
+        left_on="now", right_on="departed_at", by="origin", tolerance=DAY,
+    )  # fmt: skip
+    return found.set_index("index")["departure_delay"].reindex(f.index)
+
+
+def test_an_honest_feature_that_nobody_told_the_audit_of_passes(given: dict[str, Any]) -> None:
+    (found,) = replayed(with_feature(honest_delay_of_the_hour), given, Features.grain(), FLIGHTS)
+    assert (found["state"], found["check"]) == ("passed", "replay")
+    assert found["evidence"].startswith("4 moments from ")
+
+
+def test_the_features_that_ship_pass_and_name_what_they_assume(given: dict[str, Any]) -> None:
+    pipeline = create_pipeline().to_outputs("features")
+    features = run_in_memory(pipeline, given, "features")
+    audit = nodes.Audit(
+        seed=1, moments=3, duplicate_share=0, single_auc=1, pair_auc=1, odds_ratio=9, pair_rows=9,
+        allowed={},
+    )  # fmt: skip
+    found = nodes.replay_audit(features, audit, pipeline=pipeline, reach=FLIGHTS, **given)
+    assert found["state"].tolist() == ["passed", "assumed"]
+    assert found["check"].tolist() == ["replay", "assumption: flights.tailnum"]
+    resting = found["evidence"][1].split("rest on it: ")[1].split(", ")
+    assert set(resting) == set(Features.groups()["previous_leg"])
+
+
+def test_decisions_chosen_by_their_outcome_are_caught(given: dict[str, Any]) -> None:
+    def landed_only(flights: pd.DataFrame, predict_at: pd.Series) -> pd.DataFrame:
+        known = flights[Features.grain()].assign(predict_at=predict_at, one=1.0)
+        return known[flights["cancelled_at"].isna()]
+
+    kept = create_pipeline().filter(node_names=["feature_engineering.predict_at"])
+    pipeline = kept + Pipeline([Node(landed_only, ["flights", "predict_at"], "features")])
+    found = replayed(pipeline, given, Features.grain(), FLIGHTS)
+    named = {one["check"].split(": ")[1]: one["evidence"] for one in found}
+    assert DECISION in named
+    assert "flights.cancelled_at" in named[DECISION]
+
+
+def test_a_value_tells_run_moment_decision_and_both_values(given: dict[str, Any]) -> None:
+    (found,) = replayed(with_feature(mean_delay_of_the_day), given, Features.grain(), FLIGHTS)
+    assert found["measured"] > 0
+    for word in ("UTC", "carrier ", "flight ", "scheduled_departure ", " then, ", " in the run"):
+        assert word in found["evidence"]
+
+
+# Another trade, with other tables and names: machines that are visited by a mechanic.
+
+
+class Visits(Table):
+    """One row per visit, known when booked; its cost is known when it is closed."""
+
+    machine: Series[str] = column("machine")
+    booked_at: Series[Utc] = column("booking", "UTC")
+    closed_at: Series[Utc] = column("end", "UTC", nullable=True, known_at="closed_at")
+    cost: Series[float] = column("cost", "euros", nullable=True, known_at="closed_at")
+
+    class Config:
+        """Known when booked."""
+
+        unique = ["machine", "booked_at"]
+        metadata = {"known_at": "booked_at", "event_time": "booked_at"}
+
+
+class Machines(Table):
+    """One row per machine."""
+
+    machine: Series[str] = column("machine")
+    bought: Series[int] = column("year")
+
+    class Config:
+        """Known always."""
+
+        unique = ["machine"]
+        metadata = {"known_at": IN_ADVANCE}
+
+
+CONTRACTS: dict[str, type[Table]] = {"visits": Visits, "machines": Machines}
+WEEK = Reach(pd.Timedelta(days=21), pd.Timedelta(0))
+
+
+@pytest.fixture(scope="module")
+def workshop() -> Tables:
+    rng = np.random.default_rng(5)
+    rows = 3000
+    booked = pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(
+        np.sort(rng.choice(200 * 1440, rows, replace=False)), unit="min"
+    )
+    visits = pd.DataFrame(
+        {
+            "machine": rng.choice(list("abcdef"), rows),
+            "booked_at": booked.as_unit("us"),
+            "closed_at": (
+                booked + pd.to_timedelta(rng.integers(30, 9000, rows), unit="min")
+            ).as_unit("us"),
+            "cost": rng.integers(10, 900, rows).astype(float),
+        }
+    )
+    machines = pd.DataFrame({"machine": list("abcdef"), "bought": range(2001, 2007)})
+    return {"visits": visits, "machines": machines}
+
+
+def workshop_features(visits: pd.DataFrame, machines: pd.DataFrame, when: str) -> pd.DataFrame:
+    """The last cost of the machine that was `when` the visit was booked: closed, or just before."""
+    asked = visits[["machine", "booked_at"]].sort_values("booked_at")
+    past = visits[["machine", when, "cost"]].dropna().rename(columns={when: "at"}).sort_values("at")
+    last = pd.merge_asof(
+        asked, past, left_on="booked_at", right_on="at", by="machine",
+        allow_exact_matches=False, tolerance=pd.Timedelta(days=14),
+    )  # fmt: skip
+    bought = last["machine"].map(machines.set_index("machine")["bought"])
+    return last.drop(columns="at").assign(
+        predict_at=last["booked_at"], age=last["booked_at"].dt.year - bought
+    )
+
+
+WORKSHOP = Pipeline([Node(workshop_features, ["visits", "machines", "params:when"], "features")])
+
+
+@pytest.mark.parametrize("when", ["closed_at", "booked_at"])
+def test_the_audit_knows_no_trade(workshop: Tables, when: str) -> None:
+    found = replayed(
+        WORKSHOP,
+        {**workshop, "params:when": when},
+        ["machine", "booked_at"],
+        WEEK,
+        contract_of=CONTRACTS.get,
+    )
+    if when == "closed_at":
+        assert [one["state"] for one in found] == ["passed"]
+    else:
+        assert [one["check"] for one in found] == ["known_at: cost"]
+        assert "visits.cost" in found[0]["evidence"]
+
+
+def test_a_table_without_known_at_is_refused_by_name(workshop: Tables) -> None:
+    with pytest.raises(RunError, match="made from machines, of which no contract says when"):
+        replayed(
+            WORKSHOP,
+            {**workshop, "params:when": "closed_at"},
+            ["machine", "booked_at"],
+            WEEK,
+            contract_of={"visits": Visits}.get,
+        )
+
+
+def test_features_that_cannot_be_built_from_what_was_known_are_told(workshop: Tables) -> None:
+    def fragile(visits: pd.DataFrame, machines: pd.DataFrame) -> pd.DataFrame:
+        if visits["cost"].isna().any():
+            raise ValueError("cost is missing")
+        return workshop_features(visits, machines, "closed_at")
+
+    with pytest.raises(RunError, match=r"can't be built .* as they stood on .*: cost is missing"):
+        replayed(
+            Pipeline([Node(fragile, ["visits", "machines"], "features")]),
+            workshop,
+            ["machine", "booked_at"],
+            WEEK,
+            contract_of=CONTRACTS.get,
+        )

@@ -1,0 +1,97 @@
+"""The whole of modeling on the real flights: it can't see labels that tell nothing, nor test."""
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.config import OmegaConfigLoader
+from sklearn.metrics import roc_auc_score
+
+from preflight.framing import Framing
+from preflight.pipelines.feature_engineering.pipeline import create_pipeline as to_parts
+from preflight.pipelines.modeling.pipeline import create_pipeline as to_candidate
+from preflight.pipelines.modeling.settings import Modeling
+from preflight.point_in_time import run_in_memory
+
+Tables = dict[str, pd.DataFrame]
+TEST_FROM = pd.Timestamp("2013-03-01T05:00:00", tz="UTC")
+
+
+@pytest.fixture(scope="module")
+def params(conf: OmegaConfigLoader) -> dict[str, Any]:
+    """What ships, but for the ten weeks that there are, few trees and no search."""
+    given = conf["parameters"]
+    split = given["framing"]["split"] | {
+        "validation_from": "2013-02-10T00:00:00-05:00",
+        "test_from": TEST_FROM.isoformat(),
+    }
+    modeling = given["modeling"]
+    search = modeling["search"] | {"trials": 0, "earlier_folds": [], "space": {}}
+    few_trees = modeling["candidate"]["params"] | {"max_iter": 20}
+    candidate = modeling["candidate"] | {"params": few_trees}
+    baselines = {name: modeling["baselines"][name] for name in ("lookup", "rules")}
+    return {
+        "params:framing": Framing.model_validate(given["framing"] | {"split": split}),
+        "params:modeling": Modeling.model_validate(
+            modeling | {"search": search, "candidate": candidate, "baselines": baselines}
+        ),
+    }
+
+
+def parts(tables: Tables, params: dict[str, Any]) -> Tables:
+    given = {**tables, "params:framing": params["params:framing"]}
+    return {
+        name: run_in_memory(to_parts(), given, name) for name in ("train", "validation", "test")
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(tables: Tables, params: dict[str, Any]) -> Tables:
+    return parts(tables, params)
+
+
+def modeled(examples: Tables, params: dict[str, Any], output: str) -> Any:
+    given = {
+        "train": examples["train"],
+        "validation": examples["validation"],
+        "feature_audit": pd.DataFrame(),
+        **params,
+    }
+    return run_in_memory(to_candidate(), given, output)
+
+
+def score(examples: Tables, params: dict[str, Any]) -> float:
+    found = modeled(examples, params, "validation_predictions")
+    return float(roc_auc_score(found["label"], found["probability_candidate"]))
+
+
+def test_on_shuffled_labels_modeling_scores_as_chance(
+    whole: Tables, params: dict[str, Any]
+) -> None:
+    train = whole["train"]
+    shuffled = np.random.default_rng(0).permutation(train["label"])
+    assert score(whole, params) > 0.65
+    assert 0.45 < score({**whole, "train": train.assign(label=shuffled)}, params) < 0.55
+
+
+def altered(tables: Tables, later: pd.Series) -> Tables:
+    """The flights, some of which went otherwise."""
+    flights = tables["flights"].copy()
+    change = later & flights["arrival_delay"].notna()
+    flights.loc[change, "arrival_delay"] += 45
+    flights.loc[change, "arrived_at"] += pd.Timedelta(minutes=45)
+    return {**tables, "flights": flights}
+
+
+def test_whatever_happens_in_test_the_fitted_candidate_is_the_same_to_the_byte(
+    tables: Tables, whole: Tables, params: dict[str, Any]
+) -> None:
+    scheduled = tables["flights"]["scheduled_departure"]
+    other_test = parts(altered(tables, scheduled >= TEST_FROM), params)
+    other_train = parts(altered(tables, scheduled < TEST_FROM), params)
+    fitted = pickle.dumps(modeled(whole, params, "candidate"))
+    assert not other_test["test"].equals(whole["test"])
+    assert pickle.dumps(modeled(other_test, params, "candidate")) == fitted
+    assert pickle.dumps(modeled(other_train, params, "candidate")) != fitted

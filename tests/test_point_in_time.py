@@ -1,0 +1,188 @@
+"""Tables as they stood: nothing later, nothing lost that was known."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kedro.pipeline import Node, Pipeline
+from pandera.typing import Series
+
+from preflight.contracts import Flights, Weather
+from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
+from preflight.point_in_time import as_of, between, run_in_memory
+
+START = pd.Timestamp("2020-01-01", tz="UTC")
+HOURS = st.integers(0, 48)
+
+
+class Visits(Table):
+    """One row per visit, booked at a moment; its cost is known when it is closed."""
+
+    visit: Series[int] = column("number")
+    booked_at: Series[Utc] = column("booking", "UTC")
+    closed_at: Series[Utc] = column("end", "UTC", nullable=True, known_at="closed_at")
+    cost: Series[float] = column("cost", "euros", nullable=True, known_at="closed_at")
+    kind: Series[pd.CategoricalDtype] = column(
+        "kind", nullable=True, known_at="closed_at", assumption="asked for at booking"
+    )
+
+    class Config:
+        """Known when booked."""
+
+        unique = ["visit"]
+        metadata = {"known_at": "booked_at", "event_time": "booked_at"}
+
+
+class Rooms(Table):
+    """One row per room."""
+
+    room: Series[int] = column("number")
+
+    class Config:
+        """Known always, and without a time."""
+
+        unique = ["room"]
+        metadata = {"known_at": IN_ADVANCE}
+
+
+def moment(hours: float) -> pd.Timestamp:
+    return START + pd.Timedelta(hours=hours)
+
+
+@st.composite
+def visits(draw: st.DrawFn) -> pd.DataFrame:
+    rows = draw(st.lists(st.tuples(HOURS, st.none() | HOURS), max_size=15))
+    booked = [moment(b) for b, _ in rows]
+    closed = [pd.NaT if c is None else moment(b + c) for b, c in rows]
+    table = pd.DataFrame(
+        {
+            "visit": np.arange(len(rows)),
+            "booked_at": pd.to_datetime(booked, utc=True).as_unit("us"),
+            "closed_at": pd.to_datetime(closed, utc=True).as_unit("us"),
+            "cost": [np.nan if c is None else float(c) for _, c in rows],
+            "kind": pd.Categorical(["new"] * len(rows), categories=["new", "old"]),
+        },
+        index=pd.Index(range(100, 100 + len(rows))),
+    )
+    return table.sample(frac=1, random_state=draw(st.integers(0, 9)))
+
+
+@given(visits(), HOURS)
+def test_by_hand_a_row_and_a_value_are_there_once_they_are_known(
+    table: pd.DataFrame, hours: int
+) -> None:
+    now = moment(hours)
+    stood = as_of(table, Visits, now)
+    assert stood.index.tolist() == [i for i, at in table["booked_at"].items() if at <= now]
+    for i, row in stood.iterrows():
+        closed = table.loc[i, "closed_at"] <= now
+        assert (row["cost"] == table.loc[i, "cost"]) if closed else pd.isna(row["cost"])
+        assert pd.isna(row["closed_at"]) is not closed
+        assert row["kind"] == "new"  # assumed
+
+
+@given(visits(), HOURS)
+def test_never_later_knowledge(table: pd.DataFrame, hours: int) -> None:
+    stood = as_of(table, Visits, moment(hours))
+    for name in ("booked_at", "closed_at"):
+        assert not (stood[name] > moment(hours)).any()
+
+
+@given(visits(), HOURS)
+def test_twice_is_once(table: pd.DataFrame, hours: int) -> None:
+    once = as_of(table, Visits, moment(hours))
+    pd.testing.assert_frame_equal(as_of(once, Visits, moment(hours)), once)
+
+
+@given(visits(), HOURS, HOURS)
+def test_what_was_known_stays_known(table: pd.DataFrame, one: int, other: int) -> None:
+    early, late = sorted((moment(one), moment(other)))
+    before, after = as_of(table, Visits, early), as_of(table, Visits, late)
+    assert set(before.index) <= set(after.index)
+    there = before.notna()
+    pd.testing.assert_frame_equal(after.loc[before.index].where(there), before.where(there))
+    pd.testing.assert_frame_equal(as_of(after, Visits, early), before)
+
+
+@given(visits())
+def test_at_the_end_of_time_it_is_the_table_itself(table: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(as_of(table, Visits, moment(1000)), table)
+
+
+@given(visits(), st.lists(HOURS, min_size=15, max_size=15))
+def test_a_moment_for_each_row_is_that_moment_for_that_row(
+    table: pd.DataFrame, hours: list[int]
+) -> None:
+    moments = pd.Series(
+        [moment(h) for h in hours[: len(table)]], table.index, "datetime64[us, UTC]"
+    )
+    found = as_of(table, Visits, moments)
+    alone = [as_of(table.loc[[i]], Visits, moments[i]) for i in table.index]
+    expected = pd.concat(alone) if alone else table
+    pd.testing.assert_frame_equal(found, expected)
+
+
+@given(visits(), HOURS)
+def test_without_assumptions_what_is_assumed_is_missing_too(
+    table: pd.DataFrame, hours: int
+) -> None:
+    stood = as_of(table, Visits, moment(hours), assume=False)
+    assert (stood["kind"].notna() == stood["closed_at"].notna()).all()
+
+
+@given(visits(), HOURS)
+def test_a_table_as_it_stood_keeps_its_contract(table: pd.DataFrame, hours: int) -> None:
+    Visits.validate(as_of(table, Visits, moment(hours)), lazy=True)
+
+
+@given(visits(), st.none() | HOURS, st.none() | HOURS)
+def test_a_period_is_the_rows_whose_event_lies_in_it(
+    table: pd.DataFrame, start: int | None, end: int | None
+) -> None:
+    bounds: dict[str, Any] = {
+        "start": None if start is None else moment(start),
+        "end": None if end is None else moment(end),
+    }
+    inside = [
+        i
+        for i, at in table["booked_at"].items()
+        if (start is None or at >= bounds["start"]) and (end is None or at <= bounds["end"])
+    ]
+    assert between(table, Visits, **bounds).index.tolist() == inside
+
+
+def test_what_is_known_in_advance_and_has_no_time_is_always_there() -> None:
+    rooms = pd.DataFrame({"room": [1, 2]})
+    pd.testing.assert_frame_equal(as_of(rooms, Rooms, START), rooms)
+    pd.testing.assert_frame_equal(between(rooms, Rooms, START, START), rooms)
+
+
+@pytest.mark.parametrize("now", ["2013-01-05 00:00", "2013-02-09 13:00", "2014-02-01"])
+def test_the_real_tables_as_they_stood_keep_their_contracts(
+    tables: dict[str, pd.DataFrame], now: str
+) -> None:
+    for name, contract in (("flights", Flights), ("weather", Weather)):
+        stood = as_of(tables[name], contract, pd.Timestamp(now, tz="UTC"))
+        contract.validate(stood, lazy=True)
+        whole = now.startswith("2014")
+        assert stood.equals(tables[name]) is whole
+
+
+def test_a_pipeline_is_run_on_what_is_given_and_nothing_is_written() -> None:
+    def doubled(table: pd.DataFrame, times: int) -> pd.DataFrame:
+        return table * times
+
+    pipeline = Pipeline(
+        [
+            Node(doubled, ["table", "params:times"], "result"),
+            Node(lambda result: 1 / 0, "result", "not_asked_for"),
+        ]
+    )
+    table = pd.DataFrame({"a": [1, 2]}, index=[7, 3])
+    found = run_in_memory(pipeline, {"table": table, "params:times": 3}, "result")
+    assert found["a"].tolist() == [3, 6]
+    assert found.index.tolist() == [0, 1]
+    assert table.index.tolist() == [7, 3]
