@@ -243,6 +243,39 @@ def test_on_the_command_line_an_error_is_a_message_and_not_a_traceback(
     assert "Traceback" not in done.stderr + done.stdout
 
 
+def edit(project: Path, old: str, new: str) -> None:
+    """Change the features of a copy, as a user would."""
+    nodes = project / "src/preflight/pipelines/feature_engineering/nodes.py"
+    assert old in nodes.read_text()
+    nodes.write_text(nodes.read_text().replace(old, new))
+
+
+def test_a_feature_that_knows_the_future_stops_the_run_before_anything_is_fitted(
+    project: Project,
+) -> None:
+    where = project()
+    (where / "params.json").write_text(json.dumps({"run": {"params": SMALL}}))
+    edit(where, 'minutes(weather["published_at"])', 'minutes(weather["hour_start"])')
+    done = kedro(where, "run", "--config", "params.json")
+    assert done.returncode == 1
+    assert "known_at: temperature: knows the rows of weather, weather.temp too early" in done.stderr
+    assert done.stderr.count("known_at: temperature") == 1
+    assert "Traceback" not in done.stderr
+    written = {name.split(".")[0] for name in saved(where)}
+    assert {"features", "train"} <= written
+    assert written.isdisjoint({"feature_audit", "best_params", "candidate", "verdict", "report"})
+
+
+def test_a_fault_of_the_program_names_its_node_and_shows_its_traceback(project: Project) -> None:
+    where = project()
+    edit(where, "    angle = np.deg2rad", "    angle = 1 / 0 + np.deg2rad")
+    done = kedro(where, "run", "--pipelines", "data_engineering,feature_engineering")
+    assert done.returncode == 1
+    assert "Node feature_engineering.weather_features failed." in done.stderr
+    assert "ZeroDivisionError" in done.stderr
+    assert "Traceback" in done.stderr
+
+
 def test_a_contract_that_does_not_exist_stops_the_run_at_its_start(project: Project) -> None:
     where = project()
     catalog = where / "conf/base/catalog/feature_engineering.yml"

@@ -30,6 +30,12 @@ class ErrorHooks:
         """Take over what is shown of an error that nobody catches."""
         sys.excepthook = _show
 
+    @hook_impl
+    def on_node_error(self, error: Exception, node: Node) -> None:
+        """Say where a fault of the program is; what a user can cause is told once, at the end."""
+        if not explain(error):
+            log.error("Node %s failed.", node.name)
+
 
 def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if message := explain(error):
@@ -149,7 +155,11 @@ class ProgressHooks:
         """Say how to go on after the stages that are done."""
         if any(left == 0 for left in self._left.values()):
             todo = ",".join(stage for stage, left in self._left.items() if left)
-            log.warning("\nWhat is done is kept. To go on: kedro run --pipelines %s", todo)
+            log.warning(
+                "\nWhat is done is kept. To go on: kedro run --pipelines %s\n"
+                "(and before them each stage that you change)",
+                todo,
+            )
 
     def _tick(self, node: Node) -> None:
         now = time.monotonic()

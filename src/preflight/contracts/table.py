@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 from kedro.validation import CheckFailure, DataValidationError
@@ -69,7 +70,7 @@ def _hold(
     if broken.empty:
         return True
     examples = "; ".join(
-        ", ".join(f"{name} {_short(value)}" for name, value in row.items())
+        ", ".join(f"{name} {short(value)}" for name, value in row.items())
         for row in broken.head(3).to_dict("records")
     )
     rows = "row" if len(broken) == 1 else "rows"
@@ -86,8 +87,9 @@ def _as_declared(
     )
 
 
-def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+def short(value: Any) -> str:
+    """Return a value as a message shows it."""
+    return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)
 
 
 class Table(pa.DataFrameModel):

@@ -129,4 +129,13 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "of": [8008, 8008],
             }
         ),
+        "audit": pd.DataFrame(
+            {
+                "check": ["replay", "one feature", "assumption: parcels.weight"],
+                "state": ["passed", "passed", "assumed"],
+                "measured": [0.0, 0.61234, np.nan],
+                "limit": [0.0, 0.8, np.nan],
+                "evidence": ["2 moments, 40 decisions: all the same", "weight: 0.612", "as stated"],
+            }
+        ),
     }

@@ -212,3 +212,12 @@ def test_numbers_are_written_for_readers(value: Any, decimals: int, written: str
 def test_a_bound_that_is_not_zero_is_not_written_as_zero() -> None:
     assert sentences.fine({"mean": 37.0, "low": 0.3, "high": 49.0}) == 1
     assert sentences.fine({"mean": 37.0, "low": 0.0, "high": 49.0}) == 0
+
+
+def test_the_audit_is_told_with_what_is_taken_on_trust(results: dict[str, Any]) -> None:
+    text = read(results)
+    assert "2 checks looked for what would make these figures too good, and found nothing" in text
+    assert "2 moments, 40 decisions: all the same." in text
+    assert "Taken on trust: assumption: parcels.weight: as stated" in text
+    results["audit"] = results["audit"].query("state == 'passed'")
+    assert "Taken on trust" not in read(results)

@@ -14,6 +14,7 @@ import pandas as pd
 from kedro.pipeline import Pipeline
 
 from preflight.contracts import Features
+from preflight.contracts.table import short
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.audit.replay import Difference, Reach, Replay
@@ -27,13 +28,12 @@ from preflight.pipelines.audit.telling import (
 
 Finding = dict[str, Any]
 
-REMEDY = {
-    "known_at": "It knows {columns} too early: use only what was known by predict_at.",
-    "look_back": "It looks further back than LOOK_BACK: raise that, beside the windows in "
-    "feature_engineering, or use a shorter window.",
-    "look_ahead": "It uses rows of later periods, as a statistic over a whole table does: use a "
-    "trailing window, or raise LOOK_AHEAD if it is about what was published in advance.",
-    "row_order": "It depends on the order of rows: sort by what was known, ties by the key.",
+FAULT = {
+    "known_at": "knows {columns} too early: use only what was known by predict_at",
+    "look_back": "looks further back than LOOK_BACK: raise it, beside the windows, or look nearer",
+    "look_ahead": "uses rows of later periods, as a statistic over a whole table does: take a "
+    "trailing window, or raise LOOK_AHEAD if it is about what was published in advance",
+    "row_order": "depends on the order of rows: sort by what was known, ties by the key",
 }
 GIVES_AWAY = (
     "Is it the outcome under another name? If it may tell so much, say why in audit.allowed "
@@ -98,15 +98,13 @@ def _difference(
 ) -> Finding:
     failed = [check for check, features in checks.items() if one.feature in features]
     known = [column for column, features in columns.items() if one.feature in features]
-    remedies = [
-        REMEDY[check].format(columns=", ".join(known) or "several columns together")
-        for check in failed
-    ]
+    known_columns = ", ".join(known) or "several columns together"
+    faults = [FAULT[check].format(columns=known_columns) for check in failed]
     return _finding(
         f"{' and '.join(failed) or 'replay'}: {one.feature}",
-        f"at {one.moment:%Y-%m-%d %H:%M} UTC {one.decisions:,} decisions had another value than in "
-        f"the run. The first ({one.example}): {one.replayed} then, {one.in_the_run} in the run. "
-        + " ".join(remedies),
+        f"{'; '.join(faults)}\n      {one.decisions:,} decisions differ at "
+        f"{one.moment:%Y-%m-%d %H:%M} UTC, the first ({one.example}): {short(one.replayed)} as it "
+        f"stood then, {short(one.in_the_run)} in the run",
         one.decisions,
         limit=0,
     )

@@ -66,6 +66,7 @@ def report(
     importance: pd.DataFrame,
     split_summary: pd.DataFrame,
     cleaning: pd.DataFrame,
+    audit: pd.DataFrame,
     framing: Framing,
 ) -> str:
     """Return the report: one HTML page that loads nothing and needs no script."""
@@ -81,6 +82,7 @@ def report(
         "calibration": sentences.calibration_says(calibration_curve, framing),
         "slices": sentences.slices_says(by_slice),
         "importance": sentences.importance_says(importance, features),
+        "audit": sentences.audit_says(audit),
     }
     page: str = _template().render(
         says=says,
@@ -101,6 +103,7 @@ def report(
         blue=BLUE,
         split=_local_days(split_summary, framing),
         cleaning=cleaning.to_dict("records"),
+        audit=audit.to_dict("records"),
         importance=importance.to_dict("records"),
         trials=_best_first(trials),
     )

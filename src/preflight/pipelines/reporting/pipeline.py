@@ -16,6 +16,7 @@ REPORTED = [
     "importance",
     "split_summary",
     "cleaning",
+    "audit",
 ]
 
 

@@ -159,3 +159,11 @@ def importance_says(importance: pd.DataFrame, panel: Panel) -> str:
         f"{number(top, panel.places)}. {int((importance['low'] > 0).sum())} of {len(importance)} "
         f"features make it rise in every shuffle. Summed by group: {groups}."
     )
+
+
+def audit_says(audit: pd.DataFrame) -> str:
+    """Return how many checks have passed and what the replay of the past found."""
+    checks = (audit["state"] == "passed").sum()
+    replay = audit.loc[audit["check"] == "replay", "evidence"]
+    said = f"{checks} checks looked for what would make these figures too good, and found nothing."
+    return f"{said} {replay.iloc[0]}." if len(replay) else said
