@@ -266,6 +266,21 @@ def test_a_feature_that_knows_the_future_stops_the_run_before_anything_is_fitted
     assert written.isdisjoint({"feature_audit", "best_params", "candidate", "verdict", "report"})
 
 
+def test_a_run_in_which_a_model_could_learn_from_test_does_not_begin(project: Project) -> None:
+    where = project()
+    pipeline = where / "src/preflight/pipelines/modeling/pipeline.py"
+    text = pipeline.read_text()
+    assert '["train", "validation", "feature_audit"]' in text
+    text = text.replace(
+        '["train", "validation", "feature_audit"]', '["train", "test", "feature_audit"]'
+    )
+    pipeline.write_text(text)
+    done = kedro(where, "run")
+    assert done.returncode == 1
+    assert "'test' reaches 'candidate' by way of modeling.development" in done.stderr
+    assert not saved(where)
+
+
 def test_a_fault_of_the_program_names_its_node_and_shows_its_traceback(project: Project) -> None:
     where = project()
     edit(where, "    angle = np.deg2rad", "    angle = 1 / 0 + np.deg2rad")

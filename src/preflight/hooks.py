@@ -82,6 +82,23 @@ class ParameterHooks:
             raise RunError(f"There is no parameter '{name}'. There are: {', '.join(sorted(read))}.")
 
 
+class TestSetHooks:
+    """No run begins in which a model could learn from test."""
+
+    @hook_impl
+    def before_pipeline_run(self) -> None:
+        """Refuse a graph in which a path leads from `test` to `candidate`."""
+        graph = pipelines["__default__"]
+        if not {"test", "candidate"} <= graph.datasets():
+            return
+        before = graph.to_outputs("candidate").nodes
+        if readers := [node.name for node in before if "test" in node.inputs]:
+            raise RunError(
+                f"'test' reaches 'candidate' by way of {', '.join(readers)}: the figures on test "
+                "would be worth nothing. Let evaluation alone read it."
+            )
+
+
 class RawDataHooks:
     """No run reads a raw file that is not the one in the manifest."""
 

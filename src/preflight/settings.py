@@ -6,6 +6,7 @@ from preflight.hooks import (
     ParameterHooks,
     ProgressHooks,
     RawDataHooks,
+    TestSetHooks,
     VersionHooks,
 )
 
@@ -14,6 +15,7 @@ HOOKS = (
     ProgressHooks(),
     VersionHooks(),
     RawDataHooks(),
+    TestSetHooks(),
     ParameterHooks(),
     ContractHooks(),
     ErrorHooks(),

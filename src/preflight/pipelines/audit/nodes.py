@@ -84,9 +84,9 @@ def replayed(past: Replay, moments: int) -> list[Finding]:
     return [
         _finding(
             "replay",
-            f"{len(chosen)} moments from {chosen[0]:%d %B %Y} to {chosen[-1]:%d %B %Y}, "
-            f"{decisions:,} decisions: built from what was known then, every feature has the "
-            "value that the run gave it",
+            f"the features of {decisions:,} decisions, due by {len(chosen)} moments from "
+            f"{chosen[0]:%d %B %Y} to {chosen[-1]:%d %B %Y}, were built again from what was known "
+            "then, and are what the run made of them",
             measured=0,
             limit=0,
         )

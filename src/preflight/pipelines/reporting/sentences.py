@@ -166,4 +166,7 @@ def audit_says(audit: pd.DataFrame) -> str:
     checks = (audit["state"] == "passed").sum()
     replay = audit.loc[audit["check"] == "replay", "evidence"]
     said = f"{checks} checks looked for what would make these figures too good, and found nothing."
-    return f"{said} {replay.iloc[0]}." if len(replay) else said
+    if replay.empty:
+        return said
+    evidence = replay.iloc[0]
+    return f"{said} {evidence[0].upper()}{evidence[1:]}."
