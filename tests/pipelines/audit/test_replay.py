@@ -14,7 +14,7 @@ from preflight.contracts import Features
 from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
 from preflight.errors import RunError
 from preflight.framing import Framing
-from preflight.pipelines.audit import nodes
+from preflight.pipelines.audit import nodes, replay
 from preflight.pipelines.audit.replay import DECISION, Reach, Replay
 from preflight.pipelines.feature_engineering import nodes as flights_features
 from preflight.pipelines.feature_engineering.nodes import LOOK_AHEAD, LOOK_BACK
@@ -211,6 +211,26 @@ def test_a_value_tells_run_moment_decision_and_both_values(given: dict[str, Any]
     assert found["measured"] > 0
     for word in ("UTC", "carrier ", "flight ", "scheduled_departure ", " then, ", " in the run"):
         assert word in found["evidence"]
+
+
+NAN, INF = np.nan, np.inf
+
+
+@pytest.mark.parametrize(
+    ("run", "then", "same"),
+    [
+        ([1.0, NAN, INF, 1.0], [1.0, NAN, INF, 1.0 + 1e-9], [True] * 4),
+        ([1.0, NAN, INF, 1.0], [1.1, 1.0, 1.0, NAN], [False] * 4),
+        (["a", None], ["a", None], [True] * 2),
+        (["a", None], ["b", "b"], [False] * 2),
+        (pd.array([1, None, 3], "Int64"), pd.array([1, None, 3], "Int64"), [True] * 3),
+        (pd.array([1, None, 3], "Int64"), pd.array([2, 3, None], "Int64"), [False] * 3),
+    ],
+)
+def test_values_are_the_same_if_missing_alike_or_but_for_rounding(
+    run: Any, then: Any, same: list[bool]
+) -> None:
+    assert replay._same(pd.Series(run), pd.Series(then)).tolist() == same
 
 
 # Another trade, with other tables and names: machines that are visited by a mechanic.

@@ -190,7 +190,7 @@ def _blank(
 
 def _same(run: pd.Series, then: pd.Series) -> pd.Series:
     """Return where two columns are the same, missing values alike."""
-    missing = run.isna() & then.isna()
+    same = (run.isna() & then.isna()) | (run == then).fillna(False)
     if pd.api.types.is_float_dtype(run) and pd.api.types.is_float_dtype(then):
-        return missing | ((run - then).abs() <= ROUNDING * run.abs())
-    return missing | (run == then)
+        same |= (run - then).abs() <= ROUNDING * np.minimum(run.abs(), then.abs())
+    return same.astype(bool)
