@@ -186,7 +186,7 @@ def test_the_features_that_ship_pass_and_name_what_they_assume(given: dict[str, 
         seed=1, moments=3, duplicate_share=0, single_auc=1, pair_auc=1, odds_ratio=9, pair_rows=9,
         allowed={},
     )  # fmt: skip
-    found = nodes.replay_audit(features, audit, pipeline=pipeline, reach=FLIGHTS, **given)
+    found = nodes.replay_audit(features, audit, **given)
     assert found["state"].tolist() == ["passed", "assumed"]
     assert found["check"].tolist() == ["replay", "assumption: flights.tailnum"]
     resting = found["evidence"][1].split("rest on it: ")[1].split(", ")

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from kedro.pipeline import Pipeline
 
 from preflight.contracts import Features
 from preflight.contracts.table import short
@@ -25,8 +24,12 @@ from preflight.pipelines.audit.telling import (
     roc_auc,
     sums_and_differences,
 )
+from preflight.pipelines.feature_engineering.nodes import LOOK_AHEAD, LOOK_BACK
+from preflight.pipelines.feature_engineering.pipeline import create_pipeline
 
 Finding = dict[str, Any]
+
+FEATURES = create_pipeline().to_outputs("features")  # what is replayed
 
 FAULT = {
     "known_at": "knows {columns} too early: use only what was known by predict_at",
@@ -58,16 +61,17 @@ def _finding(
     }
 
 
-def replay_audit(
-    features: pd.DataFrame, audit: Audit, *, pipeline: Pipeline, reach: Reach, **given: Any
-) -> pd.DataFrame:
+def replay_audit(features: pd.DataFrame, audit: Audit, **given: Any) -> pd.DataFrame:
     """Return whether the features can be built from what was known at the time, at some moments.
 
     For each moment the tables are taken as they stood, cut to the reach of the features and
-    shuffled; `pipeline` is run on them; each feature of the decisions due by then has to be what
-    the run made of it. Grain: one row per finding.
+    shuffled; feature_engineering is run on them; each feature of the decisions due by then has to
+    be what the run made of it. Grain: one row per finding.
+
+    given: what feature_engineering reads, by name.
     """
-    past = Replay(pipeline, given, features, Features.grain(), reach, audit.seed)
+    reach = Reach(LOOK_BACK, LOOK_AHEAD)
+    past = Replay(FEATURES, given, features, Features.grain(), reach, audit.seed)
     return pd.DataFrame([*replayed(past, audit.moments), *_assumptions(past)])
 
 
