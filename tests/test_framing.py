@@ -14,14 +14,14 @@ from pydantic import ValidationError
 from preflight.framing import Costs, Framing, Split
 
 PRICE = st.floats(-100, 100).map(lambda price: round(price, 2))
+GAP = st.floats(0.01, 100).map(lambda price: round(price, 2))
 
 
-@given(in_vain=PRICE, tn=PRICE, tp=PRICE, fn=PRICE, chance=st.floats(0, 1))
+@given(tn=PRICE, tp=PRICE, in_vain=GAP, missed=GAP, chance=st.floats(0, 1))
 def test_above_the_threshold_acting_is_the_cheaper_of_the_two(
-    in_vain: float, tn: float, tp: float, fn: float, chance: float
+    tn: float, tp: float, in_vain: float, missed: float, chance: float
 ) -> None:
-    assume(tp < fn and in_vain > tn)
-    costs = Costs(unit="euros", tp=tp, fp=in_vain, fn=fn, tn=tn)
+    costs = Costs(unit="euros", tp=tp, fp=tn + in_vain, fn=tp + missed, tn=tn)
     acting = chance * costs.tp + (1 - chance) * costs.fp
     waiting = chance * costs.fn + (1 - chance) * costs.tn
     assume(abs(acting - waiting) > 1e-6)
@@ -67,6 +67,9 @@ def test_a_saving_is_what_never_acting_costs_less_what_was_paid() -> None:
         ({"tp": 6}, "acting when it is needed costs 6.0 and not acting 5.0: never acting is"),
         ({"fp": 0}, "acting in vain costs 0.0 and not acting 0.0: always acting is always best"),
         ({"tn": 2}, "acting in vain costs 1.0 and not acting 2.0: always acting is always best"),
+        (dict.fromkeys(["tp", "fp", "fn", "tn"], 1), "all four costs are equal: every decision"),
+        ({"fn_factors": [0.2, 2]}, "a miss always cost more .* 1 is not more than 1"),
+        ({"fn_factors": [1.5, 2]}, r"fn_factors \(1.5 to 2\) must hold 1"),
     ],
 )
 def test_costs_that_leave_nothing_to_decide_are_refused(
@@ -99,7 +102,9 @@ def test_an_unknown_key_is_refused_in_every_section(framing_as_written: dict[str
     Framing.model_validate(framing_as_written)
 
 
-@pytest.mark.parametrize("path", [("objective",), ("costs", "fn"), ("split", "test_from")])
+@pytest.mark.parametrize(
+    "path", [("goal", "objective"), ("costs", "fn"), ("costs",), ("split", "test_from")]
+)
 def test_a_missing_key_is_refused(framing_as_written: dict[str, Any], path: tuple[str]) -> None:
     section = framing_as_written
     for name in path[:-1]:
@@ -137,6 +142,50 @@ def test_a_test_that_does_not_follow_the_validation_is_refused(
     framing_as_written["split"]["test_from"] = test_from
     with pytest.raises(ValidationError, match=r"must come after validation_from"):
         Framing.model_validate(framing_as_written)
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "sentence"),
+    [
+        (
+            "project",
+            {"upkeep_per_month": 1990},
+            "can't pay: the achievable saving of 200 per 1,000",
+        ),
+        ("project", {"budget": 11_500}, r"11,400 over 6 months after upkeep, less than the budget"),
+        ("success", {"least_net_saving": 11_500}, r"the least net saving \(11,500\)"),
+        ("project", {"label_price": 0}, "labels cost nothing\\? Give label_price, or say why"),
+        ("goal", {"kpi": {"name": "a", "now": 5, "wanted": 5}}, "it is 5 now and 5 is wanted"),
+    ],
+)
+def test_a_project_that_makes_no_sense_is_refused(
+    framing_as_written: dict[str, Any], section: str, change: dict[str, Any], sentence: str
+) -> None:
+    Framing.model_validate(framing_as_written)
+    framing_as_written[section] |= change
+    with pytest.raises(ValidationError, match=sentence):
+        Framing.model_validate(framing_as_written)
+
+
+def test_errors_of_all_sections_come_at_once(framing_as_written: dict[str, Any]) -> None:
+    framing_as_written["costs"] |= {"fn": 1}
+    framing_as_written["project"] |= {"label_price": 0}
+    framing_as_written["goal"]["kpi"] |= {"wanted": 400}
+    with pytest.raises(ValidationError) as refused:
+        Framing.model_validate(framing_as_written)
+    assert len(refused.value.errors()) == 3
+
+
+def test_a_saving_over_the_months_is_less_its_upkeep(framing: Framing) -> None:
+    # 50 per 1,000 of 10,000 a month are 500, less 100 of upkeep, for six months
+    assert framing.net(50) == 2400
+    assert framing.net(framing.least_per_1000) == pytest.approx(600)
+
+
+def test_the_range_of_costs_moves_the_threshold(framing: Framing) -> None:
+    cheap, dear = framing.costs.range()
+    assert (cheap.fn, dear.fn) == (6 * 0.8, 6 * 1.25)
+    assert dear.threshold < framing.costs.threshold < cheap.threshold
 
 
 def test_a_framing_can_not_be_changed_while_it_is_used(framing: Framing) -> None:

@@ -1,6 +1,11 @@
 """Datasets that Kedro's own do not quite provide."""
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
+from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 from kedro_datasets.pandas import ParquetDataset
 
@@ -17,3 +22,21 @@ class ParquetTable(ParquetDataset):  # type: ignore[misc]
         rows = table["data"]
         table["data"] = [[None if cell is pd.NaT else cell for cell in row] for row in rows]
         return table
+
+
+class KeptVersions(AbstractDataset[Any, list[Any]]):
+    """All versions of a JSON dataset that are on disk, the oldest first; none if there is none."""
+
+    def __init__(self, filepath: str) -> None:
+        self._filepath = Path(filepath)
+
+    def load(self) -> list[Any]:
+        """Return the documents."""
+        return [json.loads(path.read_text()) for path in sorted(self._filepath.glob("*/*.json"))]
+
+    def save(self, data: Any) -> None:
+        """Refuse: a version is written by the dataset itself."""
+        raise DatasetError(f"{self._filepath} is read here, and written as a dataset of its own")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

@@ -18,20 +18,49 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class Kpi(Strict):
+    """What the owner watches: cases of label 1 that nobody acted on, per 1,000 decisions."""
+
+    name: str
+    now: float = Field(ge=0, le=1000)
+    wanted: float = Field(ge=0, le=1000)
+
+    @model_validator(mode="after")
+    def improves(self) -> Self:
+        """Refuse a goal that is reached already."""
+        if self.wanted >= self.now:
+            raise ValueError(f"it is {self.now:g} now and {self.wanted:g} is wanted: nothing to do")
+        return self
+
+
+class Goal(Strict):
+    """What is to be reached, and who answers for it."""
+
+    objective: str
+    owner: str
+    kpi: Kpi
+
+
 class Decision(Strict):
     """What is decided, on what, in words that the report uses."""
 
     unit: str = Field(description="what one decision is about, in the singular")
     units: str = Field(description="the same in the plural")
+    per_month: float = Field(gt=0, description="decisions a month")
+    actor: str = Field(description="who acts")
     act: str = Field(description="what acting means")
+    wait: str = Field(description="what not acting means")
+    undo: str = Field(description="whether and how acting can be undone")
     label: str = Field(description="what the label 1 means")
 
 
 class Prediction(Strict):
-    """When a prediction is made, and what it predicts."""
+    """When a prediction is made, for whom, and what it predicts."""
 
+    population: str = Field(description="of which units a prediction is made")
     lead_minutes: int = Field(gt=0, description="minutes before the event that the decision is due")
     label_threshold: float = Field(description="the measured outcome above which the label is 1")
+    label_known_hours: float = Field(gt=0, description="after the prediction every label is known")
 
 
 class Costs(Strict):
@@ -45,10 +74,15 @@ class Costs(Strict):
     fp: float
     fn: float
     tn: float
+    fn_factors: tuple[float, float] = Field((1, 1), description="a miss may cost so many times fn")
 
     @model_validator(mode="after")
     def acting_pays_when_needed(self) -> Self:
         """Refuse costs under which there is nothing to decide."""
+        if self.tp == self.fp == self.fn == self.tn:
+            raise ValueError(
+                "all four costs are equal: every decision is worth the same, nothing to learn"
+            )
         if self.tp >= self.fn:
             raise ValueError(
                 f"acting when it is needed costs {self.tp} and not acting {self.fn}: "
@@ -58,6 +92,12 @@ class Costs(Strict):
             raise ValueError(
                 f"acting in vain costs {self.fp} and not acting {self.tn}: "
                 "always acting is always best, there is nothing to learn"
+            )
+        low, high = self.fn_factors
+        if not low <= 1 <= high or self.tp >= self.fn * low:
+            raise ValueError(
+                f"fn_factors ({low:g} to {high:g}) must hold 1, and a miss always cost more than "
+                f"acting when it is needed: {self.fn * low:g} is not more than {self.tp:g}"
             )
         return self
 
@@ -70,6 +110,56 @@ class Costs(Strict):
     def saving(self, label: Bools, act: Bools) -> Floats:
         """Return what each decision saves over never acting, in `unit`, shape (n,)."""
         return np.where(act, np.where(label, self.fn - self.tp, self.tn - self.fp), 0.0)
+
+    def range(self) -> list["Costs"]:
+        """Return the costs with the cheapest and the dearest miss."""
+        return [self.model_copy(update={"fn": self.fn * factor}) for factor in self.fn_factors]
+
+
+class Project(Strict):
+    """What it costs to build and to keep, in the unit of the costs."""
+
+    achievable_saving: float = Field(gt=0, description="believed possible, over the best baseline")
+    budget: float = Field(ge=0, description="to build it, once")
+    upkeep_per_month: float = Field(ge=0, description="to run, watch and retrain it")
+    label_source: str = Field(description="where labels come from")
+    label_price: float = Field(ge=0, description="of one label")
+    label_waiver: str | None = Field(description="why labels cost nothing, if they do")
+
+    @model_validator(mode="after")
+    def labels_are_paid_for(self) -> Self:
+        """Refuse labels that nobody pays for."""
+        if self.label_price == 0 and not self.label_waiver:
+            raise ValueError("labels cost nothing? Give label_price, or say why in label_waiver")
+        return self
+
+
+class Serving(Strict):
+    """What the model may take when it is used; measured on the candidate, warm, in one process."""
+
+    p99_ms: float = Field(gt=0, description="milliseconds for one row, the slowest of a hundred")
+    rows_per_second: float = Field(gt=0, description="in batches, at least")
+    model_mb: float = Field(gt=0, description="megabytes of its file")
+    machine_per_hour: float = Field(ge=0, description="price of the machine, in the costs' unit")
+    cost_per_1000: float = Field(gt=0, description="in the costs' unit, for 1,000 predictions")
+
+
+class Success(Strict):
+    """When it is worth shipping."""
+
+    months: float = Field(gt=0, description="over which saving and upkeep are counted")
+    least_net_saving: float = Field(ge=0, description="over them, after upkeep, in the costs' unit")
+    power: float = Field(gt=0.5, lt=1, description="chance to see the least saving if it is there")
+    test_openings: int = Field(gt=0, description="candidates that may be judged on one test set")
+
+
+class Guardrails(Strict):
+    """What no gain may be bought with."""
+
+    slice_loss: float = Field(ge=0, description="against the baseline per 1,000, in any slice")
+    protected: list[str] = Field(description="features whose groups have to be served alike")
+    protected_gap: float = Field(gt=0, le=1, description="in the share of label 1 acted on")
+    calibration_gap: float = Field(gt=0, le=1, description="mean of observed less predicted")
 
 
 def _known_timezone(name: str) -> str:
@@ -109,10 +199,41 @@ class Split(Strict):
 class Framing(Strict):
     """A framed problem; each field is used by something."""
 
-    objective: str = Field(description="the goal in one sentence")
+    goal: Goal
     decision: Decision
     prediction: Prediction
     costs: Costs
+    baselines: list[str] = Field(min_length=1, description="that the candidate has to beat")
+    project: Project
+    serving: Serving
     split: Split
+    success: Success
+    guardrails: Guardrails
     slices: list[str] = Field(description="features by which results are also shown")
     confidence: float = Field(gt=0.5, lt=1, description="level of every interval")
+
+    def net(self, per_1000: float) -> float:
+        """Return what a saving per 1,000 decisions comes to over the months, less upkeep."""
+        a_month = per_1000 / 1000 * self.decision.per_month - self.project.upkeep_per_month
+        return a_month * self.success.months
+
+    @property
+    def least_per_1000(self) -> float:
+        """Return the saving over the best baseline from which the least net saving is reached."""
+        a_month = self.success.least_net_saving / self.success.months
+        return 1000 * (a_month + self.project.upkeep_per_month) / self.decision.per_month
+
+    @model_validator(mode="after")
+    def can_pay(self) -> Self:
+        """Refuse a project that doesn't pay even if it reaches all that is believed possible."""
+        best, months = self.net(self.project.achievable_saving), self.success.months
+        needed = max(self.project.budget, self.success.least_net_saving)
+        if best < needed:
+            raise ValueError(
+                f"the project can't pay: the achievable saving of "
+                f"{self.project.achievable_saving:g} per 1,000 {self.decision.units} is "
+                f"{best:,.0f} over {months:g} months after upkeep, less than the budget "
+                f"({self.project.budget:,.0f}) or the least net saving "
+                f"({self.success.least_net_saving:,.0f})"
+            )
+        return self

@@ -68,8 +68,12 @@ def clean(contract: str) -> Any:
                     "costs": {"tp": 1, "fp": 1, "fn": 5, "tn": 0},
                     "per_1000": 400.0,
                     "over_baseline": {"baseline": "lookup", **INTERVAL},
+                    "net": {"months": 12, "least": 5, **INTERVAL},
                 },
+                "kpi": {"name": "missed", "now": 9, "wanted": 3, "measured": 4},
                 "limits": [{"name": "latency", "limit": 100, "measured": 20, "ok": True}],
+                "checks": [{"name": "gain", "ok": True, "says": "it saves more"}],
+                "test_set": {"id": "a", "candidate": "b", "opened": 1, "candidates": 1},
             },
         }[contract]
     )
@@ -127,6 +131,8 @@ def test_a_clean_document_passes_unchanged(contract: str) -> None:
         ("verdict", "value.over_baseline.low", 10.0, "low 10.0 is above high 9.0"),
         ("verdict", "value.over_baseline.baseline", ..., "Field required"),
         ("verdict", "limits.0.ok", False, "ships, but breaks a limit"),
+        ("verdict", "checks.0.ok", False, "ships, but a condition does not hold"),
+        ("verdict", "test_set.opened", 0, "greater than or equal to 1"),
         ("verdict", "value.costs.fn", ..., "Field required"),
     ],
 )

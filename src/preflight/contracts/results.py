@@ -175,6 +175,13 @@ class OverBaseline(Interval):
     baseline: str
 
 
+class Net(Interval):
+    """What that comes to over so many months, less upkeep, and the least that is asked."""
+
+    months: float
+    least: float
+
+
 class Value(Document):
     """What the candidate is worth on test."""
 
@@ -182,6 +189,7 @@ class Value(Document):
     costs: OutcomeCosts
     per_1000: float = Field(description="saving over never acting, per 1,000 decisions")
     over_baseline: OverBaseline
+    net: Net
 
 
 class Limit(Document):
@@ -193,13 +201,42 @@ class Limit(Document):
     ok: bool
 
 
+class Kpi(Document):
+    """What the owner watches: label 1 that nobody acted on, per 1,000 decisions."""
+
+    name: str
+    now: float
+    wanted: float
+    measured: float
+
+
+class Condition(Document):
+    """A condition of the verdict, and what was found."""
+
+    name: str
+    ok: bool
+    says: str
+
+
+class OpenedTestSet(Document):
+    """Which test set judged which candidate, and how often it was opened so far."""
+
+    id: str
+    candidate: str
+    opened: int = Field(ge=1, description="verdicts on it that are kept, this one included")
+    candidates: int = Field(ge=1, description="different candidates among them")
+
+
 class Verdict(Document):
     """Ship or hold, with every reason."""
 
     decision: Literal["ship", "hold"]
     reasons: list[str] = Field(min_length=1)
     value: Value
+    kpi: Kpi
     limits: list[Limit]
+    checks: list[Condition] = Field(min_length=1)
+    test_set: OpenedTestSet
 
     @model_validator(mode="after")
     def ships_only_what_holds(self) -> Self:
@@ -209,6 +246,8 @@ class Verdict(Document):
             raise ValueError("ships, but is not better than the baseline with confidence")
         if self.decision == "ship" and not all(limit.ok for limit in self.limits):
             raise ValueError("ships, but breaks a limit")
+        if self.decision == "ship" and not all(check.ok for check in self.checks):
+            raise ValueError("ships, but a condition does not hold")
         return self
 
 

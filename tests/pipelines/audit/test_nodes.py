@@ -85,7 +85,7 @@ def test_clean_examples_pass_and_keep_the_contract(parts: Parts, framing: Framin
     assert set(together["state"]) == {"passed"}
     assert together["check"].tolist() == [
         "one feature", "one value", "two features", "sum or difference",
-        "same decision", "same row", "labels in time", "parts in order",
+        "same decision", "same row", "labels in time", "labels known", "parts in order",
     ]  # fmt: skip
 
 
@@ -211,15 +211,20 @@ def test_a_group_in_two_parts_is_caught(parts: Parts, framing: Framing) -> None:
 
 def test_a_label_that_was_open_at_the_boundary_is_caught(parts: Parts, framing: Framing) -> None:
     train, validation, test = parts
-    train.loc[0, "label_known_at"] = pd.Timestamp(framing.split.validation_from) + pd.Timedelta(
-        "1us"
-    )
+    boundary = pd.Timestamp(framing.split.validation_from)
+    train.loc[len(train) - 1, "label_known_at"] = boundary + pd.Timedelta("1us")
     assert split_failures((train, validation, test), framing) == ["labels in time"]
 
 
 def test_a_label_within_the_embargo_is_caught(parts: Parts, framing: Framing) -> None:
     split = framing.split.model_copy(update={"embargo_hours": 12})
     assert split_failures(parts, framing.model_copy(update={"split": split})) == ["labels in time"]
+
+
+def test_a_label_that_is_known_later_than_framed_is_caught(parts: Parts, framing: Framing) -> None:
+    train, validation, test = parts
+    test.loc[0, "label_known_at"] = test.loc[0, "predict_at"] + pd.Timedelta(hours=50)
+    assert split_failures((train, validation, test), framing) == ["labels known"]
 
 
 def test_a_row_on_the_wrong_side_is_caught(parts: Parts, framing: Framing) -> None:

@@ -1,5 +1,6 @@
 """What is said of test: predictions, figures, slices, importance and the verdict, on parcels."""
 
+import time
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -19,8 +20,27 @@ from preflight.pipelines.evaluation.settings import Evaluation
 
 pytestmark = pytest.mark.usefixtures("parcels")
 FEATURES = ["signal", "place", "noise"]
+Decided = Callable[..., dict[str, Any]]
 SELECTION = {"best_baseline": "guess"}
 AUDIT = pd.DataFrame()  # is only waited for
+
+
+def judge(
+    predictions: pd.DataFrame,
+    examples: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+    selection: dict[str, Any] = SELECTION,
+    limits: tuple[dict[str, Any], ...] = (),
+    earlier: tuple[dict[str, Any], ...] = (),
+) -> dict[str, Any]:
+    """The verdict, with what else it rests on as it should be."""
+    curve = nodes.calibration_curve(predictions, framing, evaluation)
+    found = nodes.verdict(
+        predictions, examples, selection, curve, list(limits), list(earlier), framing, evaluation
+    )
+    assert contracts.verdict.validate(found) is found
+    return found
 
 
 class Says(ClassifierMixin, BaseEstimator):
@@ -171,7 +191,7 @@ def test_the_level_of_every_interval_is_that_of_the_framing(
         figure = nodes.metrics(predictions, level, evaluation)["candidate"]["brier"]
         bins = nodes.calibration_curve(predictions, level, evaluation)
         parts = nodes.slices(predictions, examples, level, evaluation)
-        over = nodes.verdict(predictions, SELECTION, level, evaluation)["value"]["over_baseline"]
+        over = judge(predictions, examples, level, evaluation)["value"]["over_baseline"]
         return [
             figure["high"] - figure["low"],
             (bins["high"] - bins["low"]).mean(),
@@ -296,9 +316,9 @@ def test_a_sample_larger_than_test_is_all_of_it(
 
 
 def test_the_verdict_can_be_recomputed_from_the_test_predictions_alone(
-    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+    predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
-    found = nodes.verdict(predictions, SELECTION, framing, evaluation)
+    found = judge(predictions, examples, framing, evaluation)
     ahead = saving(predictions["label"], predictions["act"]) - saving(
         predictions["label"], predictions["act_guess"]
     )
@@ -316,23 +336,29 @@ def test_the_verdict_can_be_recomputed_from_the_test_predictions_alone(
     )
     assert found["value"]["costs"] == {"tp": 2, "fp": 1, "fn": 6, "tn": 0}
     assert found["value"]["unit"] == "euros"
-    assert found["decision"] == ("ship" if np.quantile(means, 0.05) > 0 else "hold")
+    # of 10,000 a month, less 100 of upkeep, over six months, where 600 are asked
+    net = 6 * (10 * np.quantile(means, [0.05, 0.95]) - 100)
+    assert [found["value"]["net"]["low"], found["value"]["net"]["high"]] == pytest.approx(net)
+    assert found["decision"] == ("ship" if net[0] >= 600 else "hold")
+    missed = ((predictions["label"] == 1) & ~predictions["act"]).mean()
+    assert found["kpi"]["measured"] == pytest.approx(1000 * missed)
 
 
+@pytest.fixture
 def decided(
-    act: Any, baseline: Any, framing: Framing, evaluation: Evaluation, predictions: pd.DataFrame
-) -> dict[str, Any]:
-    changed = predictions.assign(act=act, act_guess=baseline)
-    found = nodes.verdict(changed, SELECTION, framing, evaluation)
-    assert contracts.verdict.validate(found) is found
-    return found
+    predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> Callable[..., dict[str, Any]]:
+    return lambda act, baseline, **more: judge(
+        predictions.assign(act=act, act_guess=baseline),
+        examples, **{"framing": framing, "evaluation": evaluation} | more,
+    )  # fmt: skip
 
 
 def test_a_candidate_that_is_clearly_better_ships(
-    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+    predictions: pd.DataFrame, decided: Decided
 ) -> None:
     needed = predictions["label"] == 1
-    found = decided(needed, False, framing, evaluation, predictions)
+    found = decided(needed, False)
     assert found["decision"] == "ship"
     (reason,) = found["reasons"]
     over = found["value"]["over_baseline"]
@@ -344,42 +370,44 @@ def test_a_candidate_that_is_clearly_better_ships(
 
 
 def test_a_candidate_that_decides_as_the_baseline_does_is_held(
-    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+    predictions: pd.DataFrame, decided: Decided
 ) -> None:
     same = predictions["act"]
-    found = decided(same, same, framing, evaluation, predictions)
+    found = decided(same, same)
     assert found["decision"] == "hold"
     over = found["value"]["over_baseline"]
     assert (over["mean"], over["low"], over["high"]) == (0, 0, 0)
-    assert found["reasons"][0].startswith("not clearly better: ")
+    assert found["reasons"][0].startswith(
+        "not enough: per 1,000 parcels the candidate saves 0 more"
+    )
 
 
 def test_a_candidate_that_is_never_better_is_held(
-    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+    predictions: pd.DataFrame, decided: Decided
 ) -> None:
     needed = predictions["label"] == 1
-    found = decided(~needed, needed, framing, evaluation, predictions)
+    found = decided(~needed, needed)
     assert found["decision"] == "hold"
     assert found["value"]["over_baseline"]["high"] < 0
 
 
 def test_a_candidate_that_is_better_on_one_lucky_day_is_held(
-    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+    predictions: pd.DataFrame, framing: Framing, decided: Decided
 ) -> None:
     day = framing.split.day(predictions["predict_at"])
     lucky = (predictions["label"] == 1) & (day == day.iloc[400])
-    found = decided(lucky, False, framing, evaluation, predictions)
+    found = decided(lucky, False)
     assert found["value"]["over_baseline"]["mean"] > 0
     assert found["decision"] == "hold"
 
 
 def test_the_baseline_to_beat_is_the_one_that_validation_chose(
-    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+    predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
     needed = predictions["label"] == 1
     changed = predictions.assign(act=needed, act_guess=needed)
     decisions = [
-        nodes.verdict(changed, {"best_baseline": name}, framing, evaluation)["decision"]
+        judge(changed, examples, framing, evaluation, {"best_baseline": name})["decision"]
         for name in ("guess", "never")
     ]
     assert decisions == ["hold", "ship"]
@@ -398,7 +426,7 @@ def test_nothing_changes_what_it_is_given(
     nodes.calibration_curve(predictions, framing, evaluation)
     nodes.slices(predictions, examples, framing, evaluation)
     nodes.importance(models[0], examples, evaluation)
-    nodes.verdict(predictions, SELECTION, framing, evaluation)
+    judge(predictions, examples, framing, evaluation)
     pd.testing.assert_frame_equal(examples, before)
     pd.testing.assert_frame_equal(predictions, as_made)
 
@@ -422,3 +450,40 @@ def test_rows_without_a_value_are_a_slice_too(
     found = nodes.slices(predictions, some, framing, evaluation)
     assert found["rows"][found["by"] == "place"].sum() == len(examples)
     contracts.Slices.validate(found, lazy=True)
+
+
+def test_two_more_of_the_same_test_set_are_counted_and_the_candidates_told_apart(
+    predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    def opened(predictions: pd.DataFrame, *earlier: dict[str, Any], **changed: Any) -> Any:
+        framed = framing.model_copy(update=changed)
+        found = judge(predictions, examples, framed, evaluation, earlier=earlier)
+        return found, (found["test_set"]["opened"], found["test_set"]["candidates"])
+
+    other = predictions.assign(probability=predictions["probability"] * 0.999)
+    longer = framing.split.model_copy(update={"embargo_hours": 1})
+    first, count = opened(predictions)
+    assert count == (1, 1)
+    again, count = opened(predictions, first)
+    assert count == (2, 1)
+    assert opened(other, first, again)[1] == (3, 2)
+    assert opened(other, first, again, split=longer)[1] == (1, 1)
+    assert opened(other, {"decision": "ship"})[1] == (1, 1)  # of a time before this was counted
+
+
+def test_limits_are_measured_and_a_slow_model_breaks_its_own(
+    models: tuple[Bundle, dict[str, Bundle]], examples: pd.DataFrame, framing: Framing
+) -> None:
+    class Slowly(Says):
+        def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+            time.sleep(0.05)
+            return super().predict_proba(X)
+
+    few = examples.head(10)
+    quick = {one["name"]: one for one in nodes.limits(models[0], few, framing)}
+    assert list(quick) == ["p99_ms", "rows_per_second", "model_mb", "cost_per_1000"]
+    assert all(one["ok"] for one in quick.values())
+    slow = models[0] | {"estimator": Slowly("signal", 1.5, -1.2)}
+    found = {one["name"]: one for one in nodes.limits(slow, few, framing)}
+    assert found["p99_ms"]["measured"] > 50
+    assert [name for name, one in found.items() if not one["ok"]] == ["p99_ms"]

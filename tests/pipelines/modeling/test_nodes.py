@@ -290,8 +290,16 @@ def test_a_models_own_threshold_goes_before_that_of_the_costs(framing: Framing) 
     modeling = settings()
     assert nodes.selection(predictions, framing, modeling)["values"]["never"] == 0
     bare = modeling.baselines["never"].model_copy(update={"threshold": None})
-    changed = modeling.model_copy(update={"baselines": {"never": bare}})
+    changed = modeling.model_copy(update={"baselines": {**modeling.baselines, "never": bare}})
     assert nodes.selection(predictions, framing, changed)["values"]["never"] != 0
+
+
+def test_only_the_framed_baselines_are_to_be_beaten(framing: Framing) -> None:
+    only = framing.model_copy(update={"baselines": ["never"]})
+    assert nodes.selection(predicted(truth), only, settings())["best_baseline"] == "never"
+    unknown = framing.model_copy(update={"baselines": ["never", "nobody"]})
+    with pytest.raises(RunError, match=r"framing.baselines names \['nobody'\]"):
+        nodes.selection(predicted(truth), unknown, settings())
 
 
 def test_a_calibrated_candidate_is_left_as_it_is(framing: Framing) -> None:

@@ -61,8 +61,12 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "costs": {"tp": 2, "fp": 1, "fn": 6, "tn": 0},
                 "per_1000": 123.4,
                 "over_baseline": {"baseline": "table_of_rates", **interval(22.2, 12.6, 33.3)},
+                "net": {"months": 6, "least": 600, **interval(732.0, 156.0, 1398.0)},
             },
+            "kpi": {"name": "missed", "now": 300, "wanted": 100, "measured": 88.8},
             "limits": [],
+            "checks": [{"name": "gain", "ok": True, "says": "clearly better"}],
+            "test_set": {"id": "a", "candidate": "b", "opened": 3, "candidates": 2},
         },
         "selection": {
             "values": {"candidate": 130.0, "never_act": 0.0, "table_of_rates": 111.0},

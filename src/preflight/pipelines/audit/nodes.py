@@ -31,6 +31,8 @@ Finding = dict[str, Any]
 
 FEATURES = create_pipeline().to_outputs("features")  # what is replayed
 
+HOUR = pd.Timedelta(hours=1)
+
 FAULT = {
     "known_at": "knows {columns} too early: use only what was known by predict_at",
     "look_back": "looks further back than LOOK_BACK: raise it, beside the windows, or look nearer",
@@ -195,6 +197,7 @@ def split_audit(
         int((before["predict_at"] >= start).sum() + (after["predict_at"] < start).sum())
         for (before, after), start in zip(pairwise(parts), starts, strict=True)
     )
+    waits = max((part["label_known_at"] - part["predict_at"]).max() for part in parts)
     ids = _shared(parts, Features.grain())
     rows = _shared(parts, Features.names()) / (len(validation) + len(test))
     groups = {group: _shared(parts, [group]) for group in framing.split.groups}
@@ -216,6 +219,12 @@ def split_audit(
                 f"{late:,} labels of train and validation were open when the next part began",
                 late,
                 0,
+            ),
+            _finding(
+                "labels known",
+                f"the last label was known {waits / HOUR:.1f} hours after its prediction",
+                waits / HOUR,
+                framing.prediction.label_known_hours,
             ),
             _finding(
                 "parts in order",

@@ -1,5 +1,8 @@
 """The only place where the test set is opened: predictions, figures with intervals, the verdict."""
 
+import os
+import time
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,7 @@ from preflight.contracts import Features
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import (
+    Interval,
     day_numbers,
     day_weights,
     figures,
@@ -17,9 +21,10 @@ from preflight.intervals import (
     mean_over,
     roc_auc,
 )
+from preflight.pipelines.evaluation import gate
 from preflight.pipelines.evaluation.settings import Evaluation
 
-FEWEST_DAYS = 10  # with fewer blocks the bootstrap's intervals are far too narrow
+OFF = ("0", "false", "off")  # values of KEDRO_DATASET_VALIDATION that switch contracts off
 
 
 def test_predictions(
@@ -128,13 +133,13 @@ def slices(
     month of prediction.
     """
     day, weights = _days(test_predictions, framing, evaluation)
-    month = framing.split.day(test["predict_at"]).dt.strftime("%Y-%m")
+    slicing = _slicing(test, framing)
     label = test_predictions["label"].to_numpy()
     chance = test_predictions["probability"].to_numpy()
     saving = framing.costs.saving(label, test_predictions["act"].to_numpy())
     rows = []
     for by in framing.slices:
-        values = month if by == "month" else test[by]
+        values = slicing[by]
         for value in values.drop_duplicates().sort_values():
             here = np.flatnonzero(values.isna() if pd.isna(value) else values == value)
             worth = interval(1000 * mean_over(saving[here], day[here], weights), framing.confidence)
@@ -158,6 +163,12 @@ def slices(
             )
     auc = ["roc_auc", "roc_auc_low", "roc_auc_high"]
     return pd.DataFrame(rows).astype(dict.fromkeys(auc, "float64"))
+
+
+def _slicing(test: pd.DataFrame, framing: Framing) -> pd.DataFrame:
+    """Return the values that the framing slices by, row by row."""
+    month = framing.split.day(test["predict_at"]).dt.strftime("%Y-%m")
+    return test.assign(month=month)[framing.slices]
 
 
 def importance(candidate: Bundle, test: pd.DataFrame, evaluation: Evaluation) -> pd.DataFrame:
@@ -190,43 +201,127 @@ def importance(candidate: Bundle, test: pd.DataFrame, evaluation: Evaluation) ->
     return table.sort_values("log_loss", ascending=False, ignore_index=True)
 
 
+def limits(candidate: Bundle, test: pd.DataFrame, framing: Framing) -> list[dict[str, Any]]:
+    """Return each serving limit with what was measured on the candidate, warm, in this process.
+
+    p99_ms: one row at a time; of five rounds the fastest, as other work on the machine is not the
+    model's. rows_per_second: in one batch. model_mb: of the saved file. cost_per_1000: of
+    predictions in batches, at the price of the machine.
+    """
+    from skops.io import dumps
+
+    rows = [test.iloc[[i]] for i in range(min(100, len(test)))]
+    batch = test.sample(20_000, replace=True, random_state=0)
+    rounds = [[_seconds(candidate, row) for row in rows] for _ in range(5)]
+    per_second = len(batch) / min(_seconds(candidate, batch) for _ in range(3))
+    allowed = framing.serving
+    price = allowed.machine_per_hour / 3600 / per_second * 1000
+    slowest = 1000 * min(np.quantile(seconds, 0.99) for seconds in rounds)
+    size = len(dumps(candidate)) / 1e6
+    return [
+        {"name": name, "limit": limit, "measured": float(measured), "ok": bool(ok)}
+        for name, limit, measured, ok in [
+            ("p99_ms", allowed.p99_ms, slowest, slowest <= allowed.p99_ms),
+            (
+                "rows_per_second",
+                allowed.rows_per_second,
+                per_second,
+                per_second >= allowed.rows_per_second,
+            ),
+            ("model_mb", allowed.model_mb, size, size <= allowed.model_mb),
+            ("cost_per_1000", allowed.cost_per_1000, price, price <= allowed.cost_per_1000),
+        ]
+    ]
+
+
+def _seconds(candidate: Bundle, rows: pd.DataFrame) -> float:
+    began = time.perf_counter()
+    probability(candidate, rows)
+    return time.perf_counter() - began
+
+
 def verdict(
     test_predictions: pd.DataFrame,
+    test: pd.DataFrame,
     selection: dict[str, Any],
+    calibration_curve: pd.DataFrame,
+    limits: list[dict[str, Any]],
+    earlier_verdicts: list[dict[str, Any]],
     framing: Framing,
     evaluation: Evaluation,
 ) -> dict[str, Any]:
-    """Return ship or hold: is the candidate worth more than the best baseline, with confidence?
+    """Return ship or hold, with every reason: the conditions are those of `gate`.
 
     The best baseline was chosen on validation. Both are judged on the same days of test: the
     interval is of the difference, day by day.
     """
-    day, weights = _days(test_predictions, framing, evaluation)
-    label, costs = test_predictions["label"].to_numpy(), framing.costs
-    name = selection["best_baseline"]
-    saving = costs.saving(label, test_predictions["act"].to_numpy())
-    other = costs.saving(label, test_predictions[f"act_{name}"].to_numpy())
-    over = interval(1000 * mean_over(saving - other, day, weights), framing.confidence)
-    enough = weights.shape[1] >= FEWEST_DAYS
-    better = enough and over["low"] is not None and over["low"] > 0
-    comparison = (
-        f"per 1,000 {framing.decision.units} the candidate saves {over['mean']:.0f} more than "
-        f"{name.replace('_', ' ')}, the best baseline "
-        f"({framing.confidence:.0%} interval {over['low']:.0f} to {over['high']:.0f} {costs.unit})"
+    judged = gate.Judged(
+        test_predictions,
+        selection["best_baseline"],
+        framing,
+        evaluation.replicates,
+        evaluation.seed,
     )
-    doubt = (
-        "not clearly better"
-        if enough
-        else f"too little data to tell: {weights.shape[1]} days of test, {FEWEST_DAYS} are needed"
-    )
+    opened = _openings(test_predictions, earlier_verdicts, framing)
+    checks = [
+        gate.net_gain(judged),
+        gate.same_at_other_costs(judged),
+        gate.slices_hold(judged, _slicing(test, framing)),
+        gate.groups_are_served_alike(judged, test[framing.guardrails.protected]),
+        gate.calibrated(calibration_curve, framing),
+        gate.within_limits(limits),
+        gate.seldom_opened(opened["candidates"], framing),
+        gate.contracts_on(os.environ.get("KEDRO_DATASET_VALIDATION", "1").lower() not in OFF),
+    ]
+    label, act = (test_predictions[name].to_numpy() for name in ("label", "act"))
+    over = judged.over(framing.costs)
+    per_1000 = float(1000 * framing.costs.saving(label, act).mean())
+    reasons = [check.says for check in checks if not check.ok]
     return {
-        "decision": "ship" if better else "hold",
-        "reasons": [comparison if better else f"{doubt}: {comparison}"],
+        "decision": "hold" if reasons else "ship",
+        "reasons": reasons or [checks[0].says],
         "value": {
-            "unit": costs.unit,
-            "costs": costs.model_dump(include={"tp", "fp", "fn", "tn"}),
-            "per_1000": float(1000 * saving.mean()),
-            "over_baseline": {"baseline": name, **over},
+            "unit": framing.costs.unit,
+            "costs": framing.costs.model_dump(include={"tp", "fp", "fn", "tn"}),
+            "per_1000": per_1000,
+            "over_baseline": {"baseline": selection["best_baseline"], **over},
+            "net": {
+                "months": framing.success.months,
+                "least": framing.success.least_net_saving,
+                **_net(over, framing),
+            },
         },
-        "limits": [],
+        "kpi": {
+            **framing.goal.kpi.model_dump(),
+            "measured": float(1000 * ((label == 1) & ~act).mean()),
+        },
+        "limits": limits,
+        "checks": [check._asdict() for check in checks],
+        "test_set": opened,
     }
+
+
+def _net(over: Interval, framing: Framing) -> dict[str, float | None]:
+    ends = {"mean": over["mean"], "low": over["low"], "high": over["high"]}
+    return {end: None if value is None else framing.net(value) for end, value in ends.items()}
+
+
+def _openings(
+    test_predictions: pd.DataFrame, earlier: list[dict[str, Any]], framing: Framing
+) -> dict[str, Any]:
+    """Return how often this test set was opened before, by the verdicts that are kept.
+
+    candidates: how many different ones it has judged, this one among them.
+    """
+    framed = framing.model_dump_json(include={"prediction", "split"})
+    this = {
+        "id": f"{_short_hash(framed.encode())}-{len(test_predictions)}",
+        "candidate": _short_hash(test_predictions["probability"].to_numpy().tobytes()),
+    }
+    same = [one["test_set"] for one in earlier if one.get("test_set", {}).get("id") == this["id"]]
+    judged = {one["candidate"] for one in same} | {this["candidate"]}
+    return {**this, "opened": len(same) + 1, "candidates": len(judged)}
+
+
+def _short_hash(content: bytes) -> str:
+    return sha256(content).hexdigest()[:12]

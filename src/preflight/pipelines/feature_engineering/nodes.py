@@ -369,11 +369,16 @@ def split(
         RunError: a part would be empty, a slice is no feature, or features and labels come from
             different tables.
     """
-    if unknown := set(framing.slices) - {*features.columns, "month"}:
-        raise RunError(
-            f"framing.slices names {sorted(unknown)}, which are no features. "
-            f"There are: month, {', '.join(Features.names())}."
-        )
+    for name, used in (
+        ("slices", set(framing.slices) - {"month"}),
+        ("guardrails.protected", set(framing.guardrails.protected)),
+        ("split.groups", set(framing.split.groups)),
+    ):
+        if unknown := used - set(Features.names()):
+            raise RunError(
+                f"framing.{name} names {sorted(unknown)}, which are no features. "
+                f"There are: {', '.join(Features.names())}" + ", month." * (name == "slices")
+            )
     if not features[KEY].equals(labels[KEY]):
         raise RunError("'features' and 'labels' are not of the same rows: run both again.")
     label = labels[["label", "label_known_at"]]

@@ -226,6 +226,11 @@ def selection(
     values: saving per 1,000 decisions of each model on the validation set.
     calibration: slope and intercept on log-odds, and the log loss that decided.
     """
+    if unknown := set(framing.baselines) - set(modeling.baselines):
+        raise RunError(
+            f"framing.baselines names {sorted(unknown)}, which modeling.baselines doesn't have. "
+            f"It has: {', '.join(modeling.baselines)}."
+        )
     last = validation_predictions[validation_predictions["last"]]
     label = last["label"].to_numpy()
     values = {
@@ -236,7 +241,7 @@ def selection(
     }  # fmt: skip
     return {
         "values": {name: float(value) for name, value in values.items()},
-        "best_baseline": max(modeling.baselines, key=lambda name: values[name]),
+        "best_baseline": max(framing.baselines, key=lambda name: values[name]),
         "calibration": _calibration(validation_predictions, modeling.calibration_gain),
     }
 

@@ -1,0 +1,210 @@
+"""Ship or hold: each condition of the verdict, judged on test predictions and told in words.
+
+Every comparison is of two policies on the same days: the interval is of their difference, day by
+day (a paired block bootstrap). A condition that is judged with confidence fails only if the whole
+interval is on the wrong side; the gain itself has to be on the right side with all of its interval.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import norm
+
+from preflight.framing import Costs, Framing
+from preflight.intervals import Interval, day_numbers, day_weights, interval, mean_over
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+FEWEST_DAYS = 10  # with fewer blocks the bootstrap's intervals are far too narrow
+FEWEST_ROWS = 100  # of a test, or a slice, that is judged
+
+
+class Check(NamedTuple):
+    """A condition, whether it holds, and what was found."""
+
+    name: str
+    ok: bool
+    says: str
+
+
+class Judged:
+    """The candidate's decisions on test beside those of the baseline that is to be beaten.
+
+    Args:
+        predictions: the dataset `test_predictions`.
+        baseline: name of the best baseline, chosen on validation.
+        replicates: of the bootstrap over days.
+    """
+
+    def __init__(
+        self,
+        predictions: pd.DataFrame,
+        baseline: str,
+        framing: Framing,
+        replicates: int,
+        seed: int,
+    ) -> None:
+        self.predictions, self.baseline, self.framing = predictions, baseline, framing
+        self.label = predictions["label"].to_numpy()
+        self.day, self.days = day_numbers(framing.split.day(predictions["predict_at"]))
+        self.weights = day_weights(self.days, replicates, seed)
+
+    def over(
+        self, costs: Costs, rows: npt.NDArray[Any] | None = None, confidence: float | None = None
+    ) -> Interval:
+        """Return the candidate's value over the baseline's per 1,000, at these costs, on rows."""
+        gain = self._saving("", costs) - self._saving(f"_{self.baseline}", costs)
+        rows = np.arange(len(gain)) if rows is None else rows
+        found = 1000 * mean_over(gain[rows], self.day[rows], self.weights)
+        return interval(found, confidence or self.framing.confidence)
+
+    def _saving(self, suffix: str, costs: Costs) -> Floats:
+        """Return what each decision saves; at other costs the threshold moves, where it derives."""
+        probability = self.predictions[f"probability{suffix}"].to_numpy()
+        act = self.predictions[f"act{suffix}"].to_numpy()
+        if np.array_equal(act, probability > self.framing.costs.threshold):
+            act = probability > costs.threshold
+        return costs.saving(self.label, act)
+
+    def share(self, rows: Bools) -> Floats:
+        """Return the share of label 1 that the candidate acts on among rows, per replicate."""
+        here = np.flatnonzero(rows & (self.label == 1))
+        act = self.predictions["act"].to_numpy(dtype=float)
+        return mean_over(act[here], self.day[here], self.weights)
+
+
+def net_gain(judged: Judged) -> Check:
+    """Is the gain over the best baseline, less upkeep, at least the least, with confidence?"""
+    framing = judged.framing
+    over, unit = judged.over(framing.costs), framing.costs.unit
+    name, least = judged.baseline.replace("_", " "), framing.success.least_net_saving
+    low, high, mean = over["low"], over["high"], over["mean"]
+    few = judged.days < FEWEST_DAYS or len(judged.label) < FEWEST_ROWS
+    if few or low is None or high is None or mean is None:
+        return Check(
+            "gain",
+            False,
+            f"too little data to tell: {len(judged.label)} {framing.decision.units} on "
+            f"{judged.days} days of test, {FEWEST_ROWS} on {FEWEST_DAYS} are needed",
+        )
+    ok = framing.net(low) >= least and low > 0
+    told = (
+        f"per 1,000 {framing.decision.units} the candidate saves {mean:.0f} more than "
+        f"{name}, the best baseline ({framing.confidence:.0%} interval {low:.0f} to "
+        f"{high:.0f} {unit}); {framing.net(mean):,.0f} in "
+        f"{framing.success.months:g} months after upkeep, at least {framing.net(low):,.0f}"
+    )
+    if ok:
+        return Check("gain", ok, told)
+    asked, seen = framing.least_per_1000, _detectable(over, framing)
+    doubt = "not enough"
+    if seen > asked and high > asked:
+        doubt = (
+            f"too little data to tell: {judged.days} days of test show a gain of {seen:.0f} per "
+            f"1,000 or more, {asked:.0f} are asked"
+        )
+    return Check("gain", ok, f"{doubt}: {told}, where {least:,.0f} are asked")
+
+
+def _detectable(over: Interval, framing: Framing) -> float:
+    """Return the gain per 1,000 that a test of this size shows with the framing's power."""
+    width = (over["high"] or 0.0) - (over["low"] or 0.0)
+    certain = norm.ppf((1 + framing.confidence) / 2)
+    return float(width / (2 * certain) * (certain + norm.ppf(framing.success.power)))
+
+
+def same_at_other_costs(judged: Judged) -> Check:
+    """Is it better at the cheapest and at the dearest miss as well?"""
+    framing = judged.framing
+    found = [(costs.fn, judged.over(costs)["low"]) for costs in framing.costs.range()]
+    bad = [f"{fn:g}" for fn, low in found if low is None or framing.net(low) < 0]
+    said = f"a miss at {' or at '.join(bad or [f'{fn:g}' for fn, _ in found])} {framing.costs.unit}"
+    if bad:
+        return Check("costs", False, f"with {said} it doesn't cover its upkeep with confidence")
+    return Check("costs", True, f"it covers its upkeep with {said} as well")
+
+
+def slices_hold(judged: Judged, slices: pd.DataFrame) -> Check:
+    """Is no slice worse than allowed, with confidence over all of them (Bonferroni)?
+
+    slices: the values of each slicing column, row by row.
+    """
+    framing = judged.framing
+    allowed = framing.guardrails.slice_loss
+    groups = [
+        (f"{by} {value}", np.asarray(rows))
+        for by in map(str, slices)
+        for value, rows in slices.groupby(by, observed=True, dropna=False).indices.items()
+        if len(rows) >= FEWEST_ROWS
+    ]
+    confidence = 1 - (1 - framing.confidence) / max(1, len(groups))
+    found = {name: judged.over(framing.costs, rows, confidence) for name, rows in groups}
+    worse = {n: f for n, f in found.items() if f["high"] is not None and f["high"] < -allowed}
+    if worse:
+        told = ", ".join(f"{name} ({f['mean']:.0f} per 1,000)" for name, f in worse.items())
+        return Check("slices", False, f"worse than {judged.baseline.replace('_', ' ')} in {told}")
+    return Check("slices", True, f"none of {len(found)} slices is worse than allowed")
+
+
+def groups_are_served_alike(judged: Judged, groups: pd.DataFrame) -> Check:
+    """Does each protected group get its share of label 1 acted on, within the allowed gap?"""
+    framing, unequal = judged.framing, []
+    for by in map(str, groups):
+        for value, rows in groups.groupby(by, observed=True, dropna=False).indices.items():
+            here = np.zeros(len(groups), dtype=bool)
+            here[rows] = True
+            if (judged.label[here] == 1).sum() < FEWEST_ROWS:
+                continue
+            gap = interval(judged.share(here) - judged.share(~here), framing.confidence)
+            low, high = gap["low"], gap["high"]
+            allowed = framing.guardrails.protected_gap
+            if low is not None and high is not None and (low > allowed or high < -allowed):
+                unequal.append(f"{by} {value} ({gap['mean']:+.0%})")
+    if unequal:
+        return Check("groups", False, f"served unlike the others: {', '.join(unequal)}")
+    return Check("groups", True, "protected groups are served alike")
+
+
+def calibrated(curve: pd.DataFrame, framing: Framing) -> Check:
+    """Is the mean gap between observed and predicted shares within the allowed one?"""
+    distance = np.maximum(curve["low"] - curve["predicted"], curve["predicted"] - curve["high"])
+    certain = float(np.average(np.maximum(distance, 0), weights=curve["rows"]))
+    gap = float(np.average((curve["observed"] - curve["predicted"]).abs(), weights=curve["rows"]))
+    allowed = framing.guardrails.calibration_gap
+    said = (
+        f"what is predicted and what happens differ by {gap:.1%} on average, {certain:.1%} surely"
+    )
+    return Check("calibration", certain <= allowed, f"{said}; {allowed:.1%} is allowed")
+
+
+def within_limits(limits: list[dict[str, Any]]) -> Check:
+    """Does the model stay within its serving limits?"""
+    broken = [
+        f"{one['name'].replace('_', ' ')} {one['measured']:.3g} (limit {one['limit']:g})"
+        for one in limits
+        if not one["ok"]
+    ]
+    said = f"breaks its limits: {', '.join(broken)}" if broken else "stays within its limits"
+    return Check("limits", not broken, said)
+
+
+def seldom_opened(candidates: int, framing: Framing) -> Check:
+    """Were few enough candidates judged on this test set?"""
+    allowed = framing.success.test_openings
+    said = f"{candidates} candidates were judged on this test set, {allowed} may be"
+    return Check("test openings", candidates <= allowed, said)
+
+
+def contracts_on(enabled: bool) -> Check:
+    """Were the contracts enforced?"""
+    said = "contracts were on" if enabled else "contracts were off (KEDRO_DATASET_VALIDATION)"
+    return Check("contracts", enabled, said)
+
+
+def failed(checks: list[Check]) -> Iterator[str]:
+    """Yield what is said of each check that failed."""
+    yield from (check.says for check in checks if not check.ok)

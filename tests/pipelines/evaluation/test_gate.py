@@ -1,0 +1,203 @@
+"""Each condition of the verdict: planted defects hold the candidate back, clean twins ship."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from preflight.framing import Framing
+from preflight.pipelines.evaluation import gate
+
+Predictions = pd.DataFrame
+DAYS = 50
+
+
+@pytest.fixture
+def predictions() -> Predictions:
+    """Fifty days of sixty parcels; the candidate's probabilities are true, the baseline's flat."""
+    rng = np.random.default_rng(2)
+    rows = DAYS * 60
+    chance = rng.choice([0.05, 0.1, 0.3, 0.8], rows)
+    predict_at = pd.Timestamp("2013-04-01T12:00", tz="UTC") + pd.to_timedelta(
+        np.repeat(np.arange(DAYS), 60), unit="D"
+    )
+    return pd.DataFrame(
+        {
+            "predict_at": predict_at.as_unit("us"),
+            "label": (rng.random(rows) < chance).astype("int8"),
+            "probability": chance,
+            "act": chance > 0.2,
+            "probability_flat": 0.3,
+            "act_flat": True,
+            "place": rng.choice(["north", "south", "west"], rows),
+        }
+    )
+
+
+Judge = Callable[..., gate.Judged]
+
+
+@pytest.fixture
+def judge(predictions: Predictions, framing: Framing) -> Judge:
+    def judged(predictions: Predictions = predictions, framing: Framing = framing) -> gate.Judged:
+        return gate.Judged(predictions, "flat", framing, replicates=300, seed=1)
+
+    return judged
+
+
+def changed(framing: Framing, section: str, **values: Any) -> Framing:
+    part = getattr(framing, section).model_copy(update=values)
+    return framing.model_copy(update={section: part})
+
+
+def test_a_gain_that_covers_upkeep_and_more_passes(judge: Judge) -> None:
+    check = gate.net_gain(judge())
+    assert check.ok
+    assert check.says.startswith("per 1,000 parcels the candidate saves")
+
+
+def test_upkeep_above_the_gain_holds(judge: Judge, framing: Framing) -> None:
+    over = judge().over(framing.costs)
+    earned = 10 * over["mean"]  # a month, of 10,000 parcels
+    dear = changed(framing, "project", upkeep_per_month=earned + 1)
+    check = gate.net_gain(judge(framing=dear))
+    assert not check.ok
+    assert "in 6 months after upkeep" in check.says
+
+
+def test_the_whole_interval_has_to_reach_the_least_saving(judge: Judge, framing: Framing) -> None:
+    over = judge().over(framing.costs)
+    for asked, ok in ((framing.net(over["low"]), True), (framing.net(over["low"]) + 1, False)):
+        least = changed(framing, "success", least_net_saving=asked)
+        assert gate.net_gain(judge(framing=least)).ok is ok
+
+
+def test_a_model_that_is_the_baseline_holds_with_its_interval(
+    judge: Judge, predictions: Predictions
+) -> None:
+    check = gate.net_gain(judge(predictions.assign(probability=0.3, act=True)))
+    assert not check.ok
+    assert "saves 0 more than flat, the best baseline (90% interval 0 to 0 euros)" in check.says
+
+
+def test_labels_that_tell_nothing_hold(judge: Judge, predictions: Predictions) -> None:
+    shuffled = predictions["label"].sample(frac=1, random_state=0).to_numpy()
+    assert not gate.net_gain(judge(predictions.assign(label=shuffled))).ok
+
+
+def test_forty_rows_are_too_little_to_tell(judge: Judge, predictions: Predictions) -> None:
+    few = predictions.groupby("predict_at").head(1).head(40)
+    week = predictions.head(7 * 60)
+    assert [gate.net_gain(judge(some)).says for some in (few, week)] == [
+        "too little data to tell: 40 parcels on 40 days of test, 100 on 10 are needed",
+        "too little data to tell: 420 parcels on 7 days of test, 100 on 10 are needed",
+    ]
+
+
+def test_a_test_that_can_not_show_what_is_asked_says_so(
+    judge: Judge, predictions: Predictions, framing: Framing
+) -> None:
+    days = predictions.head(12 * 60)
+    seldom = (days["probability"] <= 0.05) & (days.index % 50 == 0)  # else as the baseline does
+    free = changed(framing, "project", upkeep_per_month=0)
+    judged = judge(days.assign(act=~seldom), free)
+    found = free.net(judged.over(free.costs)["mean"])
+    judged.framing = changed(free, "success", least_net_saving=found)
+    check = gate.net_gain(judged)
+    assert not check.ok
+    assert check.says.startswith("too little data to tell: 12 days of test show a gain of")
+
+
+def test_a_gain_that_is_surely_too_small_is_not_called_too_little_data(
+    judge: Judge, predictions: Predictions
+) -> None:
+    worse = predictions.assign(act=~predictions["act"])
+    assert gate.net_gain(judge(worse)).says.startswith("not enough: ")
+
+
+def test_costs_move_the_threshold_and_the_value(judge: Judge, framing: Framing) -> None:
+    dear = framing.costs.model_copy(update={"fn": 60})
+    assert dear.threshold < 0.05 < framing.costs.threshold
+    assert judge().over(dear)["mean"] != judge().over(framing.costs)["mean"]
+
+
+def test_the_decision_has_to_be_the_same_over_the_range_of_costs(
+    judge: Judge, framing: Framing
+) -> None:
+    assert gate.same_at_other_costs(judge()).ok
+    wide = changed(framing, "costs", fn_factors=(0.8, 100))  # then to act always is as good
+    check = gate.same_at_other_costs(judge(framing=wide))
+    assert not check.ok
+    assert "with a miss at 600 euros it doesn't cover its upkeep" in check.says
+
+
+def test_a_broken_slice_holds_and_is_named(judge: Judge, predictions: Predictions) -> None:
+    assert gate.slices_hold(judge(), predictions[["place"]]).ok
+    broken = predictions["act"] & (predictions["place"] != "west")
+    check = gate.slices_hold(judge(predictions.assign(act=broken)), predictions[["place"]])
+    assert not check.ok
+    assert check.says.startswith("worse than flat in place west (-")
+
+
+def test_a_slice_of_few_rows_is_not_judged(judge: Judge, predictions: Predictions) -> None:
+    place = predictions["place"].where(predictions.index >= 60, "new")
+    broken = predictions["act"] & (place != "new")
+    check = gate.slices_hold(judge(predictions.assign(act=broken)), place.to_frame())
+    assert check.says == "none of 3 slices is worse than allowed"
+
+
+def test_a_group_that_is_served_less_holds_and_is_named(
+    judge: Judge, predictions: Predictions, framing: Framing
+) -> None:
+    groups = predictions[["place"]]
+    alike = changed(framing, "guardrails", protected_gap=0.2)
+    assert gate.groups_are_served_alike(judge(framing=alike), groups).ok
+    unlike = predictions.assign(act=predictions["act"] & (predictions["place"] != "west"))
+    check = gate.groups_are_served_alike(judge(unlike, alike), groups)
+    assert not check.ok
+    assert "place west (-" in check.says
+    lenient = changed(framing, "guardrails", protected_gap=0.95)
+    assert gate.groups_are_served_alike(judge(unlike, lenient), groups).ok
+
+
+def curve(shift: float, width: float = 0.02) -> pd.DataFrame:
+    predicted = np.array([0.1, 0.3, 0.6])
+    observed = predicted + shift
+    return pd.DataFrame(
+        {"rows": [100, 100, 100], "predicted": predicted, "observed": observed,
+         "low": observed - width, "high": observed + width}
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shift", "width", "ok"), [(0.0, 0.02, True), (0.06, 0.02, True), (0.1, 0.02, False),
+                               (-0.1, 0.02, False), (0.1, 0.2, True)],
+)  # fmt: skip
+def test_calibration_fails_where_it_is_surely_off(
+    framing: Framing, shift: float, width: float, ok: bool
+) -> None:
+    assert gate.calibrated(curve(shift, width), framing).ok is ok
+
+
+def test_a_broken_limit_is_named() -> None:
+    fine = {"name": "p99_ms", "limit": 20.0, "measured": 12.0, "ok": True}
+    broken = {"name": "p99_ms", "limit": 20.0, "measured": 62.34, "ok": False}
+    assert gate.within_limits([fine]).ok
+    check = gate.within_limits([fine, broken])
+    assert (check.ok, check.says) == (False, "breaks its limits: p99 ms 62.3 (limit 20)")
+
+
+def test_too_many_candidates_on_one_test_set_hold(framing: Framing) -> None:
+    assert gate.seldom_opened(3, framing).ok
+    check = gate.seldom_opened(4, framing)
+    assert (check.ok, check.says) == (
+        False,
+        "4 candidates were judged on this test set, 3 may be",
+    )
+
+
+def test_contracts_that_were_off_hold() -> None:
+    assert gate.contracts_on(True).ok
+    assert not gate.contracts_on(False).ok
