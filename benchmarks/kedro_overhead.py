@@ -108,6 +108,8 @@ def save(entry: dict[str, Any], data: Any, folder: Path) -> None:
 
 def plain_run(script: Script, project: Path, clocks: Clocks) -> None:
     """Run the pipeline's functions without Kedro, and count as `kedro_run` does."""
+    from kedro.io import AbstractDataset
+
     data = dict(script.parameters)
 
     def checked(name: str, value: Any) -> Any:
@@ -120,7 +122,10 @@ def plain_run(script: Script, project: Path, clocks: Clocks) -> None:
         for name in script.given:
             entry = script.entries[name]
             with clocks.time("load", name):
-                data[name] = pd.read_csv(entry["filepath"], **entry.get("load_args", {}))
+                if entry["type"] == "pandas.CSVDataset":
+                    data[name] = pd.read_csv(entry["filepath"], **entry.get("load_args", {}))
+                else:
+                    data[name] = AbstractDataset.from_config(name, entry).load()
             data[name] = checked(name, data[name])
         for node in script.nodes:
             with clocks.time("node", node.namespace or "", node.name):

@@ -32,8 +32,9 @@ def params(conf: OmegaConfigLoader) -> dict[str, Any]:
     few_trees = modeling["candidate"]["params"] | {"max_iter": 20}
     candidate = modeling["candidate"] | {"params": few_trees}
     baselines = {name: modeling["baselines"][name] for name in ("lookup", "rules")}
+    framing = given["framing"] | {"split": split, "baselines": list(baselines)}
     return {
-        "params:framing": Framing.model_validate(given["framing"] | {"split": split}),
+        "params:framing": Framing.model_validate(framing),
         "params:modeling": Modeling.model_validate(
             modeling | {"search": search, "candidate": candidate, "baselines": baselines}
         ),

@@ -357,7 +357,7 @@ def test_two_runs_leave_both_complete_and_the_second_repeats_the_first(project: 
     first, second = (run(where, params=SMALL) for _ in range(2))
     for name, versions in saved(where).items():
         assert versions == [first, second], name
-    for name in ("metrics.json", "verdict.json", "selection.json", "best_params.json"):
+    for name in ("metrics.json", "selection.json", "best_params.json"):
         one, two = (
             next((where / "data").glob(f"*/{name}/{version}/{name}")).read_bytes()
             for version in (first, second)

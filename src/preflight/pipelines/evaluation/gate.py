@@ -83,23 +83,22 @@ def net_gain(judged: Judged) -> Check:
     over, unit = judged.over(framing.costs), framing.costs.unit
     name, least = judged.baseline.replace("_", " "), framing.success.least_net_saving
     low, high, mean = over["low"], over["high"], over["mean"]
-    few = judged.days < FEWEST_DAYS or len(judged.label) < FEWEST_ROWS
-    if few or low is None or high is None or mean is None:
-        return Check(
-            "gain",
-            False,
-            f"too little data to tell: {len(judged.label)} {framing.decision.units} on "
-            f"{judged.days} days of test, {FEWEST_ROWS} on {FEWEST_DAYS} are needed",
-        )
-    ok = framing.net(low) >= least and low > 0
+    few = (
+        f"too little data to tell: {len(judged.label)} {framing.decision.units} on {judged.days} "
+        f"days of test, {FEWEST_ROWS} on {FEWEST_DAYS} are needed"
+    )
+    if low is None or high is None or mean is None:
+        return Check("gain", False, few)
     told = (
         f"per 1,000 {framing.decision.units} the candidate saves {mean:.0f} more than "
         f"{name}, the best baseline ({framing.confidence:.0%} interval {low:.0f} to "
         f"{high:.0f} {unit}); {framing.net(mean):,.0f} in "
         f"{framing.success.months:g} months after upkeep, at least {framing.net(low):,.0f}"
     )
-    if ok:
-        return Check("gain", ok, told)
+    if judged.days < FEWEST_DAYS or len(judged.label) < FEWEST_ROWS:
+        return Check("gain", False, f"{few}: {told}")
+    if framing.net(low) >= least and low > 0:
+        return Check("gain", True, told)
     asked, seen = framing.least_per_1000, _detectable(over, framing)
     doubt = "not enough"
     if seen > asked and high > asked:
@@ -107,7 +106,7 @@ def net_gain(judged: Judged) -> Check:
             f"too little data to tell: {judged.days} days of test show a gain of {seen:.0f} per "
             f"1,000 or more, {asked:.0f} are asked"
         )
-    return Check("gain", ok, f"{doubt}: {told}, where {least:,.0f} are asked")
+    return Check("gain", False, f"{doubt}: {told}, where {least:,.0f} are asked")
 
 
 def _detectable(over: Interval, framing: Framing) -> float:
