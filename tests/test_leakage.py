@@ -9,6 +9,7 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from sklearn.metrics import roc_auc_score
 
+from preflight.audited import seal
 from preflight.framing import Framing
 from preflight.pipelines.feature_engineering.pipeline import create_pipeline as to_parts
 from preflight.pipelines.modeling.pipeline import create_pipeline as to_candidate
@@ -57,7 +58,9 @@ def modeled(examples: Tables, params: dict[str, Any], output: str) -> Any:
     given = {
         "train": examples["train"],
         "validation": examples["validation"],
-        "feature_audit": pd.DataFrame(),
+        "feature_audit": pd.DataFrame(
+            seal(train=examples["train"], validation=examples["validation"])
+        ),
         **params,
     }
     return run_in_memory(to_candidate(), given, output)

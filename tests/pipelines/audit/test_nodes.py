@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from preflight.audited import require_audited
 from preflight.contracts import Audit as AuditContract
 from preflight.contracts import Features
 from preflight.errors import RunError
@@ -73,24 +74,32 @@ def parts(make_parcels: Callable[..., pd.DataFrame]) -> Parts:
     return made[0], made[1], made[2]
 
 
+def target(train: pd.DataFrame, audit: Audit) -> pd.DataFrame:
+    return nodes.target_audit(train, train.head(0), train, audit)
+
+
+def split(parts: Parts, framing: Framing, audit: Audit) -> pd.DataFrame:
+    return nodes.split_audit(*parts, parts[2], framing, audit)
+
+
 def failed(findings: pd.DataFrame) -> list[str]:
     return findings.loc[findings["state"] == "failed", "check"].tolist()
 
 
 def test_clean_examples_pass_and_keep_the_contract(parts: Parts, framing: Framing) -> None:
-    together = nodes.passed(
-        nodes.target_audit(parts[0], settings()), nodes.split_audit(*parts, framing, settings())
-    )
+    together = nodes.passed(target(parts[0], settings()), split(parts, framing, settings()))
     AuditContract.validate(together, lazy=True)
     assert set(together["state"]) == {"passed"}
     assert together["check"].tolist() == [
+        "features of train", "audited train", "features of validation", "audited validation",
         "one feature", "one value", "two features", "sum or difference",
+        "features of test", "audited test",
         "same decision", "same row", "labels in time", "labels known", "parts in order",
     ]  # fmt: skip
 
 
 def planted(train: pd.DataFrame, **columns: Any) -> list[str]:
-    return failed(nodes.target_audit(train.assign(**columns), settings()))
+    return failed(target(train.assign(**columns), settings()))
 
 
 def test_the_label_under_another_name_is_caught(parts: Parts) -> None:
@@ -137,7 +146,7 @@ def test_two_large_numbers_whose_difference_is_the_outcome_are_caught(parts: Par
 
 def test_what_is_allowed_by_name_passes_and_is_listed_with_its_reason(parts: Parts) -> None:
     train = parts[0].assign(one=parts[0]["label"].astype(float))
-    found = nodes.target_audit(train, settings(allowed={"one": "a price that is paid before"}))
+    found = target(train, settings(allowed={"one": "a price that is paid before"}))
     assert failed(found) == []
     allowed = found[found["state"] == "allowed"]
     assert allowed["check"].tolist() == ["allowed: one"]
@@ -146,7 +155,7 @@ def test_what_is_allowed_by_name_passes_and_is_listed_with_its_reason(parts: Par
 
 def test_an_allowance_for_no_feature_is_refused(parts: Parts) -> None:
     with pytest.raises(RunError, match=r"audit.allowed names \['won'\]"):
-        nodes.target_audit(parts[0], settings(allowed={"won": "why"}))
+        target(parts[0], settings(allowed={"won": "why"}))
 
 
 def test_missing_aircraft_are_the_label_and_are_caught(
@@ -160,16 +169,50 @@ def test_missing_aircraft_are_the_label_and_are_caught(
             "label": label.astype("int8"),
             "one": flights["tailnum"].notna().astype("float32"),
             "other": flights["distance"].astype("float32"),
+            "parcel": flights.index,
+            "predict_at": flights["scheduled_departure"],
         }
     )
     monkeypatch.setattr(WithLeak, "names_", ("one", "other"))
-    assert failed(nodes.target_audit(examples, settings())) == ["one value"]
+    assert failed(target(examples, settings())) == ["one value"]
     monkeypatch.setattr(WithLeak, "names_", ("other",))
-    assert failed(nodes.target_audit(examples, settings())) == []
+    assert failed(target(examples, settings())) == []
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_examples_that_are_not_the_features_that_were_replayed_are_caught(
+    parts: Parts, framing: Framing, part: int
+) -> None:
+    features = pd.concat(parts, ignore_index=True)
+    changed = list(parts)
+    changed[part] = parts[part].assign(one=parts[part]["one"] + parts[part]["label"])
+    findings = [
+        *failed(nodes.target_audit(changed[0], changed[1], features, settings(single_auc=1))),
+        *failed(nodes.split_audit(*changed, features, framing, settings())),
+    ]
+    assert findings == [f"features of {['train', 'validation', 'test'][part]}"]
+
+
+def test_what_is_fitted_has_to_be_what_was_audited(parts: Parts) -> None:
+    findings = target(parts[0], settings())
+    require_audited(findings, train=parts[0])
+    for other in (parts[0].iloc[::-1], parts[0].assign(noise=0), parts[0].head(-1)):
+        with pytest.raises(RunError, match="'train' is not the one that the audit has passed"):
+            require_audited(findings, train=other)
+    with pytest.raises(RunError, match="'test' is not the one"):
+        require_audited(findings, test=parts[2])
+
+
+def test_a_value_that_tells_is_named_with_its_rows(parts: Parts) -> None:
+    train = parts[0]
+    some = (train["label"] == 1) & (train["parcel"] % 4 == 0)
+    found = target(train.assign(one=train["one"].abs().mask(some, -1)), settings())
+    (evidence,) = found.loc[found["state"] == "failed", "evidence"]
+    assert evidence.startswith(f"one -1 ({some.sum()} rows, 100.0% with label 1): ")
 
 
 def split_failures(parts: Parts, framing: Framing, **changed: Any) -> list[str]:
-    return failed(nodes.split_audit(*parts, framing, settings(**changed)))
+    return failed(split(parts, framing, settings(**changed)))
 
 
 def test_a_decision_in_two_parts_is_caught(parts: Parts, framing: Framing) -> None:

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import roc_auc_score
 
 from preflight import contracts
+from preflight.audited import seal
 from preflight.bundle import DECIDING, Bundle
 from preflight.errors import RunError
 from preflight.framing import Framing
@@ -22,7 +23,11 @@ pytestmark = pytest.mark.usefixtures("parcels")
 FEATURES = ["signal", "place", "noise"]
 Decided = Callable[..., dict[str, Any]]
 SELECTION = {"best_baseline": "guess"}
-AUDIT = pd.DataFrame()  # is only waited for
+
+
+def sealed(test: pd.DataFrame) -> pd.DataFrame:
+    """An audit that has passed these examples."""
+    return pd.DataFrame(seal(test=test))
 
 
 def judge(
@@ -103,7 +108,7 @@ def models(framing: Framing) -> tuple[Bundle, dict[str, Bundle]]:
 def predictions(
     models: tuple[Bundle, dict[str, Bundle]], examples: pd.DataFrame, framing: Framing
 ) -> pd.DataFrame:
-    return nodes.test_predictions(*models, examples, AUDIT, framing)
+    return nodes.test_predictions(*models, examples, sealed(examples), framing)
 
 
 def test_there_is_one_row_per_example_with_the_columns_of_the_design(
@@ -126,9 +131,11 @@ def test_a_model_made_under_another_framing_is_not_judged(
     dearer = framing.costs.model_copy(update={"fn": framing.costs.fn + 1})
     other = framing.model_copy(update={"costs": dearer})
     with pytest.raises(RunError, match="'candidate' was made under another framing: costs"):
-        nodes.test_predictions(*models, examples, AUDIT, other)
+        nodes.test_predictions(*models, examples, sealed(examples), other)
     reworded = framing.model_copy(update={"objective": "the same, in other words"})
-    assert len(nodes.test_predictions(*models, examples, AUDIT, reworded)) == len(examples)
+    assert len(nodes.test_predictions(*models, examples, sealed(examples), reworded)) == len(
+        examples
+    )
 
 
 def test_each_model_decides_with_its_own_threshold_and_calibration(
@@ -136,7 +143,7 @@ def test_each_model_decides_with_its_own_threshold_and_calibration(
 ) -> None:
     candidate, baselines = models
     candidate |= {"slope": 2.0, "intercept": 0.5, "threshold": 0.4}
-    found = nodes.test_predictions(candidate, baselines, examples, AUDIT, framing)
+    found = nodes.test_predictions(candidate, baselines, examples, sealed(examples), framing)
     odds = 2 * (1.5 * examples["signal"].astype(float) - 1.2) + 0.5
     np.testing.assert_allclose(found["probability"], 1 / (1 + np.exp(-odds)))
     guess = 1 / (1 + np.exp(1 - examples["noise"].astype(float)))
@@ -420,7 +427,7 @@ def test_nothing_changes_what_it_is_given(
     evaluation: Evaluation,
 ) -> None:
     before = examples.copy(deep=True)
-    predictions = nodes.test_predictions(*models, examples, AUDIT, framing)
+    predictions = nodes.test_predictions(*models, examples, sealed(examples), framing)
     as_made = predictions.copy(deep=True)
     nodes.metrics(predictions, framing, evaluation)
     nodes.calibration_curve(predictions, framing, evaluation)

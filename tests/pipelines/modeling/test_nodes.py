@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from preflight.audited import seal
 from preflight.bundle import calibrated, log_odds
 from preflight.contracts import Trials, best_params
 from preflight.contracts import selection as selection_contract
@@ -70,7 +71,9 @@ def test_development_is_train_then_validation_with_all_categories(
     train, validation = development[north].copy(), development[~north].copy()
     for part in (train, validation):
         part["place"] = part["place"].cat.remove_unused_categories()
-    together = nodes.development(train, validation, pd.DataFrame())
+    together = nodes.development(
+        train, validation, pd.DataFrame(seal(train=train, validation=validation))
+    )
     assert together["parcel"].tolist() == [*train["parcel"], *validation["parcel"]]
     assert together.index.tolist() == list(range(700))
     assert together["place"].astype(str).tolist() == [

@@ -4,6 +4,7 @@ Each check gives findings, one row each. A failed one stops the run: nothing is 
 `feature_audit` has passed, and test is not opened before `audit` has.
 """
 
+import logging
 from collections.abc import Sequence
 from itertools import combinations, pairwise
 from typing import Any
@@ -12,22 +13,27 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from preflight.audited import seal
 from preflight.contracts import Features
 from preflight.contracts.table import short
 from preflight.errors import RunError
 from preflight.framing import Framing
-from preflight.pipelines.audit.replay import Difference, Reach, Replay
+from preflight.pipelines.audit.replay import DECISION, Difference, Reach, Replay
 from preflight.pipelines.audit.settings import Audit
 from preflight.pipelines.audit.telling import (
     cells,
-    largest_odds_ratio,
+    odds_ratios,
     roc_auc,
     sums_and_differences,
 )
 from preflight.pipelines.feature_engineering.nodes import LOOK_AHEAD, LOOK_BACK
 from preflight.pipelines.feature_engineering.pipeline import create_pipeline
 
+log = logging.getLogger(__name__)
+
 Finding = dict[str, Any]
+
+MOST = 10  # features that are told one by one
 
 FEATURES = create_pipeline().to_outputs("features")  # what is replayed
 
@@ -74,7 +80,11 @@ def replay_audit(features: pd.DataFrame, audit: Audit, **given: Any) -> pd.DataF
     """
     reach = Reach(LOOK_BACK, LOOK_AHEAD)
     past = Replay(FEATURES, given, features, Features.grain(), reach, audit.seed)
-    return pd.DataFrame([*replayed(past, audit.moments), *_assumptions(past)])
+    assumed = ", ".join(past.assumptions()) or "nothing"
+    findings = replayed(past, audit.moments)
+    if findings[0]["state"] == "passed":
+        log.info("  audit: %d moments replayed, no leak; on trust: %s", audit.moments, assumed)
+    return pd.DataFrame([*findings, *_assumptions(past)])
 
 
 def replayed(past: Replay, moments: int) -> list[Finding]:
@@ -83,16 +93,25 @@ def replayed(past: Replay, moments: int) -> list[Finding]:
     found: dict[str, Difference] = {}
     for moment in chosen:
         found = past.differences(moment, *past.changes().values()) | found
+    if DECISION in found:  # then every feature differs with it
+        found = {DECISION: found[DECISION]}
     if found:
-        causes = {moment: past.causes(moment) for moment in {one.moment for one in found.values()}}
-        return [_difference(one, *causes[one.moment]) for one in found.values()]
-    decisions = sum(len(past.due(past.features, moment)) for moment in chosen)
+        log.info("  audit: %d features differ from the run's, looking for the cause", len(found))
+        told = dict(list(found.items())[:MOST])
+        causes = {moment: past.causes(moment) for moment in {one.moment for one in told.values()}}
+        rest = [f"{name}: differs as well" for name in found if name not in told]
+        return [_difference(one, *causes[one.moment]) for one in told.values()] + [
+            _finding("replay", ", ".join(rest), state="failed") for _ in rest[:1]
+        ]
+    due = [past.due(past.features, moment)["predict_at"] for moment in chosen]
+    exactly = sum(int((at == moment).sum()) for at, moment in zip(due, chosen, strict=True))
     return [
         _finding(
             "replay",
-            f"the features of {decisions:,} decisions, due by {len(chosen)} moments from "
-            f"{chosen[0]:%d %B %Y} to {chosen[-1]:%d %B %Y}, were built again from what was known "
-            "then, and are what the run made of them",
+            f"at {len(chosen)} moments from {chosen[0]:%d %B %Y} to {chosen[-1]:%d %B %Y} the "
+            f"features of {exactly:,} decisions due then, and of {sum(map(len, due)) - exactly:,} "
+            "due in the day before, were built again from what was known at the moment, and are "
+            "what the run made of them",
             measured=0,
             limit=0,
         )
@@ -108,7 +127,7 @@ def _difference(
     faults = [FAULT[check].format(columns=known_columns) for check in failed]
     return _finding(
         f"{' and '.join(failed) or 'replay'}: {one.feature}",
-        f"{'; '.join(faults)}\n      {one.decisions:,} decisions differ at "
+        f"{'; '.join(faults)}\n      decisions that differ: {one.decisions:,} at "
         f"{one.moment:%Y-%m-%d %H:%M} UTC, the first ({one.example}): {short(one.replayed)} as it "
         f"stood then, {short(one.in_the_run)} in the run",
         one.decisions,
@@ -128,11 +147,14 @@ def _assumptions(past: Replay) -> list[Finding]:
     ]
 
 
-def target_audit(train: pd.DataFrame, audit: Audit) -> pd.DataFrame:
+def target_audit(
+    train: pd.DataFrame, validation: pd.DataFrame, features: pd.DataFrame, audit: Audit
+) -> pd.DataFrame:
     """Return whether a feature, a value of one, or a pair of features gives the label away.
 
-    Grain: one row per finding. A feature that may tell so much is named, with the reason, in
-    `audit.allowed`, and left out of the other checks.
+    And whether the examples are the features that were replayed. Grain: one row per finding.
+    A feature that may tell so much is named, with the reason, in `audit.allowed`, and left out of
+    the other checks.
 
     Raises:
         RunError: a feature is allowed that does not exist.
@@ -150,18 +172,39 @@ def target_audit(train: pd.DataFrame, audit: Audit) -> pd.DataFrame:
         for one, other in combinations(names, 2)
     }
     alone = {name: roc_auc(cell, label) for name, cell in values.items()}
-    odds = {name: largest_odds_ratio(cell, label) for name, cell in values.items()}
+    odds = {
+        told: ratio
+        for name, cell in values.items()
+        for told, ratio in [_surest(train[name], cell, label)]
+    }
     sums = sums_and_differences(sample[names].select_dtypes("number"), known)
-    auc, times = "ROC AUC on train", "times the odds of the label where it has one of its values"
+    auc, times = "ROC AUC on train", "times the odds of the label"
     return pd.DataFrame(
         [
             *(_finding(f"allowed: {n}", why, state="allowed") for n, why in audit.allowed.items()),
+            *_audited({"train": train, "validation": validation}, features),
             *_most("one feature", alone, audit.single_auc, auc),
             *_most("one value", odds, audit.odds_ratio, times),
             *_most("two features", pairs, audit.pair_auc, auc),
             *_most("sum or difference", sums, audit.pair_auc, auc),
         ]
     )
+
+
+def _surest(values: pd.Series, cell: Any, label: Any) -> tuple[str, float]:
+    """Return the cell that changes the odds of the label most, in words, and by how much."""
+    ratios = odds_ratios(cell, label)
+    here = cell == ratios.argmax()
+    inside = values[here].dropna()
+    if inside.empty:
+        what = "missing"
+    elif pd.api.types.is_numeric_dtype(values):
+        low, high = short(inside.min()), short(inside.max())
+        what = low if low == high else f"{low} to {high}"
+    else:
+        what = str(inside.mode()[0])
+    told = f"{values.name} {what} ({here.sum():,} rows, {label[here].mean():.1%} with label 1)"
+    return told, float(ratios.max())
 
 
 def _most(check: str, found: dict[str, float], limit: float, what: str) -> list[Finding]:
@@ -179,6 +222,7 @@ def split_audit(
     train: pd.DataFrame,
     validation: pd.DataFrame,
     test: pd.DataFrame,
+    features: pd.DataFrame,
     framing: Framing,
     audit: Audit,
 ) -> pd.DataFrame:
@@ -203,6 +247,7 @@ def split_audit(
     groups = {group: _shared(parts, [group]) for group in framing.split.groups}
     return pd.DataFrame(
         [
+            *_audited({"test": test}, features),
             _finding("same decision", f"{ids:,} decisions are in two parts", ids, 0),
             _finding(
                 "same row",
@@ -234,6 +279,21 @@ def split_audit(
             ),
         ]
     )
+
+
+def _audited(parts: dict[str, pd.DataFrame], features: pd.DataFrame) -> list[Finding]:
+    """Return whether the parts' rows are those of the features, and which bytes were audited."""
+    columns = [*Features.grain(), "predict_at", *Features.names()]
+    known = pd.util.hash_pandas_object(features[columns], index=False).to_numpy()
+    findings = []
+    for name, part in parts.items():
+        rows = pd.util.hash_pandas_object(part[columns], index=False).to_numpy()
+        other = int((~np.isin(rows, known)).sum())
+        said = f"{other:,} rows of {name} are not as in 'features', which were replayed"
+        findings.append(_finding(f"features of {name}", said, other, 0))
+        (sealed,) = seal(**{name: part})
+        findings.append(_finding(sealed["check"], sealed["evidence"]))
+    return findings
 
 
 def _shared(parts: Sequence[pd.DataFrame], columns: list[str]) -> int:

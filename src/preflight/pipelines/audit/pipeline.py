@@ -17,7 +17,10 @@ def create_pipeline() -> Pipeline:
                 name="replay_audit",
             ),
             Node(
-                nodes.target_audit, ["train", "params:audit"], "target_audit", name="target_audit"
+                nodes.target_audit,
+                ["train", "validation", "features", "params:audit"],
+                "target_audit",
+                name="target_audit",
             ),
             Node(
                 nodes.passed,
@@ -27,7 +30,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.split_audit,
-                ["train", "validation", "test", "params:framing", "params:audit"],
+                ["train", "validation", "test", "features", "params:framing", "params:audit"],
                 "split_audit",
                 name="split_audit",
             ),

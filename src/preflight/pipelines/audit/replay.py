@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +19,7 @@ from preflight.point_in_time import Contract, as_of, between, run_in_memory
 Change = Callable[[pd.DataFrame, Contract, pd.Timestamp], pd.DataFrame]
 
 RECENT = pd.Timedelta(days=1)  # decisions due this long before a moment are compared as well
-ROUNDING = 1e-6  # relative: sums of fractions may differ in their last bits
+ROUNDING = 1e-6  # of a feature's spread: sums of fractions may differ in their last bits
 DECISION = "the decision itself"  # named where one is there in the run only, or in the replay only
 
 
@@ -94,9 +96,9 @@ class Replay:
             features = run_in_memory(self.pipeline, given, "features")
         except Exception as error:  # whatever a feature function may raise
             raise RunError(
-                f"The features can't be built from the tables as they stood on {moment}: "
-                f"{type(error).__name__}: {error}. When the model is used they have to be: let the "
-                "function take missing values and tables without rows."
+                f"The features can't be built from the tables as they stood on {moment}, in "
+                f"{_where(error)}: {type(error).__name__}: {error}. When the model is used they "
+                "have to be: let the function take missing values and tables without rows."
             ) from error
         rebuilt = self.due(features, moment)
         run, then = self.due(self.features, moment).align(rebuilt, axis=0)
@@ -192,5 +194,12 @@ def _same(run: pd.Series, then: pd.Series) -> pd.Series:
     """Return where two columns are the same, missing values alike."""
     same = (run.isna() & then.isna()) | (run == then).fillna(False)
     if pd.api.types.is_float_dtype(run) and pd.api.types.is_float_dtype(then):
-        same |= (run - then).abs() <= ROUNDING * np.minimum(run.abs(), then.abs())
+        spread = run.where(np.isfinite(run)).std()
+        same |= (run - then).abs() <= ROUNDING * (spread if spread > 0 else 0)
     return same.astype(bool)
+
+
+def _where(error: BaseException) -> str:
+    """Return the project's own function in which an error was raised, and its line."""
+    own = [f for f in extract_tb(error.__traceback__) if "site-packages" not in f.filename]
+    return f"{own[-1].name}, line {own[-1].lineno} of {Path(own[-1].filename).name}"

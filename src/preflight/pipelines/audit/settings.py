@@ -1,5 +1,7 @@
 """The parameters of the audit, typed."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from preflight.framing import Strict
@@ -15,4 +17,6 @@ class Audit(Strict):
     pair_auc: float = Field(gt=0.5, le=1)
     odds_ratio: float = Field(gt=1)
     pair_rows: int = Field(gt=0)
-    allowed: dict[str, str] = Field(description="feature: why it may tell more than single_auc")
+    allowed: dict[str, Annotated[str, Field(min_length=1)]] = Field(
+        description="feature: why it may tell more than single_auc"
+    )

@@ -46,19 +46,21 @@ def roc_auc(cell: Ints, label: npt.NDArray[np.int8]) -> float:
     return float(pairs / (good.sum() * bad.sum()))
 
 
-def largest_odds_ratio(cell: Ints, label: npt.NDArray[np.int8]) -> float:
-    """Return how many times the odds of the label differ most between a cell and all rows.
+def odds_ratios(cell: Ints, label: npt.NDArray[np.int8]) -> npt.NDArray[np.float64]:
+    """Return how many times each cell's odds of the label are those of all rows, or the inverse.
 
-    Each cell's rate is the bound of its Wilson interval that is nearer to the overall rate, so few
-    rows prove little; 1 where no cell differs for certain.
+    Shape (largest cell + 1,). A cell's rate is the bound of its Wilson interval that is nearer to
+    the overall rate, so few rows prove little; 1 where it doesn't differ for certain, 0 where
+    there are no rows.
     """
-    rows, bad = _per_cell(cell, label)
-    rate, overall = bad / rows, bad.sum() / rows.sum()
+    rows = np.bincount(cell)
+    bad = np.bincount(cell, weights=label)
+    rate, overall = bad / np.maximum(rows, 1), bad.sum() / rows.sum()
     centre = (bad + SURE**2 / 2) / (rows + SURE**2)
     width = SURE / (rows + SURE**2) * np.sqrt(rows * rate * (1 - rate) + SURE**2 / 4)
     bound = np.clip(overall, centre - width, centre + width)
     ratio = bound / (1 - bound) / (overall / (1 - overall))
-    return float(np.maximum(ratio, 1 / ratio).max())
+    return np.where(rows > 0, np.maximum(ratio, 1 / ratio), 0.0)
 
 
 def sums_and_differences(numbers: pd.DataFrame, label: npt.NDArray[np.int8]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from preflight.audited import require_audited
 from preflight.bundle import DECIDING, Bundle, act, probability
 from preflight.contracts import Features
 from preflight.errors import RunError
@@ -36,14 +37,14 @@ def test_predictions(
 ) -> pd.DataFrame:
     """Return what the candidate and each baseline say of each test example, and decide.
 
-    The audit is only waited for: test is not opened before it has passed.
-
     Grain: one row per test example. Columns: the key, `predict_at`, `label`, `probability`, `act`,
     and `probability_<name>` and `act_<name>` for each baseline.
 
     Raises:
-        RunError: a model was made under another framing than the one that it would be judged by.
+        RunError: a model was made under another framing than the one that it would be judged by,
+            or test is not the one that the audit has passed.
     """
+    require_audited(audit, test=test)
     now = framing.model_dump(mode="json", include=set(DECIDING))
     for name, bundle in {"candidate": candidate, **baselines}.items():
         then = bundle["provenance"]["framing"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from preflight.audited import require_audited
 from preflight.bundle import DECIDING, Bundle, Floats, calibrated, log_odds, uncalibrated
 from preflight.contracts import Features
 from preflight.errors import RunError
@@ -40,8 +41,10 @@ def development(
 ) -> pd.DataFrame:
     """Return train and validation as one table, in the order of prediction.
 
-    The audit is only waited for: nothing is fitted on features that have not passed it.
+    Raises:
+        RunError: they are not those that the audit has passed.
     """
+    require_audited(feature_audit, train=train, validation=validation)
     categories = train.select_dtypes("category").columns
     together = pd.concat([train, validation], ignore_index=True)
     # Parts that know different categories would give text.
