@@ -266,6 +266,21 @@ def test_a_feature_that_knows_the_future_stops_the_run_before_anything_is_fitted
     assert written.isdisjoint({"feature_audit", "best_params", "candidate", "verdict", "report"})
 
 
+@pytest.mark.xdist_group("finished")
+def test_features_that_failed_their_audit_are_not_fitted_by_a_later_run(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    where = shutil.copytree(finished[0], tmp_path / "copy")
+    edit(where, 'minutes(weather["published_at"])', 'minutes(weather["hour_start"])')
+    first = "feature_engineering,audit"
+    assert kedro(where, "run", "--config", "params.json", "--pipelines", first).returncode == 1
+    later = "modeling,evaluation,reporting"
+    done = kedro(where, "run", "--config", "params.json", "--pipelines", later)
+    assert done.returncode == 1
+    assert "'train' is not the one that the audit has passed" in done.stderr
+    assert len(saved(where)["candidate.skops"]) == 1
+
+
 def test_a_run_in_which_a_model_could_learn_from_test_does_not_begin(project: Project) -> None:
     where = project()
     pipeline = where / "src/preflight/pipelines/modeling/pipeline.py"

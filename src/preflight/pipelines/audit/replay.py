@@ -78,11 +78,11 @@ class Replay:
         return [random.choice(part) for part in np.array_split(due, min(number, len(due)))]
 
     def changes(self) -> dict[str, Change]:
-        """Return what a replay does to each table, by the name of what it finds."""
+        """Return what a replay does to each table, by what it finds; cuts come first."""
         return {
-            "known_at": as_of,
             "look_back": lambda t, c, m: between(t, c, start=m - RECENT - self.reach.back),
             "look_ahead": lambda t, c, m: between(t, c, end=m + self.reach.ahead),
+            "known_at": as_of,
             "row_order": lambda t, _, __: t.sample(frac=1, random_state=self.seed),
         }
 
@@ -102,14 +102,15 @@ class Replay:
             ) from error
         rebuilt = self.due(features, moment)
         run, then = self.due(self.features, moment).align(rebuilt, axis=0)
+        decisions = run.index
+        run, then = run.reset_index(drop=True), then.reset_index(drop=True)  # faster to compare
         found = {}
         for name in map(str, run):
             differs = ~_same(run[name], then[name])
             if differs.any():
                 a, b = run[name][differs], then[name][differs]
-                found[name] = Difference(
-                    name, moment, len(a), self._decision(a.index[0]), a.iloc[0], b.iloc[0]
-                )
+                example = self._decision(decisions[a.index[0]])
+                found[name] = Difference(name, moment, len(a), example, a.iloc[0], b.iloc[0])
         return found
 
     def due(self, features: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
