@@ -34,6 +34,7 @@ SCRIPTS = {
     "contracts": (SMALL, ["contracts, % of the run", "The dearest contracts"]),
     "kedro_overhead": (SMALL, ["kedro run | plain script", "What Kedro loads"]),
     "run": (SMALL, ["kedro run without search", "peak memory"]),
+    "gate": (["--worlds", "3"], ["The gain condition in 3 worlds", "the baseline in disguise"]),
 }
 
 

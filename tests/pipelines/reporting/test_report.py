@@ -222,3 +222,18 @@ def test_the_audit_is_told_with_what_is_taken_on_trust(results: dict[str, Any]) 
     assert trusted.split() == ["assumption:", "parcels.weight", ":", "as", "stated"]
     results["audit"] = results["audit"].query("state == 'passed'")
     assert "Taken on trust" not in read(results)
+
+
+def test_the_verdict_is_told_with_its_conditions_limits_and_what_is_watched(
+    results: dict[str, Any],
+) -> None:
+    limit = {"name": "rows_per_second", "limit": 10_000.0, "measured": 281_911.3, "ok": True}
+    results["verdict"]["limits"] = [limit]
+    text = read(results)
+    assert "Over 6 months, after upkeep, that is 732 (156 to 1,398) euros" in text.replace(
+        "\xa0", " "
+    )
+    assert "This test set has judged 2 candidates so far." in text
+    assert "missed: 300 before, 100 wanted, 88.8 in the test" in " ".join(text.split())
+    assert "clearly better" in text.split("Condition by condition")[1]
+    assert "281,911" in text

@@ -99,7 +99,7 @@ def net_gain(judged: Judged) -> Check:
         return Check("gain", False, f"{few}: {told}")
     if framing.net(low) >= least and low > 0:
         return Check("gain", True, told)
-    asked, seen = framing.least_per_1000, _detectable(over, framing)
+    asked, seen = framing.least_per_1000, detectable(over, framing)
     doubt = "not enough"
     if seen > asked and high > asked:
         doubt = (
@@ -109,7 +109,7 @@ def net_gain(judged: Judged) -> Check:
     return Check("gain", False, f"{doubt}: {told}, where {least:,.0f} are asked")
 
 
-def _detectable(over: Interval, framing: Framing) -> float:
+def detectable(over: Interval, framing: Framing) -> float:
     """Return the gain per 1,000 that a test of this size shows with the framing's power."""
     width = (over["high"] or 0.0) - (over["low"] or 0.0)
     certain = norm.ppf((1 + framing.confidence) / 2)

@@ -148,6 +148,7 @@ def _template() -> Any:
     )
     environment.filters |= {
         "number": panels.number,
+        "figure": panels.figure,
         "words": panels.words,
         "span": sentences.span,
     }

@@ -81,6 +81,11 @@ def number(value: float | None, decimals: int) -> str:
     return f"{rounded:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
+def figure(value: float) -> str:
+    """Return a number of any size with three digits or all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def words(name: str) -> str:
     """Return a name as it is written in a sentence."""
     return name.replace("_", " ")
