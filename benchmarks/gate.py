@@ -76,6 +76,22 @@ def shipped(worlds: int, framing: Framing, gain: float, seed: int) -> float:
     return 100 * sum(gate.net_gain(one).ok for one in judged) / worlds
 
 
+def shown(framing: Framing, least: float) -> float:
+    """Return the gain over the least that such a test shows with the framing's power.
+
+    Its intervals are wider the larger the gain is: the second round takes those of the first.
+    """
+    seen = 0.0
+    for _ in range(2):
+        rng = np.random.default_rng(0)
+        found = [
+            gate.Judged(world(rng, framing, least + seen), "other", framing, REPLICATES, seed=0)
+            for _ in range(20)
+        ]
+        seen = float(np.mean([gate.detectable(one.over(framing.costs), framing) for one in found]))
+    return seen
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worlds", type=int, default=1000)
@@ -83,8 +99,7 @@ def main(argv: list[str] | None = None) -> None:
     free = shipped_framing(upkeep_per_month=0, least_net_saving=0)
     framing = shipped_framing()
     least = framing.least_per_1000
-    sample = gate.Judged(world(np.random.default_rng(0), framing, least), "other", framing, 1000, 0)
-    seen = gate.detectable(sample.over(framing.costs), framing)
+    seen = shown(framing, least)
     rows = [
         ("the baseline in disguise, no upkeep", 0.0, shipped(worlds, free, 0.0, 1), "at most 5"),
         ("the baseline in disguise", 0.0, shipped(worlds, framing, 0.0, 2), "at most 5"),

@@ -186,6 +186,10 @@ class ProgressHooks:
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
         """Say the decision, where the report is and what to do next."""
+        if "audit" in pipeline.all_outputs() and "report" not in pipeline.all_outputs():
+            audit = catalog.load("audit")
+            told = ", ".join(audit.loc[audit["state"] != "passed", "check"]) or "nothing"
+            log.info("\nThe audit has passed. Taken on trust: %s.", told)
         if "verdict" in pipeline.all_outputs():
             verdict = catalog.load("verdict")
             log.info("\n%s: %s.", verdict["decision"].upper(), "; ".join(verdict["reasons"]))

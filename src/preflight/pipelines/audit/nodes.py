@@ -80,11 +80,7 @@ def replay_audit(features: pd.DataFrame, audit: Audit, **given: Any) -> pd.DataF
     """
     reach = Reach(LOOK_BACK, LOOK_AHEAD)
     past = Replay(FEATURES, given, features, Features.grain(), reach, audit.seed)
-    assumed = ", ".join(past.assumptions()) or "nothing"
-    findings = replayed(past, audit.moments)
-    if findings[0]["state"] == "passed":
-        log.info("  audit: %d moments replayed, no leak; on trust: %s", audit.moments, assumed)
-    return pd.DataFrame([*findings, *_assumptions(past)])
+    return pd.DataFrame([*replayed(past, audit.moments), *_assumptions(past)])
 
 
 def replayed(past: Replay, moments: int) -> list[Finding]:
