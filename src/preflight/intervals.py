@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from preflight.framing import Costs
+from preflight.framing import Costs, Split
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -40,6 +40,12 @@ def day_numbers(day: pd.Series) -> tuple[Ints, int]:
     """Return each row's day as a number from 0, shape (n,), and the number of days."""
     number, distinct = pd.factorize(day, sort=True)
     return number.astype(np.int64), len(distinct)
+
+
+def drawn_days(moments: pd.Series, split: Split, replicates: int, seed: int) -> tuple[Ints, Floats]:
+    """Return each row's day as a number, and how often each replicate draws each day."""
+    day, days = day_numbers(split.day(moments))
+    return day, day_weights(days, replicates, seed)
 
 
 def interval(replicates: Floats, confidence: float) -> Interval:

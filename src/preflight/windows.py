@@ -132,7 +132,7 @@ class Window:
         # In the order of the events the searches hit the processor's cache: nine times as fast.
         self._order = _order(key, time)
         self._question = ((key << _TIME_BITS) + time)[self._order]
-        self._key, self._first = key, int(time.min(initial=0))
+        self._floor = (key[self._order] << _TIME_BITS) + _EARLIEST  # not into the key before
         self._log = log
         self._upto = np.searchsorted(log.stamp, self._question, side="right")
         self._since: dict[int | None, Ints] = {}
@@ -144,12 +144,9 @@ class Window:
 
     def _start(self, window: int | None) -> Ints:
         if window not in self._since:
-            if window is not None and self._first - window >= _EARLIEST:
-                since = self._question - window
-            else:  # it must not reach into the key before
-                since = (self._key[self._order] << _TIME_BITS) + _EARLIEST
-                if window is not None:
-                    since = np.maximum(since, self._question - window)
+            since = self._floor
+            if window is not None:
+                since = np.maximum(since, self._question - window)
             self._since[window] = np.searchsorted(self._log.stamp, since, side="right")
         return self._since[window]
 

@@ -95,10 +95,10 @@ def replayed(past: Replay, moments: int) -> list[Finding]:
         log.info("  audit: %d features differ from the run's, looking for the cause", len(found))
         told = dict(list(found.items())[:MOST])
         causes = {moment: past.causes(moment) for moment in {one.moment for one in told.values()}}
-        rest = [f"{name}: differs as well" for name in found if name not in told]
-        return [_difference(one, *causes[one.moment]) for one in told.values()] + [
-            _finding("replay", ", ".join(rest), state="failed") for _ in rest[:1]
-        ]
+        findings = [_difference(one, *causes[one.moment]) for one in told.values()]
+        if rest := [f"{name}: differs as well" for name in found if name not in told]:
+            findings.append(_finding("replay", ", ".join(rest), state="failed"))
+        return findings
     due = [past.due(past.features, moment)["predict_at"] for moment in chosen]
     exactly = sum(int((at == moment).sum()) for at, moment in zip(due, chosen, strict=True))
     return [
@@ -168,11 +168,7 @@ def target_audit(
         for one, other in combinations(names, 2)
     }
     alone = {name: roc_auc(cell, label) for name, cell in values.items()}
-    odds = {
-        told: ratio
-        for name, cell in values.items()
-        for told, ratio in [_surest(train[name], cell, label)]
-    }
+    odds = dict(_surest(train[name], cell, label) for name, cell in values.items())
     sums = sums_and_differences(sample[names].select_dtypes("number"), known)
     auc, times = "ROC AUC on train", "times the odds of the label"
     return pd.DataFrame(

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from preflight.framing import Costs, Framing
-from preflight.intervals import Interval, day_numbers, day_weights, interval, mean_over
+from preflight.intervals import Interval, drawn_days, interval, mean_over
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -50,8 +50,10 @@ class Judged:
     ) -> None:
         self.predictions, self.baseline, self.framing = predictions, baseline, framing
         self.label = predictions["label"].to_numpy()
-        self.day, self.days = day_numbers(framing.split.day(predictions["predict_at"]))
-        self.weights = day_weights(self.days, replicates, seed)
+        self.day, self.weights = drawn_days(
+            predictions["predict_at"], framing.split, replicates, seed
+        )
+        self.days = self.weights.shape[1]
 
     def over(
         self, costs: Costs, rows: npt.NDArray[Any] | None = None, confidence: float | None = None
@@ -127,6 +129,13 @@ def same_at_other_costs(judged: Judged) -> Check:
     return Check("costs", True, f"it covers its upkeep with {said} as well")
 
 
+def _groups(columns: pd.DataFrame) -> Iterator[tuple[str, npt.NDArray[np.intp]]]:
+    """Yield each value of each column by name, with the positions of its rows."""
+    for by in map(str, columns):
+        for value, rows in columns.groupby(by, observed=True, dropna=False).indices.items():
+            yield f"{by} {value}", np.asarray(rows)
+
+
 def slices_hold(judged: Judged, slices: pd.DataFrame) -> Check:
     """Is no slice worse than allowed, with confidence over all of them (Bonferroni)?
 
@@ -134,12 +143,7 @@ def slices_hold(judged: Judged, slices: pd.DataFrame) -> Check:
     """
     framing = judged.framing
     allowed = framing.guardrails.slice_loss
-    groups = [
-        (f"{by} {value}", np.asarray(rows))
-        for by in map(str, slices)
-        for value, rows in slices.groupby(by, observed=True, dropna=False).indices.items()
-        if len(rows) >= FEWEST_ROWS
-    ]
+    groups = [(name, rows) for name, rows in _groups(slices) if len(rows) >= FEWEST_ROWS]
     confidence = 1 - (1 - framing.confidence) / max(1, len(groups))
     found = {name: judged.over(framing.costs, rows, confidence) for name, rows in groups}
     worse = {n: f for n, f in found.items() if f["high"] is not None and f["high"] < -allowed}
@@ -152,17 +156,16 @@ def slices_hold(judged: Judged, slices: pd.DataFrame) -> Check:
 def groups_are_served_alike(judged: Judged, groups: pd.DataFrame) -> Check:
     """Does each protected group get its share of label 1 acted on, within the allowed gap?"""
     framing, unequal = judged.framing, []
-    for by in map(str, groups):
-        for value, rows in groups.groupby(by, observed=True, dropna=False).indices.items():
-            here = np.zeros(len(groups), dtype=bool)
-            here[rows] = True
-            if (judged.label[here] == 1).sum() < FEWEST_ROWS:
-                continue
-            gap = interval(judged.share(here) - judged.share(~here), framing.confidence)
-            low, high = gap["low"], gap["high"]
-            allowed = framing.guardrails.protected_gap
-            if low is not None and high is not None and (low > allowed or high < -allowed):
-                unequal.append(f"{by} {value} ({gap['mean']:+.0%})")
+    allowed = framing.guardrails.protected_gap
+    for name, rows in _groups(groups):
+        here = np.zeros(len(groups), dtype=bool)
+        here[rows] = True
+        if (judged.label[here] == 1).sum() < FEWEST_ROWS:
+            continue
+        gap = interval(judged.share(here) - judged.share(~here), framing.confidence)
+        low, high = gap["low"], gap["high"]
+        if low is not None and high is not None and (low > allowed or high < -allowed):
+            unequal.append(f"{name} ({gap['mean']:+.0%})")
     if unequal:
         return Check("groups", False, f"served unlike the others: {', '.join(unequal)}")
     return Check("groups", True, "protected groups are served alike")
@@ -202,8 +205,3 @@ def contracts_on(enabled: bool) -> Check:
     """Were the contracts enforced?"""
     said = "contracts were on" if enabled else "contracts were off (KEDRO_DATASET_VALIDATION)"
     return Check("contracts", enabled, said)
-
-
-def failed(checks: list[Check]) -> Iterator[str]:
-    """Yield what is said of each check that failed."""
-    yield from (check.says for check in checks if not check.ok)

@@ -1,22 +1,21 @@
 """The only place where the test set is opened: predictions, figures with intervals, the verdict."""
 
-import os
 import time
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from kedro.io import DataCatalog
 
-from preflight.audited import require_audited
+from preflight.audited import fingerprint, require_audited
 from preflight.bundle import DECIDING, Bundle, act, probability
 from preflight.contracts import Features
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import (
     Interval,
-    day_numbers,
-    day_weights,
+    drawn_days,
     figures,
     interval,
     mean_over,
@@ -24,8 +23,6 @@ from preflight.intervals import (
 )
 from preflight.pipelines.evaluation import gate
 from preflight.pipelines.evaluation.settings import Evaluation
-
-OFF = ("0", "false", "off")  # values of KEDRO_DATASET_VALIDATION that switch contracts off
 
 
 def test_predictions(
@@ -90,8 +87,9 @@ def _models(test_predictions: pd.DataFrame) -> dict[str, str]:
 
 def _days(predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation) -> tuple[Any, Any]:
     """Return each row's day as a number, and how often each replicate draws each day."""
-    day, days = day_numbers(framing.split.day(predictions["predict_at"]))
-    return day, day_weights(days, evaluation.replicates, evaluation.seed)
+    return drawn_days(
+        predictions["predict_at"], framing.split, evaluation.replicates, evaluation.seed
+    )
 
 
 def calibration_curve(
@@ -272,7 +270,7 @@ def verdict(
         gate.calibrated(calibration_curve, framing),
         gate.within_limits(limits),
         gate.seldom_opened(opened["candidates"], framing),
-        gate.contracts_on(os.environ.get("KEDRO_DATASET_VALIDATION", "1").lower() not in OFF),
+        gate.contracts_on(DataCatalog()._is_validation_enabled()),
     ]
     label, act = (test_predictions[name].to_numpy() for name in ("label", "act"))
     over = judged.over(framing.costs)
@@ -316,13 +314,9 @@ def _openings(
     """
     framed = framing.model_dump_json(include={"prediction", "split"})
     this = {
-        "id": f"{_short_hash(framed.encode())}-{len(test_predictions)}",
-        "candidate": _short_hash(test_predictions["probability"].to_numpy().tobytes()),
+        "id": f"{sha256(framed.encode()).hexdigest()[:12]}-{len(test_predictions)}",
+        "candidate": fingerprint(test_predictions[["probability"]]),
     }
     same = [one["test_set"] for one in earlier if one.get("test_set", {}).get("id") == this["id"]]
     judged = {one["candidate"] for one in same} | {this["candidate"]}
     return {**this, "opened": len(same) + 1, "candidates": len(judged)}
-
-
-def _short_hash(content: bytes) -> str:
-    return sha256(content).hexdigest()[:12]

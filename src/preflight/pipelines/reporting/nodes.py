@@ -74,6 +74,7 @@ def report(
     by_slice = panels.slice_panels(slices, framing)
     features = panels.importance_panel(importance, framing)
     places = value.places
+    measured = audit[audit["limit"].notna()]
     says = {
         "headline": sentences.headline(verdict, framing),
         "value": sentences.value_says(metrics, verdict["value"]["over_baseline"], places),
@@ -82,7 +83,7 @@ def report(
         "calibration": sentences.calibration_says(calibration_curve, framing),
         "slices": sentences.slices_says(by_slice),
         "importance": sentences.importance_says(importance, features),
-        "audit": sentences.audit_says(audit),
+        "audit": sentences.audit_says(measured),
     }
     page: str = _template().render(
         says=says,
@@ -103,7 +104,8 @@ def report(
         blue=BLUE,
         split=_local_days(split_summary, framing),
         cleaning=cleaning.to_dict("records"),
-        audit=audit.to_dict("records"),
+        audit=measured.to_dict("records"),
+        trusted=audit[audit["state"] != "passed"].to_dict("records"),
         importance=importance.to_dict("records"),
         trials=_best_first(trials),
     )
