@@ -30,10 +30,10 @@ def preflight_history(flights: pd.DataFrame) -> pd.DataFrame:
 
     from benchmarks import PROJECT
     from preflight.framing import Framing
-    from preflight.pipelines.feature_engineering.nodes import history_features
+    from preflight.pipelines.feature_engineering.pipeline import group
 
     framing = yaml.safe_load((PROJECT / "conf/base/parameters/framing.yml").read_text())
-    return history_features(flights, Framing(**framing["framing"]))
+    return group("history_features")(flights, Framing(**framing["framing"]))
 
 
 ENGINES: dict[str, Callable[[Any], Any]] = {
@@ -61,7 +61,8 @@ def write_copies(source: Path, path: Path, copies: int) -> None:
         flights.assign(**{m: flights[m] + pd.Timedelta(days=364 * i) for m in moments})
         for i in range(copies)
     ]
-    pd.concat(shifted, ignore_index=True).to_parquet(path)
+    in_order = pd.concat(shifted).sort_values("scheduled_departure", kind="stable")
+    in_order.reset_index(drop=True).to_parquet(path)
 
 
 def measure(engine: str, path: Path) -> tuple[float, float, float, npt.NDArray[np.float32]]:

@@ -12,7 +12,7 @@ from pandera.typing import Series
 
 from preflight.contracts import Flights, Weather
 from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
-from preflight.point_in_time import as_of, between, run_in_memory
+from preflight.point_in_time import as_of, between, run_in_memory, year_by_year
 
 START = pd.Timestamp("2020-01-01", tz="UTC")
 HOURS = st.integers(0, 48)
@@ -186,3 +186,35 @@ def test_a_pipeline_is_run_on_what_is_given_and_nothing_is_written() -> None:
     assert found["a"].tolist() == [3, 6]
     assert found.index.tolist() == [0, 1]
     assert table.index.tolist() == [7, 3]
+
+
+def visits_in_three_days(table: pd.DataFrame) -> pd.DataFrame:
+    """How many visits were booked in the three days up to a row's, by comparing all with all."""
+    at = table["booked_at"].dt.tz_convert(None).to_numpy()
+    near = (at[None, :] <= at[:, None]) & (at[None, :] > at[:, None] - np.timedelta64(3, "D"))
+    return pd.DataFrame({"visits": near.sum(axis=1)})
+
+
+@pytest.mark.parametrize("rows", [0, 1, 400])
+def test_year_by_year_gives_the_values_and_the_index_of_the_whole(rows: int) -> None:
+    days = np.sort(np.random.default_rng(3).integers(0, 5 * 366, rows))
+    table = pd.DataFrame({"booked_at": START + pd.to_timedelta(days, unit="D")})
+    table.index = table.index[::-1]  # any index
+    lengths = []
+
+    def build(part: pd.DataFrame) -> pd.DataFrame:
+        lengths.append(len(part))
+        return visits_in_three_days(part).set_axis(part.index)
+
+    by_years = year_by_year(build, Visits, pd.Timedelta(days=3), pd.Timedelta(0))
+    pd.testing.assert_frame_equal(
+        by_years(table), visits_in_three_days(table).set_axis(table.index)
+    )
+    assert max(lengths) <= max(1, rows / 3)  # at no time was it the whole
+
+
+def test_rows_out_of_order_are_built_at_once_and_right() -> None:
+    days = np.random.default_rng(4).integers(0, 5 * 366, 300)
+    table = pd.DataFrame({"booked_at": START + pd.to_timedelta(days, unit="D")})
+    build = year_by_year(visits_in_three_days, Visits, pd.Timedelta(days=3), pd.Timedelta(0))
+    pd.testing.assert_frame_equal(build(table), visits_in_three_days(table))

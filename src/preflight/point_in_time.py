@@ -1,8 +1,10 @@
-"""Tables as they stood at a moment, and the feature pipeline run on them.
+"""Tables as they stood at a moment or cut to a period, and features built on them.
 
 The leakage audit replays the past with it; inference is the same replay with the moment set to now.
 """
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -14,6 +16,8 @@ from preflight.contracts.table import IN_ADVANCE, Table
 
 Contract = type[Table]
 Moment = pd.Timestamp | pd.Series  # one for all rows, or one for each
+Build = Callable[..., pd.DataFrame]  # features of the table that is its first argument
+YEAR = pd.Timedelta(days=366)
 
 
 def as_of(
@@ -55,6 +59,43 @@ def between(
     if end is not None:
         inside &= table[time] <= end
     return table[inside]
+
+
+def year_by_year(
+    build: Build, contract: Contract, before: pd.Timedelta, after: pd.Timedelta
+) -> Build:
+    """Return `build` working on a year of its table at a time: the same values, at a steady price.
+
+    Each year gets the rows of the time before and after it that its features look at, which are
+    dropped afterwards. So a row costs the same in a history of twenty years as in one, and the
+    memory is that of a year (`python -m benchmarks.windows`).
+
+    Args:
+        build: a function of a table that returns its features, row by row.
+        contract: that of the table; says which column has the time of a row.
+        before: how far back the features of a row look, from the row's time.
+        after: how far ahead.
+    """
+    time = str(contract.about("event_time"))
+
+    @functools.wraps(build)
+    def all_years(table: pd.DataFrame, *others: Any) -> pd.DataFrame:
+        at = table[time]
+        one = at.empty or at.iloc[-1] - at.iloc[0] < YEAR
+        if one or not at.is_monotonic_increasing:  # the years have to lie one after the other
+            return build(table, *others)
+        starts = pd.date_range(at.iloc[0], at.iloc[-1], freq=YEAR)
+        first = at.searchsorted(starts)
+        end = [*first[1:], len(table)]
+        opens = at.searchsorted(starts - before)
+        closes = at.searchsorted(starts + YEAR + after, side="right")
+        years = [
+            build(table.iloc[o:c].reset_index(drop=True), *others).iloc[f - o : e - o]
+            for o, f, e, c in zip(opens, first, end, closes, strict=True)
+        ]
+        return pd.concat(years).set_axis(table.index)
+
+    return all_years
 
 
 def run_in_memory(pipeline: Pipeline, given: dict[str, Any], output: str) -> pd.DataFrame:

@@ -51,19 +51,22 @@ def codes(*columns: pd.Series) -> Ints:
     return key
 
 
-def _order(key: Ints, time: Ints) -> Ints:
-    """Return the positions by key, then time.
+def _in_order(key: Ints, time: Ints) -> tuple[Ints, Ints]:
+    """Return the positions by key, then time, and the stamps `key * 2**40 + time` in that order.
 
     The position is packed into the lowest bits of what is sorted: to sort numbers is four times as
-    fast as to sort their positions.
+    fast as to sort their positions, and to unpack them needs no walk through memory at random.
     """
     first, last = (int(time.min()), int(time.max())) if len(time) else (0, 0)
     span, row = (last - first).bit_length(), len(time).bit_length()
     if int(key.max(initial=0)).bit_length() + span + row > 63:
-        return np.lexsort((time, key))
+        order = np.lexsort((time, key))
+        return order, ((key << _TIME_BITS) + time)[order]
     packed = (((key << span) + (time - first)) << row) + np.arange(len(time))
     packed.sort()
-    return packed & ((1 << row) - 1)
+    order = packed & ((1 << row) - 1)
+    packed >>= row
+    return order, ((packed >> span) << _TIME_BITS) + (packed & ((1 << span) - 1)) + first
 
 
 class Events:
@@ -82,9 +85,7 @@ class Events:
 
     def by(self, key: Ints) -> "Log":
         """Return the events in the order of a key, integers as from `codes`, shape (n,)."""
-        key = key[self._happened]
-        order = _order(key, self._time)
-        stamp = ((key << _TIME_BITS) + self._time)[order]
+        order, stamp = _in_order(key[self._happened], self._time)
         return Log(stamp, self._happened[order], self._values)
 
 
@@ -130,9 +131,7 @@ class Window:
     def __init__(self, log: Log, key: Ints, time: Ints) -> None:
         time = np.maximum(time, _EARLIEST)  # at NEVER nothing has happened yet
         # In the order of the events the searches hit the processor's cache: nine times as fast.
-        self._order = _order(key, time)
-        self._question = ((key << _TIME_BITS) + time)[self._order]
-        self._floor = (key[self._order] << _TIME_BITS) + _EARLIEST  # not into the key before
+        self._order, self._question = _in_order(key, time)
         self._log = log
         self._upto = np.searchsorted(log.stamp, self._question, side="right")
         self._since: dict[int | None, Ints] = {}
@@ -144,9 +143,10 @@ class Window:
 
     def _start(self, window: int | None) -> Ints:
         if window not in self._since:
-            since = self._floor
+            since = (self._question - _EARLIEST) & -(1 << _TIME_BITS)  # its key's first ...
+            since += _EARLIEST  # ... possible moment: not into the key before
             if window is not None:
-                since = np.maximum(since, self._question - window)
+                np.maximum(since, self._question - window, out=since)
             self._since[window] = np.searchsorted(self._log.stamp, since, side="right")
         return self._since[window]
 

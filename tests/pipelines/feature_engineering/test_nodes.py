@@ -12,8 +12,8 @@ from preflight.contracts import Examples, Features, Flights, Labels, SplitSummar
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.feature_engineering import nodes
-from preflight.pipelines.feature_engineering.pipeline import GROUPS
-from preflight.point_in_time import as_of
+from preflight.pipelines.feature_engineering.pipeline import GROUPS, group
+from preflight.point_in_time import as_of, year_by_year
 
 Tables = dict[str, pd.DataFrame]
 KEY = ["carrier", "flight", "origin", "scheduled_departure"]
@@ -29,9 +29,7 @@ def framing() -> Framing:
 def build(tables: Tables, framing: Framing) -> pd.DataFrame:
     """The features, as the pipeline builds them."""
     given = {**tables, "params:framing": framing}
-    groups = [
-        getattr(nodes, group)(*(given[name] for name in inputs)) for group, inputs in GROUPS.items()
-    ]
+    groups = [group(name)(*(given[i] for i in inputs)) for name, inputs in GROUPS.items()]
     moments = nodes.prediction_moments(tables["flights"], framing)
     return nodes.features(tables["flights"], moments, *groups)
 
@@ -113,6 +111,27 @@ def test_less_history_than_the_longest_window_shows(
     built = by_key(build({**tables, "flights": short}, framing))
     whole = by_key(features[features["scheduled_departure"] >= start - 14 * DAY])
     assert (built["route_rate"] != whole["route_rate"]).mean() > 0.5
+
+
+@pytest.mark.parametrize("days", [1, 20, 69])
+def test_built_period_by_period_the_features_are_the_same(
+    tables: Tables,
+    features: pd.DataFrame,
+    framing: Framing,
+    monkeypatch: pytest.MonkeyPatch,
+    days: int,
+) -> None:
+    monkeypatch.setattr("preflight.point_in_time.YEAR", days * DAY)
+    pd.testing.assert_frame_equal(build(tables, framing), features)
+
+
+def test_periods_that_look_back_too_little_show(
+    tables: Tables, features: pd.DataFrame, framing: Framing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("preflight.point_in_time.YEAR", 20 * DAY)
+    forgetful = year_by_year(nodes.history_features, Flights, 14 * DAY, 2 * DAY)
+    built = forgetful(tables["flights"], framing)
+    assert (built["route_rate"] != features["route_rate"]).mean() > 0.3
 
 
 def departed(flights: pd.DataFrame, now: pd.Timestamp, hours: float) -> pd.Series:

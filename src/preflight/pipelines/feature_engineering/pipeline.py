@@ -2,7 +2,10 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from preflight.contracts import Flights
 from preflight.pipelines.feature_engineering import nodes
+from preflight.pipelines.feature_engineering.nodes import LOOK_AHEAD, LOOK_BACK
+from preflight.point_in_time import Build, year_by_year
 
 GROUPS = {
     "schedule_features": ["flights"],
@@ -15,6 +18,12 @@ GROUPS = {
 }
 
 
+def group(name: str) -> Build:
+    """Return the function of a group of features, for any number of years of flights."""
+    # A flight lies at most LOOK_AHEAD after its moment of prediction, from which it looks back.
+    return year_by_year(getattr(nodes, name), Flights, LOOK_AHEAD + LOOK_BACK, LOOK_AHEAD)
+
+
 def create_pipeline() -> Pipeline:
     """Return the pipeline from the primary tables to the split examples."""
     return Pipeline(
@@ -25,10 +34,7 @@ def create_pipeline() -> Pipeline:
                 "predict_at",
                 name="predict_at",
             ),
-            *(
-                Node(getattr(nodes, group), inputs, group, name=group)
-                for group, inputs in GROUPS.items()
-            ),
+            *(Node(group(name), inputs, name, name=name) for name, inputs in GROUPS.items()),
             Node(nodes.features, ["flights", "predict_at", *GROUPS], "features", name="features"),
             Node(nodes.labels, ["flights", "params:framing"], "labels", name="labels"),
             Node(
