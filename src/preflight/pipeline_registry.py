@@ -10,6 +10,7 @@ STAGES = [
     "audit",
     "modeling",
     "evaluation",
+    "diagnosis",
     "reporting",
 ]
 

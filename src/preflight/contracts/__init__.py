@@ -1,5 +1,14 @@
 """The contracts: one per dataset, the only place where columns are declared."""
 
+from preflight.contracts.diagnosis import (
+    LearningCurve,
+    Robustness,
+    SegmentExamples,
+    Segments,
+    SuspiciousLabels,
+    Waterfall,
+    more_labels,
+)
 from preflight.contracts.features import Examples, Features, Labels, SplitSummary
 from preflight.contracts.primary import Aircraft, Airports, Cleaning, Flights, Weather
 from preflight.contracts.raw import RawAirlines, RawAirports, RawFlights, RawPlanes, RawWeather
@@ -40,21 +49,28 @@ __all__ = [
     "Html",
     "Importance",
     "Labels",
+    "LearningCurve",
     "RawAirlines",
     "RawAirports",
     "RawFlights",
     "RawPlanes",
     "RawWeather",
+    "Robustness",
+    "SegmentExamples",
+    "Segments",
     "Slices",
     "SplitSummary",
+    "SuspiciousLabels",
     "TestPredictions",
     "Trials",
     "ValidationPredictions",
+    "Waterfall",
     "Weather",
     "baselines",
     "best_params",
     "candidate",
     "metrics",
+    "more_labels",
     "selection",
     "verdict",
 ]

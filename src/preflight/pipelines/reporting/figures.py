@@ -32,6 +32,11 @@ def dots(title: str, panels: list[Panel], beside: Iterable[str] = ()) -> Any:
         place = {"row": number // across + 1, "col": number % across + 1}
         for colour in dict.fromkeys(row.colour for row in panel.rows):
             figure.add_trace(_trace(panel.rows, colour), **place)
+        for slot, row in enumerate(panel.rows):
+            if row.start is not None:
+                ends = {"x0": row.start, "x1": row.mean, "y0": slot - 0.3, "y1": slot + 0.3}
+                look = {"fillcolor": row.colour, "opacity": 0.35, "line_width": 0}
+                figure.add_shape(type="rect", **ends, **look, layer="below", **place)
         line = {"color": LINE, "width": 1}
         figure.add_vline(x=panel.reference, line=line, layer="below", **place)
         for slot, (row, text) in enumerate(zip(panel.rows, beside, strict=False)):

@@ -29,8 +29,7 @@ def auc_figure(metrics: dict[str, Any], selection: dict[str, Any], framing: Fram
 
 
 def _models(title: str, panel: panels.Panel) -> Any:
-    beside = [sentences.span(row._asdict(), panel.places) for row in panel.rows]
-    return figures.dots(title, [panel], beside)
+    return figures.dots(title, [panel], [panels.beside(row, panel.places) for row in panel.rows])
 
 
 def calibration_figure(calibration_curve: pd.DataFrame, framing: Framing) -> Any:
@@ -53,6 +52,31 @@ def importance_figure(importance: pd.DataFrame, framing: Framing) -> Any:
     return figures.dots(title, [panel], [row.note for row in panel.rows])
 
 
+def waterfall_figure(waterfall: pd.DataFrame, framing: Framing) -> Any:
+    """Return a figure of the steps from the best baseline to the candidate."""
+    title = f"What each step adds, {framing.confidence:.0%} interval"
+    return figures.dots(title, panels.waterfall_panels(waterfall, framing))
+
+
+def learning_curve_figure(learning_curve: pd.DataFrame, framing: Framing) -> Any:
+    """Return a figure of the value on validation by the number of examples."""
+    title = f"What more examples buy, {framing.confidence:.0%} interval"
+    return _models(title, panels.learning_panel(learning_curve, framing))
+
+
+def segments_figure(segments: pd.DataFrame, framing: Framing) -> Any:
+    """Return a figure of where most is lost against hindsight."""
+    title = f"Where most is lost, {framing.confidence:.0%} interval"
+    panel = panels.segments_panel(segments, framing)
+    return figures.dots(title, [panel], [row.note for row in panel.rows])
+
+
+def robustness_figure(robustness: pd.DataFrame, framing: Framing) -> Any:
+    """Return a figure of what is lost when inputs fail."""
+    title = f"What is lost when inputs fail, {framing.confidence:.0%} interval"
+    return _models(title, panels.robustness_panel(robustness, framing))
+
+
 def report(
     *,
     metrics: dict[str, Any],
@@ -67,6 +91,13 @@ def report(
     split_summary: pd.DataFrame,
     cleaning: pd.DataFrame,
     audit: pd.DataFrame,
+    waterfall: pd.DataFrame,
+    learning_curve: pd.DataFrame,
+    more_labels: dict[str, Any],
+    segments: pd.DataFrame,
+    segment_examples: pd.DataFrame,
+    robustness: pd.DataFrame,
+    suspicious_labels: pd.DataFrame,
     framing: Framing,
 ) -> str:
     """Return the report: one HTML page that loads nothing and needs no script."""
@@ -84,6 +115,11 @@ def report(
         "slices": sentences.slices_says(by_slice),
         "importance": sentences.importance_says(importance, features),
         "audit": sentences.audit_says(measured),
+        "waterfall": sentences.waterfall_says(waterfall, framing),
+        "more_labels": sentences.more_labels_says(more_labels, framing),
+        "segments": sentences.segments_says(segments, framing),
+        "robustness": sentences.robustness_says(robustness, metrics, selection["best_baseline"]),
+        "labels": sentences.labels_says(suspicious_labels),
     }
     page: str = _template().render(
         says=says,
@@ -108,6 +144,11 @@ def report(
         trusted=audit[audit["state"] != "passed"].to_dict("records"),
         importance=importance.to_dict("records"),
         trials=_best_first(trials),
+        steps=panels.waterfall_panels(waterfall, framing),
+        learning=panels.learning_panel(learning_curve, framing),
+        segments=panels.segments_panel(segments, framing),
+        examples=_examples(segment_examples),
+        robustness=panels.robustness_panel(robustness, framing),
     )
     return page
 
@@ -152,7 +193,8 @@ def _template() -> Any:
         "number": panels.number,
         "figure": panels.figure,
         "words": panels.words,
-        "span": sentences.span,
+        "span": panels.span,
+        "beside": panels.beside,
     }
     return environment.get_template("report.html.j2")
 
@@ -182,6 +224,12 @@ def _local_days(split_summary: pd.DataFrame, framing: Framing) -> list[Any]:
         for end in ("first", "last")
     }
     return split_summary.assign(**days).to_dict("records")
+
+
+def _examples(segment_examples: pd.DataFrame) -> list[Any]:
+    """Return the decisions to look at, each with its key in one text."""
+    key = segment_examples.loc[:, :"predict_at"].iloc[:, :-1].astype(str)
+    return segment_examples.assign(id=key.agg(", ".join, axis=1)).to_dict("records")
 
 
 def _best_first(trials: pd.DataFrame) -> list[Any]:

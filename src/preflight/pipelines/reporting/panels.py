@@ -8,14 +8,18 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from preflight.framing import Framing
-from preflight.pipelines.reporting.style import BLUE, GREY, PALETTE
+from preflight.pipelines.reporting.style import BLUE, GREY, ORANGE, PALETTE
 
 FEW = 100  # a slice of fewer rows is drawn hollow, and not named best or worst
 TOP = 20  # features shown
 
 
 class Row(NamedTuple):
-    """One dot with its interval, in the panel's unit; None where it is not defined."""
+    """One dot with its interval, in the panel's unit; None where it is not defined.
+
+    start: where a bar begins that ends at the mean. text: what is written beside it, if it is not
+    the figure itself.
+    """
 
     label: str
     mean: float | None
@@ -24,6 +28,8 @@ class Row(NamedTuple):
     colour: str = BLUE
     note: str = ""
     hollow: bool = False
+    start: float | None = None
+    text: str | None = None
 
 
 class Scale(NamedTuple):
@@ -38,6 +44,10 @@ class Scale(NamedTuple):
         """Return where a value lies on the axis, as SVG writes it."""
         share = (value - self.low) / (self.high - self.low)
         return f"{100 * (1 - share if from_end else share):.2f}%"
+
+    def width(self, start: float, end: float) -> str:
+        """Return how wide the way between two values is, as SVG writes it."""
+        return f"{100 * abs(end - start) / (self.high - self.low):.2f}%"
 
 
 class Panel(NamedTuple):
@@ -67,6 +77,22 @@ def scale(values: Iterable[float | None], ticks: int = 4) -> Scale:
     return Scale(low, high, [step * k for k in range(first, last + 1)], places)
 
 
+UNBROKEN = "\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}"
+
+
+def span(figure: dict[str, Any], decimals: int) -> str:
+    """Return a figure with its interval: "37 (27 to 49)"."""
+    mean, low, high = figure["mean"], figure["low"], figure["high"]
+    if mean is None or low is None or high is None:
+        return number(mean, decimals) + ("" if mean is None else " (no interval)")
+    return f"{number(mean, decimals)} ({number(low, decimals)}{UNBROKEN}{number(high, decimals)})"
+
+
+def beside(row: Row, decimals: int) -> str:
+    """Return what is written beside a row."""
+    return span(row._asdict(), decimals) if row.text is None else row.text
+
+
 def places(values: Iterable[float | None], digits: int = 3) -> int:
     """Return the decimals that give the largest of the values `digits` significant digits."""
     largest = max((abs(value) for value in values if value), default=1.0)
@@ -92,7 +118,7 @@ def words(name: str) -> str:
 
 
 def _panel(title: str, axis: str, reference: float, rows: list[Row], ticks: int = 4) -> Panel:
-    ends = [reference, *(end for row in rows for end in (row.mean, row.low, row.high))]
+    ends = [reference, *(end for row in rows for end in (row.mean, row.low, row.high, row.start))]
     decimals = places(row.mean for row in rows)
     return Panel(title, axis, reference, rows, decimals, scale(ends, ticks))
 
@@ -130,8 +156,7 @@ def auc_panel(metrics: dict[str, Any], selection: dict[str, Any]) -> Panel:
 def slice_panels(slices: pd.DataFrame, framing: Framing) -> list[Panel]:
     """Return a panel per slicing column, on one scale: what the candidate saves in each slice."""
     rows: dict[str, list[Row]] = {}
-    whole = slices.astype(object).where(slices.notna(), None)
-    for s in whole.to_dict("records"):
+    for s in _known(slices):
         row = Row(
             s["slice"],
             s["value_per_1000"],
@@ -175,3 +200,97 @@ def importance_panel(importance: pd.DataFrame, framing: Framing) -> Panel:
     ]
     axis = f"rise of the log loss, nats per {framing.decision.unit}"
     return _panel("", axis, 0, sorted(rows, key=_downward)[:TOP])
+
+
+def _known(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows; what is missing is None."""
+    rows: list[dict[str, Any]] = (
+        table.astype(object).where(table.notna(), None).to_dict("records")  # type: ignore[assignment]
+    )
+    return rows
+
+
+def waterfall_panels(waterfall: pd.DataFrame, framing: Framing) -> list[Panel]:
+    """Return a panel per part, on one scale: from the best baseline to the candidate.
+
+    A bar leads from the value before a step to that after it; blue if it surely gains, orange if it
+    surely loses, grey if that can't be told.
+    """
+    rows: dict[str, list[Row]] = {}
+    for step in _known(waterfall):
+        rows.setdefault(step["part"], []).append(_bar(step))
+    axis = f"{framing.costs.unit}, per 1,000 {framing.decision.units}"
+    both = _panel("", axis, 0, [row for part in rows.values() for row in part])
+    return [both._replace(title=part, rows=some) for part, some in rows.items()]
+
+
+def _bar(step: dict[str, Any]) -> Row:
+    label, level, gain = words(step["step"]), step["value_per_1000"], step["gain"]
+    if gain is None:
+        text = number(level, 0)
+        return Row(label, level, None, None, GREY, "best baseline", start=0.0, text=text)
+    before, low, high = level - gain, step["gain_low"], step["gain_high"]
+    if low is None or high is None:
+        return Row(label, level, None, None, GREY, start=before, text=f"{gain:+.0f}")
+    colour = BLUE if low > 0 else ORANGE if high < 0 else GREY
+    text = signed({"mean": gain, "low": low, "high": high})
+    return Row(label, level, before + low, before + high, colour, start=before, text=text)
+
+
+def signed(figure: dict[str, Any]) -> str:
+    """Return a whole difference with its interval: "+37 (27 to 49)"."""
+    said = span(figure, 0)
+    return said if figure["mean"] < 0 else f"+{said}"
+
+
+def learning_panel(curve: pd.DataFrame, framing: Framing) -> Panel:
+    """Return what the candidate is worth on validation by the number of examples."""
+    since = framing.split.day(curve["first"]).dt.strftime("since %Y-%m-%d")
+    rows = [
+        Row(
+            f"{size['rows']:,} {framing.decision.units}",
+            size["value_per_1000"],
+            size["low"],
+            size["high"],
+            note=first,
+        )
+        for size, first in zip(_known(curve), since, strict=True)
+    ]
+    return _panel("", f"{framing.costs.unit}, per 1,000 {framing.decision.units}", 0, rows)
+
+
+def segments_panel(segments: pd.DataFrame, framing: Framing) -> Panel:
+    """Return what is lost in each segment against hindsight."""
+    rows = [
+        Row(
+            part["segment"].replace("_", " "),
+            part["lost_per_1000"],
+            part["low"],
+            part["high"],
+            note=f"{part['share_lost']:.0%} of the loss, {part['share']:.0%} of all",
+            hollow=part["rows"] < FEW,
+        )
+        for part in _known(segments)
+    ]
+    return _panel("", f"{framing.costs.unit}, per 1,000 {framing.decision.units}", 0, rows)
+
+
+def robustness_panel(robustness: pd.DataFrame, framing: Framing) -> Panel:
+    """Return what the candidate loses with each fault of its inputs, the worst first."""
+    rows = [
+        Row(
+            words(fault["fault"]),
+            fault["loss"],
+            fault["loss_low"],
+            fault["loss_high"],
+            note=f"{fault['changed']:.0%} of decisions change",
+            text="no answer" if fault["loss"] is None else None,
+        )
+        for fault in _known(robustness)
+    ]
+    axis = f"{framing.costs.unit}, per 1,000 {framing.decision.units}"
+    return _panel("", axis, 0, sorted(rows, key=_worst))
+
+
+def _worst(row: Row) -> float:
+    return -math.inf if row.mean is None else -row.mean

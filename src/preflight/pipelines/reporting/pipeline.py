@@ -17,7 +17,15 @@ REPORTED = [
     "split_summary",
     "cleaning",
     "audit",
+    "waterfall",
+    "learning_curve",
+    "more_labels",
+    "segments",
+    "segment_examples",
+    "robustness",
+    "suspicious_labels",
 ]
+SHOWN = ["slices", "importance", "waterfall", "learning_curve", "segments", "robustness"]
 
 
 def create_pipeline() -> Pipeline:
@@ -33,12 +41,14 @@ def create_pipeline() -> Pipeline:
                 "calibration_figure",
                 name="calibration_figure",
             ),
-            Node(nodes.slices_figure, ["slices", FRAMING], "slices_figure", name="slices_figure"),
-            Node(
-                nodes.importance_figure,
-                ["importance", FRAMING],
-                "importance_figure",
-                name="importance_figure",
+            *(
+                Node(
+                    getattr(nodes, f"{table}_figure"),
+                    [table, FRAMING],
+                    f"{table}_figure",
+                    name=f"{table}_figure",
+                )
+                for table in SHOWN
             ),
             Node(
                 nodes.agreed_verdict,

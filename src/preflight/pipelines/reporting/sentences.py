@@ -7,19 +7,17 @@ import pandas as pd
 
 from preflight.contracts import Features
 from preflight.framing import Framing
-from preflight.pipelines.reporting.panels import Panel, number, places, words
+from preflight.pipelines.reporting.panels import (
+    UNBROKEN,
+    Panel,
+    number,
+    places,
+    signed,
+    span,
+    words,
+)
 
 Interval = dict[str, float | None]
-
-UNBROKEN = "\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}"
-
-
-def span(figure: Interval, decimals: int) -> str:
-    """Return a figure with its interval: "37 (27 to 49)"."""
-    mean, low, high = figure["mean"], figure["low"], figure["high"]
-    if mean is None or low is None or high is None:
-        return number(mean, decimals) + ("" if mean is None else " (no interval)")
-    return f"{number(mean, decimals)} ({number(low, decimals)}{UNBROKEN}{number(high, decimals)})"
 
 
 def fine(figure: Interval) -> int:
@@ -171,3 +169,83 @@ def audit_says(audit: pd.DataFrame) -> str:
         return said
     evidence = replay.iloc[0]
     return f"{said} {evidence[0].upper()}{evidence[1:]}."
+
+
+def waterfall_says(waterfall: pd.DataFrame, framing: Framing) -> str:
+    """Return which steps surely gain on test, which can't be told from nothing."""
+    test = waterfall[(waterfall["part"] == "test") & waterfall["gain"].notna()]
+    steps, half = test.iloc[:-1], test.iloc[-1]
+    sure = steps[steps["gain_low"] > 0].sort_values("gain", ascending=False)
+    unsure = steps[(steps["gain_low"] <= 0) & (steps["gain_high"] >= 0)]
+    gains = [f"{words(str(s['step']))} {signed(_gain(s))}" for s in sure.to_dict("records")]
+    said = f"What gained on the test: {listed(gains)}." if gains else "No step surely gained."
+    if len(unsure):
+        said += f" Not to be told from nothing: {listed(words(s) for s in unsure['step'])}."
+    return (
+        f"{said} The threshold of {framing.costs.threshold:.3g} follows from the costs; acting "
+        f"above 50% instead would change the value by {signed(_gain(half.to_dict()))}."
+    )
+
+
+def _gain(step: dict[Any, Any]) -> dict[str, Any]:
+    return {"mean": step["gain"], "low": step["gain_low"], "high": step["gain_high"]}
+
+
+def more_labels_says(more: dict[str, Any], framing: Framing) -> str:
+    """Return what the next labels would be worth, and whether that is their price."""
+    value = more["value"]
+    if value["mean"] is None or value["low"] is None:
+        return "The sizes tried are too few to say what more examples would buy."
+    price = number(more["price"], 0)
+    judged = {
+        "yes": f"more than the {price} they cost: worth collecting",
+        "no": f"less than the {price} they cost: not worth it",
+        "can't tell": f"they cost {price}, and it can't be told which is more",
+    }[more["worth"]]
+    return (
+        f"Twice the examples change the value by {span(more['per_doubling'], 1)} per 1,000 "
+        f"{framing.decision.units}. So the next {more['labels']:,} labels are worth "
+        f"{span(value, 0)} {framing.costs.unit} over {more['months']:g} months; {judged}."
+    )
+
+
+def segments_says(segments: pd.DataFrame, framing: Framing) -> str:
+    """Return where most of the loss is."""
+    most = segments.iloc[0]
+    return (
+        f"Against somebody who knew what would happen, {most['share_lost']:.0%} of the loss comes "
+        f"from {most['share']:.0%} of the {framing.decision.units}: {words(most['segment'])}. "
+        f"There {most['label_rate']:.0%} have label 1, {most['predicted']:.0%} was predicted and "
+        f"{most['acted']:.0%} acted on."
+    )
+
+
+def robustness_says(robustness: pd.DataFrame, metrics: dict[str, Any], best: str) -> str:
+    """Return with which fault most is lost, and with which the best baseline would be better."""
+    silent = robustness.loc[robustness["loss"].isna(), "fault"]
+    said = f"It gives no answer with {listed(map(words, silent))}. " if len(silent) else ""
+    answered = robustness[robustness["loss"].notna()]
+    if answered.empty:
+        return said
+    worst = answered.sort_values("loss").iloc[-1].to_dict()
+    loss = {"mean": worst["loss"], "low": worst["loss_low"], "high": worst["loss_high"]}
+    said += f"Most is lost with {words(worst['fault'])}: {span(loss, 0)}."
+    bar = metrics[best]["value_per_1000"]["mean"]
+    below = answered.loc[answered["value_per_1000"] < bar, "fault"]
+    if len(below):
+        said += (
+            f" With {listed(map(words, below))} it saves less than {words(best)} with all inputs."
+        )
+    return said
+
+
+def labels_says(suspicious: pd.DataFrame) -> str:
+    """Return how many labels the candidate contradicts."""
+    if suspicious.empty:
+        return "The candidate contradicts no label of the folds that it was not fitted on."
+    found, of = suspicious[["found", "of"]].iloc[0]
+    return (
+        f"The candidate contradicts {found:,} of {of:,} labels that it was not fitted on "
+        f"({found / of:.1%}). Where chance has its part, most are surprises and not errors; the "
+        f"{len(suspicious)} most suspicious are listed in suspicious_labels, to be reviewed."
+    )

@@ -4,8 +4,8 @@ from typing import Any
 
 # After Okabe and Ito (2008), for colour-blind readers; the pale ones are darkened, so that each has
 # a contrast of 3 to 1 on white and on black. Colour never says alone what a label does not.
-BLUE, GREY = "#0072B2", "#7A7A7A"
-PALETTE = [BLUE, "#D55E00", "#009E73", "#C0649A", "#A67C00", "#3D8FC4", GREY]
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#7A7A7A"
+PALETTE = [BLUE, ORANGE, "#009E73", "#C0649A", "#A67C00", "#3D8FC4", GREY]
 
 LINE = "rgba(128,128,128,0.7)"  # lines that mean something: zero, as predicted
 GRID = "rgba(128,128,128,0.2)"

@@ -1,0 +1,241 @@
+"""Where the candidate loses most, with examples to look at, and what happens when inputs fail."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from preflight.bundle import Bundle, Floats, calibrated, probability
+from preflight.contracts import Features
+from preflight.contracts.table import short
+from preflight.framing import Framing
+from preflight.pipelines.diagnosis.nodes import KEY, Days, last_fold, require_same, saving
+from preflight.pipelines.diagnosis.settings import Diagnosis
+from preflight.pipelines.evaluation.settings import Evaluation
+
+WORST = 3  # segments of which examples are shown
+NAMED = 6  # categories of a condition that are named
+
+
+class Condition(NamedTuple):
+    """What a path down the tree asks of one feature: low < value <= high, or it is missing."""
+
+    low: float
+    high: float
+    missing: bool
+
+
+def segments(
+    validation: pd.DataFrame,
+    test: pd.DataFrame,
+    validation_predictions: pd.DataFrame,
+    test_predictions: pd.DataFrame,
+    candidate: Bundle,
+    framing: Framing,
+    evaluation: Evaluation,
+    diagnosis: Diagnosis,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the segments by what is lost in them, and the worst decisions of the worst ones.
+
+    Lost is what the decisions cost more than those of somebody who knew the labels. The segments
+    are the leaves of a shallow tree fitted to it on validation; their figures are of test, so that
+    a segment that is bad by chance does not stay so.
+
+    Grain: one row per segment, the one with the greatest loss first; one row per example.
+    """
+    last = last_fold(validation, validation_predictions)
+    require_same(test, test_predictions, "test")
+    features = candidate["features"]
+    raw = last["probability_candidate"].to_numpy()
+    chance = calibrated(raw, candidate["slope"], candidate["intercept"])
+    known, codes = _encoded(validation[features], _lost(validation, chance, framing))
+    tree = _tree(known, _lost(validation, chance, framing), diagnosis)
+    leaf = tree.apply(_codes(test[features], codes).to_numpy(dtype="float32"))
+
+    chance = test_predictions["probability"].to_numpy()
+    lost = _lost(test, chance, framing)
+    days = Days(test, framing, evaluation)
+    rules = {node: rule for node, rule in _rules(tree.tree_, known).items() if (leaf == node).any()}
+    rows = []
+    for node, rule in rules.items():
+        here = leaf == node
+        worth = days.per_1000(lost, here)
+        rows.append(
+            {
+                "segment": _told(rule, codes),
+                "rows": int(here.sum()),
+                "share": here.mean(),
+                "lost_per_1000": worth["mean"],
+                "low": worth["low"],
+                "high": worth["high"],
+                "share_lost": lost[here].sum() / lost.sum() if lost.any() else 0.0,
+                "label_rate": test["label"].to_numpy()[here].mean(),
+                "predicted": chance[here].mean(),
+                "acted": test_predictions["act"].to_numpy()[here].mean(),
+            }
+        )
+    order = sorted(range(len(rows)), key=lambda i: -rows[i]["share_lost"])
+    nodes = list(rules)
+    worst = [
+        _examples(
+            test_predictions[leaf == nodes[i]],
+            lost[leaf == nodes[i]],
+            test.loc[leaf == nodes[i], [*rules[nodes[i]]]],
+            rows[i]["segment"],
+            diagnosis.examples,
+        )
+        for i in order[:WORST]
+    ]
+    return pd.DataFrame([rows[i] for i in order]), pd.concat(worst, ignore_index=True)
+
+
+def _lost(examples: pd.DataFrame, chance: Floats, framing: Framing) -> Floats:
+    """Return what each decision costs more than the best one in hindsight."""
+    best = saving(examples, examples["label"].to_numpy(dtype=float), framing, threshold=0.5)
+    return best - saving(examples, chance, framing)
+
+
+def _encoded(table: pd.DataFrame, lost: Floats) -> tuple[pd.DataFrame, dict[str, list[Any]]]:
+    """Return the features as numbers, and the order of each one's categories, by what is lost.
+
+    In this order the best split of the categories into two sets is a cut (Breiman et al. 1984).
+    """
+    by_loss = pd.Series(lost, index=table.index)
+    codes = {
+        str(name): by_loss.groupby(table[name], observed=True).mean().sort_values().index.tolist()
+        for name in table.select_dtypes("category")
+    }
+    return _codes(table, codes), codes
+
+
+def _codes(table: pd.DataFrame, codes: dict[str, list[Any]]) -> pd.DataFrame:
+    number = {name: {v: i for i, v in enumerate(values)} for name, values in codes.items()}
+    return table.assign(**{n: table[n].astype(object).map(c) for n, c in number.items()}).astype(
+        "float32"
+    )
+
+
+def _tree(known: pd.DataFrame, lost: Floats, diagnosis: Diagnosis) -> Any:
+    from sklearn.tree import DecisionTreeRegressor
+
+    tree = DecisionTreeRegressor(
+        max_depth=diagnosis.segment_depth,
+        min_samples_leaf=min(diagnosis.segment_rows, max(1, len(known) // 2)),
+        random_state=diagnosis.seed,
+    )
+    return tree.fit(known.to_numpy(dtype="float32"), lost)
+
+
+def _rules(tree: Any, known: pd.DataFrame) -> dict[int, dict[str, Condition]]:
+    """Return for each leaf what it asks of each feature on the way to it."""
+    rules: dict[int, dict[str, Condition]] = {}
+    paths: list[tuple[int, dict[str, Condition]]] = [(0, {})]
+    while paths:
+        node, rule = paths.pop()
+        if tree.children_left[node] == -1:
+            rules[node] = rule
+            continue
+        name, cut = str(known.columns[tree.feature[node]]), float(tree.threshold[node])
+        held = rule.get(name, Condition(-np.inf, np.inf, bool(known[name].isna().any())))
+        to_left = held.missing and bool(tree.missing_go_to_left[node])
+        to_right = held.missing and not to_left
+        left = Condition(held.low, min(held.high, cut), to_left)
+        right = Condition(max(held.low, cut), held.high, to_right)
+        paths.append((tree.children_left[node], {**rule, name: left}))
+        paths.append((tree.children_right[node], {**rule, name: right}))
+    return rules
+
+
+def _told(rule: dict[str, Condition], codes: dict[str, list[Any]]) -> str:
+    """Return the conditions of a leaf in words."""
+    return ", ".join(_condition(name, one, codes) for name, one in rule.items()) or "everything"
+
+
+def _condition(name: str, asked: Condition, codes: dict[str, list[Any]]) -> str:
+    low, high, missing = asked
+    if name in codes:
+        inside = sorted(str(v) for i, v in enumerate(codes[name]) if low < i <= high)
+        others = f" or {len(inside) - NAMED} others" if len(inside) > NAMED else ""
+        said = f"{name} {', '.join(inside[:NAMED])}{others}"
+    elif np.isinf(low) and np.isinf(high):
+        return f"{name} missing" if missing else f"{name} known"
+    elif np.isinf(low):
+        said = f"{name} up to {high:.4g}"
+    elif np.isinf(high):
+        said = f"{name} above {low:.4g}"
+    else:
+        said = f"{name} {low:.4g} to {high:.4g}"
+    return f"{said} or missing" if missing else said
+
+
+def _examples(
+    predictions: pd.DataFrame, lost: Floats, facts: pd.DataFrame, segment: str, number: int
+) -> pd.DataFrame:
+    """Return the decisions of a segment that cost most, the most surprising first."""
+    surprise = (predictions["label"] - predictions["probability"]).abs()
+    table = predictions[[*KEY, "predict_at", "label", "probability", "act"]].assign(
+        segment=segment, lost=lost, surprise=surprise
+    )
+    in_order = table.sort_values(["lost", "surprise"], ascending=False, kind="stable").head(number)
+    shown = facts.loc[in_order.index].to_dict("records")
+    said = [", ".join(f"{name} {short(value)}" for name, value in row.items()) for row in shown]
+    return in_order.drop(columns="surprise").assign(facts=said)
+
+
+def robustness(
+    candidate: Bundle,
+    test: pd.DataFrame,
+    test_predictions: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+    diagnosis: Diagnosis,
+) -> pd.DataFrame:
+    """Return what the candidate is worth on test when its inputs fail, not being fitted again.
+
+    Each group of features missing, as when a feed is down, and all numbers off by a little noise.
+    The loss is against the same decisions with all inputs, day by day; the value is missing where
+    the estimator can't answer at all.
+
+    Grain: one row per fault.
+    """
+    require_same(test, test_predictions, "test")
+    whole = test_predictions["probability"].to_numpy()
+    days = Days(test, framing, evaluation)
+    rows = []
+    for fault, faulty in _faults(test, candidate["features"], diagnosis):
+        try:
+            chance = probability(candidate, faulty)
+        except ValueError:  # scikit-learn's answer to a missing value that an estimator can't take
+            chance = np.full(len(test), np.nan)
+        loss = days.per_1000(saving(test, whole, framing) - saving(test, chance, framing))
+        answers = not np.isnan(chance).any()
+        changed = (chance > framing.costs.threshold) != test_predictions["act"].to_numpy()
+        rows.append(
+            {
+                "fault": fault,
+                "value_per_1000": 1000 * saving(test, chance, framing).mean() if answers else None,
+                "loss": loss["mean"] if answers else None,
+                "loss_low": loss["low"] if answers else None,
+                "loss_high": loss["high"] if answers else None,
+                "changed": changed.mean(),
+            }
+        )
+    table = pd.DataFrame(rows)
+    return table.astype(dict.fromkeys(table.columns[1:], "float64"))
+
+
+def _faults(
+    test: pd.DataFrame, features: list[str], diagnosis: Diagnosis
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the name of each fault, and the features with it."""
+    nothing = np.ones(len(test), dtype=bool)
+    for group, names in Features.groups().items():
+        if lacking := [name for name in names if name in features]:
+            gone = {name: test[name].mask(nothing) for name in lacking}
+            yield f"{group} missing", test[features].assign(**gone)
+    rng = np.random.default_rng(diagnosis.seed)
+    numbers = test[features].select_dtypes("number")
+    noise = rng.normal(0, diagnosis.noise, numbers.shape) * numbers.std().to_numpy()
+    noisy = (numbers + noise).astype(numbers.dtypes)
+    yield f"noise of {diagnosis.noise:.0%} of the spread", test[features].assign(**noisy)

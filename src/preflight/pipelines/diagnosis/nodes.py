@@ -1,0 +1,284 @@
+"""What bought the gain, what more data would buy, where it fails and how it breaks.
+
+Nothing here flows back: it is measured after the verdict, on the days that the verdict saw. Values
+are savings over never acting per 1,000 decisions, in the unit of the costs; intervals are over
+days, and those of a difference are paired day by day.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from preflight.bundle import Bundle, Floats, calibrated, probability, uncalibrated
+from preflight.contracts import Features
+from preflight.errors import RunError
+from preflight.framing import Framing
+from preflight.intervals import Interval, drawn_days, interval, mean_over
+from preflight.pipelines.diagnosis.settings import Diagnosis
+from preflight.pipelines.evaluation.settings import Evaluation
+from preflight.pipelines.modeling.nodes import fit, judged
+from preflight.pipelines.modeling.settings import Estimator, Modeling
+
+Bools = npt.NDArray[np.bool_]
+KEY = Features.grain()
+
+
+class Days:
+    """The bootstrap over the days of a table of predictions."""
+
+    def __init__(self, predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation) -> None:
+        self.day, self.weights = drawn_days(
+            predictions["predict_at"], framing.split, evaluation.replicates, evaluation.seed
+        )
+        self.confidence = framing.confidence
+
+    def per_1000(self, saving: Floats, rows: Any = slice(None)) -> Interval:
+        """Return the mean of a value per row, times 1,000, with its interval."""
+        return interval(self.replicates(saving, rows), self.confidence)
+
+    def replicates(self, saving: Floats, rows: Any = slice(None)) -> Floats:
+        """Return the same in each replicate, shape (replicates + 1,)."""
+        return 1000 * mean_over(saving[rows], self.day[rows], self.weights)
+
+
+def saving(
+    examples: pd.DataFrame, chance: Floats, framing: Framing, threshold: float | None = None
+) -> Floats:
+    """Return what decisions by these probabilities save over never acting, row by row."""
+    at = framing.costs.threshold if threshold is None else threshold
+    return framing.costs.saving(examples["label"].to_numpy(), chance > at)
+
+
+def last_fold(validation: pd.DataFrame, validation_predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return the predictions for the validation set, row by row those of its examples."""
+    last = validation_predictions[validation_predictions["last"]].reset_index(drop=True)
+    require_same(validation, last, "validation")
+    return last
+
+
+def require_same(examples: pd.DataFrame, predictions: pd.DataFrame, name: str) -> None:
+    """Raise RunError if predictions are not those for the examples."""
+    seen = ["predict_at", "label"]
+    if not examples[seen].equals(predictions[seen]):
+        raise RunError(
+            f"'{name}_predictions' are not those for '{name}', which was made again since. "
+            "Run: kedro run --pipelines modeling,evaluation,diagnosis,reporting"
+        )
+
+
+def _require_declared(candidate: Bundle, spec: Estimator, tuned: dict[str, Any]) -> None:
+    """Raise RunError if the candidate was made with other settings: steps wouldn't lead to it."""
+    made = (candidate["features"], candidate["provenance"]["params"])
+    if made != (spec.features(Features.groups()), {**spec.params, **tuned}):
+        raise RunError(
+            "'candidate' was made with other features or parameters than modeling.candidate has "
+            "now. Run: kedro run --pipelines modeling,evaluation,diagnosis,reporting"
+        )
+
+
+def waterfall(
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    test: pd.DataFrame,
+    validation_predictions: pd.DataFrame,
+    test_predictions: pd.DataFrame,
+    candidate: Bundle,
+    best_params: dict[str, Any],
+    selection: dict[str, Any],
+    framing: Framing,
+    modeling: Modeling,
+    evaluation: Evaluation,
+    diagnosis: Diagnosis,
+) -> pd.DataFrame:
+    """Return what each step from the best baseline to the candidate adds, on validation and test.
+
+    Grain: one row per part and step, in the order in which they are taken: the model on the first
+    group of features, each further group, tuning (all of these fitted on a sample of train), all
+    examples (of train; on test those of validation too), calibration, and at last what a threshold
+    of one half would do instead. What a step adds depends on those before it.
+    """
+    last = last_fold(validation, validation_predictions)
+    require_same(test, test_predictions, "test")
+    _require_declared(candidate, modeling.candidate, best_params["params"])
+    parts = {"validation": validation, "test": test}
+    name = selection["best_baseline"]
+    few = train.sample(min(diagnosis.step_rows, len(train)), random_state=diagnosis.seed)
+    chances: dict[str, dict[str, Floats]] = {}
+    for step, spec in _steps(modeling.candidate, best_params["params"]):
+        found = _probabilities(spec, few, parts)
+        if found is not None:
+            chances[step] = found
+    slope, intercept = candidate["slope"], candidate["intercept"]
+    chances["all examples"] = {
+        "validation": last["probability_candidate"].to_numpy(),
+        "test": probability({**candidate, "slope": 1.0, "intercept": 0.0}, test),
+    }
+    if (slope, intercept) != (1.0, 0.0):
+        chances["calibration"] = {
+            part: calibrated(raw, slope, intercept) for part, raw in chances["all examples"].items()
+        }
+
+    baseline = {
+        "validation": saving(
+            last,
+            last[f"probability_{name}"].to_numpy(),
+            framing,
+            modeling.baselines[name].threshold,
+        ),
+        "test": framing.costs.saving(
+            test["label"].to_numpy(), test_predictions[f"act_{name}"].to_numpy()
+        ),
+    }
+    rows = []
+    for part, examples in parts.items():
+        days = Days(examples, framing, evaluation)
+        before = baseline[part]
+        rows.append(_step(part, name, before, None, days))
+        for step, chance in chances.items():
+            worth = saving(examples, chance[part], framing)
+            rows.append(_step(part, step, worth, before, days))
+            before = worth
+        half = saving(examples, chance[part], framing, threshold=0.5)
+        rows.append(_step(part, "if it acted above 50%", half, before, days))
+    table = pd.DataFrame(rows)
+    return table.astype(dict.fromkeys(table.columns[2:], "float64"))
+
+
+def _steps(spec: Estimator, tuned: dict[str, Any]) -> Iterator[tuple[str, Estimator]]:
+    """Yield each step that is a fit: its name and the estimator."""
+    groups = [group for group in Features.groups() if group not in spec.without]
+    for number, group in enumerate(groups):
+        unseen = [*spec.without, *groups[number + 1 :]]
+        yield group, spec.model_copy(update={"without": unseen})
+    if any(spec.params.get(name) != value for name, value in tuned.items()):
+        yield "tuning", spec.model_copy(update={"params": {**spec.params, **tuned}})
+
+
+def _probabilities(
+    spec: Estimator, examples: pd.DataFrame, parts: dict[str, pd.DataFrame]
+) -> dict[str, Floats] | None:
+    """Return the probabilities for each part; None if it can't do without what it doesn't see."""
+    try:
+        estimator = fit(spec, examples)
+    except Exception:  # whatever an estimator raises that needs a feature of a later group
+        return None
+    features = spec.features(Features.groups())
+    return {part: uncalibrated(estimator, rows, features) for part, rows in parts.items()}
+
+
+def _step(
+    part: str, step: str, saving: Floats, before: Floats | None, days: Days
+) -> dict[str, Any]:
+    gain = (
+        days.per_1000(saving - before)
+        if before is not None
+        else dict.fromkeys(Interval.__annotations__)
+    )
+    return {
+        "part": part,
+        "step": step,
+        "value_per_1000": 1000 * saving.mean(),
+        "gain": gain["mean"],
+        "gain_low": gain["low"],
+        "gain_high": gain["high"],
+    }
+
+
+def learning_curve(
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    validation_predictions: pd.DataFrame,
+    best_params: dict[str, Any],
+    framing: Framing,
+    modeling: Modeling,
+    evaluation: Evaluation,
+    diagnosis: Diagnosis,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the value on validation by the size of train, and what more labels would buy.
+
+    A smaller train is the latest part of train: what would be there had labels been collected for
+    a shorter time. More labels: a straight line of the value over the logarithm of the size, fitted
+    in each replicate of the bootstrap over days (a learning curve is flat enough for it over one
+    doubling: Perlich et al. 2003). It doesn't hold the chance of fitting.
+
+    Grain of the curve: one row per size.
+    """
+    last = last_fold(validation, validation_predictions)
+    tuned = {**modeling.candidate.params, **best_params["params"]}
+    spec = modeling.candidate.model_copy(update={"params": tuned})
+    in_time = train.sort_values("predict_at", kind="stable")
+    days = Days(validation, framing, evaluation)
+    rows, found, sizes = [], [], []
+    for share in sorted({*diagnosis.train_shares, 1.0}):
+        size = max(1, round(share * len(train)))
+        latest = in_time.tail(size)
+        if latest["label"].nunique() < 2:  # nothing to learn from yet
+            continue
+        chance = (
+            last["probability_candidate"].to_numpy()
+            if share == 1
+            else judged(spec, latest, validation)
+        )
+        found.append(days.replicates(saving(validation, chance, framing)))
+        sizes.append(size)
+        value = interval(found[-1], framing.confidence)
+        rows.append(
+            {
+                "rows": size,
+                "first": latest["predict_at"].min(),
+                "value_per_1000": value["mean"],
+                "low": value["low"],
+                "high": value["high"],
+            }
+        )
+    return pd.DataFrame(rows), _more_labels(np.array(sizes), np.array(found), framing, diagnosis)
+
+
+def _more_labels(
+    sizes: npt.NDArray[np.int64], found: Floats, framing: Framing, diagnosis: Diagnosis
+) -> dict[str, Any]:
+    """Return the value of the next labels by the slope of values (sizes, replicates)."""
+    doublings = np.log2(sizes) - np.log2(sizes).mean()
+    spread = (doublings**2).sum()
+    slope = doublings @ found / spread if spread else np.full(found.shape[1], np.nan)
+    more = np.log2(1 + diagnosis.next_labels / sizes[-1])
+    a_month = framing.decision.per_month / 1000
+    value = interval(slope * more * a_month * framing.success.months, framing.confidence)
+    price = diagnosis.next_labels * framing.project.label_price
+    low, high = value["low"], value["high"]
+    worth = "can't tell"
+    if low is not None and high is not None and not low <= price <= high:
+        worth = "yes" if low > price else "no"
+    return {
+        "per_doubling": interval(slope, framing.confidence),
+        "labels": diagnosis.next_labels,
+        "months": framing.success.months,
+        "value": value,
+        "price": price,
+        "worth": worth,
+    }
+
+
+def suspicious_labels(validation_predictions: pd.DataFrame, diagnosis: Diagnosis) -> pd.DataFrame:
+    """Return the labels that the candidate, never fitted on them, contradicts most.
+
+    A label is suspicious if the model is surer of the other one than it is on average where that
+    other one was given (confident learning: Northcutt, Jiang and Chuang 2021). In a noisy problem
+    most of them are surprises, not errors: they are a list to review.
+
+    Grain: one row per label to review, the most suspicious first; `found` of `of` labels in all.
+    """
+    label = validation_predictions["label"].to_numpy()
+    chance = validation_predictions["probability_candidate"].to_numpy()
+    of_other = np.where(label == 1, 1 - chance, chance)
+    usual = np.array([(1 - chance)[label == 0].mean(), chance[label == 1].mean()])
+    sure = of_other >= usual[1 - label]
+    sure &= (1 - of_other < usual[label]) | (of_other > 0.5)  # and not surer of the one given
+    table = validation_predictions[[*KEY, "predict_at", "label"]].assign(
+        probability=chance, doubt=of_other, found=sure.sum(), of=len(label)
+    )
+    doubted = table[sure].sort_values("doubt", ascending=False, kind="stable")
+    return doubted.head(diagnosis.labels_to_review).reset_index(drop=True)
