@@ -118,10 +118,15 @@ class Parcels:
 
 @pytest.fixture(scope="module")
 def parcels() -> Iterator[type[Parcels]]:
-    """Let modeling and evaluation read the contract of parcels."""
+    """Let modeling, evaluation and diagnosis read the contract of parcels."""
     with pytest.MonkeyPatch.context() as patch:
-        for stage in ("modeling", "evaluation"):
-            patch.setattr(f"preflight.pipelines.{stage}.nodes.Features", Parcels)
+        for module in (
+            "modeling.nodes",
+            "evaluation.nodes",
+            "diagnosis.nodes",
+            "diagnosis.failures",
+        ):
+            patch.setattr(f"preflight.pipelines.{module}.Features", Parcels)
         yield Parcels
 
 

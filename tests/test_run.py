@@ -51,6 +51,7 @@ SMALL = {
         },
     },
     "evaluation": {"replicates": 200, "importance_rows": 500},
+    "diagnosis": {"step_rows": 1000, "segment_rows": 100},
 }
 
 

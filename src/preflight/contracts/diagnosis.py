@@ -75,6 +75,7 @@ class SuspiciousLabels(FlightKey):
     """One row per label that the candidate contradicts, the most suspicious first."""
 
     predict_at: Series[Utc] = column("moment of prediction", "UTC")
+    fold: Series[int] = column("of validation, that it was judged in", ge=0)
     label: Series[Int8] = column("as given", isin=[0, 1])
     probability: Series[float] = column("of label 1, fitted on what came before", **PROBABILITY)
     doubt: Series[float] = column("probability of the other label", **PROBABILITY)
@@ -84,7 +85,7 @@ class SuspiciousLabels(FlightKey):
     class Config:
         """A label may be judged in several folds."""
 
-        unique = None
+        unique = ["fold", "carrier", "flight", "origin", "scheduled_departure"]
 
 
 class Segments(Table):

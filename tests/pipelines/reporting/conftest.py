@@ -142,4 +142,71 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "evidence": ["2 moments, 40 decisions: all the same", "weight: 0.612", "as stated"],
             }
         ),
+        "waterfall": pd.DataFrame(
+            [
+                ("validation", "table_of_rates", 111.0, None, None, None),
+                ("validation", "box alone", 130.0, 19.0, 12.0, 26.0),
+                ("validation", "if it acted above 50%", 90.0, -40.0, -50.0, -30.0),
+                ("test", "table_of_rates", 101.2, None, None, None),
+                ("test", "box alone", 121.2, 20.0, 15.0, 25.0),
+                ("test", "sender", 123.4, 2.2, -1.0, 5.0),
+                ("test", "if it acted above 50%", 80.0, -43.4, -60.0, -30.0),
+            ],
+            columns=["part", "step", "value_per_1000", "gain", "gain_low", "gain_high"],
+        ).astype({"gain": float}),
+        "learning_curve": pd.DataFrame(
+            {
+                "rows": [2500, 5000],
+                "first": day[1:].tz_localize("UTC"),
+                "value_per_1000": [120.0, 130.0],
+                "low": [90.0, 100.0],
+                "high": [150.0, 160.0],
+            }
+        ),
+        "more_labels": {
+            "per_doubling": interval(10.0, 4.0, 16.0),
+            "labels": 3000,
+            "months": 6.0,
+            "value": interval(407.0, 163.0, 651.0),
+            "price": 300.0,
+            "worth": "can't tell",
+        },
+        "segments": pd.DataFrame(
+            {
+                "segment": ["weight above 3, depot north", "weight up to 3"],
+                "rows": [300, 700],
+                "share": [0.3, 0.7],
+                "lost_per_1000": [800.0, 200.0],
+                "low": [700.0, 150.0],
+                "high": [900.0, 250.0],
+                "share_lost": [0.63, 0.37],
+                "label_rate": [0.4, 0.25],
+                "predicted": [0.2, 0.26],
+                "acted": [0.11, 0.3],
+            }
+        ),
+        "segment_examples": pd.DataFrame(
+            {
+                "depot": ["north"],
+                "parcel": [4711],
+                "predict_at": day[:1].tz_localize("UTC"),
+                "label": [1],
+                "probability": [0.03],
+                "act": [False],
+                "segment": ["weight above 3, depot north"],
+                "lost": [4.0],
+                "facts": ["weight 7.5, depot north"],
+            }
+        ),
+        "robustness": pd.DataFrame(
+            {
+                "fault": ["box missing", "sender missing", "noise of 5% of the spread"],
+                "value_per_1000": [60.0, np.nan, 122.4],
+                "loss": [63.4, np.nan, 1.0],
+                "loss_low": [50.0, np.nan, -1.0],
+                "loss_high": [77.0, np.nan, 3.0],
+                "changed": [0.4, 1.0, 0.02],
+            }
+        ),
+        "suspicious_labels": pd.DataFrame({"found": [77, 77], "of": [7000, 7000]}),
     }

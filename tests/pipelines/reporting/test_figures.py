@@ -17,6 +17,10 @@ FIGURES = {
     "calibration": (nodes.calibration_figure, ["calibration_curve", "framing"]),
     "slices": (nodes.slices_figure, ["slices", "framing"]),
     "importance": (nodes.importance_figure, ["importance", "framing"]),
+    "waterfall": (nodes.waterfall_figure, ["waterfall", "framing"]),
+    "learning_curve": (nodes.learning_curve_figure, ["learning_curve", "framing"]),
+    "segments": (nodes.segments_figure, ["segments", "framing"]),
+    "robustness": (nodes.robustness_figure, ["robustness", "framing"]),
 }
 
 
@@ -109,6 +113,27 @@ def test_importance_shows_the_top_with_group_and_range(results: dict[str, Any]) 
     assert len({trace.marker.color for trace in figure.data}) == 2
     many = pd.concat([results["importance"].assign(feature=f"f{i}") for i in range(10)])
     assert len(nodes.importance_figure(many, results["framing"]).layout.yaxis.ticktext) == 20
+
+
+def test_the_bars_of_the_waterfall_hang_together(results: dict[str, Any]) -> None:
+    figure = drawn("waterfall", results)
+    bars = [(s.x0, s.x1) for s in figure.layout.shapes if s.type == "rect" and s.yref == "y2"]
+    ends = [(0, 101.2), (101.2, 121.2), (121.2, 123.4), (123.4, 80)]
+    assert np.array(bars) == pytest.approx(np.array(ends))
+    assert rows(figure, "2")["box alone"] == pytest.approx((121.2, 116.2, 126.2))
+    colours = {
+        row.label: row.colour
+        for row in panels.waterfall_panels(results["waterfall"], results["framing"])[1].rows
+    }
+    assert colours["box alone"] == style.BLUE
+    assert colours["sender"] == style.GREY
+    assert colours["if it acted above 50%"] == style.ORANGE
+
+
+def test_a_fault_without_an_answer_is_written_and_comes_first(results: dict[str, Any]) -> None:
+    figure = drawn("robustness", results)
+    assert figure.layout.yaxis.ticktext[0] == "sender missing"
+    assert "no answer" in [note.text for note in figure.layout.annotations]
 
 
 def test_names_are_not_markup(results: dict[str, Any]) -> None:

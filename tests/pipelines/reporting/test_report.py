@@ -237,3 +237,45 @@ def test_the_verdict_is_told_with_its_conditions_limits_and_what_is_watched(
     assert "missed: 300 before, 100 wanted, 88.8 in the test" in " ".join(text.split())
     assert "clearly better" in text.split("Condition by condition")[1]
     assert "281,911" in text
+
+
+def test_what_bought_the_gain_is_told_by_what_is_sure(results: dict[str, Any]) -> None:
+    text = " ".join(read(results).split())
+    assert "What gained on the test: box alone +20 (15 to 25)." in text
+    assert "Not to be told from nothing: sender." in text
+    assert "acting above 50% instead would change the value by \N{MINUS SIGN}43" in text
+    results["waterfall"] = results["waterfall"].assign(gain_low=-99.0)
+    assert "No step surely gained." in read(results)
+
+
+@pytest.mark.parametrize(
+    ("worth", "said"),
+    [
+        ("yes", "more than the 300 they cost: worth collecting"),
+        ("no", "less than the 300 they cost: not worth it"),
+        ("can't tell", "they cost 300, and it can't be told which is more"),
+    ],
+)
+def test_more_labels_are_told_with_their_price(
+    results: dict[str, Any], worth: str, said: str
+) -> None:
+    results["more_labels"]["worth"] = worth
+    text = " ".join(read(results).split())
+    assert "Twice the examples change the value by 10.0 (4.0 to 16.0) per 1,000 parcels" in text
+    assert "the next 3,000 labels are worth 407 (163 to 651) euros over 6 months" in text
+    assert said in text.replace("&#39;", "'")
+    results["more_labels"] |= {"value": dict(NOTHING), "per_doubling": dict(NOTHING)}
+    assert "too few to say what more examples would buy" in read(results)
+
+
+def test_where_most_is_lost_is_told_and_shown(results: dict[str, Any]) -> None:
+    text = " ".join(read(results).split())
+    assert "63% of the loss comes from 30% of the parcels: weight above 3, depot north." in text
+    assert "40% have label 1, 20% was predicted and 11% acted on" in text
+    assert "north, 4711 did not act" in text
+    assert "It gives no answer with sender missing." in text
+    assert "Most is lost with box missing: 63 (50 to 77)." in text
+    assert "With box missing it saves less than table of rates with all inputs." in text
+    assert "contradicts 77 of 7,000 labels" in text
+    results["suspicious_labels"] = results["suspicious_labels"].iloc[:0]
+    assert "contradicts no label" in read(results)

@@ -10,7 +10,7 @@ from preflight.bundle import Bundle, Floats, calibrated, probability
 from preflight.contracts import Features
 from preflight.contracts.table import short
 from preflight.framing import Framing
-from preflight.pipelines.diagnosis.nodes import KEY, Days, last_fold, require_same, saving
+from preflight.pipelines.diagnosis.nodes import Days, last_fold, require_same, saving
 from preflight.pipelines.diagnosis.settings import Diagnosis
 from preflight.pipelines.evaluation.settings import Evaluation
 
@@ -46,7 +46,7 @@ def segments(
     """
     last = last_fold(validation, validation_predictions)
     require_same(test, test_predictions, "test")
-    features = candidate["features"]
+    features = Features.names()  # also those that the candidate doesn't see
     raw = last["probability_candidate"].to_numpy()
     chance = calibrated(raw, candidate["slope"], candidate["intercept"])
     known, codes = _encoded(validation[features], _lost(validation, chance, framing))
@@ -174,7 +174,7 @@ def _examples(
 ) -> pd.DataFrame:
     """Return the decisions of a segment that cost most, the most surprising first."""
     surprise = (predictions["label"] - predictions["probability"]).abs()
-    table = predictions[[*KEY, "predict_at", "label", "probability", "act"]].assign(
+    table = predictions[[*Features.grain(), "predict_at", "label", "probability", "act"]].assign(
         segment=segment, lost=lost, surprise=surprise
     )
     in_order = table.sort_values(["lost", "surprise"], ascending=False, kind="stable").head(number)
@@ -207,22 +207,24 @@ def robustness(
         try:
             chance = probability(candidate, faulty)
         except ValueError:  # scikit-learn's answer to a missing value that an estimator can't take
-            chance = np.full(len(test), np.nan)
-        loss = days.per_1000(saving(test, whole, framing) - saving(test, chance, framing))
-        answers = not np.isnan(chance).any()
+            rows.append({"fault": fault, "changed": 1.0})
+            continue
+        with_fault = saving(test, chance, framing)
+        loss = days.per_1000(saving(test, whole, framing) - with_fault)
         changed = (chance > framing.costs.threshold) != test_predictions["act"].to_numpy()
         rows.append(
             {
                 "fault": fault,
-                "value_per_1000": 1000 * saving(test, chance, framing).mean() if answers else None,
-                "loss": loss["mean"] if answers else None,
-                "loss_low": loss["low"] if answers else None,
-                "loss_high": loss["high"] if answers else None,
+                "value_per_1000": 1000 * with_fault.mean(),
+                "loss": loss["mean"],
+                "loss_low": loss["low"],
+                "loss_high": loss["high"],
                 "changed": changed.mean(),
             }
         )
-    table = pd.DataFrame(rows)
-    return table.astype(dict.fromkeys(table.columns[1:], "float64"))
+    columns = ["fault", "value_per_1000", "loss", "loss_low", "loss_high", "changed"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.astype(dict.fromkeys(columns[1:], "float64"))
 
 
 def _faults(

@@ -23,7 +23,6 @@ from preflight.pipelines.modeling.nodes import fit, judged
 from preflight.pipelines.modeling.settings import Estimator, Modeling
 
 Bools = npt.NDArray[np.bool_]
-KEY = Features.grain()
 
 
 class Days:
@@ -152,7 +151,8 @@ def _steps(spec: Estimator, tuned: dict[str, Any]) -> Iterator[tuple[str, Estima
     groups = [group for group in Features.groups() if group not in spec.without]
     for number, group in enumerate(groups):
         unseen = [*spec.without, *groups[number + 1 :]]
-        yield group, spec.model_copy(update={"without": unseen})
+        name = group if number else f"{group} alone"
+        yield name, spec.model_copy(update={"without": unseen})
     if any(spec.params.get(name) != value for name, value in tuned.items()):
         yield "tuning", spec.model_copy(update={"params": {**spec.params, **tuned}})
 
@@ -277,7 +277,7 @@ def suspicious_labels(validation_predictions: pd.DataFrame, diagnosis: Diagnosis
     usual = np.array([(1 - chance)[label == 0].mean(), chance[label == 1].mean()])
     sure = of_other >= usual[1 - label]
     sure &= (1 - of_other < usual[label]) | (of_other > 0.5)  # and not surer of the one given
-    table = validation_predictions[[*KEY, "predict_at", "label"]].assign(
+    table = validation_predictions[[*Features.grain(), "predict_at", "fold", "label"]].assign(
         probability=chance, doubt=of_other, found=sure.sum(), of=len(label)
     )
     doubted = table[sure].sort_values("doubt", ascending=False, kind="stable")

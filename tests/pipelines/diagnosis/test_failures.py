@@ -1,0 +1,162 @@
+"""Where a model loses, and what a fault of its inputs costs: planted, and a clean twin."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import ClassifierMixin
+
+from preflight.contracts import Robustness, Segments
+from preflight.pipelines.diagnosis import failures
+from preflight.pipelines.diagnosis.failures import Condition
+
+pytestmark = pytest.mark.usefixtures("parcels")
+Made = dict[str, Any]
+READ = [
+    "validation",
+    "test",
+    "validation_predictions",
+    "test_predictions",
+    "candidate",
+    "framing",
+    "evaluation",
+    "diagnosis",
+]
+
+
+def segments_of(made: Made) -> tuple[pd.DataFrame, pd.DataFrame]:
+    segments, examples = failures.segments(*(made[name] for name in READ))
+    return Segments.validate(segments, lazy=True), examples
+
+
+Where = Callable[[pd.DataFrame], pd.Series]
+
+
+def wrong(made: Made, where: Where) -> Made:
+    """The same results, but that the predictions are right everywhere but there."""
+
+    def chance(examples: pd.DataFrame) -> pd.Series:
+        right = 0.9 * examples["label"] + 0.05
+        return right.mask(where(examples), 1 - right)
+
+    last = made["validation_predictions"].assign(
+        probability_candidate=chance(made["validation"]).to_numpy()
+    )
+    test = made["test_predictions"].assign(probability=chance(made["test"]).to_numpy())
+    act = test["probability"] > made["framing"].costs.threshold
+    predictions = {"validation_predictions": last, "test_predictions": test.assign(act=act)}
+    return {**made, **predictions}
+
+
+def test_segments_hold_every_example_once_and_all_that_is_lost(made: Made) -> None:
+    segments, examples = segments_of(made)
+    predictions, costs = made["test_predictions"], made["framing"].costs
+    label, act = predictions["label"].to_numpy(), predictions["act"].to_numpy()
+    lost = costs.saving(label, label == 1) - costs.saving(label, act)
+    assert segments["rows"].sum() == len(predictions)
+    assert segments["share"].sum() == pytest.approx(1)
+    assert segments["share_lost"].sum() == pytest.approx(1)
+    in_all = (segments["rows"] * segments["lost_per_1000"]).sum() / 1000
+    assert in_all == pytest.approx(lost.sum())
+    assert list(segments["share_lost"]) == sorted(segments["share_lost"], reverse=True)
+    assert examples["lost"].iloc[0] == lost.max()
+    assert examples.groupby("segment").size().le(3).all()
+    assert set(examples["segment"]) <= set(segments["segment"])
+
+
+def test_a_planted_hole_is_found_named_and_shown(made: Made) -> None:
+    hole = wrong(made, lambda parcels: (parcels["place"] == "west") & (parcels["noise"] > 1))
+    segments, examples = segments_of(hole)
+    worst = segments.iloc[0]
+    assert "place west" in worst["segment"]
+    assert "noise above 1" in worst["segment"] or "noise above 0.99" in worst["segment"]
+    assert worst["share_lost"] > 0.95
+    assert worst["lost_per_1000"] > 900
+    assert examples["facts"].iloc[0].startswith(("place west", "noise "))
+    nothing_wrong, _ = segments_of(wrong(made, lambda parcels: parcels["noise"] > 99))
+    assert (nothing_wrong["lost_per_1000"] == 0).all()
+
+
+def test_a_tree_of_one_leaf_is_everything(made: Made) -> None:
+    big = made["diagnosis"].model_copy(update={"segment_rows": 10**6})
+    segments, _ = segments_of({**made, "diagnosis": big})
+    assert len(segments) <= 2  # a leaf has at most half of the examples
+
+
+def test_a_missing_value_is_a_condition(made: Made) -> None:
+    def with_gaps(examples: pd.DataFrame) -> pd.DataFrame:
+        gone = np.random.default_rng(1).random(len(examples)) < 0.2
+        return examples.assign(noise=examples["noise"].mask(gone).astype("float32"))
+
+    gaps = {**made, **{part: with_gaps(made[part]) for part in ("validation", "test")}}
+    segments, _ = segments_of(wrong(gaps, lambda parcels: parcels["noise"].isna()))
+    assert segments["segment"].iloc[0].startswith("noise missing")
+    assert segments["segment"].str.contains("noise known").any()
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        (Condition(-np.inf, 2.5, False), "size up to 2.5"),
+        (Condition(2.5, np.inf, True), "size above 2.5 or missing"),
+        (Condition(1, 2, False), "size 1 to 2"),
+        (Condition(-np.inf, np.inf, True), "size missing"),
+        (Condition(-np.inf, np.inf, False), "size known"),
+    ],
+)
+def test_conditions_are_told_in_words(condition: Condition, said: str) -> None:
+    assert failures._condition("size", condition, {}) == said
+
+
+def test_categories_are_told_by_name_and_not_all_of_them() -> None:
+    codes = {"place": list("zyxabcdefgh")}
+    first = Condition(-np.inf, 2.5, False)
+    assert failures._condition("place", first, codes) == "place x, y, z"
+    assert failures._condition("place", Condition(2.5, np.inf, True), codes) == (
+        "place a, b, c, d, e, f or 2 others or missing"
+    )
+
+
+def robustness_of(made: Made) -> pd.DataFrame:
+    names = ["candidate", "test", "test_predictions", "framing", "evaluation", "diagnosis"]
+    table = failures.robustness(*(made[name] for name in names))
+    return Robustness.validate(table, lazy=True).set_index("fault")
+
+
+def test_what_is_needed_is_missed_and_noise_is_not(made: Made) -> None:
+    faults = robustness_of(made)
+    assert list(faults.index) == ["content missing", "weather missing", "noise of 5% of the spread"]
+    assert faults.loc["content missing", "loss_low"] > 50
+    assert faults.loc["weather missing", "loss"] < 0.1 * faults.loc["content missing", "loss"]
+    assert 0 < faults.loc["noise of 5% of the spread", "changed"] < 0.1
+    value, loss = faults.loc["content missing", ["value_per_1000", "loss"]]
+    label, act = (made["test_predictions"][name].to_numpy() for name in ("label", "act"))
+    whole = 1000 * made["framing"].costs.saving(label, act).mean()
+    assert value + loss == pytest.approx(whole)
+
+
+class NoMissing(ClassifierMixin):
+    """An estimator that refuses missing values."""
+
+    def fit(self, X: pd.DataFrame, y: Any) -> Self:
+        self.classes_ = np.array([0, 1])
+        return self
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        if X["signal"].isna().any():
+            raise ValueError("Input X contains NaN.")
+        chance = 1 / (1 + np.exp(-X["signal"].to_numpy()))
+        return np.column_stack([1 - chance, chance])
+
+
+def test_an_estimator_that_gives_no_answer_is_told(made: Made) -> None:
+    candidate = {**made["candidate"], "estimator": NoMissing().fit(pd.DataFrame(), None)}
+    predictions = made["test_predictions"].assign(
+        probability=failures.probability(candidate, made["test"])
+    )
+    faults = robustness_of({**made, "candidate": candidate, "test_predictions": predictions})
+    assert faults.loc["content missing", ["value_per_1000", "loss"]].isna().all()
+    assert faults.loc["content missing", "changed"] == 1
+    assert faults.loc["weather missing", "loss"] == 0
