@@ -11,8 +11,14 @@ import pytest
 from hypothesis import settings
 from kedro.config import OmegaConfigLoader
 
+from preflight.audited import seal
 from preflight.framing import Framing
 from preflight.pipelines.data_engineering import nodes as cleaning
+from preflight.pipelines.diagnosis.settings import Diagnosis
+from preflight.pipelines.evaluation import nodes as evaluation_nodes
+from preflight.pipelines.evaluation.settings import Evaluation
+from preflight.pipelines.modeling import nodes as modeling_nodes
+from preflight.pipelines.modeling.settings import Modeling
 from preflight.settings import CONFIG_LOADER_ARGS
 
 PROJECT = Path(__file__).parents[1]
@@ -179,3 +185,106 @@ def tables() -> dict[str, pd.DataFrame]:
         "weather": cleaning.clean_weather(early["weather"])[0],
         "aircraft": cleaning.clean_aircraft(pd.read_csv(f"{RAW}/planes.csv"))[0],
     }
+
+
+# What the pipelines' own functions make of parcels.
+Made = dict[str, Any]
+EVALUATION = Evaluation(
+    replicates=200, seed=1, calibration_bins=5, importance_rows=100, importance_shuffles=2
+)
+DIAGNOSIS = Diagnosis(
+    seed=1,
+    step_rows=1500,
+    train_shares=[0.25, 0.5],
+    next_labels=3000,
+    segment_depth=2,
+    segment_rows=50,
+    examples=3,
+    labels_to_review=50,
+    noise=0.05,
+)
+
+
+def small_modeling(
+    path: str = "sklearn.ensemble.HistGradientBoostingClassifier",
+    without: tuple[str, ...] = (),
+    **changes: Any,
+) -> Modeling:
+    """A quick candidate and two baselines."""
+    written = {
+        "seed": 1,
+        "candidate": {
+            "path": path,
+            "without": list(without),
+            "params": {
+                "max_iter": 30,
+                "min_samples_leaf": 20,
+                "random_state": 1,
+                "categorical_features": "from_dtype",
+            },
+        },
+        "search": {"space": {}, "trials": 0, "earlier_folds": []},
+        "baselines": {
+            "never": {"path": "sklearn.dummy.DummyClassifier", "threshold": 1},
+            "lookup": {
+                "path": "preflight.pipelines.modeling.baselines.LookupTable",
+                "params": {"keys": ["place"]},
+            },
+        },
+        "calibration_gain": 9,
+    }
+    return Modeling.model_validate(written | changes)
+
+
+def results_of(
+    examples: pd.DataFrame,
+    framing: Framing,
+    modeling: Modeling,
+    tuned: dict[str, Any] | None = None,
+) -> Made:
+    """What modeling and evaluation give for these examples, and what they were given, by name."""
+    moment = examples["predict_at"]
+    part = np.searchsorted(
+        pd.to_datetime([framing.split.validation_from, framing.split.test_from], utc=True),
+        moment,
+        side="right",
+    )
+    train, validation, test = (examples[part == i].reset_index(drop=True) for i in range(3))
+    development = pd.concat([train, validation], ignore_index=True)
+    best: dict[str, Any] = {"params": tuned or {}, "value": None, "trial": None}
+    predictions = modeling_nodes.validation_predictions(development, best, framing, modeling)
+    selection = modeling_nodes.selection(predictions, framing, modeling)
+    candidate = modeling_nodes.candidate(development, best, selection, framing, modeling)
+    baselines = modeling_nodes.baselines(development, framing, modeling)
+    audit = pd.DataFrame(seal(test=test))
+    return {
+        "train": train,
+        "validation": validation,
+        "test": test,
+        "validation_predictions": predictions,
+        "test_predictions": evaluation_nodes.test_predictions(
+            candidate, baselines, test, audit, framing
+        ),
+        "candidate": candidate,
+        "best_params": best,
+        "selection": selection,
+        "framing": framing,
+        "modeling": modeling,
+        "evaluation": EVALUATION,
+        "diagnosis": DIAGNOSIS,
+    }
+
+
+@pytest.fixture(scope="module")
+def made(framing: Framing, parcels: Any, make_parcels: Callable[..., pd.DataFrame]) -> Made:
+    return results_of(make_parcels("2013-01-01", "2013-06-01", 12_000), framing, small_modeling())
+
+
+@pytest.fixture(scope="session")
+def make() -> Callable[..., Made]:
+    return results_of
+
+
+@pytest.fixture(scope="session")
+def modeling() -> Callable[..., Modeling]:
+    return small_modeling

@@ -472,7 +472,14 @@ def test_test_never_reaches_modeling() -> None:
     assert read_by == set()
     openers = {n.name for n in pipelines["__default__"].nodes if "test" in n.inputs}
     assert openers - {"audit.split_audit"}
-    assert all(name.startswith(("evaluation.", "audit.split_audit")) for name in openers)
+    allowed = ("evaluation.", "diagnosis.", "audit.split_audit")
+    assert all(name.startswith(allowed) for name in openers)
+
+
+def test_nothing_of_diagnosis_flows_back() -> None:
+    judged = register_pipelines()["__default__"].to_outputs("verdict", "metrics", "candidate")
+    assert {str(node.namespace) for node in judged.nodes} >= {"modeling", "evaluation"}
+    assert "diagnosis" not in {node.namespace for node in judged.nodes}
 
 
 def test_nothing_is_fitted_or_opened_before_its_audit_has_passed() -> None:

@@ -21,6 +21,8 @@ from preflight.manifest import ManifestError, verify
 
 log = logging.getLogger(__name__)
 
+QUICK = 5  # seconds of a stage that has no line of its own
+
 
 class ErrorHooks:
     """Errors that a user can cause are told as a message, faults of the program as a traceback."""
@@ -133,9 +135,10 @@ class VersionHooks:
 
 
 class ProgressHooks:
-    """A line per stage while it works, and at the end what was decided and where to look."""
+    """Which stages are done while it works, and at the end what was decided and where to look."""
 
     def __init__(self) -> None:
+        self._done: list[str] = []
         self._left: Counter[str] = Counter()
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._last = 0.0
@@ -145,6 +148,7 @@ class ProgressHooks:
         """Say what runs, and count what each stage has to save."""
         self._left = Counter(_stage(node) for node in pipeline.nodes for _ in node.outputs)
         self._seconds.clear()
+        self._done.clear()
         self._last = time.monotonic()
         log.info("Version %s: %s", run_params["run_id"], ", ".join(self._left))
 
@@ -160,12 +164,18 @@ class ProgressHooks:
 
     @hook_impl
     def after_dataset_saved(self, node: Node) -> None:
-        """Count the time of writing, and say that a stage is done when its last output is saved."""
+        """Count the time of writing, and say that a stage is done when its last output is saved.
+
+        Quick ones are told together with the next.
+        """
         self._tick(node)
         stage = _stage(node)
         self._left[stage] -= 1
         if self._left[stage] == 0:
-            log.info("%-20s done in %.1f s", stage, self._seconds[stage])
+            self._done.append(f"{stage} {self._seconds[stage]:.1f} s")
+            if self._seconds[stage] > QUICK or not any(self._left.values()):
+                log.info("Done: %s", ", ".join(self._done))
+                self._done.clear()
 
     @hook_impl
     def on_pipeline_error(self) -> None:

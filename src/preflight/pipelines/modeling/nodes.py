@@ -162,8 +162,8 @@ def _suggest(trial: "optuna.Trial", name: str, among: Range) -> Any:
 
 
 def _progress(trials: int) -> Callable[["optuna.Study", Any], None]:
-    """Return a callback that says four times how far the search is and what it has found."""
-    began, every = time.monotonic(), max(1, trials // 4)
+    """Return a callback that says twice how far the search is and what it has found."""
+    began, every = time.monotonic(), max(1, -(-trials // 3))
 
     def say(study: "optuna.Study", trial: Any) -> None:
         done = trial.number + 1
