@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from preflight.bundle import Bundle, act, calibrated, log_odds, probability
 
+COSTS = {"unit": "euros", "tp": 2.0, "fp": 1.0, "fn": "amount", "tn": 0.0}
 CHANCES = st.lists(st.floats(0, 1), min_size=1, max_size=20).map(np.array)
 
 
@@ -71,12 +72,22 @@ def test_certainty_has_finite_log_odds_of_either_sign() -> None:
 
 def test_acting_needs_more_than_the_threshold(bundle: Bundle) -> None:
     chance = np.array([np.nextafter(0.2, 0), 0.2, np.nextafter(0.2, 1)])
-    assert act(bundle, chance).tolist() == [False, False, True]
+    assert act(bundle, chance, pd.DataFrame()).tolist() == [False, False, True]
 
 
 def test_a_threshold_of_one_never_acts(bundle: Bundle) -> None:
     bundle["threshold"] = 1.0
-    assert not act(bundle, np.array([0.0, 1.0])).any()
+    assert not act(bundle, np.array([0.0, 1.0]), pd.DataFrame()).any()
+
+
+def test_without_a_threshold_the_costs_it_carries_decide_row_by_row(bundle: Bundle) -> None:
+    examples = pd.DataFrame({"a": [0.0] * 3, "b": [3.0] * 3, "amount": [3.0, 4.0, 60.0]})
+    bundle |= {"threshold": None, "provenance": {"framing": {"costs": COSTS}}}
+    chance = probability(bundle, examples)  # the estimator is not shown the amount
+    assert chance == pytest.approx([0.3] * 3)
+    assert act(bundle, chance, examples).tolist() == [False, False, True]  # above 1/2, 1/3, 1/59
+    bundle["threshold"] = 0.2
+    assert act(bundle, chance, examples).all()
 
 
 @pytest.mark.parametrize("columns", [["b", "a"], ["a", "b"], ["extra", "a", "more", "b"]])

@@ -86,8 +86,8 @@ def judged(spec: Estimator, train: pd.DataFrame, validation: pd.DataFrame, **par
 
 def value_per_1000(probability: Floats, examples: pd.DataFrame, framing: Framing) -> float:
     """Return what decisions by these probabilities save over never acting, per 1,000 examples."""
-    act = probability > framing.costs.threshold
-    return float(1000 * framing.costs.saving(examples["label"].to_numpy(), act).mean())
+    costs = framing.costs.at(examples)
+    return costs.per_1000(examples["label"].to_numpy(), probability > costs.threshold)
 
 
 def search(
@@ -216,7 +216,8 @@ def validation_predictions(
             for name, spec in {"candidate": tuned, **modeling.baselines}.items()
         }
         known = validation[[*Features.grain(), "predict_at", "label"]]
-        predictions.append(known.assign(fold=len(predictions), **probabilities))
+        costs = framing.costs.kept(validation)
+        predictions.append(known.assign(fold=len(predictions), **probabilities, **costs))
     together = pd.concat(predictions, ignore_index=True)
     return together.assign(last=together["fold"] == len(predictions) - 1)
 
@@ -235,23 +236,24 @@ def selection(
             f"It has: {', '.join(modeling.baselines)}."
         )
     last = validation_predictions[validation_predictions["last"]]
-    label = last["label"].to_numpy()
+    label, costs = last["label"].to_numpy(), framing.costs.at(last)
     values = {
-        name: 1000 * framing.costs.saving(
-            label, last[f"probability_{name}"].to_numpy() > _threshold(spec, framing)
-        ).mean()
+        name: costs.per_1000(
+            label, last[f"probability_{name}"].to_numpy() > _threshold(spec, costs.threshold)
+        )
         for name, spec in {"candidate": modeling.candidate, **modeling.baselines}.items()
-    }  # fmt: skip
+    }
     return {
-        "values": {name: float(value) for name, value in values.items()},
+        "values": values,
         "best_baseline": max(framing.baselines, key=lambda name: values[name]),
         "calibration": _calibration(validation_predictions, modeling.calibration_gain),
     }
 
 
-def _threshold(spec: Estimator, framing: Framing) -> float:
+def _threshold(spec: Estimator, derived: Any) -> Any:
+    """Return the model's own threshold, if it has one, else the one derived from the costs."""
     own = spec.threshold if isinstance(spec, Baseline) else None
-    return framing.costs.threshold if own is None else own
+    return derived if own is None else own
 
 
 def _calibration(predictions: pd.DataFrame, least_gain: float) -> dict[str, float]:
@@ -317,11 +319,12 @@ def _bundle(
 ) -> Bundle:
     import sklearn
 
+    costs = framing.costs
     return {
         "estimator": fit(spec, examples, **params),
         "slope": slope,
         "intercept": intercept,
-        "threshold": _threshold(spec, framing),
+        "threshold": _threshold(spec, None if costs.columns else costs.at(examples).threshold),
         "features": spec.features(Features.groups()),
         "provenance": {
             "estimator": spec.path,

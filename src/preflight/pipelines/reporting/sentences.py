@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from preflight.contracts import Features
-from preflight.framing import Framing
+from preflight.framing import Floats, Framing
 from preflight.pipelines.reporting.panels import Panel, number, places, words
 
 Interval = dict[str, float | None]
@@ -50,6 +51,14 @@ def headline(verdict: dict[str, Any], framing: Framing) -> str:
         return f"{said}; the test is too small for an interval."
     interval = f"{number(low, decimals)}{UNBROKEN}{number(high, decimals)}"
     return f"{said} ({framing.confidence:.0%} interval {interval})."
+
+
+def act_says(threshold: float | Floats, framing: Framing) -> str:
+    """Return from which probability on acting is cheaper, on the rows of the test."""
+    low, high = 100 * np.quantile(threshold, [0.05, 0.95])
+    own = f"what follows from the costs of each {framing.decision.unit} ({low:.3g}% to {high:.3g}%"
+    above = f"{own} for nine in ten of the test)" if np.ptp(threshold) else f"{low:.3g}%"
+    return f"where the probability is above {above}: from there on acting is the cheaper choice"
 
 
 def _against(figures: dict[str, Interval], name: str) -> str:
