@@ -10,7 +10,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from preflight.audited import seal
-from preflight.bundle import calibrated, log_odds
+from preflight.bundle import calibrated, log_odds, value_scorer
 from preflight.contracts import Trials, best_params
 from preflight.contracts import selection as selection_contract
 from preflight.errors import RunError
@@ -123,7 +123,8 @@ def test_a_label_known_at_the_very_start_of_a_fold_is_known_and_a_moment_later_i
 
 
 def framed_value(known: pd.DataFrame, judged: pd.DataFrame, framing: Framing) -> float:
-    return nodes.value_per_1000(nodes.judged(settings().candidate, known, judged), judged, framing)
+    fitted = nodes.fit(settings().candidate, known)
+    return value_scorer(framing.costs, FEATURES)(fitted, judged, judged["label"])
 
 
 def test_the_value_is_the_framings_money_per_1000(

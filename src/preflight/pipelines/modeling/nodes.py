@@ -14,7 +14,15 @@ import numpy as np
 import pandas as pd
 
 from preflight.audited import require_audited
-from preflight.bundle import DECIDING, Bundle, Floats, calibrated, log_odds, uncalibrated
+from preflight.bundle import (
+    DECIDING,
+    Bundle,
+    Floats,
+    calibrated,
+    log_odds,
+    uncalibrated,
+    value_scorer,
+)
 from preflight.contracts import Features
 from preflight.errors import RunError
 from preflight.framing import Framing
@@ -84,12 +92,6 @@ def judged(spec: Estimator, train: pd.DataFrame, validation: pd.DataFrame, **par
     return uncalibrated(fit(spec, train, **params), validation, features)
 
 
-def value_per_1000(probability: Floats, examples: pd.DataFrame, framing: Framing) -> float:
-    """Return what decisions by these probabilities save over never acting, per 1,000 examples."""
-    costs = framing.costs.at(examples)
-    return costs.per_1000(examples["label"].to_numpy(), probability > costs.threshold)
-
-
 def search(
     development: pd.DataFrame, framing: Framing, modeling: Modeling
 ) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -109,13 +111,14 @@ def search(
     if not modeling.search.trials:
         return {"params": {}, "value": None, "trial": None}, _trials_table([])
     parts = list(folds(development, framing, modeling))
+    value = value_scorer(framing.costs, candidate.features(Features.groups()))
 
     def objective(trial: optuna.Trial) -> float:
         params = {name: _suggest(trial, name, r) for name, r in modeling.search.space.items()}
         values: list[float] = []
         for train, validation in parts:
-            probability = judged(candidate, train, validation, **params)
-            values.append(value_per_1000(probability, validation, framing))
+            fitted = fit(candidate, train, **params)
+            values.append(value(fitted, validation, validation["label"]))
             trial.report(float(np.mean(values)), step=len(values))
             if len(values) < len(parts) and trial.should_prune():
                 raise optuna.TrialPruned
