@@ -44,7 +44,7 @@ def world(rng: np.random.Generator, framing: Framing, gain: float) -> pd.DataFra
     day = np.repeat(np.arange(DAYS), A_DAY)
     open_ones = rng.random(len(day)) < OTHERWISE
     worth = gain / 1000 / OTHERWISE  # of acting, per decision that is open
-    costs = framing.costs
+    costs = framing.costs.at(pd.DataFrame())
     both = costs.fn - costs.tp + costs.fp - costs.tn
     chance = np.where(open_ones, costs.threshold + 2 * worth / both, 0.15)
     good_or_bad = rng.gamma(4, 1 / 4, DAYS)[day]  # of mean 1: a bad day is bad for all
@@ -88,7 +88,7 @@ def shown(framing: Framing, least: float) -> float:
             gate.Judged(world(rng, framing, least + seen), "other", framing, REPLICATES, seed=0)
             for _ in range(20)
         ]
-        seen = float(np.mean([gate.detectable(one.over(framing.costs), framing) for one in found]))
+        seen = float(np.mean([gate.detectable(one.over(), framing) for one in found]))
     return seen
 
 

@@ -7,9 +7,13 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 
-from preflight.bundle import Bundle, act, calibrated, log_odds, probability
+from preflight.bundle import Bundle, act, calibrated, log_odds, probability, value_scorer
+from preflight.framing import Costs
 
+COSTS = {"unit": "euros", "tp": 2.0, "fp": 1.0, "fn": "amount", "tn": 0.0}
 CHANCES = st.lists(st.floats(0, 1), min_size=1, max_size=20).map(np.array)
 
 
@@ -71,12 +75,22 @@ def test_certainty_has_finite_log_odds_of_either_sign() -> None:
 
 def test_acting_needs_more_than_the_threshold(bundle: Bundle) -> None:
     chance = np.array([np.nextafter(0.2, 0), 0.2, np.nextafter(0.2, 1)])
-    assert act(bundle, chance).tolist() == [False, False, True]
+    assert act(bundle, chance, pd.DataFrame()).tolist() == [False, False, True]
 
 
 def test_a_threshold_of_one_never_acts(bundle: Bundle) -> None:
     bundle["threshold"] = 1.0
-    assert not act(bundle, np.array([0.0, 1.0])).any()
+    assert not act(bundle, np.array([0.0, 1.0]), pd.DataFrame()).any()
+
+
+def test_without_a_threshold_the_costs_it_carries_decide_row_by_row(bundle: Bundle) -> None:
+    examples = pd.DataFrame({"a": [0.0] * 3, "b": [3.0] * 3, "amount": [3.0, 4.0, 60.0]})
+    bundle |= {"threshold": None, "provenance": {"framing": {"costs": COSTS}}}
+    chance = probability(bundle, examples)  # the estimator is not shown the amount
+    assert chance == pytest.approx([0.3] * 3)
+    assert act(bundle, chance, examples).tolist() == [False, False, True]  # above 1/2, 1/3, 1/59
+    bundle["threshold"] = 0.2
+    assert act(bundle, chance, examples).all()
 
 
 @pytest.mark.parametrize("columns", [["b", "a"], ["a", "b"], ["extra", "a", "more", "b"]])
@@ -112,3 +126,27 @@ def test_a_probability_has_64_bits_whatever_the_estimator_gives(bundle: Bundle) 
     table = pd.DataFrame({"a": [0.0, 1.0], "b": [1.0, 1.0]})
     assert probability(bundle, table).dtype == np.float64
     assert probability(bundle, table) == pytest.approx([0.1, 0.11])
+
+
+def test_a_scorer_is_the_saving_per_1000_within_scikit_learn() -> None:
+    rng = np.random.default_rng(1)
+    X = pd.DataFrame({"a": rng.normal(size=200), "amount": rng.uniform(3, 60, 200)})
+    y = (rng.random(200) < 1 / (1 + np.exp(-X["a"]))).astype(int)
+    score, model = value_scorer(Costs.model_validate(COSTS)), LogisticRegression()
+    by_hand = []
+    for train, test in KFold(4).split(X):
+        chance = model.fit(X.iloc[train], y[train]).predict_proba(X.iloc[test])[:, 1]
+        amount = X["amount"].iloc[test]
+        saved = np.where(y[test] == 1, amount - 2, -1) * (chance > 1 / (amount - 1))
+        by_hand.append(1000 * saved.mean())
+    assert len(set(by_hand)) == 4
+    assert cross_val_score(model, X, y, cv=KFold(4), scoring=score) == pytest.approx(by_hand)
+    grid = GridSearchCV(model, {"C": [1.0]}, cv=KFold(4), scoring=score).fit(X, y)
+    assert grid.best_score_ == pytest.approx(np.mean(by_hand))
+
+
+def test_a_scorer_shows_the_estimator_its_features_alone() -> None:
+    X = pd.DataFrame({"amount": [3.0, 60.0], "a": [0.0, 0.0], "b": [3.0, 3.0]})
+    score = value_scorer(Costs.model_validate(COSTS), ["b", "a"])
+    assert score(Weighs(), X, [1, 1]) == 1000 * 58 / 2  # acts on the dear one only
+    assert score(Weighs(), X, [1, 0]) == 1000 * -1 / 2

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from kedro.config import OmegaConfigLoader
 from pydantic import ValidationError
 
-from preflight.framing import Costs, Framing, Split
+from preflight.errors import RunError
+from preflight.framing import Costs, Framing, Outcomes, Split
 
 PRICE = st.floats(-100, 100).map(lambda price: round(price, 2))
+NO_TABLE = pd.DataFrame()  # constants need none
 GAP = st.floats(0.01, 100).map(lambda price: round(price, 2))
 
 
@@ -21,7 +23,7 @@ GAP = st.floats(0.01, 100).map(lambda price: round(price, 2))
 def test_above_the_threshold_acting_is_the_cheaper_of_the_two(
     tn: float, tp: float, in_vain: float, missed: float, chance: float
 ) -> None:
-    costs = Costs(unit="euros", tp=tp, fp=tn + in_vain, fn=tp + missed, tn=tn)
+    costs = Outcomes(tp=tp, fp=tn + in_vain, fn=tp + missed, tn=tn)
     acting = chance * costs.tp + (1 - chance) * costs.fp
     waiting = chance * costs.fn + (1 - chance) * costs.tn
     assume(abs(acting - waiting) > 1e-6)
@@ -33,7 +35,7 @@ def test_above_the_threshold_acting_is_the_cheaper_of_the_two(
 def test_no_other_threshold_saves_more_where_probabilities_are_true(
     chance: list[float], seed: int
 ) -> None:
-    costs = Costs(unit="euros", tp=1, fp=1, fn=5, tn=0)
+    costs = Outcomes(tp=1, fp=1, fn=5, tn=0)
     p = np.array(chance)
 
     def expected(threshold: float) -> float:
@@ -46,14 +48,14 @@ def test_no_other_threshold_saves_more_where_probabilities_are_true(
 
 
 def test_savings_are_those_of_a_table_made_by_hand() -> None:
-    costs = Costs(unit="euros", tp=2, fp=7, fn=11, tn=3)
+    costs = Outcomes(tp=2, fp=7, fn=11, tn=3)
     label, act = np.array([1, 1, 0, 0]), np.array([True, False, True, False])
     assert costs.saving(label, act).tolist() == [9, 0, -4, 0]
     assert costs.saving(label.astype(bool), act).tolist() == [9, 0, -4, 0]
 
 
 def test_a_saving_is_what_never_acting_costs_less_what_was_paid() -> None:
-    costs = Costs(unit="euros", tp=2, fp=7, fn=11, tn=3)
+    costs = Outcomes(tp=2, fp=7, fn=11, tn=3)
     label, act = np.array([1, 1, 0, 0]), np.array([True, False, True, False])
     paid = np.array([costs.tp, costs.fn, costs.fp, costs.tn])
     never = np.where(label, costs.fn, costs.tn)
@@ -76,9 +78,121 @@ def test_costs_that_leave_nothing_to_decide_are_refused(
     change: dict[str, float], sentence: str
 ) -> None:
     sound = {"unit": "euros", "tp": 1, "fp": 1, "fn": 5, "tn": 0}
-    assert Costs.model_validate(sound).threshold == 0.2
+    assert Costs.model_validate(sound).at(NO_TABLE).threshold == 0.2
     with pytest.raises(ValidationError, match=sentence):
         Costs.model_validate(sound | change)
+
+
+OUTCOMES = {"tp": 1.0, "fp": 1.5, "fn": 5.3, "tn": 0.25}
+
+
+@given(names=st.sets(st.sampled_from(sorted(OUTCOMES)), min_size=1), seed=st.integers(0, 99))
+def test_a_column_of_one_value_is_that_constant(names: set[str], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    label, chance = rng.integers(0, 2, 30), rng.random(30)
+    constant = Costs(unit="euros", **OUTCOMES).at(NO_TABLE)
+    table = pd.DataFrame({f"of_{name}": [OUTCOMES[name]] * 30 for name in names})
+    column = Costs(unit="euros", **OUTCOMES | {name: f"of_{name}" for name in names}).at(table)
+    assert set(np.broadcast_to(column.threshold, 30)) == {constant.threshold}
+    act = chance > constant.threshold
+    np.testing.assert_array_equal(chance > column.threshold, act)
+    np.testing.assert_array_equal(column.saving(label, act), constant.saving(label, act))
+    assert column.per_1000(label, act) == constant.per_1000(label, act)
+
+
+def dear(**changes: Any) -> Costs:
+    """Costs under which a miss costs what the column `amount` says."""
+    return Costs.model_validate(
+        {"unit": "euros", "tp": 2, "fp": 1, "fn": "amount", "tn": 0} | changes
+    )
+
+
+def test_each_row_has_the_threshold_and_the_saving_of_its_own_costs() -> None:
+    amount = np.array([3, 6, 50, 3, 6, 50], dtype="float32")
+    found = dear().at(pd.DataFrame({"amount": amount, "other": 9}))
+    assert found.threshold == pytest.approx([1 / 2, 1 / 5, 1 / 49] * 2)
+    chance = 0.3
+    acting, waiting = chance * 2 + (1 - chance) * 1, chance * amount
+    np.testing.assert_array_equal(chance > found.threshold, acting < waiting)
+    label = np.array([1, 1, 1, 0, 0, 0])
+    assert found.saving(label, np.ones(6, dtype=bool)).tolist() == [1, 4, 48, -1, -1, -1]
+    assert found.saving(label, np.zeros(6, dtype=bool)).tolist() == [0] * 6
+    assert found.per_1000(label, chance > found.threshold) == pytest.approx(1000 * (52 - 2) / 6)
+
+
+def test_costs_are_found_by_their_name_and_else_where_predictions_keep_them() -> None:
+    examples = pd.DataFrame({"amount": [3.0, 6.0], "cost_fn": [70.0, 80.0], "act": [True, False]})
+    kept = dear().kept(examples)
+    assert {name: values.tolist() for name, values in kept.items()} == {"cost_fn": [3, 6]}
+    np.testing.assert_array_equal(dear().at(pd.DataFrame(kept)).fn, [3, 6])
+    assert dear(fn=6).kept(examples) == {}
+
+
+@pytest.mark.parametrize("column", [["text"], [True], None])
+def test_a_cost_that_is_no_column_of_numbers_is_told_with_those_there_are(column: Any) -> None:
+    table = pd.DataFrame({"distance": [1.0], "seats": [3], "place": ["a"], "late": [True]})
+    with pytest.raises(RunError, match=r"costs.fn names 'amount', which .* distance, seats\.$"):
+        dear().at(table if column is None else table.assign(amount=column))
+
+
+@pytest.mark.parametrize(
+    ("changes", "faults"),
+    [
+        ({"amount": [np.nan, 6, np.inf, 6]}, ["'fn: amount' is missing in 2 of 4 rows"]),
+        (
+            {"amount": [6, 2, -5, 2.001]},
+            ["'fn: amount', at the least of its fn_factors, is not above 'tp: 2.0' in 2 of 4 rows"],
+        ),
+        ({"vain": [1, 0, -1, 1]}, ["'fp: vain' is not above 'tn: 0.0' in 2 of 4 rows"]),
+        (
+            {"amount": [6, None, 1, 6], "vain": [None, 1, 1, 0]},
+            [
+                "fn: amount' is missing in 1 of",
+                "fp: vain' is missing in 1",
+                "tp: 2.0' in 1",
+                "tn: 0",
+            ],
+        ),
+    ],
+)
+def test_rows_without_a_cost_or_a_choice_are_counted(
+    changes: dict[str, Any], faults: list[str]
+) -> None:
+    costs, sound = dear(fp="vain"), pd.DataFrame({"amount": [6.0] * 4, "vain": [1.0] * 4})
+    assert costs.at(sound).threshold == pytest.approx([0.2] * 4)
+    with pytest.raises(RunError) as refused:
+        costs.at(sound.assign(**changes))
+    first, *told, last = str(refused.value).splitlines()
+    assert first == "framing.costs gives some rows nothing to decide:"
+    assert last.startswith("Correct the column where the features are made")
+    assert len(told) == len(faults)
+    assert all(any(fault in line for line in told) for fault in faults)
+
+
+@pytest.mark.parametrize(("factors", "amount"), [((0.5, 2), 4), ((1, 3), -1)])
+def test_a_miss_has_to_cost_more_at_the_least_of_its_factors_as_well(
+    factors: tuple[float, float], amount: float
+) -> None:
+    table, tp = pd.DataFrame({"amount": [float(amount), 6.0]}), 2 if amount > 0 else -2
+    assert dear(tp=tp).at(table)
+    with pytest.raises(RunError, match=r"least of its fn_factors, .* in 1 of 2 rows"):
+        dear(tp=tp, fn_factors=factors).at(table)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"tn": 1}, "acting in vain costs 1.0 and not acting 1.0"),
+        ({"fn": 2, "fp": "vain"}, "acting when it is needed costs 2.0 and not acting 2.0"),
+        ({"fn_factors": [1.5, 2]}, r"fn_factors \(1.5 to 2\) must hold 1"),
+        (dict.fromkeys(["tp", "fp", "fn", "tn"], "amount"), "all four costs are equal"),
+    ],
+)
+def test_constants_beside_a_column_are_looked_at_before_a_run(
+    changes: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        dear(**changes)
 
 
 def sections(section: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -122,6 +236,8 @@ def test_a_missing_key_is_refused(framing_as_written: dict[str, Any], path: tupl
         ("split", "timezone", "America/New_Yrok"),
         ("costs", "fn", float("inf")),
         ("costs", "tp", float("nan")),
+        ("costs", "fn", True),
+        ("costs", "fn", None),
         ("split", "validation_from", "2013-03-01T00:00:00"),
         (None, "confidence", 0.5),
         (None, "confidence", 1),
@@ -182,12 +298,6 @@ def test_a_saving_over_the_months_is_less_its_upkeep(framing: Framing) -> None:
     assert framing.net(framing.least_per_1000) == pytest.approx(600)
 
 
-def test_the_range_of_costs_moves_the_threshold(framing: Framing) -> None:
-    cheap, dear = framing.costs.range()
-    assert (cheap.fn, dear.fn) == (6 * 0.8, 6 * 1.25)
-    assert dear.threshold < framing.costs.threshold < cheap.threshold
-
-
 def test_a_framing_can_not_be_changed_while_it_is_used(framing: Framing) -> None:
     with pytest.raises(ValidationError, match="frozen"):
         framing.costs.fn = 10
@@ -236,5 +346,5 @@ def test_the_shipped_framing_is_valid_and_acts_from_one_in_five(
     shipped: Callable[[], Framing],
 ) -> None:
     framing = shipped()
-    assert framing.costs.threshold == 0.2
+    assert framing.costs.at(NO_TABLE).threshold == 0.2
     assert framing.split.day(pd.Series([framing.split.test_from])).dt.day.tolist() == [1]

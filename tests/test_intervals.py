@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from preflight import intervals
-from preflight.framing import Costs
+from preflight.framing import Outcomes
 from preflight.intervals import average_precision, day_weights, interval, mean_over, roc_auc
 
-COSTS = Costs(unit="euros", tp=1, fp=1, fn=5, tn=0)
+COSTS = Outcomes(tp=1, fp=1, fn=5, tn=0)
 
 
 class Case(NamedTuple):

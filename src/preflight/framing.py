@@ -1,6 +1,6 @@
 """The problem, typed: what is decided, when, at what cost, and how it is judged."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -8,8 +8,11 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from preflight.errors import RunError
+
 Bools = npt.NDArray[Any]  # booleans, or 0 and 1
 Floats = npt.NDArray[np.float64]
+Cost = Annotated[float, Field(strict=True)] | str  # a constant, or the column that holds it
 
 
 class Strict(BaseModel):
@@ -63,57 +66,126 @@ class Prediction(Strict):
     label_known_hours: float = Field(gt=0, description="after the prediction every label is known")
 
 
-class Costs(Strict):
-    """The cost of each outcome of one decision, in `unit`.
+class Outcomes(NamedTuple):
+    """The cost of each outcome of some decisions: one for all, or one for each, shape (n,).
 
     tp: acted, and it was needed; fp: acted in vain; fn: not acted, though needed; tn: neither.
     """
 
-    unit: str
-    tp: float
-    fp: float
-    fn: float
-    tn: float
-    fn_factors: tuple[float, float] = Field((1, 1), description="a miss may cost so many times fn")
-
-    @model_validator(mode="after")
-    def acting_pays_when_needed(self) -> Self:
-        """Refuse costs under which there is nothing to decide."""
-        if self.tp == self.fp == self.fn == self.tn:
-            raise ValueError(
-                "all four costs are equal: every decision is worth the same, nothing to learn"
-            )
-        if self.tp >= self.fn:
-            raise ValueError(
-                f"acting when it is needed costs {self.tp} and not acting {self.fn}: "
-                "never acting is always best, there is nothing to learn"
-            )
-        if self.fp <= self.tn:
-            raise ValueError(
-                f"acting in vain costs {self.fp} and not acting {self.tn}: "
-                "always acting is always best, there is nothing to learn"
-            )
-        low, high = self.fn_factors
-        if not low <= 1 <= high or self.tp >= self.fn * low:
-            raise ValueError(
-                f"fn_factors ({low:g} to {high:g}) must hold 1, and a miss always cost more than "
-                f"acting when it is needed: {self.fn * low:g} is not more than {self.tp:g}"
-            )
-        return self
+    tp: float | Floats
+    fp: float | Floats
+    fn: float | Floats
+    tn: float | Floats
 
     @property
-    def threshold(self) -> float:
+    def threshold(self) -> float | Floats:
         """Return the probability above which acting is cheaper (Elkan 2001, equation 2)."""
         in_vain, needed = self.fp - self.tn, self.fn - self.tp
         return in_vain / (in_vain + needed)
 
     def saving(self, label: Bools, act: Bools) -> Floats:
-        """Return what each decision saves over never acting, in `unit`, shape (n,)."""
+        """Return what each decision saves over never acting, shape (n,)."""
         return np.where(act, np.where(label, self.fn - self.tp, self.tn - self.fp), 0.0)
 
-    def range(self) -> list["Costs"]:
-        """Return the costs with the cheapest and the dearest miss."""
-        return [self.model_copy(update={"fn": self.fn * factor}) for factor in self.fn_factors]
+    def per_1000(self, label: Bools, act: Bools) -> float:
+        """Return what 1,000 such decisions save over never acting."""
+        return float(1000 * self.saving(label, act).mean())
+
+
+class Costs(Strict):
+    """The cost of each outcome of one decision (see `Outcomes`), in `unit`.
+
+    A name instead of a number is a feature: it holds what the outcome costs, row by row.
+    """
+
+    unit: str
+    tp: Cost
+    fp: Cost
+    fn: Cost
+    tn: Cost
+    fn_factors: tuple[float, float] = Field((1, 1), description="a miss may cost so many times fn")
+
+    @model_validator(mode="after")
+    def acting_pays_when_needed(self) -> Self:
+        """Refuse constants under which there is nothing to decide; `at` looks at columns."""
+        tp, fp, fn, tn = (getattr(self, outcome) for outcome in Outcomes._fields)
+        if tp == fp == fn == tn:
+            raise ValueError(
+                "all four costs are equal: every decision is worth the same, nothing to learn"
+            )
+        needed, in_vain = (not self.columns.keys() & pair for pair in ({"tp", "fn"}, {"fp", "tn"}))
+        if needed and tp >= fn:
+            raise ValueError(
+                f"acting when it is needed costs {tp} and not acting {fn}: "
+                "never acting is always best, there is nothing to learn"
+            )
+        if in_vain and fp <= tn:
+            raise ValueError(
+                f"acting in vain costs {fp} and not acting {tn}: "
+                "always acting is always best, there is nothing to learn"
+            )
+        low, high = self.fn_factors
+        if not low <= 1 <= high or (needed and tp >= fn * low):
+            raise ValueError(
+                f"fn_factors ({low:g} to {high:g}) must hold 1, and a miss always cost more than "
+                "acting when it is needed"
+                + (f": {fn * low:g} is not more than {tp:g}" if needed else "")
+            )
+        return self
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Return the column of each outcome whose cost is no constant."""
+        return {o: cost for o in Outcomes._fields if isinstance(cost := getattr(self, o), str)}
+
+    def at(self, table: pd.DataFrame) -> Outcomes:
+        """Return the costs of the rows of a table.
+
+        A column is found by its name where the table has it, as examples do; else by that of its
+        outcome, as predictions keep it: `cost_fn`.
+
+        Raises:
+            RunError: a column is not there, or rows have no cost, or leave nothing to decide.
+        """
+        costs = Outcomes(*(self._read(outcome, table) for outcome in Outcomes._fields))
+        if self.columns:
+            self._require_a_choice(costs, len(table))
+        return costs
+
+    def _read(self, outcome: str, table: pd.DataFrame) -> Any:
+        cost = getattr(self, outcome)
+        if outcome not in self.columns:
+            return cost
+        numbers = [str(name) for name, kind in table.dtypes.items() if kind.kind in "iuf"]
+        for name in (cost, f"cost_{outcome}"):
+            if name in numbers:
+                return table[name].to_numpy(np.float64)
+        raise RunError(
+            f"framing.costs.{outcome} names '{cost}', which is no column of numbers. "
+            f"There are: {', '.join(numbers)}."
+        )
+
+    def _require_a_choice(self, costs: Outcomes, rows: int) -> None:
+        """Raise RunError with the rows in which a cost is missing, or one choice always best."""
+        tp, fp, fn, tn = said = [f"'{o}: {getattr(self, o)}'" for o in costs._fields]
+        low, high = self.fn_factors
+        cheapest = np.minimum(costs.fn * low, costs.fn * high)  # a cost below 0 is a gain
+        broken: list[tuple[str, Any]] = [
+            *((f"{one} is missing", ~np.isfinite(c)) for one, c in zip(said, costs, strict=True)),
+            (f"{fn}, at the least of its fn_factors, is not above {tp}", cheapest <= costs.tp),
+            (f"{fp} is not above {tn}", costs.fp <= costs.tn),
+        ]
+        counted = [(fault, np.count_nonzero(where)) for fault, where in broken]
+        if faults := [f"\n  - {fault} in {n:,} of {rows:,} rows" for fault, n in counted if n]:
+            raise RunError(
+                f"framing.costs gives some rows nothing to decide:{''.join(faults)}\n"
+                "Correct the column where the features are made, or the costs."
+            )
+
+    def kept(self, examples: pd.DataFrame) -> dict[str, Any]:
+        """Return the columns that predictions keep: their worth can be told from them alone."""
+        costs = self.at(examples)
+        return {f"cost_{outcome}": getattr(costs, outcome) for outcome in self.columns}
 
 
 class Project(Strict):

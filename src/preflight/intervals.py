@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from preflight.framing import Costs, Split
+from preflight.framing import Outcomes, Split
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -117,7 +117,7 @@ def figures(
     act: npt.NDArray[np.bool_],
     day: Ints,
     weights: Floats,
-    costs: Costs,
+    costs: Outcomes,
     confidence: float,
 ) -> dict[str, Interval]:
     """Return the figures of one model, each with its interval.

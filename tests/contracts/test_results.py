@@ -134,6 +134,7 @@ def test_a_clean_document_passes_unchanged(contract: str) -> None:
         ("verdict", "checks.0.ok", False, "ships, but a condition does not hold"),
         ("verdict", "test_set.opened", 0, "greater than or equal to 1"),
         ("verdict", "value.costs.fn", ..., "Field required"),
+        ("candidate", "threshold", None, "valid dictionary"),  # and no costs to derive one from
     ],
 )
 def test_a_planted_defect_is_refused(contract: str, path: str, value: Any, sentence: str) -> None:
@@ -258,4 +259,22 @@ def test_a_planted_defect_in_a_table_is_the_only_one_found(
 @pytest.mark.parametrize("contract", [TestPredictions, ValidationPredictions])
 def test_predictions_need_the_columns_of_the_design(contract: type[Table]) -> None:
     assert {"predict_at", "label"} <= set(contract.columns())
-    assert all(contract.to_schema().columns[name].required for name in contract.columns())
+    columns = contract.to_schema().columns
+    assert [name for name in columns if not columns[name].required] == ["^cost_.+$"]
+
+
+def test_predictions_keep_no_cost_that_is_missing() -> None:
+    columns = TestPredictions.to_schema().columns
+    cost = columns["^cost_.+$"]
+    assert (cost.nullable, str(cost.dtype), cost.regex) == (False, "float64", True)
+
+
+def test_a_cost_in_a_column_is_named_and_a_bundle_without_threshold_carries_it() -> None:
+    document = planted(clean("verdict"), "value.costs.fn", "cost_fn")
+    assert contracts.verdict.validate(document) is document
+    for wrong in ("amount", "cost_tp"):
+        with pytest.raises(DataValidationError):
+            contracts.verdict.validate(planted(clean("verdict"), "value.costs.fn", wrong))
+    costs = {"unit": "euros", "tp": 1, "fp": 1, "fn": "amount", "tn": 0}
+    carried = bundle(threshold=None, provenance={"framing": {"costs": costs}})
+    assert contracts.candidate.validate(carried) is carried

@@ -10,8 +10,10 @@ from pydantic import ConfigDict, Field, RootModel, model_validator
 from preflight.contracts.features import Features
 from preflight.contracts.primary import FlightKey
 from preflight.contracts.table import Document, DocumentContract, Table, Utc, column, rule
+from preflight.framing import Costs
 
 PROBABILITY: dict[str, Any] = {"ge": 0, "le": 1}
+COST = "of each outcome (tp, fp, fn, tn) whose cost is no constant"
 
 
 class BestParams(Document):
@@ -50,6 +52,7 @@ class ValidationPredictions(FlightKey):
     probability: Series[float] = column(
         "of each model", alias="^probability_.+$", regex=True, **PROBABILITY
     )
+    cost: Series[float] | None = column(COST, alias="^cost_.+$", regex=True)
 
     class Config:
         """Each fold judges an example once."""
@@ -89,17 +92,19 @@ class ModelBundle(Document):
     estimator: Any
     slope: float = Field(gt=0)
     intercept: float
-    threshold: float = Field(ge=0, le=1)
+    threshold: float | None = Field(ge=0, le=1, description="null: the costs give each row its own")
     features: list[str]
     provenance: dict[str, Any] = Field(min_length=1)
 
     @model_validator(mode="after")
     def fits_the_features(self) -> Self:
-        """The estimator is fitted, and on columns that the feature contract declares."""
+        """It can decide: fitted on declared columns, and with costs if it has no threshold."""
         if unknown := set(self.features) - set(Features.names()):
             raise ValueError(f"features {sorted(unknown)} are not in the contract Features")
         if not hasattr(self.estimator, "classes_"):
             raise ValueError("the estimator is not fitted")
+        if self.threshold is None:
+            Costs.model_validate(self.provenance.get("framing", {}).get("costs"))
         return self
 
 
@@ -120,6 +125,7 @@ class TestPredictions(FlightKey):
         "of each baseline", alias="^probability_.+$", regex=True, **PROBABILITY
     )
     act_of_baseline: Series[bool] = column("of each baseline", alias="^act_.+$", regex=True)
+    cost: Series[float] | None = column(COST, alias="^cost_.+$", regex=True)
 
 
 class Interval(Document):
@@ -161,12 +167,12 @@ class Metrics(RootModel[dict[str, ModelMetrics]]):
 
 
 class OutcomeCosts(Document):
-    """The cost of each outcome of one decision."""
+    """The cost of each outcome of one decision, or the column of the predictions that holds it."""
 
-    tp: float
-    fp: float
-    fn: float
-    tn: float
+    tp: float | Literal["cost_tp"]
+    fp: float | Literal["cost_fp"]
+    fn: float | Literal["cost_fn"]
+    tn: float | Literal["cost_tn"]
 
 
 class OverBaseline(Interval):

@@ -45,14 +45,14 @@ def wrong(made: Made, where: Where) -> Made:
         probability_candidate=chance(made["validation"]).to_numpy()
     )
     test = made["test_predictions"].assign(probability=chance(made["test"]).to_numpy())
-    act = test["probability"] > made["framing"].costs.threshold
+    act = test["probability"] > made["framing"].costs.at(made["test"]).threshold
     predictions = {"validation_predictions": last, "test_predictions": test.assign(act=act)}
     return {**made, **predictions}
 
 
 def test_segments_hold_every_example_once_and_all_that_is_lost(made: Made) -> None:
     segments, examples = segments_of(made)
-    predictions, costs = made["test_predictions"], made["framing"].costs
+    predictions, costs = made["test_predictions"], made["framing"].costs.at(made["test"])
     label, act = predictions["label"].to_numpy(), predictions["act"].to_numpy()
     lost = costs.saving(label, label == 1) - costs.saving(label, act)
     assert segments["rows"].sum() == len(predictions)
@@ -133,7 +133,7 @@ def test_what_is_needed_is_missed_and_noise_is_not(made: Made) -> None:
     assert 0 < faults.loc["noise of 5% of the spread", "changed"] < 0.1
     value, loss = faults.loc["content missing", ["value_per_1000", "loss"]]
     label, act = (made["test_predictions"][name].to_numpy() for name in ("label", "act"))
-    whole = 1000 * made["framing"].costs.saving(label, act).mean()
+    whole = 1000 * made["framing"].costs.at(made["test"]).saving(label, act).mean()
     assert value + loss == pytest.approx(whole)
 
 

@@ -30,7 +30,8 @@ def on(table: pd.DataFrame, part: str) -> pd.DataFrame:
 
 def test_the_steps_lead_from_the_best_baseline_to_the_candidate(made: Made) -> None:
     steps = Waterfall.validate(nodes.waterfall(**made), lazy=True)
-    test, predictions, costs = on(steps, "test"), made["test_predictions"], made["framing"].costs
+    test, predictions = on(steps, "test"), made["test_predictions"]
+    costs = made["framing"].costs.at(made["test"])
     assert made["selection"]["best_baseline"] == test.index[0] == "lookup"
     label = predictions["label"].to_numpy()
     for step, act in {"lookup": "act_lookup", "all examples": "act"}.items():

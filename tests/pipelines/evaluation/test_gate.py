@@ -59,7 +59,7 @@ def test_a_gain_that_covers_upkeep_and_more_passes(judge: Judge) -> None:
 
 
 def test_upkeep_above_the_gain_holds(judge: Judge, framing: Framing) -> None:
-    over = judge().over(framing.costs)
+    over = judge().over()
     earned = 10 * over["mean"]  # a month, of 10,000 parcels
     dear = changed(framing, "project", upkeep_per_month=earned + 1)
     check = gate.net_gain(judge(framing=dear))
@@ -68,7 +68,7 @@ def test_upkeep_above_the_gain_holds(judge: Judge, framing: Framing) -> None:
 
 
 def test_the_whole_interval_has_to_reach_the_least_saving(judge: Judge, framing: Framing) -> None:
-    over = judge().over(framing.costs)
+    over = judge().over()
     for asked, ok in ((framing.net(over["low"]), True), (framing.net(over["low"]) + 1, False)):
         least = changed(framing, "success", least_net_saving=asked)
         assert gate.net_gain(judge(framing=least)).ok is ok
@@ -104,7 +104,7 @@ def test_a_test_that_can_not_show_what_is_asked_says_so(
     seldom = (days["probability"] <= 0.05) & (days.index % 50 == 0)  # else as the baseline does
     free = changed(framing, "project", upkeep_per_month=0)
     judged = judge(days.assign(act=~seldom), free)
-    found = free.net(judged.over(free.costs)["mean"])
+    found = free.net(judged.over()["mean"])
     judged.framing = changed(free, "success", least_net_saving=found)
     check = gate.net_gain(judged)
     assert not check.ok
@@ -118,10 +118,15 @@ def test_a_gain_that_is_surely_too_small_is_not_called_too_little_data(
     assert gate.net_gain(judge(worse)).says.startswith("not enough: ")
 
 
-def test_costs_move_the_threshold_and_the_value(judge: Judge, framing: Framing) -> None:
-    dear = framing.costs.model_copy(update={"fn": 60})
-    assert dear.threshold < 0.05 < framing.costs.threshold
-    assert judge().over(dear)["mean"] != judge().over(framing.costs)["mean"]
+def test_a_dearer_miss_moves_the_threshold_and_the_value(
+    judge: Judge, predictions: Predictions
+) -> None:
+    # a miss at 60: the threshold is 1 / 59, so both act always where theirs is derived
+    assert judge().over(fn_factor=10)["mean"] == 0 < judge().over()["mean"]
+    own = judge(predictions.assign(act=predictions["probability"] > 0.5)).over(fn_factor=10)
+    unlike = predictions["probability"] <= 0.5  # there the baseline acts and the candidate doesn't
+    saved = np.where(predictions["label"] == 1, 58, -1)[unlike].sum()
+    assert own["mean"] == pytest.approx(-1000 * saved / len(predictions))
 
 
 def test_the_decision_has_to_be_the_same_over_the_range_of_costs(
@@ -132,6 +137,38 @@ def test_the_decision_has_to_be_the_same_over_the_range_of_costs(
     check = gate.same_at_other_costs(judge(framing=wide))
     assert not check.ok
     assert "with a miss at 600 euros it doesn't cover its upkeep" in check.says
+
+
+def test_a_miss_that_is_a_column_is_told_in_times_its_cost(
+    judge: Judge, predictions: Predictions, framing: Framing
+) -> None:
+    column = changed(framing, "costs", fn="amount")
+    same = judge(predictions.assign(cost_fn=6.0), column)
+    assert [same.over(fn_factor=f) for f in (0.8, 1.25)] == [
+        judge().over(fn_factor=f) for f in (0.8, 1.25)
+    ]
+    said = "it covers its upkeep with a miss at 0.8 or at 1.25 times its cost as well"
+    assert gate.same_at_other_costs(same).says == said
+    wide = changed(column, "costs", fn_factors=(0.8, 100))
+    check = gate.same_at_other_costs(judge(predictions.assign(cost_fn=6.0), wide))
+    assert not check.ok
+    assert check.says.startswith("with a miss at 100 times its cost it doesn't cover its upkeep")
+
+
+def test_where_a_miss_costs_more_the_threshold_moves_row_by_row(
+    judge: Judge, predictions: Predictions, framing: Framing
+) -> None:
+    amount = np.where(predictions["place"] == "west", 60.0, 6.0)
+    column = changed(framing, "costs", fn="amount")
+    chance, label = predictions["probability"], predictions["label"] == 1
+    act = chance > 1 / (amount - 2 + 1)
+    dear = predictions.assign(act=act, cost_fn=amount)
+    for factor in (1.0, 0.8, 10.0):
+        derived = chance > 1 / (factor * amount - 2 + 1)
+        saved = np.where(label, factor * amount - 2, -1)
+        ahead = derived * saved - saved  # the flat baseline acts always
+        found = judge(dear, column).over(fn_factor=factor)
+        assert found["mean"] == pytest.approx(1000 * ahead.mean())
 
 
 def test_a_broken_slice_holds_and_is_named(judge: Judge, predictions: Predictions) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -349,6 +350,87 @@ def test_the_verdict_can_be_recomputed_from_the_test_predictions_alone(
     assert found["decision"] == ("ship" if net[0] >= 600 else "hold")
     missed = ((predictions["label"] == 1) & ~predictions["act"]).mean()
     assert found["kpi"]["measured"] == pytest.approx(1000 * missed)
+
+
+def with_column(
+    models: tuple[Bundle, dict[str, Bundle]], framing: Framing
+) -> tuple[tuple[Bundle, dict[str, Bundle]], Framing]:
+    """Models and framing with a miss that costs what the column `amount` says."""
+    costs = framing.costs.model_copy(update={"fn": "amount"})
+    column = framing.model_copy(update={"costs": costs})
+    made = {"framing": column.model_dump(mode="json", include=set(DECIDING))}
+    candidate, baselines = models
+    derived: Any = {"provenance": made, "threshold": None}
+    return (
+        candidate | derived,
+        {"never": baselines["never"] | {"provenance": made}, "guess": baselines["guess"] | derived},
+    ), column
+
+
+def test_a_cost_in_a_column_of_one_value_gives_the_very_same_results(
+    models: tuple[Bundle, dict[str, Bundle]],
+    predictions: pd.DataFrame,
+    examples: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+) -> None:
+    dear, column = with_column(models, framing)
+    same = examples.assign(amount=np.float32(6))
+    found = nodes.test_predictions(*dear, same, sealed(same), column)
+    pd.testing.assert_frame_equal(found.drop(columns="cost_fn"), predictions)
+    for node in (nodes.metrics, nodes.calibration_curve):
+        pd.testing.assert_frame_equal(
+            pd.DataFrame(node(found, column, evaluation)),
+            pd.DataFrame(node(predictions, framing, evaluation)),
+        )
+    pd.testing.assert_frame_equal(
+        nodes.slices(found, same, column, evaluation),
+        nodes.slices(predictions, examples, framing, evaluation),
+    )
+    verdict = judge(found, same, column, evaluation)
+    constant = judge(predictions, examples, framing, evaluation)
+    assert verdict["value"].pop("costs") == {"tp": 2, "fp": 1, "fn": "cost_fn", "tn": 0}
+    assert constant["value"].pop("costs") == {"tp": 2, "fp": 1, "fn": 6, "tn": 0}
+    told, before = (one["checks"].pop(1)["says"] for one in (verdict, constant))
+    assert told.replace("0.8 or at 1.25 times its cost", "4.8 or at 7.5 euros") == before
+    assert verdict | {"reasons": []} == constant | {"reasons": []}
+
+
+def test_with_a_cost_in_a_column_the_page_on_the_verdict_recomputes_it_all_the_same(
+    models: tuple[Bundle, dict[str, Bundle]],
+    examples: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+) -> None:
+    dear, column = with_column(models, framing)
+    amount = np.random.default_rng(8).uniform(3, 60, len(examples)).astype("float32")
+    rows = examples.assign(amount=amount)
+    predictions = nodes.test_predictions(*dear, rows, sealed(rows), column)
+    np.testing.assert_array_equal(predictions["cost_fn"], amount)
+    above = 1 / (1 + amount.astype(float) - 2)
+    for suffix in ("", "_guess"):
+        derived = predictions[f"probability{suffix}"] > above
+        np.testing.assert_array_equal(predictions[f"act{suffix}"], derived)
+    assert not predictions["act_never"].any()
+
+    found = judge(predictions, rows, column, evaluation)
+    page = (Path(__file__).parents[3] / "docs/verdict.md").read_text()
+    code = page.split("```python")[1].split("```")[0].strip()
+    body, _, last = code.rpartition("\n")
+    scope: dict[str, Any] = {
+        "catalog": type("Catalog", (), {
+            "load": {"test_predictions": predictions, "verdict": found}.get,
+        }),
+    }  # fmt: skip
+    exec(body, scope)
+    over = found["value"]["over_baseline"]
+    assert eval(last.split("#")[0], scope) == pytest.approx(over["mean"]) != 0
+    value = 1000 * scope["saved"](predictions["act"]).mean()
+    assert found["value"]["per_1000"] == pytest.approx(value)
+    metrics = nodes.metrics(predictions, column, evaluation)
+    assert metrics["candidate"]["value_per_1000"]["mean"] == pytest.approx(value)
+    slices = nodes.slices(predictions, rows, column, evaluation).query("by == 'place'")
+    assert np.average(slices["value_per_1000"], weights=slices["rows"]) == pytest.approx(value)
 
 
 @pytest.fixture

@@ -323,6 +323,30 @@ def test_a_slice_that_is_no_feature_is_told_with_those_there_are(
         nodes.split(features, labels, wrong)
 
 
+def test_a_cost_that_is_no_feature_or_is_missing_is_told_before_anything_is_learnt(
+    tables: Tables, features: pd.DataFrame, framing: Framing
+) -> None:
+    labels = nodes.labels(tables["flights"], framing)
+    there = {
+        "validation_from": datetime.fromisoformat("2013-02-09T00:00:00-05:00"),
+        "test_from": datetime.fromisoformat("2013-02-20T00:00:00-05:00"),
+    }
+
+    def split(column: str) -> None:
+        costs = framing.costs.model_copy(update={"fn": column})
+        split = framing.split.model_copy(update=there)
+        framed = framing.model_copy(update={"costs": costs, "split": split})
+        nodes.split(features, labels, framed)
+
+    split("block_minutes")
+    with pytest.raises(RunError, match=r"framing.costs names \['amount'\], which are no features"):
+        split("amount")
+    with pytest.raises(RunError, match=r"costs.fn names 'dest', which is no column of numbers"):
+        split("dest")
+    with pytest.raises(RunError, match=r"'fn: expected_seats' is missing in [\d,]+ of [\d,]+ rows"):
+        split("expected_seats")
+
+
 def test_dates_of_the_split_may_be_in_summer_and_in_winter_time(
     tables: Tables, features: pd.DataFrame, framing: Framing
 ) -> None:

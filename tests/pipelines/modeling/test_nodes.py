@@ -10,7 +10,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from preflight.audited import seal
-from preflight.bundle import calibrated, log_odds
+from preflight.bundle import calibrated, log_odds, value_scorer
 from preflight.contracts import Trials, best_params
 from preflight.contracts import selection as selection_contract
 from preflight.errors import RunError
@@ -122,6 +122,11 @@ def test_a_label_known_at_the_very_start_of_a_fold_is_known_and_a_moment_later_i
     assert judged["parcel"].tolist() == [2]
 
 
+def framed_value(known: pd.DataFrame, judged: pd.DataFrame, framing: Framing) -> float:
+    fitted = nodes.fit(settings().candidate, known)
+    return value_scorer(framing.costs, FEATURES)(fitted, judged, judged["label"])
+
+
 def test_the_value_is_the_framings_money_per_1000(
     development: pd.DataFrame, framing: Framing
 ) -> None:
@@ -129,7 +134,7 @@ def test_the_value_is_the_framings_money_per_1000(
     act = probability > 0.2  # (1 - 0) / (1 - 0 + 6 - 2)
     label = development["label"] == 1
     by_hand = 4 * (act & label).sum() - 1 * (act & ~label).sum()
-    found = nodes.value_per_1000(probability, development, framing)
+    found = framed_value(development, development, framing)
     assert found == pytest.approx(1000 * by_hand / len(development))
 
 
@@ -147,7 +152,7 @@ def test_the_first_trial_is_the_declared_parameters_and_their_value(
     modeling = settings()
     assert json.loads(trials["params"][0]) == {"max_leaf_nodes": 3, "learning_rate": 0.2}
     by_hand = [
-        nodes.value_per_1000(nodes.judged(modeling.candidate, known, judged), judged, framing)
+        framed_value(known, judged, framing)
         for known, judged in nodes.folds(development, framing, modeling)
     ]
     assert trials["value"][0] == pytest.approx(np.mean(by_hand))
@@ -410,6 +415,66 @@ def test_nothing_changes_the_examples(development: pd.DataFrame, framing: Framin
     chosen = nodes.selection(predictions, framing, modeling)
     nodes.candidate(development, best, chosen, framing, modeling)
     pd.testing.assert_frame_equal(development, before)
+
+
+def with_column(framing: Framing) -> Framing:
+    """The framing with a miss that costs what the column `amount` says."""
+    costs = framing.costs.model_copy(update={"fn": "amount"})
+    return framing.model_copy(update={"costs": costs})
+
+
+def test_a_column_of_one_value_changes_nothing_but_where_the_threshold_stands(
+    development: pd.DataFrame, framing: Framing
+) -> None:
+    modeling, framed = settings(trials=2), with_column(framing)
+    column = development.assign(amount=np.float32(6))
+    best, trials = nodes.search(development, framing, modeling)
+    found, tried = nodes.search(column, framed, modeling)
+    assert found == best
+    pd.testing.assert_frame_equal(tried, trials)
+    predictions = nodes.validation_predictions(development, best, framing, modeling)
+    kept = nodes.validation_predictions(column, best, framed, modeling)
+    assert set(kept.pop("cost_fn")) == {6.0}
+    pd.testing.assert_frame_equal(kept, predictions)
+    chosen = nodes.selection(predictions, framing, modeling)
+    assert nodes.selection(kept.assign(cost_fn=6.0), framed, modeling) == chosen
+    models = {
+        "candidate": nodes.candidate(column, best, chosen, framed, modeling),
+        **nodes.baselines(column, framed, modeling),
+    }
+    assert {name: model["threshold"] for name, model in models.items()} == {
+        "candidate": None, "never": 1, "lookup": None,
+    }  # fmt: skip
+    for model in models.values():
+        assert model["features"] == FEATURES
+        assert model["provenance"]["framing"]["costs"]["fn"] == "amount"
+
+
+def test_selection_values_each_row_at_its_own_cost(framing: Framing) -> None:
+    predictions = predicted(truth, truth)
+    amount = np.random.default_rng(3).uniform(3, 60, len(predictions))
+    found = nodes.selection(predictions.assign(cost_fn=amount), with_column(framing), settings())
+    last = predictions["last"].to_numpy()
+    chance, label = predictions["probability_lookup"][last], predictions["label"][last] == 1
+    act = chance > 1 / (amount[last] - 1)
+    saved = np.where(label, amount[last] - 2, -1) * act
+    assert found["values"]["lookup"] == pytest.approx(1000 * saved.mean())
+    assert found["values"]["never"] == 0
+
+
+def test_the_search_looks_for_the_value_at_each_rows_own_cost(
+    development: pd.DataFrame, framing: Framing
+) -> None:
+    amount = np.random.default_rng(4).uniform(3, 60, len(development))
+    dear = development.assign(amount=amount)
+    modeling = settings(trials=1)
+    best, _ = nodes.search(dear, with_column(framing), modeling)
+    by_hand = []
+    for known, judged in nodes.folds(dear, framing, modeling):
+        act = nodes.judged(modeling.candidate, known, judged) > 1 / (judged["amount"] - 1)
+        saved = np.where(judged["label"] == 1, judged["amount"] - 2, -1) * act
+        by_hand.append(1000 * saved.mean())
+    assert best["value"] == pytest.approx(np.mean(by_hand))
 
 
 def test_the_embargo_holds_for_every_fold(development: pd.DataFrame, framing: Framing) -> None:

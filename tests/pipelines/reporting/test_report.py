@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from preflight.contracts import Html
 from preflight.pipelines import reporting
 from preflight.pipelines.reporting import nodes, panels, sentences
 
+NO_TABLE = pd.DataFrame()  # constants need none
 NOTHING = {"mean": None, "low": None, "high": None}
 
 
@@ -77,7 +79,7 @@ def test_numbers_are_those_of_the_datasets(results: dict[str, Any]) -> None:
 
 
 def test_costs_on_test_account_for_every_decision(results: dict[str, Any]) -> None:
-    table, costs = results["test_predictions"], results["framing"].costs
+    table, costs = results["test_predictions"], results["framing"].costs.at(NO_TABLE)
     act, label = table["act"].to_numpy(dtype=bool), table["label"].to_numpy(dtype=bool)
     saved = costs.saving(label, act).sum()
     never = label.sum() * costs.fn
@@ -85,6 +87,37 @@ def test_costs_on_test_account_for_every_decision(results: dict[str, Any]) -> No
     assert f"Together {never - saved:,.0f}; never acting would have cost {never:,.0f}" in text
     for rows in (act & label, act & ~label, ~act & label, ~act & ~label):
         assert f"\n{rows.sum()}\n" in text
+
+
+def test_costs_in_a_column_are_told_on_average_and_summed_by_row(results: dict[str, Any]) -> None:
+    framing, table = results["framing"], results["test_predictions"]
+    amount = np.where(table.index % 2, 3.0, 21.0)  # thresholds of 1 / 2 and 1 / 20
+    costs = framing.costs.model_copy(update={"fn": "amount"})
+    results["framing"] = framing.model_copy(update={"costs": costs})
+    results["test_predictions"] = table.assign(cost_fn=amount)
+    act, label = table["act"].to_numpy(dtype=bool), table["label"].to_numpy(dtype=bool)
+    missed = amount[~act & label]
+    text = read(results)
+    said = ["did not act, though it was needed", f"{missed.mean():.3g} on average"]
+    assert "\n".join([*said, f"{len(missed)}", f"{missed.sum():,.0f}"]) in text
+    assert f"acted, and it was needed\n2\n{(act & label).sum()}\n" in text
+    paid = missed.sum() + 2 * (act & label).sum() + (act & ~label).sum()
+    never = amount[label].sum()
+    assert f"Together {paid:,.0f}; never acting would have cost {never:,.0f}" in text
+    said = (
+        "above what follows from the costs of each parcel (5% to 50% for nine in ten of the test)"
+    )
+    assert said in text
+
+
+def test_a_cost_of_what_never_happened_is_no_number(results: dict[str, Any]) -> None:
+    costs = results["framing"].costs.model_copy(update={"fn": "amount"})
+    results["framing"] = results["framing"].model_copy(update={"costs": costs})
+    table = results["test_predictions"]
+    results["test_predictions"] = table.assign(cost_fn=6.0, act=True)
+    text = read(results)
+    assert "did not act, though it was needed\nno case\n0\n0\n" in text
+    assert "above 20%: from there on" in text  # all rows have the same
 
 
 def test_holds_in_words(results: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from preflight.bundle import Bundle, Floats, calibrated, probability
+from preflight.bundle import Bundle, Floats, act, calibrated, probability
 from preflight.contracts import Features
 from preflight.contracts.table import short
 from preflight.framing import Framing
@@ -211,7 +211,7 @@ def robustness(
             continue
         with_fault = saving(test, chance, framing)
         loss = days.per_1000(saving(test, whole, framing) - with_fault)
-        changed = (chance > framing.costs.threshold) != test_predictions["act"].to_numpy()
+        changed = act(candidate, chance, test) != test_predictions["act"].to_numpy()
         rows.append(
             {
                 "fault": fault,

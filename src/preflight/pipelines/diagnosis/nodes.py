@@ -47,8 +47,9 @@ def saving(
     examples: pd.DataFrame, chance: Floats, framing: Framing, threshold: float | None = None
 ) -> Floats:
     """Return what decisions by these probabilities save over never acting, row by row."""
-    at = framing.costs.threshold if threshold is None else threshold
-    return framing.costs.saving(examples["label"].to_numpy(), chance > at)
+    costs = framing.costs.at(examples)
+    at = costs.threshold if threshold is None else threshold
+    return costs.saving(examples["label"].to_numpy(), chance > at)
 
 
 def last_fold(validation: pd.DataFrame, validation_predictions: pd.DataFrame) -> pd.DataFrame:
@@ -127,7 +128,7 @@ def waterfall(
             framing,
             modeling.baselines[name].threshold,
         ),
-        "test": framing.costs.saving(
+        "test": framing.costs.at(test).saving(
             test["label"].to_numpy(), test_predictions[f"act_{name}"].to_numpy()
         ),
     }

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm
 
-from preflight.framing import Costs, Framing
-from preflight.intervals import Interval, drawn_days, interval, mean_over
+from preflight.framing import Framing, Outcomes
+from preflight.intervals import Interval, Ints, drawn_days, interval, mean_over
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -50,25 +50,30 @@ class Judged:
     ) -> None:
         self.predictions, self.baseline, self.framing = predictions, baseline, framing
         self.label = predictions["label"].to_numpy()
+        self.costs = framing.costs.at(predictions)
         self.day, self.weights = drawn_days(
             predictions["predict_at"], framing.split, replicates, seed
         )
         self.days = self.weights.shape[1]
 
     def over(
-        self, costs: Costs, rows: npt.NDArray[Any] | None = None, confidence: float | None = None
+        self, rows: Ints | None = None, confidence: float | None = None, fn_factor: float = 1.0
     ) -> Interval:
-        """Return the candidate's value over the baseline's per 1,000, at these costs, on rows."""
+        """Return the candidate's value over the baseline's per 1,000 on rows.
+
+        fn_factor: with a miss at so many times its cost.
+        """
+        costs = self.costs._replace(fn=self.costs.fn * fn_factor)
         gain = self._saving("", costs) - self._saving(f"_{self.baseline}", costs)
         rows = np.arange(len(gain)) if rows is None else rows
         found = 1000 * mean_over(gain[rows], self.day[rows], self.weights)
         return interval(found, confidence or self.framing.confidence)
 
-    def _saving(self, suffix: str, costs: Costs) -> Floats:
+    def _saving(self, suffix: str, costs: Outcomes) -> Floats:
         """Return what each decision saves; at other costs the threshold moves, where it derives."""
         probability = self.predictions[f"probability{suffix}"].to_numpy()
         act = self.predictions[f"act{suffix}"].to_numpy()
-        if np.array_equal(act, probability > self.framing.costs.threshold):
+        if np.array_equal(act, probability > self.costs.threshold):
             act = probability > costs.threshold
         return costs.saving(self.label, act)
 
@@ -82,7 +87,7 @@ class Judged:
 def net_gain(judged: Judged) -> Check:
     """Is the gain over the best baseline, less upkeep, at least the least, with confidence?"""
     framing = judged.framing
-    over, unit = judged.over(framing.costs), framing.costs.unit
+    over, unit = judged.over(), framing.costs.unit
     name, least = judged.baseline.replace("_", " "), framing.success.least_net_saving
     low, high, mean = over["low"], over["high"], over["mean"]
     few = (
@@ -120,10 +125,13 @@ def detectable(over: Interval, framing: Framing) -> float:
 
 def same_at_other_costs(judged: Judged) -> Check:
     """Is it better at the cheapest and at the dearest miss as well?"""
-    framing = judged.framing
-    found = [(costs.fn, judged.over(costs)["low"]) for costs in framing.costs.range()]
-    bad = [f"{fn:g}" for fn, low in found if low is None or framing.net(low) < 0]
-    said = f"a miss at {' or at '.join(bad or [f'{fn:g}' for fn, _ in found])} {framing.costs.unit}"
+    framing, costs = judged.framing, judged.framing.costs
+    once, unit = (1, "times its cost") if isinstance(costs.fn, str) else (costs.fn, costs.unit)
+    found = {
+        f"{once * factor:g}": judged.over(fn_factor=factor)["low"] for factor in costs.fn_factors
+    }
+    bad = [at for at, low in found.items() if low is None or framing.net(low) < 0]
+    said = f"a miss at {' or at '.join(bad or found)} {unit}"
     if bad:
         return Check("costs", False, f"with {said} it doesn't cover its upkeep with confidence")
     return Check("costs", True, f"it covers its upkeep with {said} as well")
@@ -145,7 +153,7 @@ def slices_hold(judged: Judged, slices: pd.DataFrame) -> Check:
     allowed = framing.guardrails.slice_loss
     groups = [(name, rows) for name, rows in _groups(slices) if len(rows) >= FEWEST_ROWS]
     confidence = 1 - (1 - framing.confidence) / max(1, len(groups))
-    found = {name: judged.over(framing.costs, rows, confidence) for name, rows in groups}
+    found = {name: judged.over(rows, confidence) for name, rows in groups}
     worse = {n: f for n, f in found.items() if f["high"] is not None and f["high"] < -allowed}
     if worse:
         told = ", ".join(f"{name} ({f['mean']:.0f} per 1,000)" for name, f in worse.items())

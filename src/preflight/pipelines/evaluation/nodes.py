@@ -35,7 +35,8 @@ def test_predictions(
     """Return what the candidate and each baseline say of each test example, and decide.
 
     Grain: one row per test example. Columns: the key, `predict_at`, `label`, `probability`, `act`,
-    and `probability_<name>` and `act_<name>` for each baseline.
+    `probability_<name>` and `act_<name>` for each baseline, and `cost_<outcome>` for each cost that
+    is no constant.
 
     Raises:
         RunError: a model was made under another framing than the one that it would be judged by,
@@ -54,8 +55,8 @@ def test_predictions(
     columns: dict[str, Any] = {}
     for suffix, model in {"": candidate, **{f"_{k}": v for k, v in baselines.items()}}.items():
         columns[f"probability{suffix}"] = probability(model, test)
-        columns[f"act{suffix}"] = act(model, columns[f"probability{suffix}"])
-    return known.assign(**columns)
+        columns[f"act{suffix}"] = act(model, columns[f"probability{suffix}"], test)
+    return known.assign(**columns, **framing.costs.kept(test))
 
 
 def metrics(
@@ -63,7 +64,7 @@ def metrics(
 ) -> dict[str, Any]:
     """Return the figures of each model on test, each with its interval over days."""
     day, weights = _days(test_predictions, framing, evaluation)
-    label = test_predictions["label"].to_numpy()
+    label, costs = test_predictions["label"].to_numpy(), framing.costs.at(test_predictions)
     return {
         name: figures(
             label,
@@ -71,7 +72,7 @@ def metrics(
             test_predictions[f"act{suffix}"].to_numpy(),
             day,
             weights,
-            framing.costs,
+            costs,
             framing.confidence,
         )
         for name, suffix in _models(test_predictions).items()
@@ -135,7 +136,8 @@ def slices(
     slicing = _slicing(test, framing)
     label = test_predictions["label"].to_numpy()
     chance = test_predictions["probability"].to_numpy()
-    saving = framing.costs.saving(label, test_predictions["act"].to_numpy())
+    costs = framing.costs.at(test_predictions)
+    saving = costs.saving(label, test_predictions["act"].to_numpy())
     rows = []
     for by in framing.slices:
         values = slicing[by]
@@ -273,16 +275,16 @@ def verdict(
         gate.contracts_on(DataCatalog()._is_validation_enabled()),
     ]
     label, act = (test_predictions[name].to_numpy() for name in ("label", "act"))
-    over = judged.over(framing.costs)
-    per_1000 = float(1000 * framing.costs.saving(label, act).mean())
+    over, costs = judged.over(), framing.costs
     reasons = [check.says for check in checks if not check.ok]
     return {
         "decision": "hold" if reasons else "ship",
         "reasons": reasons or [checks[0].says],
         "value": {
-            "unit": framing.costs.unit,
-            "costs": framing.costs.model_dump(include={"tp", "fp", "fn", "tn"}),
-            "per_1000": per_1000,
+            "unit": costs.unit,
+            "costs": costs.model_dump(include={"tp", "fp", "fn", "tn"})
+            | {outcome: f"cost_{outcome}" for outcome in costs.columns},
+            "per_1000": judged.costs.per_1000(label, act),
             "over_baseline": {"baseline": selection["best_baseline"], **over},
             "net": {
                 "months": framing.success.months,

@@ -366,13 +366,14 @@ def split(
     embargo, is left out: nobody could have trained on it.
 
     Raises:
-        RunError: a part would be empty, a slice is no feature, or features and labels come from
-            different tables.
+        RunError: a part would be empty, a slice or a cost is no feature, a cost is missing or
+            leaves nothing to decide, or features and labels come from different tables.
     """
     for name, used in (
         ("slices", set(framing.slices) - {"month"}),
         ("guardrails.protected", set(framing.guardrails.protected)),
         ("split.groups", set(framing.split.groups)),
+        ("costs", set(framing.costs.columns.values())),
     ):
         if unknown := used - set(Features.names()):
             raise RunError(
@@ -395,6 +396,8 @@ def split(
         examples[in_time & (part == i)].reset_index(drop=True).astype({"label": "int8"})
         for i in range(len(names))
     ]
+    for some in parts:
+        framing.costs.at(some)  # what can't be decided is told now, not after the search
     if empty := [name for name, part in zip(names, parts, strict=True) if part.empty]:
         raise RunError(
             f"The split leaves {' and '.join(empty)} without examples: the data have moments of "

@@ -14,7 +14,15 @@ import numpy as np
 import pandas as pd
 
 from preflight.audited import require_audited
-from preflight.bundle import DECIDING, Bundle, Floats, calibrated, log_odds, uncalibrated
+from preflight.bundle import (
+    DECIDING,
+    Bundle,
+    Floats,
+    calibrated,
+    log_odds,
+    uncalibrated,
+    value_scorer,
+)
 from preflight.contracts import Features
 from preflight.errors import RunError
 from preflight.framing import Framing
@@ -84,12 +92,6 @@ def judged(spec: Estimator, train: pd.DataFrame, validation: pd.DataFrame, **par
     return uncalibrated(fit(spec, train, **params), validation, features)
 
 
-def value_per_1000(probability: Floats, examples: pd.DataFrame, framing: Framing) -> float:
-    """Return what decisions by these probabilities save over never acting, per 1,000 examples."""
-    act = probability > framing.costs.threshold
-    return float(1000 * framing.costs.saving(examples["label"].to_numpy(), act).mean())
-
-
 def search(
     development: pd.DataFrame, framing: Framing, modeling: Modeling
 ) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -109,13 +111,14 @@ def search(
     if not modeling.search.trials:
         return {"params": {}, "value": None, "trial": None}, _trials_table([])
     parts = list(folds(development, framing, modeling))
+    value = value_scorer(framing.costs, candidate.features(Features.groups()))
 
     def objective(trial: optuna.Trial) -> float:
         params = {name: _suggest(trial, name, r) for name, r in modeling.search.space.items()}
         values: list[float] = []
         for train, validation in parts:
-            probability = judged(candidate, train, validation, **params)
-            values.append(value_per_1000(probability, validation, framing))
+            fitted = fit(candidate, train, **params)
+            values.append(value(fitted, validation, validation["label"]))
             trial.report(float(np.mean(values)), step=len(values))
             if len(values) < len(parts) and trial.should_prune():
                 raise optuna.TrialPruned
@@ -216,7 +219,8 @@ def validation_predictions(
             for name, spec in {"candidate": tuned, **modeling.baselines}.items()
         }
         known = validation[[*Features.grain(), "predict_at", "label"]]
-        predictions.append(known.assign(fold=len(predictions), **probabilities))
+        costs = framing.costs.kept(validation)
+        predictions.append(known.assign(fold=len(predictions), **probabilities, **costs))
     together = pd.concat(predictions, ignore_index=True)
     return together.assign(last=together["fold"] == len(predictions) - 1)
 
@@ -235,23 +239,24 @@ def selection(
             f"It has: {', '.join(modeling.baselines)}."
         )
     last = validation_predictions[validation_predictions["last"]]
-    label = last["label"].to_numpy()
+    label, costs = last["label"].to_numpy(), framing.costs.at(last)
     values = {
-        name: 1000 * framing.costs.saving(
-            label, last[f"probability_{name}"].to_numpy() > _threshold(spec, framing)
-        ).mean()
+        name: costs.per_1000(
+            label, last[f"probability_{name}"].to_numpy() > _threshold(spec, costs.threshold)
+        )
         for name, spec in {"candidate": modeling.candidate, **modeling.baselines}.items()
-    }  # fmt: skip
+    }
     return {
-        "values": {name: float(value) for name, value in values.items()},
+        "values": values,
         "best_baseline": max(framing.baselines, key=lambda name: values[name]),
         "calibration": _calibration(validation_predictions, modeling.calibration_gain),
     }
 
 
-def _threshold(spec: Estimator, framing: Framing) -> float:
+def _threshold(spec: Estimator, derived: Any) -> Any:
+    """Return the model's own threshold, if it has one, else the one derived from the costs."""
     own = spec.threshold if isinstance(spec, Baseline) else None
-    return framing.costs.threshold if own is None else own
+    return derived if own is None else own
 
 
 def _calibration(predictions: pd.DataFrame, least_gain: float) -> dict[str, float]:
@@ -317,11 +322,12 @@ def _bundle(
 ) -> Bundle:
     import sklearn
 
+    costs = framing.costs
     return {
         "estimator": fit(spec, examples, **params),
         "slope": slope,
         "intercept": intercept,
-        "threshold": _threshold(spec, framing),
+        "threshold": _threshold(spec, None if costs.columns else costs.at(examples).threshold),
         "features": spec.features(Features.groups()),
         "provenance": {
             "estimator": spec.path,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from preflight.contracts import Features
 from preflight.errors import RunError
-from preflight.framing import Framing
+from preflight.framing import Floats, Framing, Outcomes
 from preflight.pipelines.reporting import figures, panels, sentences
 from preflight.pipelines.reporting.style import BLUE
 
@@ -105,9 +105,11 @@ def report(
     by_slice = panels.slice_panels(slices, framing)
     features = panels.importance_panel(importance, framing)
     places = value.places
+    costs = framing.costs.at(test_predictions)
     measured = audit[audit["limit"].notna()]
     says = {
         "headline": sentences.headline(verdict, framing),
+        "act": sentences.act_says(costs.threshold, framing),
         "value": sentences.value_says(metrics, verdict["value"]["over_baseline"], places),
         "baseline": sentences.baseline_says(metrics, selection, places),
         "auc": sentences.auc_says(metrics, framing),
@@ -115,7 +117,7 @@ def report(
         "slices": sentences.slices_says(by_slice),
         "importance": sentences.importance_says(importance, features),
         "audit": sentences.audit_says(measured),
-        "waterfall": sentences.waterfall_says(waterfall, framing),
+        "waterfall": sentences.waterfall_says(waterfall),
         "more_labels": sentences.more_labels_says(more_labels, framing),
         "segments": sentences.segments_says(segments, framing),
         "robustness": sentences.robustness_says(robustness, metrics, selection["best_baseline"]),
@@ -134,7 +136,7 @@ def report(
         few=panels.FEW,
         features=features,
         columns=Features.columns(),
-        outcomes=_outcomes(test_predictions, framing),
+        outcomes=_outcomes(test_predictions, costs),
         curve=calibration_curve.to_dict("records"),
         curve_scale=panels.scale([0.0, *calibration_curve[SHARES].to_numpy().ravel()]),
         blue=BLUE,
@@ -166,7 +168,7 @@ def agreed_verdict(
     """
     label, act = (test_predictions[name].to_numpy() for name in ("label", "act"))
     values = [
-        float(1000 * framing.costs.saving(label, act).mean()),
+        framing.costs.at(test_predictions).per_1000(label, act),
         verdict["value"]["per_1000"],
         metrics["candidate"]["value_per_1000"]["mean"],
     ]
@@ -199,22 +201,35 @@ def _template() -> Any:
     return environment.get_template("report.html.j2")
 
 
-def _outcomes(test_predictions: pd.DataFrame, framing: Framing) -> list[dict[str, Any]]:
+def _outcomes(test_predictions: pd.DataFrame, costs: Outcomes) -> list[dict[str, Any]]:
     """Return what the candidate's decisions led to on test: one row per outcome.
 
-    cost: of one; never: what one costs where nobody ever acts.
+    one: what one of them costs; all: all of them; never: all of them where nobody ever acts.
     """
     act, label = test_predictions["act"], test_predictions["label"] == 1
-    costs = framing.costs
+    each = pd.DataFrame(costs._asdict(), index=test_predictions.index)
     return [
-        {"what": what, "rows": int(rows.sum()), "cost": cost, "never": never}
-        for what, rows, cost, never in [
-            ("acted, and it was needed", act & label, costs.tp, costs.fn),
-            ("acted in vain", act & ~label, costs.fp, costs.tn),
-            ("did not act, though it was needed", ~act & label, costs.fn, costs.fn),
-            ("did not act, and it was not needed", ~act & ~label, costs.tn, costs.tn),
+        {
+            "what": what,
+            "rows": int(rows.sum()),
+            "one": _of_one(getattr(costs, outcome), each.loc[rows, outcome]),
+            "all": each.loc[rows, outcome].sum(),
+            "never": each.loc[rows, never].sum(),
+        }
+        for what, rows, outcome, never in [
+            ("acted, and it was needed", act & label, "tp", "fn"),
+            ("acted in vain", act & ~label, "fp", "tn"),
+            ("did not act, though it was needed", ~act & label, "fn", "fn"),
+            ("did not act, and it was not needed", ~act & ~label, "tn", "tn"),
         ]
     ]
+
+
+def _of_one(cost: float | Floats, there: pd.Series) -> str:
+    """Return the cost of one outcome in words: a constant, or the mean of those that are there."""
+    if np.ndim(cost) == 0:
+        return f"{cost:g}"
+    return "no case" if there.empty else f"{panels.figure(there.mean())} on average"
 
 
 def _local_days(split_summary: pd.DataFrame, framing: Framing) -> list[Any]:

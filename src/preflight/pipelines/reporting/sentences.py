@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from preflight.contracts import Features
-from preflight.framing import Framing
+from preflight.framing import Floats, Framing
 from preflight.pipelines.reporting.panels import (
     UNBROKEN,
     Panel,
@@ -48,6 +49,14 @@ def headline(verdict: dict[str, Any], framing: Framing) -> str:
         return f"{said}; the test is too small for an interval."
     interval = f"{number(low, decimals)}{UNBROKEN}{number(high, decimals)}"
     return f"{said} ({framing.confidence:.0%} interval {interval})."
+
+
+def act_says(threshold: float | Floats, framing: Framing) -> str:
+    """Return from which probability on acting is cheaper, on the rows of the test."""
+    low, high = 100 * np.quantile(threshold, [0.05, 0.95])
+    own = f"what follows from the costs of each {framing.decision.unit} ({low:.3g}% to {high:.3g}%"
+    above = f"{own} for nine in ten of the test)" if np.ptp(threshold) else f"{low:.3g}%"
+    return f"where the probability is above {above}: from there on acting is the cheaper choice"
 
 
 def _against(figures: dict[str, Interval], name: str) -> str:
@@ -171,7 +180,7 @@ def audit_says(audit: pd.DataFrame) -> str:
     return f"{said} {evidence[0].upper()}{evidence[1:]}."
 
 
-def waterfall_says(waterfall: pd.DataFrame, framing: Framing) -> str:
+def waterfall_says(waterfall: pd.DataFrame) -> str:
     """Return which steps surely gain on test, which can't be told from nothing."""
     test = waterfall[(waterfall["part"] == "test") & waterfall["gain"].notna()]
     steps, half = test.iloc[:-1], test.iloc[-1]
@@ -182,8 +191,8 @@ def waterfall_says(waterfall: pd.DataFrame, framing: Framing) -> str:
     if len(unsure):
         said += f" Not to be told from nothing: {listed(words(s) for s in unsure['step'])}."
     return (
-        f"{said} The threshold of {framing.costs.threshold:.3g} follows from the costs; acting "
-        f"above 50% instead would change the value by {signed(_gain(half.to_dict()))}."
+        f"{said} The threshold follows from the costs; acting above 50% instead would change the "
+        f"value by {signed(_gain(half.to_dict()))}."
     )
 
 
