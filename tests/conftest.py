@@ -73,6 +73,7 @@ FRAMING: dict[str, Any] = {
         "p99_ms": 40,
         "rows_per_second": 10,
         "model_mb": 10,
+        "memory_mb": 100,
         "machine_per_hour": 1,
         "cost_per_1000": 1,
     },
@@ -253,7 +254,9 @@ def results_of(
     development = pd.concat([train, validation], ignore_index=True)
     best: dict[str, Any] = {"params": tuned or {}, "value": None, "trial": None}
     predictions = modeling_nodes.validation_predictions(development, best, framing, modeling)
-    selection = modeling_nodes.selection(predictions, framing, modeling)
+    ends = [test["predict_at"].min(), test["predict_at"].max()]
+    summary = pd.DataFrame([["test", *ends]], columns=["part", "first", "last"])
+    selection = modeling_nodes.selection(predictions, summary, framing, modeling)
     candidate = modeling_nodes.candidate(development, best, selection, framing, modeling)
     baselines = modeling_nodes.baselines(development, framing, modeling)
     audit = pd.DataFrame(seal(test=test))
@@ -266,6 +269,7 @@ def results_of(
             candidate, baselines, test, audit, framing
         ),
         "candidate": candidate,
+        "baselines": baselines,
         "best_params": best,
         "selection": selection,
         "framing": framing,

@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from preflight import contracts
+from preflight.audited import seal
+from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.evaluation import nodes
 
@@ -165,6 +167,45 @@ def test_upkeep_above_the_gain_holds(made: Made) -> None:
     assert "gain" in held_by(judge({**made, "framing": dear}))
     cheap = changed(made["framing"], "project", upkeep_per_month=0.2 * a_month)
     assert held_by(judge({**made, "framing": cheap})) == set()
+
+
+def with_champion(made: Made, champion: Any) -> Made:
+    predictions = nodes.test_predictions(
+        made["candidate"],
+        made["baselines"],
+        made["test"],
+        pd.DataFrame(seal(test=made["test"])),
+        made["framing"],
+        champion,
+    )
+    return {**made, "test_predictions": predictions}
+
+
+def test_a_champion_has_to_be_beaten(
+    make: Any, modeling: Any, framing: Framing, examples: pd.DataFrame, made: Made
+) -> None:
+    worse = with_champion(made, made["baselines"]["lookup"])
+    verdict = judge(worse)
+    assert held_by(verdict) == set()
+    assert verdict["value"]["over_champion"] == {
+        end: verdict["value"]["over_baseline"][end] for end in ("mean", "low", "high")
+    }
+    assert judge(made)["value"]["over_champion"] is None
+    equal = judge(with_champion(made, made["candidate"]))
+    assert held_by(equal) == {"champion"}
+    assert (
+        "not surely better: saves 0 more per 1,000 parcels than the champion (90% interval"
+        in (equal["reasons"][0])
+    )
+
+
+def test_a_champion_that_can_not_be_judged_is_refused(made: Made) -> None:
+    seen = {**made["candidate"]["provenance"], "last": "2013-05-02T00:00:00+00:00"}
+    with pytest.raises(RunError, match="it has seen what it would be judged by"):
+        with_champion(made, {**made["candidate"], "provenance": seen})
+    old = {**made["candidate"], "features": ["signal", "size"]}
+    with pytest.raises(RunError, match=r"features that there are no more: \['size'\]"):
+        with_champion(made, old)
 
 
 def test_a_goal_without_costs_is_no_framing(framing_as_written: dict[str, Any]) -> None:

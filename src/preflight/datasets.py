@@ -24,6 +24,31 @@ class ParquetTable(ParquetDataset):  # type: ignore[misc]
         return table
 
 
+class IfThere(AbstractDataset[Any, Any]):
+    """Another dataset, and None as long as nothing was saved in it.
+
+    Args:
+        dataset: its entry, as the catalog would have it.
+    """
+
+    def __init__(self, dataset: dict[str, Any]) -> None:
+        self._dataset = AbstractDataset.from_config("if_there", dataset)
+
+    def load(self) -> Any:
+        """Return the data, or None."""
+        return self._dataset.load() if self._dataset.exists() else None
+
+    def save(self, data: Any) -> None:
+        """Save the data."""
+        self._dataset.save(data)
+
+    def _exists(self) -> bool:
+        return bool(self._dataset.exists())
+
+    def _describe(self) -> dict[str, Any]:
+        return {"dataset": self._dataset}
+
+
 class KeptVersions(AbstractDataset[Any, list[Any]]):
     """All versions of a JSON dataset that are on disk, the oldest first; none if there is none."""
 

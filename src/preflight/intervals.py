@@ -57,6 +57,16 @@ def interval(replicates: Floats, confidence: float) -> Interval:
     return {"mean": float(replicates[0]), "low": float(low), "high": float(high)}
 
 
+def detectable(error: float, confidence: float, power: float) -> float:
+    """Return the effect that is told from nothing with a power, where the standard error is so.
+
+    From a two-sided interval (Cohen 1988); 2.8 standard errors at 95% and 80%.
+    """
+    from scipy.stats import norm
+
+    return float(error * (norm.ppf((1 + confidence) / 2) + norm.ppf(power)))
+
+
 def mean_over(value: Floats, day: Ints, weights: Floats) -> Floats:
     """Return the mean of a value per row in each replicate, shape (replicates + 1,)."""
     days = weights.shape[1]

@@ -51,6 +51,7 @@ def clean(contract: str) -> Any:
             "selection": {
                 "values": {"candidate": 3.0, "lookup": 2.0, "never": 0.0},
                 "best_baseline": "lookup",
+                "power": {"days": 30, "shows_per_1000": 9.0, "asked_per_1000": 7.0},
                 "calibration": {"slope": 1.0, "intercept": 0.0, "log_loss_without": 0.5},
             },
             "candidate": bundle(),
@@ -68,6 +69,7 @@ def clean(contract: str) -> Any:
                     "costs": {"tp": 1, "fp": 1, "fn": 5, "tn": 0},
                     "per_1000": 400.0,
                     "over_baseline": {"baseline": "lookup", **INTERVAL},
+                    "over_champion": None,
                     "net": {"months": 12, "least": 5, **INTERVAL},
                 },
                 "kpi": {"name": "missed", "now": 9, "wanted": 3, "measured": 4},

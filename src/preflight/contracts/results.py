@@ -69,12 +69,21 @@ class Calibration(Document):
     log_loss_with: float | None = Field(None, ge=0)
 
 
+class Power(Document):
+    """What a test of so many days can show, told before it is opened."""
+
+    days: int = Field(ge=1)
+    shows_per_1000: float | None = Field(description="gain seen with the framing's power")
+    asked_per_1000: float = Field(description="gain from which the least net saving is reached")
+
+
 class Selection(Document):
     """What validation decided."""
 
     values: dict[str, float] = Field(description="saving per 1,000 decisions of each model")
     best_baseline: str
     calibration: Calibration
+    power: Power
 
     @model_validator(mode="after")
     def best_is_a_baseline(self) -> Self:
@@ -106,6 +115,10 @@ class ModelBundle(Document):
         if self.threshold is None:
             Costs.model_validate(self.provenance.get("framing", {}).get("costs"))
         return self
+
+
+class Champion(RootModel[ModelBundle | None]):
+    """The model in use, if there is one."""
 
 
 class ModelBundles(RootModel[dict[str, ModelBundle]]):
@@ -195,6 +208,7 @@ class Value(Document):
     costs: OutcomeCosts
     per_1000: float = Field(description="saving over never acting, per 1,000 decisions")
     over_baseline: OverBaseline
+    over_champion: Interval | None = Field(description="than the model in use; null: there is none")
     net: Net
 
 
@@ -345,6 +359,7 @@ class Importance(Table):
 best_params = DocumentContract(BestParams)
 selection = DocumentContract(Selection)
 candidate = DocumentContract(ModelBundle)
+champion = DocumentContract(Champion)
 baselines = DocumentContract(ModelBundles)
 metrics = DocumentContract(Metrics)
 verdict = DocumentContract(Verdict)

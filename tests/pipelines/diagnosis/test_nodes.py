@@ -24,12 +24,17 @@ class NeedsWeather(HistGradientBoostingClassifier):
         return super().fit(X, y)
 
 
+def waterfall_of(made: Made) -> pd.DataFrame:
+    steps = nodes.waterfall(**{name: made[name] for name in made if name != "baselines"})
+    return Waterfall.validate(steps, lazy=True)
+
+
 def on(table: pd.DataFrame, part: str) -> pd.DataFrame:
     return table[table["part"] == part].set_index("step")
 
 
 def test_the_steps_lead_from_the_best_baseline_to_the_candidate(made: Made) -> None:
-    steps = Waterfall.validate(nodes.waterfall(**made), lazy=True)
+    steps = waterfall_of(made)
     test, predictions = on(steps, "test"), made["test_predictions"]
     costs = made["framing"].costs.at(made["test"])
     assert made["selection"]["best_baseline"] == test.index[0] == "lookup"
@@ -45,7 +50,7 @@ def test_the_steps_lead_from_the_best_baseline_to_the_candidate(made: Made) -> N
 
 
 def test_what_tells_is_seen_to_gain_and_noise_is_not(made: Made) -> None:
-    test = on(nodes.waterfall(**made), "test")
+    test = on(waterfall_of(made), "test")
     assert list(test.index) == [
         "lookup",
         "content alone",
@@ -61,21 +66,21 @@ def test_what_tells_is_seen_to_gain_and_noise_is_not(made: Made) -> None:
 def test_half_is_as_good_a_threshold_where_the_costs_say_so(made: Made) -> None:
     even = made["framing"].costs.model_copy(update={"tp": 0.0, "fp": 1.0, "fn": 1.0})
     framing = made["framing"].model_copy(update={"costs": even})
-    at_half = on(nodes.waterfall(**{**made, "framing": framing}), "test")
+    at_half = on(waterfall_of({**made, "framing": framing}), "test")
     assert at_half.loc["if it acted above 50%", "gain"] == 0
 
 
 def test_tuning_is_a_step_where_it_changed_something(
     made: Made, make: Any, modeling: Any, framing: Framing, make_parcels: Any
 ) -> None:
-    assert "tuning" not in set(nodes.waterfall(**made)["step"])
+    assert "tuning" not in set(waterfall_of(made)["step"])
     parcels = make_parcels("2013-01-01", "2013-06-01", 6000)
     tuned = make(parcels, framing, modeling(), {"max_iter": 3, "learning_rate": 0.01})
-    test = on(nodes.waterfall(**tuned), "test")
+    test = on(waterfall_of(tuned), "test")
     assert list(test.index)[3:5] == ["tuning", "all examples"]
     assert test.loc["tuning", "gain_high"] < 0  # three small steps learn nothing
     kept = make(parcels, framing, modeling(), {"max_iter": 30})
-    assert "tuning" not in set(nodes.waterfall(**kept)["step"])
+    assert "tuning" not in set(waterfall_of(kept)["step"])
 
 
 def test_a_candidate_that_needs_a_later_group_skips_the_step(
@@ -83,7 +88,7 @@ def test_a_candidate_that_needs_a_later_group_skips_the_step(
 ) -> None:
     picky = modeling(f"{__name__}.NeedsWeather")
     made = make(make_parcels("2013-01-01", "2013-06-01", 6000), framing, picky)
-    steps = Waterfall.validate(nodes.waterfall(**made), lazy=True)
+    steps = waterfall_of(made)
     assert list(on(steps, "test").index)[:3] == ["lookup", "weather", "all examples"]
 
 
@@ -91,10 +96,10 @@ def test_results_of_another_run_are_refused(made: Made) -> None:
     fewer = made["modeling"].candidate.model_copy(update={"without": ["weather"]})
     modeling = made["modeling"].model_copy(update={"candidate": fewer})
     with pytest.raises(RunError, match="'candidate' was made with other features"):
-        nodes.waterfall(**{**made, "modeling": modeling})
+        waterfall_of({**made, "modeling": modeling})
     for part in ("test", "validation"):
         with pytest.raises(RunError, match=f"'{part}_predictions' are not those for '{part}'"):
-            nodes.waterfall(**{**made, part: made[part].iloc[1:].reset_index(drop=True)})
+            waterfall_of({**made, part: made[part].iloc[1:].reset_index(drop=True)})
 
 
 def curve_of(made: Made) -> tuple[pd.DataFrame, dict[str, Any]]:

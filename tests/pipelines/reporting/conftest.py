@@ -71,6 +71,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
         "selection": {
             "values": {"candidate": 130.0, "never_act": 0.0, "table_of_rates": 111.0},
             "best_baseline": "table_of_rates",
+            "power": {"days": 30, "shows_per_1000": 31.2, "asked_per_1000": 20.0},
             "calibration": {
                 "slope": 1.1,
                 "intercept": 0.0,

@@ -14,11 +14,12 @@ import pandas as pd
 from scipy.stats import norm
 
 from preflight.framing import Framing, Outcomes
-from preflight.intervals import Interval, Ints, drawn_days, interval, mean_over
+from preflight.intervals import Interval, Ints, detectable, drawn_days, interval, mean_over
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
+CHAMPION = "champion"  # the name of the model in use among those that are compared
 FEWEST_DAYS = 10  # with fewer blocks the bootstrap's intervals are far too narrow
 FEWEST_ROWS = 100  # of a test, or a slice, that is judged
 
@@ -55,16 +56,21 @@ class Judged:
             predictions["predict_at"], framing.split, replicates, seed
         )
         self.days = self.weights.shape[1]
+        self.has_champion = f"act_{CHAMPION}" in predictions
 
     def over(
-        self, rows: Ints | None = None, confidence: float | None = None, fn_factor: float = 1.0
+        self,
+        rows: Ints | None = None,
+        confidence: float | None = None,
+        fn_factor: float = 1.0,
+        rival: str | None = None,
     ) -> Interval:
-        """Return the candidate's value over the baseline's per 1,000 on rows.
+        """Return the candidate's value over the rival's per 1,000 on rows.
 
-        fn_factor: with a miss at so many times its cost.
+        fn_factor: with a miss at so many times its cost. rival: the baseline, if not said.
         """
         costs = self.costs._replace(fn=self.costs.fn * fn_factor)
-        gain = self._saving("", costs) - self._saving(f"_{self.baseline}", costs)
+        gain = self._saving("", costs) - self._saving(f"_{rival or self.baseline}", costs)
         rows = np.arange(len(gain)) if rows is None else rows
         found = 1000 * mean_over(gain[rows], self.day[rows], self.weights)
         return interval(found, confidence or self.framing.confidence)
@@ -106,7 +112,7 @@ def net_gain(judged: Judged) -> Check:
         return Check("gain", False, f"{few}: {told}")
     if framing.net(low) >= least and low > 0:
         return Check("gain", True, told)
-    asked, seen = framing.least_per_1000, detectable(over, framing)
+    asked, seen = framing.least_per_1000, shown(over, framing)
     doubt = "not enough"
     if seen > asked and high > asked:
         doubt = (
@@ -116,11 +122,26 @@ def net_gain(judged: Judged) -> Check:
     return Check("gain", False, f"{doubt}: {told}, where {least:,.0f} are asked")
 
 
-def detectable(over: Interval, framing: Framing) -> float:
+def shown(over: Interval, framing: Framing) -> float:
     """Return the gain per 1,000 that a test of this size shows with the framing's power."""
     width = (over["high"] or 0.0) - (over["low"] or 0.0)
-    certain = norm.ppf((1 + framing.confidence) / 2)
-    return float(width / (2 * certain) * (certain + norm.ppf(framing.success.power)))
+    error = width / 2 / norm.ppf((1 + framing.confidence) / 2)
+    return detectable(error, framing.confidence, framing.success.power)
+
+
+def beats_champion(judged: Judged) -> Check:
+    """Is it better than the model in use, with confidence? Upkeep is the same for both."""
+    if not judged.has_champion:
+        return Check("champion", True, "there is none to replace")
+    framing, over = judged.framing, judged.over(rival=CHAMPION)
+    low, high, mean = over["low"], over["high"], over["mean"]
+    if low is None or high is None or mean is None:
+        return Check("champion", False, "can't be compared with the champion here")
+    said = (
+        f"saves {mean:.0f} more per 1,000 {framing.decision.units} than the champion "
+        f"({framing.confidence:.0%} interval {low:.0f} to {high:.0f} {framing.costs.unit})"
+    )
+    return Check("champion", low > 0, said if low > 0 else f"not surely better: {said}")
 
 
 def same_at_other_costs(judged: Judged) -> Check:

@@ -1,6 +1,8 @@
 """The only place where the test set is opened: predictions, figures with intervals, the verdict."""
 
+import pickle
 import time
+import tracemalloc
 from hashlib import sha256
 from typing import Any
 
@@ -31,16 +33,17 @@ def test_predictions(
     test: pd.DataFrame,
     audit: pd.DataFrame,
     framing: Framing,
+    champion: Bundle | None = None,
 ) -> pd.DataFrame:
-    """Return what the candidate and each baseline say of each test example, and decide.
+    """Return what candidate, baselines and champion say of each test example, and decide.
 
     Grain: one row per test example. Columns: the key, `predict_at`, `label`, `probability`, `act`,
-    `probability_<name>` and `act_<name>` for each baseline, and `cost_<outcome>` for each cost that
-    is no constant.
+    `probability_<name>` and `act_<name>` for each baseline and for the champion, if there is one,
+    and `cost_<outcome>` for each cost that is no constant.
 
     Raises:
         RunError: a model was made under another framing than the one that it would be judged by,
-            or test is not the one that the audit has passed.
+            test is not the one that the audit has passed, or the champion has learnt from it.
     """
     require_audited(audit, test=test)
     now = framing.model_dump(mode="json", include=set(DECIDING))
@@ -51,12 +54,32 @@ def test_predictions(
                 f"'{name}' was made under another framing: {', '.join(changed)} changed since. "
                 "Run everything again: kedro run."
             )
+    rivals = dict(baselines)
+    if champion is not None:
+        _require_comparable(champion, test)
+        rivals[gate.CHAMPION] = champion
     known = test[[*Features.grain(), "predict_at", "label"]]
     columns: dict[str, Any] = {}
-    for suffix, model in {"": candidate, **{f"_{k}": v for k, v in baselines.items()}}.items():
+    for suffix, model in {"": candidate, **{f"_{k}": v for k, v in rivals.items()}}.items():
         columns[f"probability{suffix}"] = probability(model, test)
         columns[f"act{suffix}"] = act(model, columns[f"probability{suffix}"], test)
     return known.assign(**columns, **framing.costs.kept(test))
+
+
+def _require_comparable(champion: Bundle, test: pd.DataFrame) -> None:
+    """Raise RunError if the champion can't be judged on this test.
+
+    It may have been made under other costs: it is judged by what it does, at the costs of today.
+    """
+    to_do = "Choose a later framing.split.test_from, or move the champion's file away."
+    if missing := [name for name in champion["features"] if name not in test]:
+        raise RunError(f"The champion reads features that there are no more: {missing}. {to_do}")
+    last, first = pd.Timestamp(champion["provenance"]["last"]), test["predict_at"].min()
+    if last >= first:
+        raise RunError(
+            f"The champion has learnt from examples until {last}, the test begins on {first}: "
+            f"it has seen what it would be judged by. {to_do}"
+        )
 
 
 def metrics(
@@ -206,8 +229,9 @@ def limits(candidate: Bundle, test: pd.DataFrame, framing: Framing) -> list[dict
     """Return each serving limit with what was measured on the candidate, warm, in this process.
 
     p99_ms: one row at a time; of five rounds the fastest, as other work on the machine is not the
-    model's. rows_per_second: in one batch. model_mb: of the saved file. cost_per_1000: of
-    predictions in batches, at the price of the machine.
+    model's. rows_per_second: in one batch. model_mb: of the saved file. memory_mb: at the most,
+    to load it and answer 1,000 rows. cost_per_1000: of predictions in batches, at the price of the
+    machine.
     """
     from skops.io import dumps
 
@@ -219,6 +243,7 @@ def limits(candidate: Bundle, test: pd.DataFrame, framing: Framing) -> list[dict
     price = allowed.machine_per_hour / 3600 / per_second * 1000
     slowest = 1000 * min(np.quantile(seconds, 0.99) for seconds in rounds)
     size = len(dumps(candidate)) / 1e6
+    memory = _memory(candidate, batch.head(1000)) / 1e6
     return [
         {"name": name, "limit": limit, "measured": float(measured), "ok": bool(ok)}
         for name, limit, measured, ok in [
@@ -230,6 +255,7 @@ def limits(candidate: Bundle, test: pd.DataFrame, framing: Framing) -> list[dict
                 per_second >= allowed.rows_per_second,
             ),
             ("model_mb", allowed.model_mb, size, size <= allowed.model_mb),
+            ("memory_mb", allowed.memory_mb, memory, memory <= allowed.memory_mb),
             ("cost_per_1000", allowed.cost_per_1000, price, price <= allowed.cost_per_1000),
         ]
     ]
@@ -239,6 +265,16 @@ def _seconds(candidate: Bundle, rows: pd.DataFrame) -> float:
     began = time.perf_counter()
     probability(candidate, rows)
     return time.perf_counter() - began
+
+
+def _memory(candidate: Bundle, rows: pd.DataFrame) -> int:
+    """Return the bytes that are taken, at the most, to load the bundle and answer the rows."""
+    packed = pickle.dumps(candidate)
+    tracemalloc.start()
+    probability(pickle.loads(packed), rows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
 
 
 def verdict(
@@ -266,6 +302,7 @@ def verdict(
     opened = _openings(test_predictions, earlier_verdicts, framing)
     checks = [
         gate.net_gain(judged),
+        gate.beats_champion(judged),
         gate.same_at_other_costs(judged),
         gate.slices_hold(judged, _slicing(test, framing)),
         gate.groups_are_served_alike(judged, test[framing.guardrails.protected]),
@@ -286,6 +323,7 @@ def verdict(
             | {outcome: f"cost_{outcome}" for outcome in costs.columns},
             "per_1000": judged.costs.per_1000(label, act),
             "over_baseline": {"baseline": selection["best_baseline"], **over},
+            "over_champion": judged.over(rival=gate.CHAMPION) if judged.has_champion else None,
             "net": {
                 "months": framing.success.months,
                 "least": framing.success.least_net_saving,

@@ -13,7 +13,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 nodes.test_predictions,
-                ["candidate", "baselines", "test", "audit", "params:framing"],
+                ["candidate", "baselines", "test", "audit", "params:framing", "champion"],
                 "test_predictions",
                 name="test_predictions",
             ),

@@ -26,7 +26,7 @@ from preflight.bundle import (
 from preflight.contracts import Features
 from preflight.errors import RunError
 from preflight.framing import Framing
-from preflight.intervals import log_loss
+from preflight.intervals import detectable, log_loss
 from preflight.pipelines.modeling.settings import (
     Baseline,
     Choice,
@@ -226,12 +226,17 @@ def validation_predictions(
 
 
 def selection(
-    validation_predictions: pd.DataFrame, framing: Framing, modeling: Modeling
+    validation_predictions: pd.DataFrame,
+    split_summary: pd.DataFrame,
+    framing: Framing,
+    modeling: Modeling,
 ) -> dict[str, Any]:
-    """Return what validation decided: the best baseline, and whether to calibrate.
+    """Return what validation decided: the best baseline, whether to calibrate, what test can show.
 
     values: saving per 1,000 decisions of each model on the validation set.
     calibration: slope and intercept on log-odds, and the log loss that decided.
+    power: the gain that a test of its length shows, by how much it differs from day to day on
+        validation; a test that is too short is told before it is opened.
     """
     if unknown := set(framing.baselines) - set(modeling.baselines):
         raise RunError(
@@ -240,17 +245,49 @@ def selection(
         )
     last = validation_predictions[validation_predictions["last"]]
     label, costs = last["label"].to_numpy(), framing.costs.at(last)
-    values = {
-        name: costs.per_1000(
+    saved = {
+        name: costs.saving(
             label, last[f"probability_{name}"].to_numpy() > _threshold(spec, costs.threshold)
         )
         for name, spec in {"candidate": modeling.candidate, **modeling.baselines}.items()
     }
+    values = {name: float(1000 * saving.mean()) for name, saving in saved.items()}
+    best = max(framing.baselines, key=lambda name: values[name])
+    gain = saved["candidate"] - saved[best]
     return {
         "values": values,
-        "best_baseline": max(framing.baselines, key=lambda name: values[name]),
+        "best_baseline": best,
         "calibration": _calibration(validation_predictions, modeling.calibration_gain),
+        "power": _power(gain, last["predict_at"], split_summary, framing),
     }
+
+
+def _power(
+    gain: Floats, predict_at: pd.Series, split_summary: pd.DataFrame, framing: Framing
+) -> dict[str, Any]:
+    """Return the gain per 1,000 that test can show, and the one that is asked.
+
+    The error of a mean over days is that of a ratio estimator (Cochran 1977, chapter 6).
+    """
+    test = split_summary[split_summary["part"] == "test"]
+    first, last = (framing.split.day(test[end]).iloc[0] for end in ("first", "last"))
+    test_days = (last - first).days + 1
+    by_day = pd.Series(gain).groupby(framing.split.day(predict_at).to_numpy()).agg(["sum", "size"])
+    days, asked = len(by_day), framing.least_per_1000
+    shows = None
+    if days > 1:
+        off = by_day["sum"] - gain.mean() * by_day["size"]
+        error = np.sqrt(days / (days - 1) * (off**2).sum()) / len(gain) * np.sqrt(days / test_days)
+        shows = detectable(1000 * error, framing.confidence, framing.success.power)
+    if shows is not None and shows > asked:
+        log.warning(
+            "  The test may be too short: %d days show a gain of %.3g per 1,000 or more, %.3g are "
+            "asked. Let it begin earlier (framing.split.test_from), or ask for more.",
+            test_days,
+            shows,
+            asked,
+        )
+    return {"days": test_days, "shows_per_1000": shows, "asked_per_1000": asked}
 
 
 def _threshold(spec: Estimator, derived: Any) -> Any:

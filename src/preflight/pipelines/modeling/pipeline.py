@@ -26,7 +26,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.selection,
-                ["validation_predictions", *PARAMS],
+                ["validation_predictions", "split_summary", *PARAMS],
                 "selection",
                 name="selection",
             ),

@@ -110,6 +110,7 @@ def report(
     says = {
         "headline": sentences.headline(verdict, framing),
         "act": sentences.act_says(costs.threshold, framing),
+        "power": sentences.power_says(selection["power"], framing),
         "value": sentences.value_says(metrics, verdict["value"]["over_baseline"], places),
         "baseline": sentences.baseline_says(metrics, selection, places),
         "auc": sentences.auc_says(metrics, framing),
@@ -159,6 +160,7 @@ def agreed_verdict(
     verdict: dict[str, Any],
     metrics: dict[str, Any],
     test_predictions: pd.DataFrame,
+    waterfall: pd.DataFrame,
     framing: Framing,
 ) -> dict[str, Any]:
     """Return the verdict, if it is of the same run and framing as what is shown beside it.
@@ -171,12 +173,14 @@ def agreed_verdict(
         framing.costs.at(test_predictions).per_1000(label, act),
         verdict["value"]["per_1000"],
         metrics["candidate"]["value_per_1000"]["mean"],
+        waterfall.loc[waterfall["part"] == "test", "value_per_1000"].iloc[-2],
     ]
     if np.ptp(values) > 1e-6 * (1 + abs(values[0])):
         raise RunError(
             "The results are not of one run and framing: the candidate saves "
             f"{values[0]:.1f} per 1,000 by test_predictions and today's costs, {values[1]:.1f} by "
-            f"verdict, {values[2]:.1f} by metrics. Run: kedro run --pipelines evaluation,reporting"
+            f"verdict, {values[2]:.1f} by metrics, {values[3]:.1f} by waterfall. "
+            "Run: kedro run --pipelines evaluation,diagnosis,reporting"
         )
     return verdict
 

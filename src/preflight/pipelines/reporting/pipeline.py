@@ -52,7 +52,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.agreed_verdict,
-                ["verdict", "metrics", "test_predictions", FRAMING],
+                ["verdict", "metrics", "test_predictions", "waterfall", FRAMING],
                 "agreed_verdict",
                 name="agreed_verdict",
             ),

@@ -72,6 +72,18 @@ def _against(figures: dict[str, Interval], name: str) -> str:
     return f"as much as {listed(level)}" if level else "more than every other model"
 
 
+def power_says(power: dict[str, Any], framing: Framing) -> str:
+    """Return what a test of this length can show, as judged before it was opened."""
+    asked = number(power["asked_per_1000"], 1)
+    if power["shows_per_1000"] is None:
+        return "What the test can show was not known: validation has too few days."
+    shows = number(power["shows_per_1000"], 1)
+    return (
+        f"By how the gain differs from day to day on validation, {power['days']} days of test show "
+        f"one of {shows} per 1,000 with a chance of {framing.success.power:.0%}; {asked} are asked."
+    )
+
+
 def value_says(metrics: dict[str, Any], over: dict[str, Any], decimals: int) -> str:
     """Return where the candidate stands, and how it compares day by day."""
     value = {name: figures["value_per_1000"] for name, figures in metrics.items()}
@@ -89,7 +101,7 @@ def value_says(metrics: dict[str, Any], over: dict[str, Any], decimals: int) -> 
 def baseline_says(metrics: dict[str, Any], selection: dict[str, Any], decimals: int) -> str:
     """Return which baseline was chosen, where, and how it did on test among the baselines."""
     name, values = selection["best_baseline"], selection["values"]
-    value = {n: f["value_per_1000"] for n, f in metrics.items() if n != "candidate"}
+    value = {n: metrics[n]["value_per_1000"] for n in values if n in metrics and n != "candidate"}
     chosen = f"the best of {len(value)} there" if len(value) > 1 else "the only one"
     said = (
         f"The baseline to beat was chosen on validation, before the test was opened: "
