@@ -29,10 +29,12 @@ class IfThere(AbstractDataset[Any, Any]):
 
     Args:
         dataset: its entry, as the catalog would have it.
+        metadata: for Kedro-Viz.
     """
 
-    def __init__(self, dataset: dict[str, Any]) -> None:
+    def __init__(self, dataset: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
         self._dataset = AbstractDataset.from_config("if_there", dataset)
+        self.metadata = metadata
 
     def load(self) -> Any:
         """Return the data, or None."""

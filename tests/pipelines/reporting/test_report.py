@@ -272,6 +272,21 @@ def test_the_verdict_is_told_with_its_conditions_limits_and_what_is_watched(
     assert "281,911" in text
 
 
+def test_what_the_test_can_show_is_told(results: dict[str, Any]) -> None:
+    said = "30 days of test show a gain of 31.2 per 1,000 with a chance of 80%; 20.0 are asked."
+    assert said in read(results)
+    results["selection"]["power"]["shows_per_1000"] = None
+    assert "validation has too few days" in read(results)
+
+
+def test_a_champion_is_shown_and_not_counted_as_a_baseline(results: dict[str, Any]) -> None:
+    metrics = results["metrics"]
+    results["metrics"] = {**metrics, "champion": metrics["table_of_rates"]}
+    text = read(results)
+    assert "table of rates, the best of 2 there" in text
+    assert "\nchampion\n" in text
+
+
 def test_what_bought_the_gain_is_told_by_what_is_sure(results: dict[str, Any]) -> None:
     text = " ".join(read(results).split())
     assert "What gained on the test: box alone +20 (15 to 25)." in text

@@ -161,11 +161,11 @@ def _condition(name: str, asked: Condition, codes: dict[str, list[Any]]) -> str:
     elif np.isinf(low) and np.isinf(high):
         return f"{name} missing" if missing else f"{name} known"
     elif np.isinf(low):
-        said = f"{name} up to {high:.4g}"
+        said = f"{name} up to {high:.3g}"
     elif np.isinf(high):
-        said = f"{name} above {low:.4g}"
+        said = f"{name} above {low:.3g}"
     else:
-        said = f"{name} {low:.4g} to {high:.4g}"
+        said = f"{name} {low:.3g} to {high:.3g}"
     return f"{said} or missing" if missing else said
 
 

@@ -79,8 +79,8 @@ def power_says(power: dict[str, Any], framing: Framing) -> str:
         return "What the test can show was not known: validation has too few days."
     shows = number(power["shows_per_1000"], 1)
     return (
-        f"By how the gain differs from day to day on validation, {power['days']} days of test show "
-        f"one of {shows} per 1,000 with a chance of {framing.success.power:.0%}; {asked} are asked."
+        f"Judged by validation, {power['days']} days of test show a gain of {shows} per 1,000 with "
+        f"a chance of {framing.success.power:.0%}; {asked} are asked."
     )
 
 
