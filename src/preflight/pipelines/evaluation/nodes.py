@@ -1,5 +1,6 @@
 """The only place where the test set is opened: predictions, figures with intervals, the verdict."""
 
+import io
 import pickle
 import time
 import tracemalloc
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 from kedro.io import DataCatalog
 
+from preflight import model_file
 from preflight.audited import fingerprint, require_audited
 from preflight.bundle import DECIDING, Bundle, act, probability
 from preflight.contracts import Features
@@ -233,8 +235,6 @@ def limits(candidate: Bundle, test: pd.DataFrame, framing: Framing) -> list[dict
     to load it and answer 1,000 rows. cost_per_1000: of predictions in batches, at the price of the
     machine.
     """
-    from skops.io import dumps
-
     rows = [test.iloc[[i]] for i in range(min(100, len(test)))]
     batch = test.sample(20_000, replace=True, random_state=0)
     rounds = [[_seconds(candidate, row) for row in rows] for _ in range(5)]
@@ -242,7 +242,9 @@ def limits(candidate: Bundle, test: pd.DataFrame, framing: Framing) -> list[dict
     allowed = framing.serving
     price = allowed.machine_per_hour / 3600 / per_second * 1000
     slowest = 1000 * min(np.quantile(seconds, 0.99) for seconds in rounds)
-    size = len(dumps(candidate)) / 1e6
+    file = io.BytesIO()
+    model_file.dump(candidate, file)
+    size = file.tell() / 1e6
     memory = _memory(candidate, batch.head(1000)) / 1e6
     return [
         {"name": name, "limit": limit, "measured": float(measured), "ok": bool(ok)}
