@@ -212,7 +212,7 @@ class Serving(Strict):
     p99_ms: float = Field(gt=0, description="milliseconds for one row, the slowest of a hundred")
     rows_per_second: float = Field(gt=0, description="in batches, at least")
     model_mb: float = Field(gt=0, description="megabytes of its file")
-    memory_mb: float = Field(gt=0, description="megabytes to load it and answer 1,000 rows")
+    memory_mb: float = Field(gt=0, description="megabytes to hold it and answer 1,000 rows")
     machine_per_hour: float = Field(ge=0, description="price of the machine, in the costs' unit")
     cost_per_1000: float = Field(gt=0, description="in the costs' unit, for 1,000 predictions")
 

@@ -391,7 +391,7 @@ def test_a_cost_in_a_column_of_one_value_gives_the_very_same_results(
     constant = judge(predictions, examples, framing, evaluation)
     assert verdict["value"].pop("costs") == {"tp": 2, "fp": 1, "fn": "cost_fn", "tn": 0}
     assert constant["value"].pop("costs") == {"tp": 2, "fp": 1, "fn": 6, "tn": 0}
-    told, before = (one["checks"].pop(1)["says"] for one in (verdict, constant))
+    told, before = (one["checks"].pop(2)["says"] for one in (verdict, constant))
     assert told.replace("0.8 or at 1.25 times its cost", "4.8 or at 7.5 euros") == before
     assert verdict | {"reasons": []} == constant | {"reasons": []}
 
@@ -570,7 +570,7 @@ def test_limits_are_measured_and_a_slow_model_breaks_its_own(
 
     few = examples.head(10)
     quick = {one["name"]: one for one in nodes.limits(models[0], few, framing)}
-    assert list(quick) == ["p99_ms", "rows_per_second", "model_mb", "cost_per_1000"]
+    assert list(quick) == ["p99_ms", "rows_per_second", "model_mb", "memory_mb", "cost_per_1000"]
     assert all(one["ok"] for one in quick.values())
     slow = models[0] | {"estimator": Slowly("signal", 1.5, -1.2)}
     found = {one["name"]: one for one in nodes.limits(slow, few, framing)}

@@ -1,7 +1,7 @@
 """The only place where the test set is opened: predictions, figures with intervals, the verdict."""
 
+import copy
 import io
-import pickle
 import time
 import tracemalloc
 from hashlib import sha256
@@ -232,7 +232,7 @@ def limits(candidate: Bundle, test: pd.DataFrame, framing: Framing) -> list[dict
 
     p99_ms: one row at a time; of five rounds the fastest, as other work on the machine is not the
     model's. rows_per_second: in one batch. model_mb: of the saved file. memory_mb: at the most,
-    to load it and answer 1,000 rows. cost_per_1000: of predictions in batches, at the price of the
+    to hold it and answer 1,000 rows. cost_per_1000: of predictions in batches, at the price of the
     machine.
     """
     rows = [test.iloc[[i]] for i in range(min(100, len(test)))]
@@ -270,10 +270,9 @@ def _seconds(candidate: Bundle, rows: pd.DataFrame) -> float:
 
 
 def _memory(candidate: Bundle, rows: pd.DataFrame) -> int:
-    """Return the bytes that are taken, at the most, to load the bundle and answer the rows."""
-    packed = pickle.dumps(candidate)
+    """Return the bytes that are taken, at the most, to hold the bundle and answer the rows."""
     tracemalloc.start()
-    probability(pickle.loads(packed), rows)
+    probability(copy.deepcopy(candidate), rows)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return peak
