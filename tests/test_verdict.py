@@ -146,7 +146,7 @@ def test_a_model_slowed_by_50_ms_is_refused_by_its_limit(
     slow = make(examples, framing, modeling(path=f"{__name__}.Slow"))
     verdict = judge(slow)
     assert held_by(verdict) == {"limits"}
-    assert any("p99 ms 5" in reason for reason in verdict["reasons"])
+    assert any("p99 ms" in reason for reason in verdict["reasons"])
     patient = changed(framing, "serving", p99_ms=500.0)
     assert held_by(judge({**slow, "framing": patient})) == set()
 

@@ -262,8 +262,10 @@ def predicted(
         return 1 / (1 + np.exp(-log_odds))
 
     fold = np.repeat([0, 1], rows // 2)
+    hours = pd.to_timedelta(np.arange(rows), unit="h")
     return pd.DataFrame(
         {
+            "predict_at": (pd.Timestamp("2013-01-01", tz="UTC") + hours).as_unit("us"),
             "label": (rng.random(rows) < probability(odds)).astype("int8"),
             "fold": fold,
             "last": fold == 1,
