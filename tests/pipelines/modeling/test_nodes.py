@@ -516,6 +516,7 @@ def test_a_model_worse_than_chance_is_not_turned_round_by_calibration(
     upside_down = np.where(label == 1, 0.2, 0.8)
     predictions = pd.DataFrame(
         {
+            "predict_at": pd.date_range("2013-01-01", periods=400, freq="h", tz="UTC"),
             "label": label,
             "last": np.arange(400) >= 200,
             "probability_candidate": upside_down,
