@@ -52,6 +52,9 @@ format: $(DEV) ## mend style and formatting where that is safe
 viz: $(DEV) ## show the pipelines in the browser (kedro viz run)
 	$(PY) -m kedro viz run $(ARGS)
 
+reproduce: $(CORE) ## make a run again in a clean folder and compare: make reproduce RUN=<version>
+	$(PY) -m kedro reproduce $(RUN)
+
 accept: $(CORE) ## accept the files in data/01_raw as they are, on purpose
 	$(PY) -m kedro accept-data
 

@@ -27,7 +27,12 @@ def fitted(kind: str, seed: int = 0, scale: float = 1.0) -> Any:
     model: Any = make_pipeline(StandardScaler(), LogisticRegression())
     if kind == "trees":
         model = HistGradientBoostingClassifier(max_iter=5, random_state=seed, max_features=0.5)
-    return {"estimator": model.fit(X * scale, X[:, 0] + X[:, 1] > 0), "known": csr_matrix(X[:5])}
+    numbers = {"threshold": 0.2, "slope": 1.5, "text": "12.5", "many": 10**15, "raw": b"12"}
+    return {
+        **numbers,
+        "estimator": model.fit(X * scale, X[:, 0] + X[:, 1] > 0),
+        "known": csr_matrix(X[:5]),
+    }
 
 
 @pytest.mark.parametrize("kind", ["trees", "line"])
@@ -45,6 +50,12 @@ def test_what_is_read_is_what_was_written(kind: str) -> None:
     read = model_file.load(io.BytesIO(file), trusted=get_untrusted_types(data=file))
     old, new = (m["estimator"].predict_proba(X) for m in (model, read))
     assert np.array_equal(old, new)
+    assert {n: read[n] for n in ("threshold", "slope", "text", "many")} == {
+        "threshold": 0.2,
+        "slope": 1.5,
+        "text": "12.5",
+        "many": 10**15,
+    }
     assert np.array_equal(read["known"].toarray(), X[:5])
     assert written(read) == written(model)
 

@@ -18,7 +18,7 @@ import yaml
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from preflight import manifest
+from preflight import manifest, runs
 from preflight.errors import RunError, explain
 from preflight.pipeline_registry import STAGES, register_pipelines
 
@@ -399,6 +399,65 @@ def test_the_run_ends_with_the_decision_its_interval_the_report_and_what_comes_n
     assert following.startswith("Next:")
     assert len(done.stderr.strip().splitlines()) <= 12
     assert "Warning" not in done.stderr
+
+
+def version_of(project: Path) -> str:
+    return sorted(path.name for path in (project / runs.RUN_MANIFEST).iterdir())[-1]
+
+
+@pytest.mark.xdist_group("finished")
+def test_a_run_is_made_again_to_the_byte_and_what_changed_since_is_named(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    where = shutil.copytree(finished[0], tmp_path / "copy")
+    version = version_of(where)
+    made = runs.read(where, version)
+    assert {"candidate", "metrics", "verdict", "test_predictions"} <= made["outputs"].keys()
+    assert set(made["nodes"]) == {n.name for n in register_pipelines()["__default__"].nodes}
+    done = kedro(where, "reproduce", version)
+    assert done.returncode == 0, done.stderr
+    assert f"{version} is reproduced: every output is the same." in done.stdout
+
+    # An output that was not what the run makes, a package, a raw file: each is named.
+    path = where / runs.RUN_MANIFEST / version / "run_manifest.json"
+    made["outputs"]["metrics"]["sha256"] = "0" * 64
+    metrics = where / made["outputs"]["metrics"]["path"]
+    metrics.write_text(metrics.read_text().replace("0.", "1.", 1))
+    path.write_text(json.dumps(made))
+    done = kedro(where, "reproduce", version)
+    assert done.returncode == 1
+    assert "metrics: candidate.roc_auc.mean: 1." in done.stderr
+    made["packages"]["pandas"] = "1.0"
+    path.write_text(json.dumps(made))
+    raw = where / "data/01_raw/airlines.csv"
+    raw.write_text(raw.read_text() + "\n")
+    done = kedro(where, "reproduce", version)
+    assert done.returncode == 1
+    assert "package pandas: 1.0 -> " in done.stderr
+    assert "input raw_airlines: data/01_raw/airlines.csv has changed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.xdist_group("finished")
+def test_a_failed_run_leaves_a_manifest_that_says_why(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    where = shutil.copytree(finished[0], tmp_path / "copy")
+    (next((where / "data/06_models/candidate.skops").iterdir()) / "candidate.skops").write_text("?")
+    with pytest.raises(Exception, match="candidate"):
+        run(where, "evaluation", "diagnosis", "reporting")
+    failed = runs.read(where, version_of(where))
+    assert failed["status"] == "failed"
+    assert "candidate" in failed["error"]
+    done = kedro(where, "reproduce", failed["run"])
+    assert done.returncode == 1
+    assert "the run failed: " in done.stderr
+    listed = kedro(where, "versions").stdout
+    assert f"{failed['run']} " in listed
+    assert "evaluation, diagnosis, reporting: failed" in listed
+    pruned = kedro(where, "versions", "--prune", "--keep", "0", "--yes")
+    assert pruned.returncode == 0, pruned.stderr
+    assert [p for p in where.glob("data/**/candidate.skops") if p.is_file()] == []
 
 
 def catalog_of(project: Path) -> Any:

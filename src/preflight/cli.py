@@ -1,8 +1,13 @@
 """Commands that this project adds to `kedro`."""
 
+import shutil
+import tempfile
+from pathlib import Path
+
 import click
 from kedro.framework.startup import ProjectMetadata
 
+# Modules are imported in the commands: every kedro command loads this one.
 RAW = "data/01_raw"
 
 
@@ -15,10 +20,68 @@ def cli() -> None:
 @click.pass_obj
 def accept_data(project: ProjectMetadata) -> None:
     """Accept the files in data/01_raw as they are: write their manifest anew."""
-    from preflight.manifest import accept  # here, as every kedro command loads this module
+    from preflight.manifest import accept
 
     try:
         changes = accept(project.project_path / RAW)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     click.echo("\n".join(changes))
+
+
+@cli.command("diff")
+@click.argument("before")
+@click.argument("after")
+@click.pass_obj
+def diff(project: ProjectMetadata, before: str, after: str) -> None:
+    """Show what changed between two runs, by their versions."""
+    from preflight import runs
+
+    try:
+        one, two = (runs.read(project.project_path, version) for version in (before, after))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    found = runs.difference(project.project_path, one, two)
+    for section, lines in found.items():
+        click.echo(f"{section}: {'the same' if not lines else ''}".rstrip())
+        for line in lines:
+            click.echo(f"  {line}")
+
+
+@cli.command("reproduce")
+@click.argument("version")
+@click.pass_obj
+def reproduce(project: ProjectMetadata, version: str) -> None:
+    """Make a run again in a clean folder, and compare what it gives."""
+    from preflight import runs
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            faults = runs.reproduce(project.project_path, version, Path(folder, "again"))
+        except ValueError as error:
+            raise click.ClickException(str(error)) from error
+    if faults:
+        raise click.ClickException("\n  - ".join([f"{version} is not reproduced:", *faults]))
+    click.echo(f"{version} is reproduced: every output is the same.")
+
+
+@cli.command("versions")
+@click.option("--prune", is_flag=True, help="Delete all but the newest, after a question.")
+@click.option("--keep", default=5, show_default=True, help="Runs that are kept by --prune.")
+@click.option("--yes", is_flag=True, help="Delete without a question.")
+@click.pass_obj
+def versions(project: ProjectMetadata, prune: bool, keep: int, yes: bool) -> None:
+    """List the versions on disk, with size and what they are; prune old ones."""
+    from preflight import runs
+
+    for one in runs.versions(project.project_path):
+        mark = "  champion" if one["champion"] else ""
+        click.echo(f"{one['version']} {one['bytes'] / 1e6:8.1f} MB  {one['what']}{mark}")
+    if not prune:
+        return
+    old = runs.prune(project.project_path, keep)
+    size = sum(one["bytes"] for one in old) / 1e6
+    if old and (yes or click.confirm(f"Delete {len(old)} versions, {size:,.0f} MB?")):
+        for folder in (folder for one in old for folder in one["folders"]):
+            shutil.rmtree(folder)
+    click.echo(f"{len(old)} versions are older than the newest {keep} runs and what they rest on.")

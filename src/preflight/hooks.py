@@ -1,10 +1,12 @@
 """What happens around a run: contracts resolved, raw data verified, versions pinned, progress."""
 
+import json
 import logging
 import os
 import sys
 import time
 from collections import Counter, defaultdict
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,11 +18,22 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.validation import ValidationConfigurationError, resolve_validator
 
+from preflight import runs
 from preflight.errors import RunError, explain
 from preflight.manifest import ManifestError, verify
 
 log = logging.getLogger(__name__)
 
+RUN_MANIFEST = "run_manifest"
+FILTERS = [
+    "tags",
+    "from_nodes",
+    "to_nodes",
+    "node_names",
+    "from_inputs",
+    "to_outputs",
+    "namespaces",
+]
 QUICK = 5  # seconds of a stage that has no line of its own
 
 
@@ -132,6 +145,84 @@ class VersionHooks:
             version = getattr(dataset, "_version", None)
             if version is not None:
                 dataset._version = Version(version.save, version.save)
+
+
+class ManifestHooks:
+    """Each run leaves a manifest: what it was made from, what it made, and what that took."""
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Keep the settings as they were resolved."""
+        self._project = context.project_path
+        self._settings = {
+            "parameters": context.params,
+            "catalog": dict(context.config_loader["catalog"]),
+        }
+
+    @hook_impl
+    def before_pipeline_run(self) -> None:
+        """Begin to count."""
+        self._began = datetime.now(UTC)
+        self._nodes: dict[str, Any] = {}
+
+    @hook_impl
+    def before_node_run(self) -> None:
+        """Begin to count for a node."""
+        runs.forget_peak()
+        self._start = time.perf_counter()
+
+    @hook_impl
+    def after_node_run(self, node: Node) -> None:
+        """Keep the duration of the node and its peak of memory."""
+        seconds = time.perf_counter() - self._start
+        self._nodes[node.name] = {"seconds": round(seconds, 3), "peak_mb": runs.peak_mb()}
+
+    @hook_impl
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
+    ) -> None:
+        """Save the manifest of a run that is done."""
+        self._save(run_params, pipeline, catalog, None)
+
+    @hook_impl
+    def on_pipeline_error(
+        self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
+    ) -> None:
+        """Save the manifest of a run that failed, with what it had made."""
+        if self._nodes:
+            self._save(run_params, pipeline, catalog, explain(error) or repr(error))
+
+    def _save(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any, error: str | None
+    ) -> None:
+        if RUN_MANIFEST not in catalog:
+            return
+        names = {"inputs": pipeline.inputs(), "outputs": pipeline.all_outputs()}
+        records = {
+            kind: {n: runs.file_record(self._project, catalog.get(n)) for n in sorted(some)}
+            for kind, some in names.items()
+        }
+        files = {kind: {n: r for n, r in found.items() if r} for kind, found in records.items()}
+        seconds = (datetime.now(UTC) - self._began).total_seconds()
+        document = {
+            "run": run_params["run_id"],
+            "status": "failed" if error else "done",
+            "error": error,
+            "pipelines": run_params["pipeline_names"] or [],
+            "filters": {name: run_params[name] for name in FILTERS if run_params[name]},
+            "began": self._began.isoformat(timespec="seconds"),
+            "seconds": round(seconds, 1),
+            **runs.surroundings(self._project),
+            **self._settings,
+            **files,
+            "nodes": self._nodes,
+        }
+        catalog.save(RUN_MANIFEST, json.loads(json.dumps(document, default=_as_json)))
+
+
+def _as_json(value: Any) -> Any:
+    """Return typed parameters as they were written, and anything else, such as a date, as text."""
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
 
 
 class ProgressHooks:

@@ -10,7 +10,7 @@ from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 SCHEMA = "schema.json"
-_NAME = re.compile(r'(?<="__id__": )\d+|(?<=": ")\d+(?=\.\w+")')
+_NAME = re.compile(r'(?<="__id__": )\d+|(?<="file": ")[^".]+')
 
 
 def dump(model: Any, file: IO[bytes]) -> None:

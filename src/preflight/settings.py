@@ -3,6 +3,7 @@
 from preflight.hooks import (
     ContractHooks,
     ErrorHooks,
+    ManifestHooks,
     ParameterHooks,
     ProgressHooks,
     RawDataHooks,
@@ -13,6 +14,7 @@ from preflight.hooks import (
 # Kedro calls the last one first.
 HOOKS = (
     ProgressHooks(),
+    ManifestHooks(),
     VersionHooks(),
     RawDataHooks(),
     TestSetHooks(),

@@ -12,7 +12,7 @@ from preflight.contracts.diagnosis import (
 from preflight.contracts.features import Examples, Features, Labels, SplitSummary
 from preflight.contracts.primary import Aircraft, Airports, Cleaning, Flights, Weather
 from preflight.contracts.raw import RawAirlines, RawAirports, RawFlights, RawPlanes, RawWeather
-from preflight.contracts.report import Figure, Html
+from preflight.contracts.report import Figure, Html, run_manifest
 from preflight.contracts.results import (
     Audit,
     CalibrationCurve,
@@ -73,6 +73,7 @@ __all__ = [
     "champion",
     "metrics",
     "more_labels",
+    "run_manifest",
     "selection",
     "verdict",
 ]

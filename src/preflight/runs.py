@@ -1,0 +1,365 @@
+"""What a run was made from and what it made: its manifest, and how two runs differ."""
+
+import contextlib
+import json
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from hashlib import sha256
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+from preflight import manifest
+
+RUN_MANIFEST = "data/08_reporting/run_manifest.json"
+LOCK = "requirements.lock"
+CODE = ("src", "conf/base", "pyproject.toml")  # what a run does is in these
+_VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
+
+Document = dict[str, Any]
+
+
+def surroundings(project: Path) -> Document:
+    """Return the code, packages and platform that a run is made with."""
+    installed = {d.name.lower(): d.version for d in distributions()}
+    return {
+        "code": code(project),
+        "packages": dict(sorted(installed.items())),
+        "off_lock": _off_lock(project / LOCK, installed),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+
+
+def code(project: Path) -> Document:
+    """Return the commit, the files changed since (None without git), and a hash of all code."""
+    commit, changed = _git(project, "rev-parse", "HEAD"), _git(project, "status", "--porcelain")
+    every = sha256()
+    for path in _code_files(project):
+        every.update(f"{path.relative_to(project).as_posix()}\0".encode())
+        every.update(path.read_bytes())
+    return {
+        "commit": commit and commit.strip(),
+        "changed": changed and [line[3:] for line in changed.splitlines()],
+        "sha256": every.hexdigest(),
+    }
+
+
+def _code_files(project: Path) -> Iterator[Path]:
+    for name in CODE:
+        root = project / name
+        files = sorted(root.rglob("*")) if root.is_dir() else [root]
+        yield from (f for f in files if f.is_file() and f.suffix != ".pyc")
+
+
+def _git(project: Path, *arguments: str) -> str | None:
+    """Return what git says, or None if the project is not the top of a repository."""
+    if not (project / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=project, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):  # no git, or no commit yet
+        return None
+    return done.stdout
+
+
+def _off_lock(lock: Path, installed: dict[str, str]) -> dict[str, str]:
+    """Return the locked version of each package that is installed in another."""
+    text = lock.read_text() if lock.exists() else ""
+    locked: dict[str, set[str]] = {}  # several, where they differ by platform
+    for name, version in re.findall(r"^([\w.-]+)==([^\s;\\]+)", text, flags=re.M):
+        locked.setdefault(name.lower(), set()).add(version)
+    return {
+        name: " or ".join(sorted(versions))
+        for name, versions in locked.items()
+        if name in installed and installed[name] not in versions
+    }
+
+
+def forget_peak() -> None:
+    """Let the system count the peak of memory from now on, where it can (Linux)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_mb() -> float | None:
+    """Return the peak of the process's memory since then, in MB; None where it is not known."""
+    try:
+        found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    except OSError:
+        return None
+    return round(int(found[1]) / 1000, 1) if found else None
+
+
+def file_record(project: Path, dataset: Any) -> Document | None:
+    """Return path, size and hash of the file that a dataset reads; None if it has none."""
+    if not hasattr(dataset, "_get_load_path") or not dataset.exists():
+        return None
+    path = Path(dataset._get_load_path())
+    path = path if path.is_absolute() else project / path
+    if not path.is_file():
+        return None
+    inside = path.is_relative_to(project)
+    return {
+        "path": (path.relative_to(project) if inside else path).as_posix(),
+        "version": path.parent.name if _VERSION.fullmatch(path.parent.name) else None,
+        "bytes": path.stat().st_size,
+        "sha256": manifest.sha256(path),
+    }
+
+
+def read(project: Path, version: str) -> Document:
+    """Return the manifest of a run; raise ValueError, with those there are, if it has none."""
+    folder = project / RUN_MANIFEST
+    path = folder / version / Path(RUN_MANIFEST).name
+    if not path.is_file():
+        there = sorted(p.parent.name for p in folder.glob("*/*.json"))
+        said = "There are: " + ", ".join(there[-5:]) if there else "There is none: kedro run"
+        raise ValueError(f"There is no manifest of a run '{version}'. {said}.")
+    found: Document = json.loads(path.read_text())
+    return found
+
+
+def difference(project: Path, before: Document, after: Document) -> dict[str, list[str]]:
+    """Return what differs between two runs, by section, one line each; equal sections are empty."""
+    outputs = [
+        name
+        for name in before["outputs"].keys() & after["outputs"].keys()
+        if before["outputs"][name]["sha256"] != after["outputs"][name]["sha256"]
+    ]
+    figures = [_figures(project, run) for run in (before, after)]
+    data = [{n: f["sha256"][:12] for n, f in run["inputs"].items()} for run in (before, after)]
+    both = data[0].keys() & data[1].keys()  # what only one of them read is told by its pipelines
+    return {
+        "pipelines": _changes(*({"run": run["pipelines"] or "all"} for run in (before, after))),
+        "data": _changes(*({name: found[name] for name in both} for found in data)),
+        "code": _changes(_code_of(before), _code_of(after)),
+        "parameters": _changes(*(flat(run["parameters"]) for run in (before, after))),
+        "catalog": _changes(*(flat(run["catalog"]) for run in (before, after))),
+        "packages": _changes(*({"python": r["python"], **r["packages"]} for r in (before, after))),
+        "metrics": _changes(*figures),
+        "outputs": sorted(outputs),
+    }
+
+
+def _code_of(run: Document) -> Document:
+    found = run["code"]
+    changed = ", ".join(found["changed"] or []) or "nothing"
+    return {"commit": found["commit"], "not committed": changed, "hash": found["sha256"][:12]}
+
+
+def _figures(project: Path, run: Document) -> Document:
+    """Return a run's metrics and its decision, as far as its files are there."""
+    found: Document = {}
+    for name in ("metrics", "verdict"):
+        path = project / run["outputs"].get(name, {}).get("path", "-")
+        document = json.loads(path.read_text()) if path.is_file() else {}
+        found |= flat(document) if name == "metrics" else {"decision": document.get("decision")}
+    return found
+
+
+def flat(value: Any, prefix: str = "") -> Document:
+    """Return the leaves of nested dictionaries by their dotted names; a list is a leaf."""
+    if isinstance(value, dict):
+        parts = [
+            flat(inner, f"{prefix}.{name}" if prefix else name) for name, inner in value.items()
+        ]
+        return {name: leaf for part in parts for name, leaf in part.items()}
+    return {prefix: value}
+
+
+def _changes(before: Document, after: Document) -> list[str]:
+    """Return a line for each name whose value differs, is new or is gone."""
+    gone = object()
+    lines = []
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name, gone), after.get(name, gone)
+        if old == new:
+            continue
+        if old is gone or new is gone:
+            lines.append(f"{name}: {'only after' if old is gone else 'only before'}")
+        else:
+            lines.append(f"{name}: {_short(old)} -> {_short(new)}")
+    return lines
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+# Measured anew in each run, or counted over the versions that are kept: never the same.
+MEASURED = {"measured", "opened", "candidates", "says"}
+SHOWS_MEASURED = {"report"}
+
+
+def reproduce(project: Path, version: str, clean: Path) -> list[str]:
+    """Make a run again in an empty folder, and return what differs; nothing is good.
+
+    Code is that of the run's commit, or today's if that is the same; parameters, catalog and inputs
+    are the run's. Outputs are compared byte for byte; in JSON, what is measured on the machine is
+    left out, and the page that shows it is not compared.
+    """
+    before = read(project, version)
+    if faults := _not_as_it_was(project, before):
+        return faults
+    _lay_out(project, before, clean)
+    stages = ["--pipelines", ",".join(before["pipelines"])] if before["pipelines"] else []
+    done = subprocess.run([sys.executable, "-m", "kedro", "run", *stages], cwd=clean, check=False)
+    if done.returncode:
+        return [f"the run failed, with exit status {done.returncode}"]
+    again = sorted((clean / RUN_MANIFEST).glob("*/*.json"))[-1]
+    after = json.loads(again.read_text())
+    return [
+        f"{name}: {fault}"
+        for name, old in before["outputs"].items()
+        if (fault := _differs(name, old, after["outputs"].get(name), project, clean))
+    ]
+
+
+def _not_as_it_was(project: Path, run: Document) -> list[str]:
+    """Return why a run can't be made again from what is here; nothing is good."""
+    if run["filters"]:
+        return [f"the run was of a part of its pipelines: {run['filters']}"]
+    if run["status"] != "done":
+        return [f"the run {run['status']}: {run['error']}"]
+    faults = []
+    for name, file in run["inputs"].items():
+        path = project / file["path"]
+        if not path.is_file():
+            faults.append(f"input {name}: {file['path']} is gone")
+        elif manifest.sha256(path) != file["sha256"]:
+            faults.append(f"input {name}: {file['path']} has changed since the run")
+    now = surroundings(project)
+    was_committed = run["code"]["commit"] and run["code"]["changed"] == []
+    if not was_committed and now["code"]["sha256"] != run["code"]["sha256"]:
+        faults.append("code: it was not committed for the run, and has changed since")
+    here, there = ({"python": r["python"], **r["packages"]} for r in (now, run))
+    return faults + [f"package {line}" for line in _changes(there, here)]
+
+
+def _lay_out(project: Path, run: Document, clean: Path) -> None:
+    """Put code, inputs and settings of a run into an empty folder."""
+    if run["code"]["commit"] and run["code"]["changed"] == []:
+        clone = ["git", "clone", "--quiet", "--no-checkout", str(project), str(clean)]
+        subprocess.run(clone, check=True)
+        checkout = ["git", "checkout", "--quiet", run["code"]["commit"]]
+        subprocess.run(checkout, cwd=clean, check=True)
+    else:
+        for path in _code_files(project):
+            _copy(path, clean / path.relative_to(project))
+    _copy(project / ".telemetry", clean / ".telemetry")
+    _copy(project / "conf/logging.yml", clean / "conf/logging.yml")
+    for file in run["inputs"].values():
+        _copy(project / file["path"], clean / file["path"])
+    raw = Path("data/01_raw") / manifest.MANIFEST
+    _copy(project / raw, clean / raw)
+    (clean / "conf/local").mkdir(parents=True, exist_ok=True)
+    for name in ("parameters", "catalog"):  # JSON is YAML
+        (clean / f"conf/local/{name}.yml").write_text(json.dumps(run[name]))
+
+
+def _copy(path: Path, to: Path) -> None:
+    if path.is_file():
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_bytes(path.read_bytes())
+
+
+def _differs(
+    name: str, old: Document, new: Document | None, project: Path, clean: Path
+) -> str | None:
+    """Return how an output differs from what it was; None if it does not."""
+    if new is None:
+        return "was not made again"
+    if new["sha256"] == old["sha256"] or name in SHOWS_MEASURED:
+        return None
+    if not old["path"].endswith(".json"):
+        return "other bytes"
+    if not (project / old["path"]).is_file():
+        return "other bytes, and the old ones are gone"
+    before, after = (
+        flat(_without_measured(json.loads((root / file["path"]).read_text())))
+        for root, file in ((project, old), (clean, new))
+    )
+    return "; ".join(_changes(before, after)) or None
+
+
+def _without_measured(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_measured(v) for k, v in value.items() if k not in MEASURED}
+    return [_without_measured(v) for v in value] if isinstance(value, list) else value
+
+
+def versions(project: Path) -> list[Document]:
+    """Return the versions on disk, the oldest first: size, files, and what each is.
+
+    what: the pipelines of a run and its decision; failed; no manifest (an orphan). kept_by: why it
+    must not be pruned: it is the champion, or what the champion was made from.
+    """
+    folders: dict[str, list[Path]] = {}
+    for path in (project / "data").glob("*/**/*/"):
+        if _VERSION.fullmatch(path.name):
+            folders.setdefault(path.name, []).append(path)
+    champions = _lineage(project, _champion(project, folders))
+    found = []
+    for version, places in sorted(folders.items()):
+        files = [file for place in places for file in place.iterdir() if file.is_file()]
+        found.append(
+            {
+                "version": version,
+                "bytes": sum(file.stat().st_size for file in files),
+                "folders": places,
+                "what": _what(project, version),
+                "champion": version in champions,
+            }
+        )
+    return found
+
+
+def _what(project: Path, version: str) -> str:
+    try:
+        run = read(project, version)
+    except ValueError:
+        return "orphan: no manifest"
+    stages = ", ".join(run["pipelines"]) or "all"
+    return stages if run["status"] == "done" else f"{stages}: {run['status']}"
+
+
+def _champion(project: Path, folders: dict[str, list[Path]]) -> set[str]:
+    """Return the versions whose candidate is the champion, byte for byte."""
+    file = project / "data/06_models/champion.skops"
+    if not file.is_file():
+        return set()
+    is_now = manifest.sha256(file)
+    candidates = (f for places in folders.values() for p in places for f in p.glob("candidate.*"))
+    return {file.parent.name for file in candidates if manifest.sha256(file) == is_now}
+
+
+def _lineage(project: Path, some: set[str]) -> set[str]:
+    """Return the versions, and all whose outputs they were made from."""
+    done: set[str] = set()
+    todo = set(some)
+    while todo:
+        version = todo.pop()
+        done.add(version)
+        try:
+            inputs = read(project, version)["inputs"].values()
+        except ValueError:
+            continue
+        todo |= {Path(f["path"]).parent.name for f in inputs if f["version"]} - done
+    return done
+
+
+def prune(project: Path, keep: int) -> list[Document]:
+    """Return the versions that may go: all but the newest `keep` runs and what is needed of others.
+
+    Needed is what those runs and the champion were made from.
+    """
+    found = versions(project)
+    runs = [v["version"] for v in found if not v["what"].startswith("orphan")]
+    kept = _lineage(project, set(runs[-keep:])) if keep else set()
+    return [v for v in found if v["version"] not in kept and not v["champion"]]

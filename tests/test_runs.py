@@ -1,0 +1,176 @@
+"""What a run was made from: told, compared, made again; and which versions may go."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from preflight import runs
+
+VERSIONS = [f"2013-01-0{day}T00.00.00.000Z" for day in range(1, 7)]
+
+
+def manifest_of(version: str, **changes: Any) -> dict[str, Any]:
+    written: dict[str, Any] = {
+        "run": version,
+        "status": "done",
+        "error": None,
+        "pipelines": [],
+        "filters": {},
+        "code": {"commit": "abc", "changed": [], "sha256": "0" * 64},
+        "packages": {"pandas": "3.1.0"},
+        "python": "3.11.4",
+        "parameters": {"modeling": {"seed": 1, "folds": [1, 2]}},
+        "catalog": {"candidate": {"type": "pickle"}},
+        "inputs": {"raw": {"path": "data/01_raw/a.csv", "version": None, "sha256": "1" * 64}},
+        "outputs": {},
+    }
+    return written | changes
+
+
+def write(project: Path, version: str, candidate: str = "", **changes: Any) -> None:
+    """A run on disk: its manifest and its candidate."""
+    for name, text in {
+        runs.RUN_MANIFEST: json.dumps(manifest_of(version, **changes)),
+        "data/06_models/candidate.skops": candidate or version,
+    }.items():
+        path = project / name / version / Path(name).name
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+
+
+def rests_on(version: str) -> dict[str, Any]:
+    path = f"data/05_model_input/train.parquet/{version}/train.parquet"
+    return {"inputs": {"train": {"path": path, "version": version, "sha256": "2" * 64}}}
+
+
+def test_two_equal_runs_differ_in_nothing(tmp_path: Path) -> None:
+    one, two = manifest_of(VERSIONS[0]), manifest_of(VERSIONS[1])
+    assert not any(runs.difference(tmp_path, one, two).values())
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "line"),
+    [
+        (
+            "data",
+            {"inputs": {"raw": {"path": "a", "version": None, "sha256": "9" * 64}}},
+            "raw: 111111111111 -> 999999999999",
+        ),
+        (
+            "code",
+            {"code": {"commit": "def", "changed": [], "sha256": "0" * 64}},
+            "commit: abc -> def",
+        ),
+        (
+            "parameters",
+            {"parameters": {"modeling": {"seed": 2, "folds": [1, 2]}}},
+            "modeling.seed: 1 -> 2",
+        ),
+        ("catalog", {"catalog": {}}, "candidate.type: only before"),
+        ("packages", {"packages": {"pandas": "3.2.0"}}, "pandas: 3.1.0 -> 3.2.0"),
+        ("packages", {"python": "3.12.0"}, "python: 3.11.4 -> 3.12.0"),
+        ("pipelines", {"pipelines": ["audit"]}, "run: all -> ['audit']"),
+    ],
+)
+def test_what_differs_is_named(
+    tmp_path: Path, section: str, changes: dict[str, Any], line: str
+) -> None:
+    found = runs.difference(tmp_path, manifest_of(VERSIONS[0]), manifest_of(VERSIONS[1], **changes))
+    assert line in found.pop(section)
+    assert not any(found.values())
+
+
+def test_metrics_are_compared_by_their_values(tmp_path: Path) -> None:
+    manifests = []
+    for version, value in zip(VERSIONS, (0.8, 0.75), strict=False):
+        path = tmp_path / version / "metrics.json"
+        path.parent.mkdir()
+        path.write_text(json.dumps({"candidate": {"roc_auc": {"mean": value}}}))
+        record = {"path": f"{version}/metrics.json", "sha256": version}
+        manifests.append(manifest_of(version, outputs={"metrics": record}))
+    found = runs.difference(tmp_path, *manifests)
+    assert found["metrics"] == ["candidate.roc_auc.mean: 0.8 -> 0.75"]
+    assert found["outputs"] == ["metrics"]
+
+
+def test_a_run_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="There is none: kedro run"):
+        runs.read(tmp_path, "never")
+    write(tmp_path, VERSIONS[0])
+    with pytest.raises(ValueError, match=f"no manifest of a run 'never'. There are: {VERSIONS[0]}"):
+        runs.read(tmp_path, "never")
+    assert runs.read(tmp_path, VERSIONS[0])["run"] == VERSIONS[0]
+
+
+def test_versions_are_listed_with_what_they_are(tmp_path: Path) -> None:
+    write(tmp_path, VERSIONS[0])
+    write(tmp_path, VERSIONS[1], status="failed", error="a leak")
+    write(tmp_path, VERSIONS[2], pipelines=["evaluation", "reporting"])
+    orphan = tmp_path / f"data/08_reporting/figures/f.json/{VERSIONS[3]}/f.json"
+    orphan.parent.mkdir(parents=True)
+    orphan.write_text("{}")
+    (tmp_path / "data/06_models/champion.skops").write_text(VERSIONS[0])
+    found = {v["version"]: (v["what"], v["champion"]) for v in runs.versions(tmp_path)}
+    assert found == {
+        VERSIONS[0]: ("all", True),
+        VERSIONS[1]: ("all: failed", False),
+        VERSIONS[2]: ("evaluation, reporting", False),
+        VERSIONS[3]: ("orphan: no manifest", False),
+    }
+    assert runs.versions(tmp_path)[3]["bytes"] == 2
+
+
+def test_pruning_spares_the_newest_and_what_they_and_the_champion_rest_on(tmp_path: Path) -> None:
+    write(tmp_path, VERSIONS[0])  # the champion's train
+    write(tmp_path, VERSIONS[1], candidate="the best", **rests_on(VERSIONS[0]))
+    write(tmp_path, VERSIONS[2])
+    write(tmp_path, VERSIONS[3])  # the newest one's train
+    write(tmp_path, VERSIONS[4])
+    write(tmp_path, VERSIONS[5], **rests_on(VERSIONS[3]))
+    assert [v["version"] for v in runs.prune(tmp_path, keep=1)] == [
+        *VERSIONS[:3],
+        VERSIONS[4],
+    ]
+    (tmp_path / "data/06_models/champion.skops").write_text("the best")
+    assert [v["version"] for v in runs.prune(tmp_path, keep=1)] == [VERSIONS[2], VERSIONS[4]]
+    assert runs.prune(tmp_path, keep=9) == []
+    assert [v["version"] for v in runs.prune(tmp_path, keep=0)] == VERSIONS[2:]
+
+
+def test_an_installed_package_that_is_not_the_locked_one_is_named(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("pandas==3.1.0 \\\n    --hash=sha256:0\nnumpy==2.0 ; python_version < '4'\n")
+    assert runs._off_lock(lock, {"pandas": "3.1.0", "numpy": "2.1"}) == {"numpy": "2.0"}
+    assert runs._off_lock(lock, {"pandas": "3.1.0"}) == {}
+    assert runs._off_lock(tmp_path / "none", {"pandas": "3.1.0"}) == {}
+
+
+def test_the_hash_of_the_code_follows_the_code_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("src/a.py", "conf/base/c.yml", "pyproject.toml", "README.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+    before = runs.code(tmp_path)
+    assert before["commit"] is before["changed"] is None
+    (tmp_path / "README.md").write_text("2")
+    (tmp_path / "src/__pycache__").mkdir()
+    (tmp_path / "src/__pycache__/a.pyc").write_text("2")
+    assert runs.code(tmp_path) == before
+    (tmp_path / "conf/base/c.yml").write_text("2")
+    assert runs.code(tmp_path)["sha256"] != before["sha256"]
+
+
+def test_the_peak_is_of_what_came_since(tmp_path: Path) -> None:
+    runs.forget_peak()
+    before = runs.peak_mb()
+    big = bytearray(300_000_000)
+    big[:] = b"1" * len(big)
+    peak = runs.peak_mb()
+    del big
+    runs.forget_peak()
+    after = runs.peak_mb()
+    if before is None or peak is None or after is None:
+        assert not Path("/proc/self/status").exists()
+    else:
+        assert peak > before + 250 > after
