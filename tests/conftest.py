@@ -129,6 +129,7 @@ def parcels() -> Iterator[type[Parcels]]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (
             "modeling.nodes",
+            "modeling.search",
             "evaluation.nodes",
             "diagnosis.nodes",
             "diagnosis.failures",

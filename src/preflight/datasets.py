@@ -51,6 +51,32 @@ class IfThere(AbstractDataset[Any, Any]):
         return {"dataset": self._dataset}
 
 
+class StudyStorage(AbstractDataset[str, str]):
+    """Where Optuna keeps its studies, as the URL that it wants.
+
+    Args:
+        filepath: of an SQLite file, made when it is first used.
+        url: of a database, such as "postgresql://...", for several machines; goes before the file.
+    """
+
+    def __init__(self, filepath: str, url: str | None = None) -> None:
+        self._filepath = Path(filepath)
+        self._url = url
+
+    def load(self) -> str:
+        """Return the URL."""
+        if self._url is None:
+            self._filepath.parent.mkdir(parents=True, exist_ok=True)
+        return self._url or f"sqlite:///{self._filepath.as_posix()}"
+
+    def save(self, data: str) -> None:
+        """Refuse: Optuna writes there itself."""
+        raise DatasetError("studies are written by Optuna, trial by trial")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
 class KeptVersions(AbstractDataset[Any, list[Any]]):
     """All versions of a JSON dataset that are on disk, the oldest first; none if there is none."""
 

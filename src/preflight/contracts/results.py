@@ -17,23 +17,30 @@ COST = "of each outcome (tp, fp, fn, tn) whose cost is no constant"
 
 
 class BestParams(Document):
-    """What the search found: the parameters that it changes, and their value on validation."""
+    """What the search found, what it is worth, and what is kept; null: none was made."""
 
-    params: dict[str, Any]
-    value: float | None = Field(description="saving per 1,000 decisions, mean over folds")
-    trial: int | None
+    params: dict[str, Any] = Field(description="that differ from those declared; empty: none")
+    kept: Literal["declared", "tuned"]
+    trial: int | None = Field(description="the best")
+    value: float | None = Field(description="its saving per 1,000 decisions, mean over folds")
+    declared_value: float | None = Field(description="that of the declared parameters")
+    optimism: float | None = Field(ge=0, description="what searching alone makes look better")
+    gain: "Interval | None" = Field(description="of the best over the declared, less optimism")
 
 
 class Trials(Table):
     """One row per trial of the search."""
 
     trial: Series[int] = column("number, from 0", ge=0)
-    state: Series[str] = column("how it ended", isin=["complete", "pruned", "fail"])
+    state: Series[str] = column(
+        "how it ended", isin=["complete", "pruned", "fail", "running", "waiting"]
+    )
     value: Series[float] = column(
         "saving per 1,000 decisions, mean over all folds; missing where it was given up",
         nullable=True,
     )
     folds: Series[int] = column("folds done", "folds", ge=0)
+    limits: Series[bool] = column("keeps the serving limits")
     params: Series[str] = column("parameters, as JSON")
 
     class Config:

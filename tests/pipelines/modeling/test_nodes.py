@@ -16,6 +16,7 @@ from preflight.contracts import selection as selection_contract
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.modeling import nodes
+from preflight.pipelines.modeling import search as searching
 from preflight.pipelines.modeling.settings import Modeling
 
 pytestmark = pytest.mark.usefixtures("parcels")
@@ -27,6 +28,12 @@ SUMMARY = pd.DataFrame({"part": ["test"], "first": DAYS[:1], "last": DAYS[1:]})
 
 def selection(predictions: pd.DataFrame, framing: Framing, modeling: Modeling) -> dict[str, Any]:
     return nodes.selection(predictions, SUMMARY, framing, modeling)
+
+
+def search(
+    development: pd.DataFrame, framing: Framing, modeling: Modeling, storage: str | None = None
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    return searching.search(development, storage, framing, modeling)
 
 
 def settings(trials: int = 4, seed: int = 1, gain: float = 0.001, folds: int = 1) -> Modeling:
@@ -45,7 +52,9 @@ def settings(trials: int = 4, seed: int = 1, gain: float = 0.001, folds: int = 1
                 },
             },
             "search": {
+                "study": "main",
                 "trials": trials,
+                "seconds": None,
                 "earlier_folds": [earlier][:folds],
                 "space": {
                     "max_leaf_nodes": {"type": "int", "low": 2, "high": 9, "log": True},
@@ -148,7 +157,7 @@ def test_the_value_is_the_framings_money_per_1000(
 def searched(
     parcels: Any, development: pd.DataFrame, framing: Framing
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    return nodes.search(development, framing, settings(trials=6))
+    return search(development, framing, settings(trials=6))
 
 
 def test_the_first_trial_is_the_declared_parameters_and_their_value(
@@ -172,7 +181,9 @@ def test_the_best_is_the_best_of_the_complete_trials_and_never_worse_than_the_de
     complete = trials[trials["state"] == "complete"]
     assert best["value"] == complete["value"].max() >= trials["value"][0]
     assert best["trial"] == complete["value"].idxmax()
-    assert best["params"] == json.loads(trials["params"][best["trial"]])
+    assert best["declared_value"] == trials["value"][0]
+    tuned = json.loads(trials["params"][best["trial"]])
+    assert best["params"] == (tuned if best["kept"] == "tuned" else {})
     assert len(trials) == 6
     assert len(set(trials["value"])) > 1
 
@@ -204,8 +215,9 @@ def test_trials_stay_within_the_space(searched: tuple[dict[str, Any], pd.DataFra
 def test_without_trials_the_declared_parameters_stand(
     development: pd.DataFrame, framing: Framing
 ) -> None:
-    best, trials = nodes.search(development, framing, settings(trials=0))
-    assert best == {"params": {}, "value": None, "trial": None}
+    best, trials = search(development, framing, settings(trials=0))
+    assert best == searching.NOTHING
+    assert (best["params"], best["kept"]) == ({}, "declared")
     assert best_params.validate(best) is best
     assert len(Trials.validate(trials, lazy=True)) == 0
 
@@ -215,10 +227,10 @@ def test_a_seed_gives_the_same_trials_and_another_gives_others(
     framing: Framing,
     searched: tuple[dict[str, Any], pd.DataFrame],
 ) -> None:
-    best, trials = nodes.search(development, framing, settings(trials=6))
+    best, trials = search(development, framing, settings(trials=6))
     assert best == searched[0]
     pd.testing.assert_frame_equal(trials, searched[1])
-    _, others = nodes.search(development, framing, settings(trials=3, seed=2))
+    _, others = search(development, framing, settings(trials=3, seed=2))
     assert others["params"][0] == trials["params"][0]
     assert others["params"][1] != trials["params"][1]
 
@@ -418,7 +430,7 @@ def test_baselines_are_fitted_on_all_uncalibrated_with_their_own_threshold(
 def test_nothing_changes_the_examples(development: pd.DataFrame, framing: Framing) -> None:
     before = development.copy(deep=True)
     modeling = settings(trials=1)
-    best, _ = nodes.search(development, framing, modeling)
+    best, _ = search(development, framing, modeling)
     predictions = nodes.validation_predictions(development, best, framing, modeling)
     chosen = selection(predictions, framing, modeling)
     nodes.candidate(development, best, chosen, framing, modeling)
@@ -436,8 +448,8 @@ def test_a_column_of_one_value_changes_nothing_but_where_the_threshold_stands(
 ) -> None:
     modeling, framed = settings(trials=2), with_column(framing)
     column = development.assign(amount=np.float32(6))
-    best, trials = nodes.search(development, framing, modeling)
-    found, tried = nodes.search(column, framed, modeling)
+    best, trials = search(development, framing, modeling)
+    found, tried = search(column, framed, modeling)
     assert found == best
     pd.testing.assert_frame_equal(tried, trials)
     predictions = nodes.validation_predictions(development, best, framing, modeling)
@@ -476,7 +488,7 @@ def test_the_search_looks_for_the_value_at_each_rows_own_cost(
     amount = np.random.default_rng(4).uniform(3, 60, len(development))
     dear = development.assign(amount=amount)
     modeling = settings(trials=1)
-    best, _ = nodes.search(dear, with_column(framing), modeling)
+    best, _ = search(dear, with_column(framing), modeling)
     by_hand = []
     for known, judged in nodes.folds(dear, framing, modeling):
         act = nodes.judged(modeling.candidate, known, judged) > 1 / (judged["amount"] - 1)
@@ -549,7 +561,7 @@ def test_a_model_that_cannot_be_fitted_is_told_before_the_search(
     else:
         written["baselines"]["broken"] = spec
     with pytest.raises(RunError, match=f"modeling.{model}.*can't be fitted.*{words}"):
-        nodes.search(development, framing, Modeling.model_validate(written))
+        search(development, framing, Modeling.model_validate(written))
 
 
 def test_a_model_can_go_without_a_group_of_features(

@@ -1,9 +1,5 @@
 """The only place where the test set is opened: predictions, figures with intervals, the verdict."""
 
-import copy
-import io
-import time
-import tracemalloc
 from hashlib import sha256
 from typing import Any
 
@@ -11,7 +7,6 @@ import numpy as np
 import pandas as pd
 from kedro.io import DataCatalog
 
-from preflight import model_file
 from preflight.audited import fingerprint, require_audited
 from preflight.bundle import DECIDING, Bundle, act, probability
 from preflight.contracts import Features
@@ -25,6 +20,7 @@ from preflight.intervals import (
     mean_over,
     roc_auc,
 )
+from preflight.limits import latency_ms, memory_mb, model_mb, seconds
 from preflight.pipelines.evaluation import gate
 from preflight.pipelines.evaluation.settings import Evaluation
 
@@ -230,22 +226,16 @@ def importance(candidate: Bundle, test: pd.DataFrame, evaluation: Evaluation) ->
 def limits(candidate: Bundle, test: pd.DataFrame, framing: Framing) -> list[dict[str, Any]]:
     """Return each serving limit with what was measured on the candidate, warm, in this process.
 
-    p99_ms: one row at a time; of five rounds the fastest, as other work on the machine is not the
-    model's. rows_per_second: in one batch. model_mb: of the saved file. memory_mb: at the most,
-    to hold it and answer 1,000 rows. cost_per_1000: of predictions in batches, at the price of the
-    machine.
+    p99_ms: one row at a time. rows_per_second: in one batch. model_mb: of the saved file.
+    memory_mb: at the most, to hold it and answer 1,000 rows. cost_per_1000: of predictions in
+    batches, at the price of the machine.
     """
-    rows = [test.iloc[[i]] for i in range(min(100, len(test)))]
     batch = test.sample(20_000, replace=True, random_state=0)
-    rounds = [[_seconds(candidate, row) for row in rows] for _ in range(5)]
-    per_second = len(batch) / min(_seconds(candidate, batch) for _ in range(3))
+    per_second = len(batch) / min(seconds(candidate, batch) for _ in range(3))
     allowed = framing.serving
     price = allowed.machine_per_hour / 3600 / per_second * 1000
-    slowest = 1000 * min(np.quantile(seconds, 0.99) for seconds in rounds)
-    file = io.BytesIO()
-    model_file.dump(candidate, file)
-    size = file.tell() / 1e6
-    memory = _memory(candidate, batch.head(1000)) / 1e6
+    slowest, size = latency_ms(candidate, test), model_mb(candidate)
+    memory = memory_mb(candidate, batch.head(1000))
     return [
         {"name": name, "limit": limit, "measured": float(measured), "ok": bool(ok)}
         for name, limit, measured, ok in [
@@ -261,21 +251,6 @@ def limits(candidate: Bundle, test: pd.DataFrame, framing: Framing) -> list[dict
             ("cost_per_1000", allowed.cost_per_1000, price, price <= allowed.cost_per_1000),
         ]
     ]
-
-
-def _seconds(candidate: Bundle, rows: pd.DataFrame) -> float:
-    began = time.perf_counter()
-    probability(candidate, rows)
-    return time.perf_counter() - began
-
-
-def _memory(candidate: Bundle, rows: pd.DataFrame) -> int:
-    """Return the bytes that are taken, at the most, to hold the bundle and answer the rows."""
-    tracemalloc.start()
-    probability(copy.deepcopy(candidate), rows)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return peak
 
 
 def verdict(

@@ -1,14 +1,12 @@
-"""From examples to a candidate: search, choice on validation, calibration, refit.
+"""From examples to a candidate: choice on validation, calibration, refit (search.py tunes it).
 
 The test set never comes here. Everything is judged on folds in the order of time, and in the
 framing's money.
 """
 
-import json
 import logging
-import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,23 +19,12 @@ from preflight.bundle import (
     calibrated,
     log_odds,
     uncalibrated,
-    value_scorer,
 )
 from preflight.contracts import Features
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import detectable, log_loss
-from preflight.pipelines.modeling.settings import (
-    Baseline,
-    Choice,
-    Estimator,
-    Float,
-    Modeling,
-    Range,
-)
-
-if TYPE_CHECKING:
-    import optuna
+from preflight.pipelines.modeling.settings import Baseline, Estimator, Modeling
 
 log = logging.getLogger(__name__)
 
@@ -92,56 +79,7 @@ def judged(spec: Estimator, train: pd.DataFrame, validation: pd.DataFrame, **par
     return uncalibrated(fit(spec, train, **params), validation, features)
 
 
-def search(
-    development: pd.DataFrame, framing: Framing, modeling: Modeling
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Return the best parameters found, with their value, and all trials (one row each).
-
-    Before it begins, candidate and baselines are fitted on a few examples: a misspelt parameter or
-    column is told at once, not after the search.
-
-    The value of a trial is the mean over folds of its saving per 1,000 decisions; a trial that is
-    below the median after a fold is given up. The first trial is the declared parameters, so a
-    search can only do better than they do on these folds.
-    """
-    import optuna
-
-    candidate = modeling.candidate
-    _rehearse(development, modeling)
-    if not modeling.search.trials:
-        return {"params": {}, "value": None, "trial": None}, _trials_table([])
-    parts = list(folds(development, framing, modeling))
-    value = value_scorer(framing.costs, candidate.features(Features.groups()))
-
-    def objective(trial: optuna.Trial) -> float:
-        params = {name: _suggest(trial, name, r) for name, r in modeling.search.space.items()}
-        values: list[float] = []
-        for train, validation in parts:
-            fitted = fit(candidate, train, **params)
-            values.append(value(fitted, validation, validation["label"]))
-            trial.report(float(np.mean(values)), step=len(values))
-            if len(values) < len(parts) and trial.should_prune():
-                raise optuna.TrialPruned
-        return float(np.mean(values))
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=modeling.seed, n_startup_trials=5),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=3),
-    )
-    study.enqueue_trial({name: candidate.params[name] for name in modeling.search.space})
-    trials = modeling.search.trials
-    study.optimize(objective, n_trials=trials, callbacks=[_progress(trials)])
-    best = {
-        "params": study.best_params,
-        "value": study.best_value,
-        "trial": study.best_trial.number,
-    }
-    return best, _trials_table(study.trials)
-
-
-def _rehearse(development: pd.DataFrame, modeling: Modeling) -> None:
+def rehearse(development: pd.DataFrame, modeling: Modeling) -> None:
     """Raise RunError that names the model which can't be fitted or asked for probabilities."""
     few = development.sample(min(REHEARSED, len(development)), random_state=modeling.seed)
     specs = {f"baselines.{name}": spec for name, spec in modeling.baselines.items()}
@@ -154,52 +92,6 @@ def _rehearse(development: pd.DataFrame, modeling: Modeling) -> None:
                 "Its parameters stand in conf/base/parameters/modeling.yml; features may be "
                 "categories or missing, which it has to take or a pipeline before it to encode."
             ) from error
-
-
-def _suggest(trial: "optuna.Trial", name: str, among: Range) -> Any:
-    if isinstance(among, Choice):
-        return trial.suggest_categorical(name, among.choices)
-    if isinstance(among, Float):
-        return trial.suggest_float(name, among.low, among.high, log=among.log)
-    return trial.suggest_int(name, among.low, among.high, log=among.log)
-
-
-def _progress(trials: int) -> Callable[["optuna.Study", Any], None]:
-    """Return a callback that says twice how far the search is and what it has found."""
-    began, every = time.monotonic(), max(1, -(-trials // 3))
-
-    def say(study: "optuna.Study", trial: Any) -> None:
-        done = trial.number + 1
-        if done % every == 0 and done < trials:
-            left = (time.monotonic() - began) / done * (trials - done)
-            log.info(
-                "  search: %d of %d trials, best %.1f per 1,000 on validation, about %.0f s left",
-                done,
-                trials,
-                study.best_value,
-                left,
-            )
-
-    return say
-
-
-def _trials_table(trials: list[Any]) -> pd.DataFrame:
-    """Return one row per trial: its state, value, folds done and parameters (as JSON)."""
-    columns = {
-        "trial": [t.number for t in trials],
-        "state": [t.state.name.lower() for t in trials],
-        "value": [t.value if t.state.name == "COMPLETE" else np.nan for t in trials],
-        "folds": [len(t.intermediate_values) for t in trials],
-        "params": [json.dumps(t.params) for t in trials],
-    }
-    types = {
-        "trial": "int64",
-        "state": "str",
-        "value": "float64",
-        "folds": "int64",
-        "params": "str",
-    }
-    return pd.DataFrame(columns).astype(types)
 
 
 def validation_predictions(

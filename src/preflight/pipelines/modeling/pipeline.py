@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from preflight.pipelines.modeling import nodes
+from preflight.pipelines.modeling import nodes, search
 
 PARAMS = ["params:framing", "params:modeling"]
 
@@ -17,7 +17,12 @@ def create_pipeline() -> Pipeline:
                 "development",
                 name="development",
             ),
-            Node(nodes.search, ["development", *PARAMS], ["best_params", "trials"], name="search"),
+            Node(
+                search.search,
+                ["development", "study_storage", *PARAMS],
+                ["best_params", "trials"],
+                name="search",
+            ),
             Node(
                 nodes.validation_predictions,
                 ["development", "best_params", *PARAMS],

@@ -95,8 +95,10 @@ class Fold(Strict):
 class Search(Strict):
     """What is searched, and for how long."""
 
+    study: str = Field("main", pattern=r"^[\w.-]+$", description="another name begins anew")
     space: dict[str, Range]
     trials: int = Field(ge=0)
+    seconds: float | None = Field(None, gt=0, description="after which no further trial begins")
     earlier_folds: list[Fold]
 
 

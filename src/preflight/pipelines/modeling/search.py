@@ -1,0 +1,328 @@
+"""The search for the candidate's parameters: kept on disk, resumed, and judged honestly.
+
+A study is named after all that its values depend on, so a run goes on with it as long as nothing
+changed, and begins a new one when something did. Each trial is suggested by a sampler that is
+seeded with the number of those done: a search that was stopped and resumed finds what one finds
+that was not.
+"""
+
+import inspect
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from preflight.audited import fingerprint
+from preflight.bundle import DECIDING, Floats, uncalibrated
+from preflight.contracts import Features
+from preflight.errors import RunError
+from preflight.framing import Framing
+from preflight.intervals import day_numbers, day_weights, interval
+from preflight.limits import latency_ms, model_mb
+from preflight.pipelines.modeling.nodes import fit, folds, rehearse
+from preflight.pipelines.modeling.settings import Choice, Float, Modeling, Range, load
+
+if TYPE_CHECKING:
+    import optuna
+
+log = logging.getLogger(__name__)
+
+REPLICATES = 1000  # of the bootstrap over days that judges the choice
+NOTHING: dict[str, Any] = {
+    "params": {},
+    "kept": "declared",
+    "trial": None,
+    "value": None,
+    "declared_value": None,
+    "optimism": None,
+    "gain": None,
+}
+
+
+def search(
+    development: pd.DataFrame, study_storage: str | None, framing: Framing, modeling: Modeling
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return what the search has found and what it is worth, and all trials (one row each).
+
+    Before it begins, candidate and baselines are fitted on a few examples: a misspelt parameter or
+    column is told at once, not after the search.
+
+    The value of a trial is the mean over folds of its saving per 1,000 decisions; a trial that is
+    below the median after a fold is given up, and one that breaks a serving limit can't win. The
+    first trial is the declared parameters: they are kept unless the best ones are better with
+    confidence, after what searching alone makes look better.
+    """
+    import optuna
+
+    rehearse(development, modeling)
+    asked = modeling.search
+    if not asked.trials:
+        return NOTHING, trials_table([])
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        storage=study_storage,
+        study_name=study_name(development, framing, modeling),
+        direction="maximize",
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=3),
+        load_if_exists=True,
+    )
+    _take_up(study, {name: modeling.candidate.params[name] for name in asked.space})
+    objective = _objective(development, framing, modeling)
+    began, done_before = time.monotonic(), len(_finished(study))
+    if done_before:
+        log.info("  search: %d of %d trials were done before", done_before, asked.trials)
+    while (done := len(_finished(study))) < asked.trials:
+        seconds = time.monotonic() - began
+        if asked.seconds is not None and seconds > asked.seconds:
+            log.info("  search: %d trials in the %d s allowed", done - done_before, asked.seconds)
+            break
+        _say(study, done, done - done_before, seconds, asked.trials)
+        study.sampler = _sampler(modeling.seed + done)
+        try:
+            study.optimize(objective, n_trials=1)
+        except KeyboardInterrupt:
+            _fail_running(study, lambda trial: trial.user_attrs.get("by") == _me())
+            if not _complete(study):
+                raise
+            log.warning("  search: stopped after %d trials; the best so far goes on", done)
+            break
+    return choice(study, framing, modeling), trials_table(study.trials)
+
+
+def study_name(development: pd.DataFrame, framing: Framing, modeling: Modeling) -> str:
+    """Return a name that changes with all that a trial's value depends on."""
+    spec = modeling.candidate
+    own = load(spec.path)
+    source = inspect.getsource(own) if own.__module__.split(".")[0] == __package__[:9] else ""
+    rests_on = {
+        "examples": fingerprint(development),
+        "framing": framing.model_dump(mode="json", include=set(DECIDING)),
+        "candidate": spec.model_dump(mode="json"),
+        "space": {name: r.model_dump(mode="json") for name, r in modeling.search.space.items()},
+        "folds": [fold.model_dump(mode="json") for fold in modeling.search.earlier_folds],
+        "seed": modeling.seed,
+        "source": source,
+        "packages": [version(name) for name in ("scikit-learn", "optuna", "numpy")],
+    }
+    digest = sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()[:12]
+    return f"{modeling.search.study}-{digest}"
+
+
+def _sampler(seed: int) -> "optuna.samplers.BaseSampler":
+    from optuna.samplers import TPESampler
+
+    return TPESampler(seed=seed, n_startup_trials=5)
+
+
+def _me() -> str:
+    return f"{platform.node()} {os.getpid()}"
+
+
+def _take_up(study: "optuna.Study", declared: dict[str, Any]) -> None:
+    """Begin with the declared parameters; or mark what a killed process left, to be tried again."""
+    if not study.trials:
+        study.enqueue_trial(declared)
+    _fail_running(study, _abandoned)
+
+
+def _abandoned(trial: Any) -> bool:
+    """Return whether the process that ran a trial was on this machine and is no more."""
+    host, _, process = trial.user_attrs.get("by", "").rpartition(" ")
+    if host != platform.node():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return int(process) == os.getpid()
+
+
+def _fail_running(study: "optuna.Study", which: Callable[[Any], bool]) -> None:
+    """Mark running trials as failed, and try their parameters again."""
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if which(trial):
+            study.tell(trial.number, state=TrialState.FAIL)
+            study.enqueue_trial(trial.params or trial.system_attrs.get("fixed_params", {}))
+
+
+def _finished(study: "optuna.Study") -> list[Any]:
+    from optuna.trial import TrialState
+
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+
+
+def _complete(study: "optuna.Study") -> list[Any]:
+    """Return the trials that were judged on all folds and keep the serving limits."""
+    judged = [t for t in study.get_trials(deepcopy=False) if t.state.name == "COMPLETE"]
+    return [t for t in judged if _keeps_limits(t)]
+
+
+def _keeps_limits(trial: Any) -> bool:
+    return all(over <= 0 for over in trial.constraints.values())
+
+
+def _objective(
+    development: pd.DataFrame, framing: Framing, modeling: Modeling
+) -> Callable[["optuna.Trial"], float]:
+    import optuna
+
+    spec = modeling.candidate
+    features = spec.features(Features.groups())
+    parts = [
+        (train, validation, *day_numbers(framing.split.day(validation["predict_at"])))
+        for train, validation in folds(development, framing, modeling)
+    ]
+
+    def objective(trial: optuna.Trial) -> float:
+        trial.set_user_attr("by", _me())
+        params = {name: suggest(trial, name, r) for name, r in modeling.search.space.items()}
+        values: list[float] = []
+        saved: list[list[float]] = []
+        for train, validation, day, days in parts:
+            estimator = fit(spec, train, **params)
+            saving = _saving(estimator, features, validation, framing)
+            saved.append(np.bincount(day, weights=saving, minlength=days).tolist())
+            values.append(float(1000 * saving.mean()))
+            trial.report(float(np.mean(values)), step=len(values))
+            if len(values) < len(parts) and trial.should_prune():
+                raise optuna.TrialPruned
+        trial.set_user_attr("saved", saved)
+        trial.set_user_attr("rows", [np.bincount(day).tolist() for _, _, day, _ in parts])
+        for limit, over in _over_limits(estimator, features, validation, framing).items():
+            trial.set_constraint(limit, over)
+        return float(np.mean(values))
+
+    return objective
+
+
+def _saving(
+    estimator: Any, features: list[str], validation: pd.DataFrame, framing: Framing
+) -> Floats:
+    costs = framing.costs.at(validation)
+    chance = uncalibrated(estimator, validation, features)
+    return costs.saving(validation["label"].to_numpy(), chance > costs.threshold)
+
+
+def _over_limits(
+    estimator: Any, features: list[str], validation: pd.DataFrame, framing: Framing
+) -> dict[str, float]:
+    """Return by what share latency and size are above their limits; below them it is negative."""
+    bundle: Any = {"estimator": estimator, "slope": 1.0, "intercept": 0.0, "features": features}
+    allowed = framing.serving
+    return {
+        "p99_ms": latency_ms(bundle, validation, rows=30, rounds=3) / allowed.p99_ms - 1,
+        "model_mb": model_mb(bundle) / allowed.model_mb - 1,
+    }
+
+
+def suggest(trial: "optuna.Trial", name: str, among: Range) -> Any:
+    """Return the value of a parameter in a trial."""
+    if isinstance(among, Choice):
+        return trial.suggest_categorical(name, among.choices)
+    if isinstance(among, Float):
+        return trial.suggest_float(name, among.low, among.high, log=among.log)
+    return trial.suggest_int(name, among.low, among.high, log=among.log)
+
+
+def _say(study: "optuna.Study", done: int, here: int, seconds: float, trials: int) -> None:
+    """Say twice in a search how far it is and what it has found."""
+    every = max(1, -(-trials // 3))
+    if here and done % every == 0 and (best := _complete(study)):
+        log.info(
+            "  search: %d of %d trials, best %.1f per 1,000 on validation, about %.0f s left",
+            done,
+            trials,
+            max(trial.value for trial in best),
+            seconds / here * (trials - done),
+        )
+
+
+def choice(study: "optuna.Study", framing: Framing, modeling: Modeling) -> dict[str, Any]:
+    """Return the best parameters, what they are worth, and whether they or the declared are kept.
+
+    gain: of the best over the declared on validation, with its interval over days, less optimism:
+    the best of many looks better than it is. In each replicate of a bootstrap over days the best
+    trial is chosen on the days drawn and valued on the days left out (BBC-CV: Tsamardinos,
+    Greasidou and Borboudakis 2018).
+    """
+    trials = _complete(study)
+    if not trials:
+        raise RunError(
+            "No trial of the search kept the serving limits (framing.serving.p99_ms and model_mb) "
+            "on all folds. Search among smaller models (modeling.search.space), or allow more."
+        )
+    best = max(trials, key=lambda trial: trial.value)
+    declared = next((i for i, trial in enumerate(trials) if trial.number == 0), None)
+    found = {
+        **NOTHING,
+        "params": best.params,
+        "kept": "tuned",
+        "trial": best.number,
+        "value": best.value,
+    }
+    if declared is None:  # they break a limit: there is nothing to keep
+        return found
+    drawn, left_out = _values(trials, modeling.seed)
+    is_best = trials.index(best)
+    gain = drawn[:, is_best] - drawn[:, declared]
+    chosen = drawn[1:].argmax(axis=1)
+    beyond = left_out[np.arange(len(chosen)), chosen] - left_out[:, declared]
+    optimism = max(0.0, float(gain[0] - np.nanmean(beyond)))
+    judged = interval(gain - optimism, framing.confidence)
+    better = judged["low"] is not None and judged["low"] > 0
+    return found | {
+        "params": best.params if better else {},
+        "kept": "tuned" if better else "declared",
+        "declared_value": trials[declared].value,
+        "optimism": optimism,
+        "gain": judged,
+    }
+
+
+def _values(trials: list[Any], seed: int) -> tuple[Floats, Floats]:
+    """Return each trial's value on the days drawn, and on the days left out.
+
+    Shapes (replicates + 1, trials), the first row on all days; and (replicates, trials).
+    """
+    drawn: list[Floats] = []
+    left_out: list[Floats] = []
+    for fold, rows in enumerate(trials[0].user_attrs["rows"]):
+        saved = np.array([trial.user_attrs["saved"][fold] for trial in trials]).T
+        weights = day_weights(len(rows), REPLICATES, seed + fold)
+        for values, some in ((drawn, weights), (left_out, (weights[1:] == 0).astype(float))):
+            of = (some @ np.array(rows))[:, None]
+            values.append(1000 * (some @ saved) / np.where(of > 0, of, np.nan))
+    return np.mean(drawn, axis=0), np.mean(left_out, axis=0)
+
+
+def trials_table(trials: list[Any]) -> pd.DataFrame:
+    """Return one row per trial: how it ended, its value, folds and parameters (as JSON)."""
+    columns = {
+        "trial": [t.number for t in trials],
+        "state": [t.state.name.lower() for t in trials],
+        "value": [t.value if t.state.name == "COMPLETE" else np.nan for t in trials],
+        "folds": [len(t.intermediate_values) for t in trials],
+        "limits": [_keeps_limits(t) for t in trials],
+        "params": [json.dumps(t.params) for t in trials],
+    }
+    types = {
+        "trial": "int64",
+        "state": "str",
+        "value": "float64",
+        "folds": "int64",
+        "limits": "bool",
+        "params": "str",
+    }
+    return pd.DataFrame(columns).astype(types)
