@@ -255,9 +255,7 @@ def results_of(
     development = pd.concat([train, validation], ignore_index=True)
     best: dict[str, Any] = {"params": tuned or {}, "value": None, "trial": None}
     predictions = modeling_nodes.validation_predictions(development, best, framing, modeling)
-    ends = [test["predict_at"].min(), test["predict_at"].max()]
-    summary = pd.DataFrame([["test", *ends]], columns=["part", "first", "last"])
-    selection = modeling_nodes.selection(predictions, summary, framing, modeling)
+    selection = modeling_nodes.selection(predictions, framing, modeling)
     candidate = modeling_nodes.candidate(development, best, selection, framing, modeling)
     baselines = modeling_nodes.baselines(development, framing, modeling)
     audit = pd.DataFrame(seal(test=test))

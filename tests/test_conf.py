@@ -47,7 +47,11 @@ def typed() -> Typed:
 
 def saved(catalog: dict[str, Any]) -> list[str]:
     """The entries that are files; those in memory pass from node to node, others are only read."""
-    passing = {"MemoryDataset", "preflight.datasets.KeptVersions"}
+    passing = {
+        "MemoryDataset",
+        "preflight.datasets.KeptVersions",
+        "preflight.datasets.StudyStorage",
+    }
     return [name for name, entry in catalog.items() if entry["type"] not in passing]
 
 

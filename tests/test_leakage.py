@@ -61,6 +61,7 @@ def modeled(examples: Tables, params: dict[str, Any], output: str) -> Any:
         "feature_audit": pd.DataFrame(
             seal(train=examples["train"], validation=examples["validation"])
         ),
+        "study_storage": "unused without a search",
         **params,
     }
     return run_in_memory(to_candidate(), given, output)

@@ -23,13 +23,39 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, DataValidationError):
         return _broken_contract(error)
     if isinstance(error, ParameterValidationError):
-        # pydantic's own remarks (types, links to its pages) help its users, not ours
-        return re.sub(r" \[type=.*\]$|\n +For further information.*$", "", str(error), flags=re.M)
+        return _wrong_parameters(str(error))
     if isinstance(error, DatasetError):
         return _dataset_error(str(error))
     if isinstance(error, RunError | ManifestError) or _raised_by_kedro(error):
         return str(error)
     return None
+
+
+SETTINGS = {  # pydantic's words, and ours
+    "Extra inputs are not permitted": "there is no such setting",
+    "Field required": "is missing",
+    "Input should have timezone info": "needs its offset, as in 2013-09-01T00:00:00-04:00",
+    "Value error, ": "",
+    "Input should be a valid ": "is not a valid ",
+    "Input should be ": "should be ",
+}
+
+
+def _wrong_parameters(message: str) -> str:
+    """Return all faults of the parameters, a line each: the name of a setting and its fault."""
+    lines = []
+    for line in message.splitlines():
+        if fault := re.match(r"- Parameter '(\w+)': Failed to instantiate", line):
+            lines.append(f"The parameters '{fault[1]}' (conf, or --params) can't be used:")
+        elif line.startswith("  ") and not line.strip().startswith("For further information"):
+            said = re.sub(r" \[type=.*\]$", "", line.strip())
+            for theirs, ours in SETTINGS.items():
+                said = said.replace(theirs, ours)
+            where = "" if lines[-1].endswith(":") or lines[-1].startswith("  - ") else lines.pop()
+            lines.append(f"  - {where}{': ' * bool(where)}{said}")
+        elif line and not line.startswith(("Parameter validation failed", "    ")):
+            lines.append(line.strip())
+    return "\n".join(lines)
 
 
 def _raised_by_kedro(error: BaseException) -> bool:

@@ -6,13 +6,32 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from preflight.errors import RunError
 
 Bools = npt.NDArray[Any]  # booleans, or 0 and 1
 Floats = npt.NDArray[np.float64]
-Cost = Annotated[float, Field(strict=True)] | str  # a constant, or the column that holds it
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+def _number_or_name(cost: Any) -> Any:
+    if isinstance(cost, bool) or not isinstance(cost, int | float | str) or cost == "":
+        raise ValueError(f"{cost!r} is neither a number nor the name of a feature")
+    return cost
+
+
+# a constant, or the column that holds it
+Cost = Annotated[float | str, BeforeValidator(_number_or_name)]
 
 
 class Strict(BaseModel):
@@ -24,7 +43,7 @@ class Strict(BaseModel):
 class Kpi(Strict):
     """What the owner watches: cases of label 1 that nobody acted on, per 1,000 decisions."""
 
-    name: str
+    name: Text
     now: float = Field(ge=0, le=1000)
     wanted: float = Field(ge=0, le=1000)
 
@@ -39,28 +58,28 @@ class Kpi(Strict):
 class Goal(Strict):
     """What is to be reached, and who answers for it."""
 
-    objective: str
-    owner: str
+    objective: Text
+    owner: Text
     kpi: Kpi
 
 
 class Decision(Strict):
     """What is decided, on what, in words that the report uses."""
 
-    unit: str = Field(description="what one decision is about, in the singular")
-    units: str = Field(description="the same in the plural")
+    unit: Text = Field(description="what one decision is about, in the singular")
+    units: Text = Field(description="the same in the plural")
     per_month: float = Field(gt=0, description="decisions a month")
-    actor: str = Field(description="who acts")
-    act: str = Field(description="what acting means")
-    wait: str = Field(description="what not acting means")
-    undo: str = Field(description="whether and how acting can be undone")
-    label: str = Field(description="what the label 1 means")
+    actor: Text = Field(description="who acts")
+    act: Text = Field(description="what acting means")
+    wait: Text = Field(description="what not acting means")
+    undo: Text = Field(description="whether and how acting can be undone")
+    label: Text = Field(description="what the label 1 means")
 
 
 class Prediction(Strict):
     """When a prediction is made, for whom, and what it predicts."""
 
-    population: str = Field(description="of which units a prediction is made")
+    population: Text = Field(description="of which units a prediction is made")
     lead_minutes: int = Field(gt=0, description="minutes before the event that the decision is due")
     label_threshold: float = Field(description="the measured outcome above which the label is 1")
     label_known_hours: float = Field(gt=0, description="after the prediction every label is known")
@@ -98,7 +117,7 @@ class Costs(Strict):
     A name instead of a number is a feature: it holds what the outcome costs, row by row.
     """
 
-    unit: str
+    unit: Text
     tp: Cost
     fp: Cost
     fn: Cost
@@ -125,11 +144,12 @@ class Costs(Strict):
                 "always acting is always best, there is nothing to learn"
             )
         low, high = self.fn_factors
-        if not low <= 1 <= high or (needed and tp >= fn * low):
+        if not low <= 1 <= high:
+            raise ValueError(f"fn_factors go from {low:g} to {high:g}: they have to rise, past 1")
+        if needed and tp >= fn * low:
             raise ValueError(
-                f"fn_factors ({low:g} to {high:g}) must hold 1, and a miss always cost more than "
-                "acting when it is needed"
-                + (f": {fn * low:g} is not more than {tp:g}" if needed else "")
+                f"with fn_factors from {low:g} a miss may cost {fn * low:g}, not more than acting "
+                f"when it is needed, {tp:g}"
             )
         return self
 
@@ -194,9 +214,9 @@ class Project(Strict):
     achievable_saving: float = Field(gt=0, description="believed possible, over the best baseline")
     budget: float = Field(ge=0, description="to build it, once")
     upkeep_per_month: float = Field(ge=0, description="to run, watch and retrain it")
-    label_source: str = Field(description="where labels come from")
+    label_source: Text = Field(description="where labels come from")
     label_price: float = Field(ge=0, description="of one label")
-    label_waiver: str | None = Field(description="why labels cost nothing, if they do")
+    label_waiver: Text | None = Field(description="why labels cost nothing, if they do")
 
     @model_validator(mode="after")
     def labels_are_paid_for(self) -> Self:
@@ -264,6 +284,22 @@ class Split(Strict):
             )
         return self
 
+    def require(self, **parts: pd.DataFrame) -> None:
+        """Raise RunError if a part, by its name, has moments of another: the split was another."""
+        starts: dict[str, tuple[Any, Any]] = {
+            "train": (None, self.validation_from),
+            "validation": (self.validation_from, self.test_from),
+            "test": (self.test_from, None),
+        }
+        for name, part in parts.items():
+            start, end = starts[name]
+            first, last = part["predict_at"].min(), part["predict_at"].max()
+            if (start is not None and first < start) or (end is not None and last >= end):
+                raise RunError(
+                    f"'{name}' has examples from {first} to {last}: that is not what framing.split "
+                    "says now. Run feature_engineering again, and what comes after it."
+                )
+
     def day(self, moments: pd.Series) -> pd.Series:
         """Return the local calendar day (midnight, no time zone) of each moment in UTC."""
         return moments.dt.tz_convert(self.timezone).dt.tz_localize(None).dt.normalize()
@@ -295,6 +331,24 @@ class Framing(Strict):
         """Return the saving over the best baseline from which the least net saving is reached."""
         a_month = self.success.least_net_saving / self.success.months
         return 1000 * (a_month + self.project.upkeep_per_month) / self.decision.per_month
+
+    def unknown_columns(self, features: list[str]) -> list[str]:
+        """Return a fault for each name in the framing that is no feature."""
+        named = {
+            "slices": set(self.slices) - {"month"},
+            "guardrails.protected": set(self.guardrails.protected),
+            "split.groups": set(self.split.groups),
+            "costs": set(self.costs.columns.values()),
+        }
+        unknown = {where: sorted(names - set(features)) for where, names in named.items()}
+        return [f"framing.{w} names {n}, which are no features" for w, n in unknown.items() if n]
+
+    @model_validator(mode="after")
+    def names_each_baseline_once(self) -> Self:
+        """Refuse a list in which one stands twice."""
+        if len(set(self.baselines)) < len(self.baselines):
+            raise ValueError(f"baselines names one twice: {self.baselines}")
+        return self
 
     @model_validator(mode="after")
     def can_pay(self) -> Self:

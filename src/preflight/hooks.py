@@ -97,6 +97,30 @@ class ParameterHooks:
             raise RunError(f"There is no parameter '{name}'. There are: {', '.join(sorted(read))}.")
 
 
+class FramingHooks:
+    """No run begins with a framing that names what is not there."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
+        """Tell all such names at once, before the first node."""
+        given = {
+            name: catalog.load(f"params:{name}")
+            for name in ("framing", "modeling")
+            if f"params:{name}" in pipeline.inputs()
+        }
+        if "framing" not in given:
+            return
+        from preflight.contracts import Features  # here, as every kedro command loads this module
+
+        faults = given["framing"].unknown_columns(Features.names())
+        if "modeling" in given:
+            faults += given["modeling"].misfits(given["framing"], Features.groups())
+        if faults:
+            lines = [f"  - {fault}" for fault in faults]
+            features = f"Features are: {', '.join(Features.names())}; slices may have month."
+            raise RunError("\n".join(["The settings don't fit together:", *lines, features]))
+
+
 class TestSetHooks:
     """No run begins in which a model could learn from test."""
 

@@ -3,6 +3,7 @@
 from preflight.hooks import (
     ContractHooks,
     ErrorHooks,
+    FramingHooks,
     ManifestHooks,
     ParameterHooks,
     ProgressHooks,
@@ -18,6 +19,7 @@ HOOKS = (
     VersionHooks(),
     RawDataHooks(),
     TestSetHooks(),
+    FramingHooks(),
     ParameterHooks(),
     ContractHooks(),
     ErrorHooks(),

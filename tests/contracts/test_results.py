@@ -47,11 +47,18 @@ def clean(contract: str) -> Any:
     """A document that its contract passes."""
     return deepcopy(
         {
-            "best_params": {"params": {"depth": 3}, "value": 12.5, "trial": 0},
+            "best_params": {
+                "params": {"depth": 3},
+                "kept": "tuned",
+                "value": 12.5,
+                "trial": 0,
+                "declared_value": 11.0,
+                "optimism": 0.2,
+                "gain": INTERVAL,
+            },
             "selection": {
                 "values": {"candidate": 3.0, "lookup": 2.0, "never": 0.0},
                 "best_baseline": "lookup",
-                "power": {"days": 30, "shows_per_1000": 9.0, "asked_per_1000": 7.0},
                 "calibration": {"slope": 1.0, "intercept": 0.0, "log_loss_without": 0.5},
             },
             "candidate": bundle(),
@@ -215,6 +222,7 @@ def trials() -> pd.DataFrame:
             "state": ["complete", "pruned"],
             "value": [3.0, None],
             "folds": [2, 1],
+            "limits": True,
             "params": ["{}", "{}"],
         }
     ).astype({"state": "str", "params": "str"})
@@ -246,7 +254,11 @@ def test_a_clean_table_passes_unchanged(contract: Any) -> None:
         (CalibrationCurve, {"observed": [0.1, -0.1]}, "greater_than_or_equal_to(0)"),
         (Importance, {"feature": ["a", "a"]}, "multiple_fields_uniqueness"),
         (Importance, {"low": [0.09, None]}, "not_nullable"),
-        (Trials, {"state": ["complete", "running"]}, "isin(['complete', 'pruned', 'fail'])"),
+        (
+            Trials,
+            {"state": ["complete", "lost"]},
+            "isin(['complete', 'pruned', 'fail', 'running', 'waiting'])",
+        ),
         (Trials, {"trial": [0, 0]}, "multiple_fields_uniqueness"),
     ],
 )

@@ -26,6 +26,7 @@ from preflight.contracts.results import (
     candidate,
     champion,
     metrics,
+    power,
     selection,
     verdict,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "champion",
     "metrics",
     "more_labels",
+    "power",
     "run_manifest",
     "selection",
     "verdict",

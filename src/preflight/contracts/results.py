@@ -90,7 +90,6 @@ class Selection(Document):
     values: dict[str, float] = Field(description="saving per 1,000 decisions of each model")
     best_baseline: str
     calibration: Calibration
-    power: Power
 
     @model_validator(mode="after")
     def best_is_a_baseline(self) -> Self:
@@ -367,6 +366,7 @@ best_params = DocumentContract(BestParams)
 selection = DocumentContract(Selection)
 candidate = DocumentContract(ModelBundle)
 champion = DocumentContract(Champion)
+power = DocumentContract(Power)
 baselines = DocumentContract(ModelBundles)
 metrics = DocumentContract(Metrics)
 verdict = DocumentContract(Verdict)

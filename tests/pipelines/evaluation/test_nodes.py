@@ -91,7 +91,7 @@ def evaluation() -> Evaluation:
 @pytest.fixture
 def examples(make_parcels: Callable[..., pd.DataFrame]) -> pd.DataFrame:
     """A month and a half of examples."""
-    made = make_parcels("2013-04-01", "2013-05-15", 900).drop(columns="chance")
+    made = make_parcels("2013-04-01T04:00", "2013-05-15", 900).drop(columns="chance")
     return made.set_index(made.index + 50)
 
 
@@ -257,7 +257,7 @@ def test_a_slice_is_measured_on_its_own_rows(
     predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
     found = nodes.slices(predictions, examples, framing, evaluation).set_index("slice")
-    assert set(found.index) == {"north", "south", "west", "2013-03", "2013-04", "2013-05"}
+    assert set(found.index) == {"north", "south", "west", "2013-04", "2013-05"}
     here = predictions[examples["place"] == "west"]
     west = found.loc["west"]
     assert west["rows"] == len(here)
@@ -266,7 +266,7 @@ def test_a_slice_is_measured_on_its_own_rows(
     assert west["roc_auc_low"] < west["roc_auc"] < west["roc_auc_high"]
     assert west["value_low"] < west["value_per_1000"] < west["value_high"]
     local = examples["predict_at"].dt.tz_convert("America/New_York")
-    assert found.loc["2013-03", "rows"] == (local.dt.month == 3).sum() > 0
+    assert found.loc["2013-05", "rows"] == (local.dt.month == 5).sum() > 0
 
 
 def test_a_slice_with_one_label_has_no_auc(
@@ -576,3 +576,56 @@ def test_limits_are_measured_and_a_slow_model_breaks_its_own(
     found = {one["name"]: one for one in nodes.limits(slow, few, framing)}
     assert found["p99_ms"]["measured"] > 50
     assert [name for name, one in found.items() if not one["ok"]] == ["p99_ms"]
+
+
+DAYS = pd.to_datetime(["2013-04-01 12:00", "2013-04-30 12:00"]).tz_localize("UTC")
+SUMMARY = pd.DataFrame({"part": ["test"], "first": DAYS[:1], "last": DAYS[1:]})
+
+
+def power_of(predictions: pd.DataFrame, framing: Framing) -> dict[str, Any]:
+    never = {"never": bundle(Says("noise", 0, -5), threshold=1)}
+    found = nodes.power(predictions, never, {"best_baseline": "never"}, SUMMARY, framing)
+    assert contracts.power.validate(found) is found
+    return found
+
+
+def validation_of(days: int, gain: Any) -> pd.DataFrame:
+    """Ten parcels a day, all of which break; the candidate acts on so many of them each day."""
+    number = np.tile(np.arange(10), days)
+    day = pd.Timestamp("2013-03-01T12:00", tz="UTC") + pd.to_timedelta(
+        np.repeat(np.arange(days), 10), unit="D"
+    )
+    acts = number < np.repeat(gain, 10)
+    return pd.DataFrame(
+        {
+            "predict_at": day.as_unit("us"),
+            "label": np.int8(1),
+            "fold": 0,
+            "last": True,
+            "probability_candidate": np.where(acts, 0.9, 0.1),
+            "probability_never": 0.1,
+            "probability_lookup": 0.1,
+        }
+    )
+
+
+def test_what_the_test_can_show_is_told_before_it_is_opened(
+    framing: Framing, caplog: pytest.LogCaptureFixture
+) -> None:
+    acted = np.random.default_rng(0).integers(0, 11, 31)
+    power = power_of(validation_of(31, acted), framing)
+    by_day = 4 * acted / 10  # what a parcel of the day saves: 6 less 2, where it was acted on
+    error = by_day.std(ddof=1) / np.sqrt(30)  # of a test of 30 days
+    assert power["days"] == 30
+    assert power["shows_per_1000"] == pytest.approx(1000 * error * (1.6449 + 0.8416), rel=1e-3)
+    assert power["asked_per_1000"] == pytest.approx(1000 * (100 + 100) / 10_000)
+    assert "The test may be too short: 30 days tell a gain of" in caplog.text
+    caplog.clear()
+    steady = power_of(validation_of(31, np.full(31, 5)), framing)
+    assert steady["shows_per_1000"] == pytest.approx(0)
+    assert not caplog.records
+
+
+def test_of_one_day_of_validation_nothing_is_known(framing: Framing) -> None:
+    power = power_of(validation_of(1, np.full(1, 5)), framing)
+    assert power["shows_per_1000"] is None

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,6 @@ from preflight.pipelines.modeling.settings import Modeling
 pytestmark = pytest.mark.usefixtures("parcels")
 Examples = Callable[..., pd.DataFrame]
 FEATURES = ["signal", "place", "noise"]
-DAYS = pd.to_datetime(["2013-04-01 12:00", "2013-04-30 12:00"]).tz_localize("UTC")
-SUMMARY = pd.DataFrame({"part": ["test"], "first": DAYS[:1], "last": DAYS[1:]})
-
-
-def selection(predictions: pd.DataFrame, framing: Framing, modeling: Modeling) -> dict[str, Any]:
-    return nodes.selection(predictions, SUMMARY, framing, modeling)
 
 
 def search(
@@ -80,23 +75,36 @@ def development(make_parcels: Examples) -> pd.DataFrame:
 
 
 def test_development_is_train_then_validation_with_all_categories(
-    development: pd.DataFrame,
+    development: pd.DataFrame, framing: Framing
 ) -> None:
+    later = development["predict_at"] >= framing.split.validation_from
     north = development["place"] == "north"
-    train, validation = development[north].copy(), development[~north].copy()
+    train, validation = development[~later & north].copy(), development[later & ~north].copy()
     for part in (train, validation):
         part["place"] = part["place"].cat.remove_unused_categories()
-    together = nodes.development(
-        train, validation, pd.DataFrame(seal(train=train, validation=validation))
-    )
+    audit = pd.DataFrame(seal(train=train, validation=validation))
+    together = nodes.development(train, validation, audit, framing)
     assert together["parcel"].tolist() == [*train["parcel"], *validation["parcel"]]
-    assert together.index.tolist() == list(range(700))
+    assert together.index.tolist() == list(range(len(train) + len(validation)))
     assert together["place"].astype(str).tolist() == [
         *train["place"].astype(str),
         *validation["place"].astype(str),
     ]
     assert together.dtypes.to_dict() == development.dtypes.to_dict()
     assert set(together["place"].cat.categories) == {"north", "south", "west"}
+
+
+def test_parts_of_another_split_are_not_fitted(development: pd.DataFrame, framing: Framing) -> None:
+    later = development["predict_at"] >= framing.split.validation_from
+    parts = {"train": development[~later], "validation": development[later]}
+    audit = pd.DataFrame(seal(**parts))
+    nodes.development(**parts, feature_audit=audit, framing=framing)
+    for end, name in {"validation_from": "train", "test_from": "validation"}.items():
+        earlier = getattr(framing.split, end) - timedelta(days=2)
+        split = framing.split.model_copy(update={end: earlier})
+        other = framing.model_copy(update={"split": split})
+        with pytest.raises(RunError, match=f"'{name}' has examples from"):
+            nodes.development(**parts, feature_audit=audit, framing=other)
 
 
 def test_folds_are_in_the_order_of_time_and_no_label_is_known_after_a_fold_starts(
@@ -294,7 +302,7 @@ def truth(odds: np.ndarray) -> np.ndarray:
 
 def test_validation_picks_the_baseline_that_saves_most(framing: Framing) -> None:
     for lookup, best in ((truth, "lookup"), (lambda odds: -3 * odds - 8, "never")):
-        found = selection(predicted(truth, lookup), framing, settings())
+        found = nodes.selection(predicted(truth, lookup), framing, settings())
         assert selection_contract.validate(found) is found
         assert found["best_baseline"] == best
         assert found["values"]["never"] == 0
@@ -302,13 +310,13 @@ def test_validation_picks_the_baseline_that_saves_most(framing: Framing) -> None
 
 def test_only_the_last_fold_chooses_the_baseline(framing: Framing) -> None:
     predictions = predicted(truth, truth)
-    good = selection(predictions, framing, settings())
+    good = nodes.selection(predictions, framing, settings())
     predictions.loc[~predictions["last"], "probability_lookup"] = 0.0
-    assert selection(predictions, framing, settings())["values"] == good["values"]
+    assert nodes.selection(predictions, framing, settings())["values"] == good["values"]
     predictions["probability_lookup"] = 1.0
     predictions.loc[~predictions["last"], "label"] = 1
     last = predictions["label"][predictions["last"]]
-    found = selection(predictions, framing, settings())["values"]["lookup"]
+    found = nodes.selection(predictions, framing, settings())["values"]["lookup"]
     assert found == pytest.approx(1000 * (4 * last.mean() - (1 - last.mean())))
 
 
@@ -316,29 +324,26 @@ def test_a_models_own_threshold_goes_before_that_of_the_costs(framing: Framing) 
     predictions = predicted(truth)
     predictions["probability_never"] = 0.999
     modeling = settings()
-    assert selection(predictions, framing, modeling)["values"]["never"] == 0
+    assert nodes.selection(predictions, framing, modeling)["values"]["never"] == 0
     bare = modeling.baselines["never"].model_copy(update={"threshold": None})
     changed = modeling.model_copy(update={"baselines": {**modeling.baselines, "never": bare}})
-    assert selection(predictions, framing, changed)["values"]["never"] != 0
+    assert nodes.selection(predictions, framing, changed)["values"]["never"] != 0
 
 
 def test_only_the_framed_baselines_are_to_be_beaten(framing: Framing) -> None:
     only = framing.model_copy(update={"baselines": ["never"]})
-    assert selection(predicted(truth), only, settings())["best_baseline"] == "never"
-    unknown = framing.model_copy(update={"baselines": ["never", "nobody"]})
-    with pytest.raises(RunError, match=r"framing.baselines names \['nobody'\]"):
-        selection(predicted(truth), unknown, settings())
+    assert nodes.selection(predicted(truth), only, settings())["best_baseline"] == "never"
 
 
 def test_a_calibrated_candidate_is_left_as_it_is(framing: Framing) -> None:
-    found = selection(predicted(truth), framing, settings())["calibration"]
+    found = nodes.selection(predicted(truth), framing, settings())["calibration"]
     assert (found["slope"], found["intercept"]) == (1.0, 0.0)
     assert found["log_loss_without"] - found["log_loss_with"] <= 0.001
 
 
 def test_a_miscalibrated_candidate_is_set_right(framing: Framing) -> None:
     predictions = predicted(lambda odds: 2 * odds + 1)
-    found = selection(predictions, framing, settings())["calibration"]
+    found = nodes.selection(predictions, framing, settings())["calibration"]
     assert found["slope"] == pytest.approx(0.5, abs=0.05)
     assert found["intercept"] == pytest.approx(-0.5, abs=0.1)
     assert found["log_loss_without"] - found["log_loss_with"] > 0.02
@@ -353,7 +358,7 @@ def test_a_line_is_judged_on_the_last_fold_and_then_fitted_on_all(framing: Frami
         return model.coef_.item(), model.intercept_.item()
 
     last = predictions["last"].to_numpy()
-    found = selection(predictions, framing, settings())["calibration"]
+    found = nodes.selection(predictions, framing, settings())["calibration"]
     assert (found["slope"], found["intercept"]) == pytest.approx(line(last | True))
     judged = calibrated(raw[last], *line(~last))
     losses = -np.log(np.where(label[last] == 1, judged, 1 - judged))
@@ -362,7 +367,7 @@ def test_a_line_is_judged_on_the_last_fold_and_then_fitted_on_all(framing: Frami
 
 def test_a_gain_too_small_to_matter_changes_nothing(framing: Framing) -> None:
     predictions = predicted(lambda odds: 2 * odds + 1)
-    found = selection(predictions, framing, settings(gain=0.9))["calibration"]
+    found = nodes.selection(predictions, framing, settings(gain=0.9))["calibration"]
     assert (found["slope"], found["intercept"]) == (1.0, 0.0)
     assert found["log_loss_without"] - found["log_loss_with"] > 0.02
 
@@ -372,7 +377,7 @@ def test_a_line_that_does_not_hold_on_the_last_fold_is_not_used(framing: Framing
     earlier = ~predictions["last"]
     raw = predictions.loc[earlier, "probability_candidate"]
     predictions.loc[earlier, "probability_candidate"] = calibrated(raw.to_numpy(), 3.0, 2.0)
-    found = selection(predictions, framing, settings())["calibration"]
+    found = nodes.selection(predictions, framing, settings())["calibration"]
     assert (found["slope"], found["intercept"]) == (1.0, 0.0)
     assert found["log_loss_with"] > found["log_loss_without"]
 
@@ -386,7 +391,7 @@ def test_without_an_earlier_fold_to_learn_from_nothing_is_calibrated(
         predictions = predictions[predictions["last"]]
     else:
         predictions.loc[~predictions["last"], "label"] = label
-    found = selection(predictions, framing, settings())
+    found = nodes.selection(predictions, framing, settings())
     assert found["calibration"].keys() == {"slope", "intercept", "log_loss_without"}
     assert (found["calibration"]["slope"], found["calibration"]["intercept"]) == (1.0, 0.0)
     assert selection_contract.validate(found) is found
@@ -432,7 +437,7 @@ def test_nothing_changes_the_examples(development: pd.DataFrame, framing: Framin
     modeling = settings(trials=1)
     best, _ = search(development, framing, modeling)
     predictions = nodes.validation_predictions(development, best, framing, modeling)
-    chosen = selection(predictions, framing, modeling)
+    chosen = nodes.selection(predictions, framing, modeling)
     nodes.candidate(development, best, chosen, framing, modeling)
     pd.testing.assert_frame_equal(development, before)
 
@@ -456,8 +461,8 @@ def test_a_column_of_one_value_changes_nothing_but_where_the_threshold_stands(
     kept = nodes.validation_predictions(column, best, framed, modeling)
     assert set(kept.pop("cost_fn")) == {6.0}
     pd.testing.assert_frame_equal(kept, predictions)
-    chosen = selection(predictions, framing, modeling)
-    assert selection(kept.assign(cost_fn=6.0), framed, modeling) == chosen
+    chosen = nodes.selection(predictions, framing, modeling)
+    assert nodes.selection(kept.assign(cost_fn=6.0), framed, modeling) == chosen
     models = {
         "candidate": nodes.candidate(column, best, chosen, framed, modeling),
         **nodes.baselines(column, framed, modeling),
@@ -473,7 +478,7 @@ def test_a_column_of_one_value_changes_nothing_but_where_the_threshold_stands(
 def test_selection_values_each_row_at_its_own_cost(framing: Framing) -> None:
     predictions = predicted(truth, truth)
     amount = np.random.default_rng(3).uniform(3, 60, len(predictions))
-    found = selection(predictions.assign(cost_fn=amount), with_column(framing), settings())
+    found = nodes.selection(predictions.assign(cost_fn=amount), with_column(framing), settings())
     last = predictions["last"].to_numpy()
     chance, label = predictions["probability_lookup"][last], predictions["label"][last] == 1
     act = chance > 1 / (amount[last] - 1)
@@ -506,18 +511,24 @@ def test_the_embargo_holds_for_every_fold(development: pd.DataFrame, framing: Fr
         assert known["label_known_at"].max() + embargo <= start
 
 
-def test_an_earlier_fold_that_reaches_into_validation_is_refused(
-    development: pd.DataFrame, framing: Framing
-) -> None:
-    modeling = settings()
+def test_settings_that_do_not_fit_together_are_all_named(framing: Framing) -> None:
+    modeling, groups = settings(), ["content", "weather"]
+    assert modeling.misfits(framing, groups) == []
     fold = modeling.search.earlier_folds[0]
     longer = fold.model_copy(update={"until": framing.split.test_from})
+    blind = modeling.candidate.model_copy(update={"without": ["wether"]})
     search = modeling.search.model_copy(update={"earlier_folds": [longer]})
-    with pytest.raises(RunError, match="reaches into the validation set"):
-        list(nodes.folds(development, framing, modeling.model_copy(update={"search": search})))
-    exactly = fold.model_copy(update={"until": framing.split.validation_from})
-    search = modeling.search.model_copy(update={"earlier_folds": [exactly]})
-    assert list(nodes.folds(development, framing, modeling.model_copy(update={"search": search})))
+    wrong = modeling.model_copy(update={"search": search, "candidate": blind})
+    unknown = framing.model_copy(update={"baselines": ["never", "nobody"]})
+    faults = wrong.misfits(unknown, groups)
+    assert [fault.split(" names ")[0].split(":")[0] for fault in faults] == [
+        "modeling.candidate.without",
+        "framing.baselines",
+        "modeling.search.earlier_folds",
+    ]
+    assert "['wether'], which are no feature groups; there are content, weather" in faults[0]
+    assert "['nobody'], which modeling.baselines doesn't have; it has never, lookup" in faults[1]
+    assert "reaches into the validation set" in faults[2]
 
 
 def test_a_model_worse_than_chance_is_not_turned_round_by_calibration(
@@ -536,7 +547,7 @@ def test_a_model_worse_than_chance_is_not_turned_round_by_calibration(
             "probability_lookup": 0.5,
         }
     )
-    line = selection(predictions, framing, settings())["calibration"]
+    line = nodes.selection(predictions, framing, settings())["calibration"]
     assert line["log_loss_with"] < line["log_loss_without"] - 0.1
     assert (line["slope"], line["intercept"]) == (1.0, 0.0)
 
@@ -574,51 +585,3 @@ def test_a_model_can_go_without_a_group_of_features(
     found = nodes.candidate(development, best, chosen, framing, without)
     assert found["features"] == ["signal", "place"]
     assert found["estimator"].feature_names_in_.tolist() == ["signal", "place"]
-
-
-def test_a_group_that_is_unknown_is_named(development: pd.DataFrame) -> None:
-    blind = settings().candidate.model_copy(update={"without": ["wether"]})
-    with pytest.raises(RunError, match=r"names \['wether'\].* There are: content, weather"):
-        nodes.fit(blind, development)
-
-
-def validation_of(days: int, gain: Any) -> pd.DataFrame:
-    """Ten parcels a day, all of which break; the candidate acts on so many of them each day."""
-    number = np.tile(np.arange(10), days)
-    day = pd.Timestamp("2013-03-01T12:00", tz="UTC") + pd.to_timedelta(
-        np.repeat(np.arange(days), 10), unit="D"
-    )
-    acts = number < np.repeat(gain, 10)
-    return pd.DataFrame(
-        {
-            "predict_at": day.as_unit("us"),
-            "label": np.int8(1),
-            "fold": 0,
-            "last": True,
-            "probability_candidate": np.where(acts, 0.9, 0.1),
-            "probability_never": 0.1,
-            "probability_lookup": 0.1,
-        }
-    )
-
-
-def test_what_the_test_can_show_is_told_before_it_is_opened(
-    framing: Framing, caplog: pytest.LogCaptureFixture
-) -> None:
-    acted = np.random.default_rng(0).integers(0, 11, 31)
-    power = selection(validation_of(31, acted), framing, settings())["power"]
-    by_day = 4 * acted / 10  # what a parcel of the day saves: 6 less 2, where it was acted on
-    error = by_day.std(ddof=1) / np.sqrt(30)  # of a test of 30 days
-    assert power["days"] == 30
-    assert power["shows_per_1000"] == pytest.approx(1000 * error * (1.6449 + 0.8416), rel=1e-3)
-    assert power["asked_per_1000"] == pytest.approx(1000 * (100 + 100) / 10_000)
-    assert "The test may be too short: 30 days show a gain of" in caplog.text
-    caplog.clear()
-    steady = selection(validation_of(31, np.full(31, 5)), framing, settings())["power"]
-    assert steady["shows_per_1000"] == pytest.approx(0)
-    assert not caplog.records
-
-
-def test_of_one_day_of_validation_nothing_is_known(framing: Framing) -> None:
-    power = selection(validation_of(1, np.full(1, 5)), framing, settings())["power"]
-    assert power["shows_per_1000"] is None

@@ -71,7 +71,6 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
         "selection": {
             "values": {"candidate": 130.0, "never_act": 0.0, "table_of_rates": 111.0},
             "best_baseline": "table_of_rates",
-            "power": {"days": 30, "shows_per_1000": 31.2, "asked_per_1000": 20.0},
             "calibration": {
                 "slope": 1.1,
                 "intercept": 0.0,
@@ -79,7 +78,16 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "log_loss_with": 0.51234,
             },
         },
-        "best_params": {"params": {"depth": 4, "rate": 0.123456}, "value": 133.3, "trial": 1},
+        "power": {"days": 30, "shows_per_1000": 31.2, "asked_per_1000": 20.0},
+        "best_params": {
+            "params": {"depth": 4, "rate": 0.123456},
+            "kept": "tuned",
+            "value": 133.3,
+            "trial": 1,
+            "declared_value": 120.0,
+            "optimism": 2.2,
+            "gain": interval(11.1, 5.0, 17.0),
+        },
         "trials": pd.DataFrame(
             {
                 "trial": [0, 1, 2],

@@ -43,6 +43,12 @@ def read(results: dict[str, Any]) -> str:
     return text
 
 
+def hold(results: dict[str, Any]) -> None:
+    few = "too little data to tell: 3 days of test, 10 are needed: per 1,000 parcels it saves 22"
+    results["verdict"]["decision"] = "hold"
+    results["verdict"]["checks"] = [{"name": "gain", "ok": False, "says": few}]
+
+
 def test_opens_with_the_decision(results: dict[str, Any]) -> None:
     assert (
         "Ship it: per 1,000 parcels the candidate saves 22 euros more than table of rates, the "
@@ -122,14 +128,17 @@ def test_a_cost_of_what_never_happened_is_no_number(results: dict[str, Any]) -> 
 
 def test_holds_in_words(results: dict[str, Any]) -> None:
     over = {"mean": -4.2, "low": -12.0, "high": 3.6}
+    hold(results)
     results["verdict"] |= {
-        "decision": "hold",
         "reasons": ["not clearly better", "too slow"],
         "limits": [{"name": "size_mb", "limit": 10.0, "measured": 12.5, "ok": False}],
     }
     results["verdict"]["value"]["over_baseline"] |= over
     text = read(results)
-    assert "Hold it back: per 1,000 parcels the candidate saves 4 euros less" in text
+    assert (
+        "Hold it back, too little data to tell: per 1,000 parcels the candidate saves 4 euros less"
+        in text
+    )
     assert "\N{MINUS SIGN}12 to 4" in text
     assert "which may be chance" in text
     assert "too slow" in text
@@ -140,7 +149,7 @@ def test_tiny_test_set_without_intervals(results: dict[str, Any]) -> None:
     for model in results["metrics"].values():
         model["value_per_1000"] |= {"low": None, "high": None}
         model["roc_auc"] = dict(NOTHING)
-    results["verdict"]["decision"] = "hold"
+    hold(results)
     results["verdict"]["value"]["over_baseline"] |= {"low": None, "high": None}
     results["slices"][["value_low", "value_high"]] = np.nan
     text = read(results)
@@ -155,7 +164,7 @@ def test_tiny_test_set_without_intervals(results: dict[str, Any]) -> None:
 def test_nothing_known_at_all(results: dict[str, Any]) -> None:
     for model in results["metrics"].values():
         model |= {name: dict(NOTHING) for name in model}
-    results["verdict"]["decision"] = "hold"
+    hold(results)
     results["verdict"]["value"]["over_baseline"] |= NOTHING
     results["slices"][["value_per_1000", "value_low", "value_high"]] = np.nan
     results["importance"][["log_loss", "low", "high"]] = 0.0
@@ -168,7 +177,7 @@ def test_nothing_known_at_all(results: dict[str, Any]) -> None:
 
 
 def test_without_a_search(results: dict[str, Any]) -> None:
-    results["best_params"] = {"params": {}, "value": None, "trial": None}
+    results["best_params"] |= dict.fromkeys(("value", "trial", "gain"))
     results["trials"] = results["trials"].iloc[:0]
     assert "No search was made" in read(results)
 
@@ -273,9 +282,12 @@ def test_the_verdict_is_told_with_its_conditions_limits_and_what_is_watched(
 
 
 def test_what_the_test_can_show_is_told(results: dict[str, Any]) -> None:
-    said = "30 days of test show a gain of 31.2 per 1,000 with a chance of 80%; 20.0 are asked."
+    said = (
+        "30 days of test tell a gain of 31.2 per 1,000 from nothing with a chance of 80%; "
+        "20.0 are asked at least."
+    )
     assert said in read(results)
-    results["selection"]["power"]["shows_per_1000"] = None
+    results["power"]["shows_per_1000"] = None
     assert "validation has too few days" in read(results)
 
 
@@ -289,11 +301,14 @@ def test_a_champion_is_shown_and_not_counted_as_a_baseline(results: dict[str, An
 
 def test_what_bought_the_gain_is_told_by_what_is_sure(results: dict[str, Any]) -> None:
     text = " ".join(read(results).split())
-    assert "What gained on the test: box alone +20 (15 to 25)." in text
+    assert "On the test table of rates saves 101, the candidate 123." in text
+    assert "The model on box alone saves 121; no step surely gained." in text
     assert "Not to be told from nothing: sender." in text
     assert "acting above 50% instead would change the value by \N{MINUS SIGN}43" in text
-    results["waterfall"] = results["waterfall"].assign(gain_low=-99.0)
-    assert "No step surely gained." in read(results)
+    surely = results["waterfall"]["step"] == "sender"
+    low = results["waterfall"]["gain_low"].mask(surely, 0.5)
+    results["waterfall"] = results["waterfall"].assign(gain_low=low)
+    assert "what gained from there: sender +2 (0 to 5)." in " ".join(read(results).split())
 
 
 @pytest.mark.parametrize(
@@ -322,8 +337,7 @@ def test_where_most_is_lost_is_told_and_shown(results: dict[str, Any]) -> None:
     assert "40% have label 1, 20% was predicted and 11% acted on" in text
     assert "north, 4711 did not act" in text
     assert "It gives no answer with sender missing." in text
-    assert "Most is lost with box missing: 63 (50 to 77)." in text
-    assert "With box missing it saves less than table of rates with all inputs." in text
+    assert "Most is lost with box missing: 63 (50 to 77), so that 60 are left." in text
     assert "contradicts 77 of 7,000 labels" in text
     results["suspicious_labels"] = results["suspicious_labels"].iloc[:0]
     assert "contradicts no label" in read(results)

@@ -42,7 +42,8 @@ def segments(
     are the leaves of a shallow tree fitted to it on validation; their figures are of test, so that
     a segment that is bad by chance does not stay so.
 
-    Grain: one row per segment, the one with the greatest loss first; one row per example.
+    Grain: one row per segment, the one with the most loss beyond its share first; one row per
+    example.
     """
     last = last_fold(validation, validation_predictions)
     require_same(test, test_predictions, "test")
@@ -75,7 +76,7 @@ def segments(
                 "acted": test_predictions["act"].to_numpy()[here].mean(),
             }
         )
-    order = sorted(range(len(rows)), key=lambda i: -rows[i]["share_lost"])
+    order = sorted(range(len(rows)), key=lambda i: rows[i]["share"] - rows[i]["share_lost"])
     nodes = list(rules)
     worst = [
         _examples(

@@ -245,6 +245,7 @@ def _more_labels(
     doublings = np.log2(sizes) - np.log2(sizes).mean()
     spread = (doublings**2).sum()
     slope = doublings @ found / spread if spread else np.full(found.shape[1], np.nan)
+    slope = slope.round(9)  # what is left of equal values is no slope
     more = np.log2(1 + diagnosis.next_labels / sizes[-1])
     a_month = framing.decision.per_month / 1000
     value = interval(slope * more * a_month * framing.success.months, framing.confidence)

@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float64]
 CHAMPION = "champion"  # the name of the model in use among those that are compared
 FEWEST_DAYS = 10  # with fewer blocks the bootstrap's intervals are far too narrow
 FEWEST_ROWS = 100  # of a test, or a slice, that is judged
+SAID = 6  # slices that are named
 
 
 class Check(NamedTuple):
@@ -96,28 +97,31 @@ def net_gain(judged: Judged) -> Check:
     over, unit = judged.over(), framing.costs.unit
     name, least = judged.baseline.replace("_", " "), framing.success.least_net_saving
     low, high, mean = over["low"], over["high"], over["mean"]
-    few = (
-        f"too little data to tell: {len(judged.label)} {framing.decision.units} on {judged.days} "
-        f"days of test, {FEWEST_ROWS} on {FEWEST_DAYS} are needed"
-    )
+    found = {f"{framing.decision.units}": (len(judged.label), FEWEST_ROWS)}
+    found["days"] = (judged.days, FEWEST_DAYS)
+    lacking = [
+        f"{n} {what} of test, {least} are needed" for what, (n, least) in found.items() if n < least
+    ]
+    few = f"too little data to tell: {' and '.join(lacking) or 'no interval can be given'}"
     if low is None or high is None or mean is None:
         return Check("gain", False, few)
     told = (
-        f"per 1,000 {framing.decision.units} the candidate saves {mean:.0f} more than "
-        f"{name}, the best baseline ({framing.confidence:.0%} interval {low:.0f} to "
-        f"{high:.0f} {unit}); {framing.net(mean):,.0f} in "
+        f"per 1,000 {framing.decision.units} the candidate saves {abs(mean):.0f} "
+        f"{'less' if mean < 0 else 'more'} than {name}, the best baseline "
+        f"({framing.confidence:.0%} interval {low:.0f} to {high:.0f} {unit}); "
+        f"{framing.net(mean):,.0f} in "
         f"{framing.success.months:g} months after upkeep, at least {framing.net(low):,.0f}"
     )
-    if judged.days < FEWEST_DAYS or len(judged.label) < FEWEST_ROWS:
+    if lacking:
         return Check("gain", False, f"{few}: {told}")
     if framing.net(low) >= least and low > 0:
         return Check("gain", True, told)
     asked, seen = framing.least_per_1000, shown(over, framing)
     doubt = "not enough"
-    if seen > asked and high > asked:
+    if high > asked:
         doubt = (
-            f"too little data to tell: {judged.days} days of test show a gain of {seen:.0f} per "
-            f"1,000 or more, {asked:.0f} are asked"
+            f"too little data to tell whether it is enough: {judged.days} days of test show that a "
+            f"gain is above the {asked:.0f} per 1,000 asked from {asked + seen:.0f} on"
         )
     return Check("gain", False, f"{doubt}: {told}, where {least:,.0f} are asked")
 
@@ -162,7 +166,7 @@ def _groups(columns: pd.DataFrame) -> Iterator[tuple[str, npt.NDArray[np.intp]]]
     """Yield each value of each column by name, with the positions of its rows."""
     for by in map(str, columns):
         for value, rows in columns.groupby(by, observed=True, dropna=False).indices.items():
-            yield f"{by} {value}", np.asarray(rows)
+            yield f"{by} {str(value).removesuffix('.0')}", np.asarray(rows)
 
 
 def slices_hold(judged: Judged, slices: pd.DataFrame) -> Check:
@@ -177,8 +181,10 @@ def slices_hold(judged: Judged, slices: pd.DataFrame) -> Check:
     found = {name: judged.over(rows, confidence) for name, rows in groups}
     worse = {n: f for n, f in found.items() if f["high"] is not None and f["high"] < -allowed}
     if worse:
-        told = ", ".join(f"{name} ({f['mean']:.0f} per 1,000)" for name, f in worse.items())
-        return Check("slices", False, f"worse than {judged.baseline.replace('_', ' ')} in {told}")
+        told = [f"{name} ({f['mean']:.0f} per 1,000)" for name, f in worse.items()]
+        more = f" and {len(told) - SAID} more" if len(told) > SAID else ""
+        named = f"{', '.join(told[:SAID])}{more}"
+        return Check("slices", False, f"worse than {judged.baseline.replace('_', ' ')} in {named}")
     return Check("slices", True, f"none of {len(found)} slices is worse than allowed")
 
 
@@ -207,7 +213,7 @@ def calibrated(curve: pd.DataFrame, framing: Framing) -> Check:
     gap = float(np.average((curve["observed"] - curve["predicted"]).abs(), weights=curve["rows"]))
     allowed = framing.guardrails.calibration_gap
     said = (
-        f"what is predicted and what happens differ by {gap:.1%} on average, {certain:.1%} surely"
+        f"what is predicted and what happens differ by {gap:.1%} on average, at least {certain:.1%}"
     )
     return Check("calibration", certain <= allowed, f"{said}; {allowed:.1%} is allowed")
 
@@ -219,14 +225,19 @@ def within_limits(limits: list[dict[str, Any]]) -> Check:
         for one in limits
         if not one["ok"]
     ]
-    said = f"breaks its limits: {', '.join(broken)}" if broken else "stays within its limits"
+    said = (
+        f"breaks its limits: {', '.join(broken)}; if other work was on the machine, measure again"
+        if broken
+        else "stays within its limits"
+    )
     return Check("limits", not broken, said)
 
 
 def seldom_opened(candidates: int, framing: Framing) -> Check:
     """Were few enough candidates judged on this test set?"""
     allowed = framing.success.test_openings
-    said = f"{candidates} candidates were judged on this test set, {allowed} may be"
+    were = "candidate was" if candidates == 1 else "candidates were"
+    said = f"{candidates} {were} judged on this test set, {allowed} may be"
     return Check("test openings", candidates <= allowed, said)
 
 

@@ -1,5 +1,6 @@
 """The only place where the test set is opened: predictions, figures with intervals, the verdict."""
 
+import logging
 from hashlib import sha256
 from typing import Any
 
@@ -14,6 +15,7 @@ from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import (
     Interval,
+    detectable,
     drawn_days,
     figures,
     interval,
@@ -23,6 +25,51 @@ from preflight.intervals import (
 from preflight.limits import latency_ms, memory_mb, model_mb, seconds
 from preflight.pipelines.evaluation import gate
 from preflight.pipelines.evaluation.settings import Evaluation
+
+log = logging.getLogger(__name__)
+
+
+def power(
+    validation_predictions: pd.DataFrame,
+    baselines: dict[str, Bundle],
+    selection: dict[str, Any],
+    split_summary: pd.DataFrame,
+    framing: Framing,
+) -> dict[str, Any]:
+    """Return the gain that test can tell from nothing, and the least that is asked, per 1,000.
+
+    By how the gain over the best baseline differs from day to day on validation, and the days of
+    test; so that a test that is too short is told before it is opened. The error of a mean over
+    days is that of a ratio estimator (Cochran 1977, chapter 6).
+    """
+    last = validation_predictions[validation_predictions["last"]]
+    costs, label, name = (
+        framing.costs.at(last),
+        last["label"].to_numpy(),
+        selection["best_baseline"],
+    )
+    baseline = act(baselines[name], last[f"probability_{name}"].to_numpy(), last)
+    decided = last["probability_candidate"].to_numpy() > costs.threshold
+    gain = costs.saving(label, decided) - costs.saving(label, baseline)
+    by_day = pd.Series(gain).groupby(framing.split.day(last["predict_at"]).to_numpy())
+    day = by_day.agg(["sum", "size"])
+    test = split_summary[split_summary["part"] == "test"]
+    begin, end = (framing.split.day(test[edge]).iloc[0] for edge in ("first", "last"))
+    days, test_days, asked = len(day), (end - begin).days + 1, framing.least_per_1000
+    shows = None
+    if days > 1:
+        off = day["sum"] - gain.mean() * day["size"]
+        error = np.sqrt(days / (days - 1) * (off**2).sum()) / len(gain) * np.sqrt(days / test_days)
+        shows = detectable(1000 * error, framing.confidence, framing.success.power)
+    if shows is not None and shows > asked:
+        log.warning(
+            "  The test may be too short: %d days tell a gain of %.3g per 1,000 from nothing, the "
+            "least that is asked is %.3g. Let it begin earlier (framing.split.test_from).",
+            test_days,
+            shows,
+            asked,
+        )
+    return {"days": test_days, "shows_per_1000": shows, "asked_per_1000": asked}
 
 
 def test_predictions(
@@ -41,9 +88,12 @@ def test_predictions(
 
     Raises:
         RunError: a model was made under another framing than the one that it would be judged by,
-            test is not the one that the audit has passed, or the champion has learnt from it.
+            test is not the one that the audit has passed or of another split, its costs leave
+            nothing to decide, or the champion has learnt from it.
     """
+    framing.split.require(test=test)
     require_audited(audit, test=test)
+    costs = framing.costs.kept(test)
     now = framing.model_dump(mode="json", include=set(DECIDING))
     for name, bundle in {"candidate": candidate, **baselines}.items():
         then = bundle["provenance"]["framing"]
@@ -61,7 +111,7 @@ def test_predictions(
     for suffix, model in {"": candidate, **{f"_{k}": v for k, v in rivals.items()}}.items():
         columns[f"probability{suffix}"] = probability(model, test)
         columns[f"act{suffix}"] = act(model, columns[f"probability{suffix}"], test)
-    return known.assign(**columns, **framing.costs.kept(test))
+    return known.assign(**columns, **costs)
 
 
 def _require_comparable(champion: Bundle, test: pd.DataFrame) -> None:

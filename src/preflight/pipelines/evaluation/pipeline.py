@@ -12,6 +12,18 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
+                nodes.power,
+                [
+                    "validation_predictions",
+                    "baselines",
+                    "selection",
+                    "split_summary",
+                    "params:framing",
+                ],
+                "power",
+                name="power",
+            ),
+            Node(
                 nodes.test_predictions,
                 ["candidate", "baselines", "test", "audit", "params:framing", "champion"],
                 "test_predictions",

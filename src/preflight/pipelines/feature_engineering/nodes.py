@@ -366,20 +366,9 @@ def split(
     embargo, is left out: nobody could have trained on it.
 
     Raises:
-        RunError: a part would be empty, a slice or a cost is no feature, a cost is missing or
-            leaves nothing to decide, or features and labels come from different tables.
+        RunError: a part would be empty, a cost is missing or leaves nothing to decide, or features
+            and labels come from different tables.
     """
-    for name, used in (
-        ("slices", set(framing.slices) - {"month"}),
-        ("guardrails.protected", set(framing.guardrails.protected)),
-        ("split.groups", set(framing.split.groups)),
-        ("costs", set(framing.costs.columns.values())),
-    ):
-        if unknown := used - set(Features.names()):
-            raise RunError(
-                f"framing.{name} names {sorted(unknown)}, which are no features. "
-                f"There are: {', '.join(Features.names())}" + ", month." * (name == "slices")
-            )
     if not features[KEY].equals(labels[KEY]):
         raise RunError("'features' and 'labels' are not of the same rows: run both again.")
     label = labels[["label", "label_known_at"]]
@@ -396,8 +385,7 @@ def split(
         examples[in_time & (part == i)].reset_index(drop=True).astype({"label": "int8"})
         for i in range(len(names))
     ]
-    for some in parts:
-        framing.costs.at(some)  # what can't be decided is told now, not after the search
+    framing.costs.at(examples[in_time])  # what can't be decided is told now, not after the search
     if empty := [name for name, part in zip(names, parts, strict=True) if part.empty]:
         raise RunError(
             f"The split leaves {' and '.join(empty)} without examples: the data have moments of "

@@ -4,7 +4,6 @@ The test set never comes here. Everything is judged on folds in the order of tim
 framing's money.
 """
 
-import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,25 +22,26 @@ from preflight.bundle import (
 from preflight.contracts import Features
 from preflight.errors import RunError
 from preflight.framing import Framing
-from preflight.intervals import detectable, log_loss
+from preflight.intervals import log_loss
 from preflight.pipelines.modeling.settings import Baseline, Estimator, Modeling
-
-log = logging.getLogger(__name__)
 
 REHEARSED = 2000  # examples that everything is tried on before the search
 
 
 def development(
-    train: pd.DataFrame, validation: pd.DataFrame, feature_audit: pd.DataFrame
+    train: pd.DataFrame, validation: pd.DataFrame, feature_audit: pd.DataFrame, framing: Framing
 ) -> pd.DataFrame:
     """Return train and validation as one table, in the order of prediction.
 
     Raises:
-        RunError: they are not those that the audit has passed.
+        RunError: they are not those that the audit has passed, or of another split, or their
+            costs leave nothing to decide.
     """
+    framing.split.require(train=train, validation=validation)
     require_audited(feature_audit, train=train, validation=validation)
     categories = train.select_dtypes("category").columns
     together = pd.concat([train, validation], ignore_index=True)
+    framing.costs.at(together)
     # Parts that know different categories would give text.
     return together.astype(dict.fromkeys(categories, "category"))
 
@@ -49,18 +49,9 @@ def development(
 def folds(
     development: pd.DataFrame, framing: Framing, modeling: Modeling
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """Yield (train, validation) in the order of time; the last is the framing's own split.
-
-    Raises:
-        RunError: an earlier fold reaches into the validation set.
-    """
+    """Yield (train, validation) in the order of time; the last is the framing's own split."""
     last = (framing.split.validation_from, framing.split.test_from)
     embargo = pd.Timedelta(hours=framing.split.embargo_hours)
-    if late := [f for f in modeling.search.earlier_folds if f.until > last[0]]:
-        raise RunError(
-            f"modeling.search.earlier_folds: the fold until {late[0].until} reaches into the "
-            f"validation set, which begins on {last[0]}. Let it end there or before."
-        )
     for start, until in [*((f.start, f.until) for f in modeling.search.earlier_folds), last]:
         moment = development["predict_at"]
         known = (moment < start) & (development["label_known_at"] + embargo <= start)
@@ -118,68 +109,26 @@ def validation_predictions(
 
 
 def selection(
-    validation_predictions: pd.DataFrame,
-    split_summary: pd.DataFrame,
-    framing: Framing,
-    modeling: Modeling,
+    validation_predictions: pd.DataFrame, framing: Framing, modeling: Modeling
 ) -> dict[str, Any]:
-    """Return what validation decided: the best baseline, whether to calibrate, what test can show.
+    """Return what validation decided: the best baseline, and whether to calibrate.
 
     values: saving per 1,000 decisions of each model on the validation set.
     calibration: slope and intercept on log-odds, and the log loss that decided.
-    power: the gain that a test of its length shows, by how much it differs from day to day on
-        validation; a test that is too short is told before it is opened.
     """
-    if unknown := set(framing.baselines) - set(modeling.baselines):
-        raise RunError(
-            f"framing.baselines names {sorted(unknown)}, which modeling.baselines doesn't have. "
-            f"It has: {', '.join(modeling.baselines)}."
-        )
     last = validation_predictions[validation_predictions["last"]]
     label, costs = last["label"].to_numpy(), framing.costs.at(last)
-    saved = {
-        name: costs.saving(
+    values = {
+        name: costs.per_1000(
             label, last[f"probability_{name}"].to_numpy() > _threshold(spec, costs.threshold)
         )
         for name, spec in {"candidate": modeling.candidate, **modeling.baselines}.items()
     }
-    values = {name: float(1000 * saving.mean()) for name, saving in saved.items()}
-    best = max(framing.baselines, key=lambda name: values[name])
-    gain = saved["candidate"] - saved[best]
     return {
         "values": values,
-        "best_baseline": best,
+        "best_baseline": max(framing.baselines, key=lambda name: values[name]),
         "calibration": _calibration(validation_predictions, modeling.calibration_gain),
-        "power": _power(gain, last["predict_at"], split_summary, framing),
     }
-
-
-def _power(
-    gain: Floats, predict_at: pd.Series, split_summary: pd.DataFrame, framing: Framing
-) -> dict[str, Any]:
-    """Return the gain per 1,000 that test can show, and the one that is asked.
-
-    The error of a mean over days is that of a ratio estimator (Cochran 1977, chapter 6).
-    """
-    test = split_summary[split_summary["part"] == "test"]
-    first, last = (framing.split.day(test[end]).iloc[0] for end in ("first", "last"))
-    test_days = (last - first).days + 1
-    by_day = pd.Series(gain).groupby(framing.split.day(predict_at).to_numpy()).agg(["sum", "size"])
-    days, asked = len(by_day), framing.least_per_1000
-    shows = None
-    if days > 1:
-        off = by_day["sum"] - gain.mean() * by_day["size"]
-        error = np.sqrt(days / (days - 1) * (off**2).sum()) / len(gain) * np.sqrt(days / test_days)
-        shows = detectable(1000 * error, framing.confidence, framing.success.power)
-    if shows is not None and shows > asked:
-        log.warning(
-            "  The test may be too short: %d days show a gain of %.3g per 1,000 or more, %.3g are "
-            "asked. Let it begin earlier (framing.split.test_from), or ask for more.",
-            test_days,
-            shows,
-            asked,
-        )
-    return {"days": test_days, "shows_per_1000": shows, "asked_per_1000": asked}
 
 
 def _threshold(spec: Estimator, derived: Any) -> Any:

@@ -13,7 +13,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 nodes.development,
-                ["train", "validation", "feature_audit"],
+                ["train", "validation", "feature_audit", "params:framing"],
                 "development",
                 name="development",
             ),
@@ -31,7 +31,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.selection,
-                ["validation_predictions", "split_summary", *PARAMS],
+                ["validation_predictions", *PARAMS],
                 "selection",
                 name="selection",
             ),

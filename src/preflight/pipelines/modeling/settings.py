@@ -1,12 +1,12 @@
 """The parameters of modeling, typed: candidates, baselines, search and its budget."""
 
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
-from preflight.errors import RunError
-from preflight.framing import Strict
+from preflight.framing import Framing, Strict
 
 
 def load(path: str) -> Any:
@@ -35,12 +35,7 @@ class Estimator(Strict):
         return load(self.path)(**{**self.params, **params})
 
     def features(self, groups: dict[str, list[str]]) -> list[str]:
-        """Return the features that it sees, in order; raise RunError if a group is unknown."""
-        if unknown := set(self.without) - set(groups):
-            raise RunError(
-                f"modeling: 'without' names {sorted(unknown)}, which are no feature groups. "
-                f"There are: {', '.join(groups)}."
-            )
+        """Return the features that it sees, in order."""
         return [name for group in groups if group not in self.without for name in groups[group]]
 
 
@@ -128,9 +123,38 @@ class Modeling(Strict):
     baselines: dict[str, Baseline] = Field(min_length=1)
     calibration_gain: float = Field(ge=0)
 
+    def misfits(self, framing: Framing, groups: Iterable[str]) -> list[str]:
+        """Return a fault for each setting that does not fit the framing or the feature groups."""
+        faults = []
+        specs: dict[str, Estimator] = {"candidate": self.candidate}
+        specs |= {f"baselines.{name}": spec for name, spec in self.baselines.items()}
+        for name, spec in specs.items():
+            if unknown := set(spec.without) - set(groups):
+                faults.append(
+                    f"modeling.{name}.without names {sorted(unknown)}, which are no feature "
+                    f"groups; there are {', '.join(groups)}"
+                )
+        if missing := set(framing.baselines) - set(self.baselines):
+            faults.append(
+                f"framing.baselines names {sorted(missing)}, which modeling.baselines doesn't "
+                f"have; it has {', '.join(self.baselines)}"
+            )
+        faults += [
+            f"modeling.search.earlier_folds: the fold until {fold.until} reaches into the "
+            f"validation set, which begins on {framing.split.validation_from}"
+            for fold in self.search.earlier_folds
+            if fold.until > framing.split.validation_from
+        ]
+        return faults
+
     @model_validator(mode="after")
     def search_begins_inside_its_space(self) -> Self:
-        """Refuse a space with an empty range, or one that the declared parameters are not in."""
+        """Refuse a space with an empty range, or one that the declared parameters are not in.
+
+        Without trials it is not looked at: another estimator has other parameters.
+        """
+        if not self.search.trials:
+            return self
         checked = [_fault(n, r, self.candidate.params) for n, r in self.search.space.items()]
         if faults := [fault for fault in checked if fault]:
             raise ValueError("the search space is not usable: " + "; ".join(faults))

@@ -91,6 +91,7 @@ def report(
     split_summary: pd.DataFrame,
     cleaning: pd.DataFrame,
     audit: pd.DataFrame,
+    power: dict[str, Any],
     waterfall: pd.DataFrame,
     learning_curve: pd.DataFrame,
     more_labels: dict[str, Any],
@@ -110,7 +111,8 @@ def report(
     says = {
         "headline": sentences.headline(verdict, framing),
         "act": sentences.act_says(costs.threshold, framing),
-        "power": sentences.power_says(selection["power"], framing),
+        "search": sentences.search_says(best_params, framing),
+        "power": sentences.power_says(power, framing),
         "value": sentences.value_says(metrics, verdict["value"]["over_baseline"], places),
         "baseline": sentences.baseline_says(metrics, selection, places),
         "auc": sentences.auc_says(metrics, framing),
@@ -121,7 +123,7 @@ def report(
         "waterfall": sentences.waterfall_says(waterfall),
         "more_labels": sentences.more_labels_says(more_labels, framing),
         "segments": sentences.segments_says(segments, framing),
-        "robustness": sentences.robustness_says(robustness, metrics, selection["best_baseline"]),
+        "robustness": sentences.robustness_says(robustness),
         "labels": sentences.labels_says(suspicious_labels),
     }
     page: str = _template().render(

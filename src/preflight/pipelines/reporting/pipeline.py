@@ -17,6 +17,7 @@ REPORTED = [
     "split_summary",
     "cleaning",
     "audit",
+    "power",
     "waterfall",
     "learning_curve",
     "more_labels",

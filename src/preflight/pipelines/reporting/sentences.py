@@ -35,7 +35,11 @@ def listed(names: Iterable[str]) -> str:
 
 def headline(verdict: dict[str, Any], framing: Framing) -> str:
     """Return the decision, and what the candidate saves more than the best baseline."""
-    todo = {"ship": "Ship it", "hold": "Hold it back"}[verdict["decision"]]
+    todo = "Ship it"
+    if verdict["decision"] == "hold":
+        first = next(check for check in verdict["checks"] if not check["ok"])
+        why = first["says"].split(": ")[0] if first["name"] == "gain" else first["says"]
+        todo = f"Hold it back, {why}"
     over, decimals = verdict["value"]["over_baseline"], fine(verdict["value"]["over_baseline"])
     mean, low, high = over["mean"], over["low"], over["high"]
     if mean is None:
@@ -79,8 +83,23 @@ def power_says(power: dict[str, Any], framing: Framing) -> str:
         return "What the test can show was not known: validation has too few days."
     shows = number(power["shows_per_1000"], 1)
     return (
-        f"Judged by validation, {power['days']} days of test show a gain of {shows} per 1,000 with "
-        f"a chance of {framing.success.power:.0%}; {asked} are asked."
+        f"Judged by validation, {power['days']} days of test tell a gain of {shows} per 1,000 from "
+        f"nothing with a chance of {framing.success.power:.0%}; {asked} are asked at least."
+    )
+
+
+def search_says(best: dict[str, Any], framing: Framing) -> str:
+    """Return what the search bought, and which parameters are taken."""
+    if best["gain"] is None or best["gain"]["low"] is None:
+        return "Whether that is better than the parameters declared can't be told here."
+    taken = {
+        "tuned": "so these parameters are taken",
+        "declared": "so the declared parameters are kept",
+    }[best["kept"]]
+    return (
+        f"The declared parameters save {number(best['declared_value'], 1)}. The best of many looks "
+        f"better than it is, here by {number(best['optimism'], 1)}; the gain less that is "
+        f"{span(best['gain'], 1)}, {taken}."
     )
 
 
@@ -193,18 +212,24 @@ def audit_says(audit: pd.DataFrame) -> str:
 
 
 def waterfall_says(waterfall: pd.DataFrame) -> str:
-    """Return which steps surely gain on test, which can't be told from nothing."""
-    test = waterfall[(waterfall["part"] == "test") & waterfall["gain"].notna()]
-    steps, half = test.iloc[:-1], test.iloc[-1]
+    """Return what the candidate gains in all, which steps surely gain, and which can't be told."""
+    test = waterfall[waterfall["part"] == "test"]
+    baseline, first, last, half = (test.iloc[i].to_dict() for i in (0, 1, -2, -1))
+    steps = test.iloc[2:-1]
     sure = steps[steps["gain_low"] > 0].sort_values("gain", ascending=False)
     unsure = steps[(steps["gain_low"] <= 0) & (steps["gain_high"] >= 0)]
     gains = [f"{words(str(s['step']))} {signed(_gain(s))}" for s in sure.to_dict("records")]
-    said = f"What gained on the test: {listed(gains)}." if gains else "No step surely gained."
+    said = (
+        f"On the test {words(baseline['step'])} saves {number(baseline['value_per_1000'], 0)}, the "
+        f"candidate {number(last['value_per_1000'], 0)}. The model on {words(first['step'])} saves "
+        f"{number(first['value_per_1000'], 0)}; "
+    )
+    said += f"what gained from there: {listed(gains)}." if gains else "no step surely gained."
     if len(unsure):
         said += f" Not to be told from nothing: {listed(words(s) for s in unsure['step'])}."
     return (
         f"{said} The threshold follows from the costs; acting above 50% instead would change the "
-        f"value by {signed(_gain(half.to_dict()))}."
+        f"value by {signed(_gain(half))}."
     )
 
 
@@ -231,8 +256,10 @@ def more_labels_says(more: dict[str, Any], framing: Framing) -> str:
 
 
 def segments_says(segments: pd.DataFrame, framing: Framing) -> str:
-    """Return where most of the loss is."""
+    """Return where more is lost than its share."""
     most = segments.iloc[0]
+    if most["share_lost"] == 0:
+        return "Nothing is lost: every decision was the best one."
     return (
         f"Against somebody who knew what would happen, {most['share_lost']:.0%} of the loss comes "
         f"from {most['share']:.0%} of the {framing.decision.units}: {words(most['segment'])}. "
@@ -241,8 +268,8 @@ def segments_says(segments: pd.DataFrame, framing: Framing) -> str:
     )
 
 
-def robustness_says(robustness: pd.DataFrame, metrics: dict[str, Any], best: str) -> str:
-    """Return with which fault most is lost, and with which the best baseline would be better."""
+def robustness_says(robustness: pd.DataFrame) -> str:
+    """Return with which fault it gives no answer, and with which most is lost."""
     silent = robustness.loc[robustness["loss"].isna(), "fault"]
     said = f"It gives no answer with {listed(map(words, silent))}. " if len(silent) else ""
     answered = robustness[robustness["loss"].notna()]
@@ -250,14 +277,10 @@ def robustness_says(robustness: pd.DataFrame, metrics: dict[str, Any], best: str
         return said
     worst = answered.sort_values("loss").iloc[-1].to_dict()
     loss = {"mean": worst["loss"], "low": worst["loss_low"], "high": worst["loss_high"]}
-    said += f"Most is lost with {words(worst['fault'])}: {span(loss, 0)}."
-    bar = metrics[best]["value_per_1000"]["mean"]
-    below = answered.loc[answered["value_per_1000"] < bar, "fault"]
-    if len(below):
-        said += (
-            f" With {listed(map(words, below))} it saves less than {words(best)} with all inputs."
-        )
-    return said
+    return (
+        f"{said}Most is lost with {words(worst['fault'])}: {span(loss, 0)}, so that "
+        f"{number(worst['value_per_1000'], 0)} are left."
+    )
 
 
 def labels_says(suspicious: pd.DataFrame) -> str:
