@@ -114,10 +114,10 @@ def run(
 
 
 def saved(project: Path) -> dict[str, list[str]]:
-    """The versions on disk of each dataset."""
+    """The versions on disk of each dataset that has some."""
     versions: dict[str, list[str]] = {}
     for path in sorted((project / "data").glob("0[2-8]*/**/*")):
-        if path.is_file():
+        if path.is_file() and path.parent.name[:2] == "20":
             versions.setdefault(path.name, []).append(path.parent.name)
     return versions
 
@@ -288,10 +288,9 @@ def test_a_run_in_which_a_model_could_learn_from_test_does_not_begin(project: Pr
     where = project()
     pipeline = where / "src/preflight/pipelines/modeling/pipeline.py"
     text = pipeline.read_text()
-    assert '["train", "validation", "feature_audit"]' in text
-    text = text.replace(
-        '["train", "validation", "feature_audit"]', '["train", "test", "feature_audit"]'
-    )
+    read = '["train", "validation", "feature_audit"'
+    assert read in text
+    text = text.replace(read, '["train", "test", "feature_audit"')
     pipeline.write_text(text)
     done = kedro(where, "run")
     assert done.returncode == 1

@@ -36,6 +36,7 @@ SETTINGS = {  # pydantic's words, and ours
     "Field required": "is missing",
     "Input should have timezone info": "needs its offset, as in 2013-09-01T00:00:00-04:00",
     "Value error, ": "",
+    "String should have at least 1 character": "says nothing",
     "Input should be a valid ": "is not a valid ",
     "Input should be ": "should be ",
 }

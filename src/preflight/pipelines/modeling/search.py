@@ -255,7 +255,8 @@ def choice(study: "optuna.Study", framing: Framing, modeling: Modeling) -> dict[
     gain: of the best over the declared on validation, with its interval over days, less optimism:
     the best of many looks better than it is. In each replicate of a bootstrap over days the best
     trial is chosen on the days drawn and valued on the days left out (BBC-CV: Tsamardinos,
-    Greasidou and Borboudakis 2018).
+    Greasidou and Borboudakis 2018). The interval is as wide as so many comparisons ask for
+    (Bonferroni), trials that were given up among them.
     """
     trials = _complete(study)
     if not trials:
@@ -280,7 +281,8 @@ def choice(study: "optuna.Study", framing: Framing, modeling: Modeling) -> dict[
     chosen = drawn[1:].argmax(axis=1)
     beyond = left_out[np.arange(len(chosen)), chosen] - left_out[:, declared]
     optimism = max(0.0, float(gain[0] - np.nanmean(beyond)))
-    judged = interval(gain - optimism, framing.confidence)
+    tried = len(_finished(study))
+    judged = interval(gain - optimism, 1 - (1 - framing.confidence) / tried)
     better = judged["low"] is not None and judged["low"] > 0
     return found | {
         "params": best.params if better else {},

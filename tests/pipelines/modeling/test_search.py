@@ -1,0 +1,257 @@
+"""A search that is stopped, killed and resumed, and a choice that is honest about searching."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from preflight.framing import Framing
+from preflight.pipelines.modeling import search as searching
+from preflight.pipelines.modeling.settings import Modeling
+
+pytestmark = pytest.mark.usefixtures("parcels")
+SPACE = {"learning_rate": {"type": "float", "low": 0.05, "high": 0.9}}
+
+
+class Interrupted(HistGradientBoostingClassifier):
+    """It is stopped by Ctrl-C in its third trial: after a rehearsal and two trials of two folds."""
+
+    fits = 0
+
+    def fit(self, X: pd.DataFrame, y: Any) -> Self:
+        type(self).fits += len(X) > 100
+        if type(self).fits == 6:
+            raise KeyboardInterrupt
+        return super().fit(X, y)
+
+
+def settings(modeling: Any, trials: int, path: str | None = None, **search: Any) -> Modeling:
+    params = {"max_iter": 5, "learning_rate": 0.2, "random_state": 0}
+    return modeling(
+        candidate={
+            "path": path or "sklearn.ensemble.HistGradientBoostingClassifier",
+            "params": params | {"categorical_features": "from_dtype"},
+        },
+        search={
+            "trials": trials,
+            "space": SPACE,
+            "earlier_folds": [
+                {"start": "2013-02-01T00:00:00-05:00", "until": "2013-03-01T00:00:00-05:00"}
+            ],
+        }
+        | search,
+    )
+
+
+@pytest.fixture(scope="module")
+def development(make_parcels: Any) -> pd.DataFrame:
+    return make_parcels("2013-01-01", "2013-04-01T04:00", 1500)
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/studies.db"
+
+
+def test_a_search_that_was_stopped_goes_on_and_finds_the_same(
+    development: pd.DataFrame, framing: Framing, modeling: Any, storage: str
+) -> None:
+    _, first = searching.search(development, storage, framing, settings(modeling, 3))
+    assert len(first) == 3
+    resumed, trials = searching.search(development, storage, framing, settings(modeling, 7))
+    pd.testing.assert_frame_equal(trials.head(3), first)
+    at_once, whole = searching.search(development, None, framing, settings(modeling, 7))
+    pd.testing.assert_frame_equal(trials, whole)
+    assert resumed == at_once
+    again, same = searching.search(development, storage, framing, settings(modeling, 7))
+    pd.testing.assert_frame_equal(same, whole)  # nothing is made twice
+    assert again == resumed
+
+
+def test_another_name_or_problem_begins_anew(
+    development: pd.DataFrame, framing: Framing, modeling: Any
+) -> None:
+    def name(examples: pd.DataFrame = development, framed: Framing = framing, **of: Any) -> str:
+        return searching.study_name(examples, framed, settings(modeling, 3, **of))
+
+    dearer = framing.costs.model_copy(update={"fn": 7.0})
+    names = [
+        name(),
+        name(study="second"),
+        name(space={"max_iter": {"type": "int", "low": 2, "high": 9}}),
+        name(path="sklearn.ensemble.HistGradientBoostingRegressor"),
+        name(earlier_folds=[]),
+        name(development.iloc[:-1]),
+        name(framed=framing.model_copy(update={"costs": dearer})),
+    ]
+    assert len(set(names)) == len(names)
+    assert name() == names[0]
+    words = framing.goal.model_copy(update={"objective": "the same in other words"})
+    assert name(framed=framing.model_copy(update={"goal": words})) == names[0]
+    assert searching.study_name(development, framing, settings(modeling, 99)) == names[0]
+
+
+KILLED = """
+import sys, pickle
+from preflight.pipelines.modeling import search, nodes
+import preflight.contracts
+given = pickle.load(open(sys.argv[1], "rb"))
+for module in (search, nodes):
+    module.Features = given["contract"]
+fit = search.fit
+def slowly(*args, **kwargs):
+    print("fit", flush=True)
+    import time; time.sleep(0.3)
+    return fit(*args, **kwargs)
+search.fit = slowly
+search.search(given["development"], sys.argv[2], given["framing"], given["modeling"])
+"""
+
+
+def test_killed_in_the_middle_nothing_finished_is_lost_and_what_ran_is_tried_again(
+    development: pd.DataFrame,
+    framing: Framing,
+    modeling: Any,
+    parcels: Any,
+    storage: str,
+    tmp_path: Path,
+) -> None:
+    import pickle
+
+    asked = settings(modeling, 6)
+    given = tmp_path / "given.pickle"
+    document = {"development": development, "framing": framing, "modeling": asked}
+    given.write_bytes(pickle.dumps(document | {"contract": parcels}))
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root), *sys.path])}
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(given), storage],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert process.stdout is not None
+    for _ in range(5):  # two trials of two folds are done, the third is under way
+        assert process.stdout.readline() == "fit\n"
+    time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+
+    study = optuna.load_study(study_name=None, storage=storage)
+    before = {t.number: t for t in study.trials}
+    assert [t.state.name for t in before.values()] == ["COMPLETE", "COMPLETE", "RUNNING"]
+    _, trials = searching.search(development, storage, framing, asked)
+    after = {t.number: t for t in study.trials}
+    assert [after[n].value for n in (0, 1)] == [before[n].value for n in (0, 1)]
+    assert after[2].state.name == "FAIL"
+    assert after[3].params == before[2].params
+    assert trials["state"].isin(["complete", "pruned"]).sum() == 6
+    _, whole = searching.search(development, None, framing, asked)
+    done = trials[trials["state"] != "fail"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(done.drop(columns="trial"), whole.drop(columns="trial"))
+
+
+def test_a_trial_of_a_process_that_lives_is_left_alone() -> None:
+    study = optuna.create_study(direction="maximize")
+    trial = study.ask()
+    trial.set_user_attr("by", f"{searching._me().rpartition(' ')[0]} {os.getppid()}")
+    searching._take_up(study, {"x": 1})
+    assert study.trials[0].state.name == "RUNNING"
+    trial.set_user_attr("by", "elsewhere 1")
+    searching._take_up(study, {"x": 1})
+    assert study.trials[0].state.name == "RUNNING"
+
+
+def test_stopped_by_hand_the_best_so_far_goes_on(
+    development: pd.DataFrame,
+    framing: Framing,
+    modeling: Any,
+    storage: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    Interrupted.fits = 0
+    asked = settings(modeling, 9, path=f"{__name__}.Interrupted")
+    best, trials = searching.search(development, storage, framing, asked)
+    assert "stopped after" in caplog.text
+    assert list(trials["state"])[:2] == ["complete", "complete"]
+    assert set(trials["state"][2:]) <= {"fail", "waiting"}
+    assert best["value"] == trials["value"].max()
+
+
+def test_no_trial_begins_when_the_time_is_over(
+    development: pd.DataFrame, framing: Framing, modeling: Any
+) -> None:
+    asked = settings(modeling, 50, seconds=0.5)
+    began = time.monotonic()
+    _, trials = searching.search(development, None, framing, asked)
+    assert 1 <= len(trials) < 50
+    assert time.monotonic() - began < 30
+
+
+def test_a_model_over_its_limits_can_not_win(
+    development: pd.DataFrame, framing: Framing, modeling: Any
+) -> None:
+    few = {"type": "int", "low": 1, "high": 60}
+    asked = settings(modeling, 6, space={"max_iter": few})
+    free, all_trials = searching.search(development, None, framing, asked)
+    assert all_trials["limits"].all()
+    sizes = framing.serving.model_copy(update={"model_mb": 0.03})
+    tight = framing.model_copy(update={"serving": sizes})
+    found, trials = searching.search(development, None, tight, asked)
+    assert not trials["limits"].all()
+    assert trials["limits"].any()
+    assert trials.set_index("trial").loc[found["trial"], "limits"]
+    nothing = framing.model_copy(
+        update={"serving": framing.serving.model_copy(update={"model_mb": 1e-6})}
+    )
+    with pytest.raises(searching.RunError, match="No trial of the search kept the serving limits"):
+        searching.search(development, None, nothing, asked)
+    assert free["value"] >= found["value"]
+
+
+def judged(values: np.ndarray, framing: Framing, modeling: Any) -> dict[str, Any]:
+    """The choice among trials with so much saved on each of the days, ten rows a day."""
+    study = optuna.create_study(direction="maximize")
+    for saved in values:
+        trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
+        trial.set_user_attr("saved", [saved.tolist()])
+        trial.set_user_attr("rows", [[10] * len(saved)])
+        study.tell(trial, 100 * float(saved.mean()))
+    return searching.choice(study, framing, settings(modeling, 1))
+
+
+def test_the_best_of_many_that_are_alike_is_no_better(framing: Framing, modeling: Any) -> None:
+    kept, optimism = [], []
+    for seed in range(30):
+        noise = np.random.default_rng(seed).normal(5, 2, (20, 40))
+        found = judged(noise, framing, modeling)
+        assert found["value"] >= found["declared_value"]
+        kept.append(found["kept"] == "declared")
+        optimism.append(found["optimism"])
+        if kept[-1]:
+            assert found["params"] == {}
+    assert np.mean(kept) > 0.85
+    assert np.median(optimism) > 10  # in money per 1,000: a good part of what luck alone gives
+
+
+def test_parameters_that_are_better_are_taken(framing: Framing, modeling: Any) -> None:
+    noise = np.random.default_rng(0).normal(5, 2, (20, 40))
+    noise[7] = noise[0] + 3 + np.random.default_rng(1).normal(0, 0.5, 40)
+    found = judged(noise, framing, modeling)
+    assert (found["kept"], found["trial"]) == ("tuned", 7)
+    assert found["params"].keys() == {"x"}
+    assert found["gain"]["low"] > 0
+    assert found["gain"]["mean"] == pytest.approx(
+        found["value"] - found["declared_value"] - found["optimism"]
+    )
+    assert found["gain"]["mean"] == pytest.approx(300, rel=0.1)
