@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import skops.io
@@ -398,6 +399,41 @@ def test_the_run_ends_with_the_decision_its_interval_the_report_and_what_comes_n
     assert following.startswith("Next:")
     assert len(done.stderr.strip().splitlines()) <= 12
     assert "Warning" not in done.stderr
+
+
+def newest(project: Path, name: str) -> Path:
+    return sorted(project.glob(f"data/*/{name}/*/{name}"))[-1]
+
+
+@pytest.mark.xdist_group("finished")
+def test_the_shipped_verdict_is_right_by_its_predictions_alone(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    where, _ = finished
+    verdict = json.loads(newest(where, "verdict.json").read_text())["value"]
+    c, over = verdict["costs"], verdict["over_baseline"]
+
+    def saved(table: pd.DataFrame, act: pd.Series) -> pd.Series:
+        return act * (table["label"] * (c["fn"] - c["tp"]) - (1 - table["label"]) * c["fp"])
+
+    test = pd.read_parquet(newest(where, "test_predictions.parquet"))
+    gain = saved(test, test["act"]) - saved(test, test[f"act_{over['baseline']}"])
+    assert verdict["per_1000"] == pytest.approx(1000 * saved(test, test["act"]).mean())
+    assert over["mean"] == pytest.approx(1000 * gain.mean())
+    day = test["predict_at"].dt.tz_convert("America/New_York").dt.date
+    days = gain.groupby(day).agg(["sum", "count"]).to_numpy()
+    drawn = np.random.default_rng(1).integers(0, len(days), (20_000, len(days)))
+    sums = days[drawn].sum(axis=1)
+    low, high = np.quantile(1000 * sums[:, 0] / sums[:, 1], [0.025, 0.975])
+    assert [over["low"], over["high"]] == pytest.approx([low, high], abs=0.2 * (high - low))
+
+    validation = pd.read_parquet(newest(where, "validation_predictions.parquet")).query("last")
+    threshold = c["fp"] / (c["fp"] + c["fn"] - c["tp"])
+    worth = {
+        name: saved(validation, validation[f"probability_{name}"] > threshold).sum()
+        for name in ("lookup", "rules", "logistic_regression")
+    } | {"never_act": 0.0}
+    assert over["baseline"] == max(worth, key=lambda name: worth[name])
 
 
 def version_of(project: Path) -> str:
