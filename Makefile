@@ -38,6 +38,7 @@ bench: $(DEV) ## measure speed and memory, about half an hour (benchmarks/README
 	$(PY) -m benchmarks.contracts
 	$(PY) -m benchmarks.kedro_overhead
 	$(PY) -m benchmarks.run
+	$(PY) -m benchmarks.search
 	$(PY) -m benchmarks.gate
 
 lint: $(DEV) ## check style, formatting and types

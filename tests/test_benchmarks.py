@@ -34,6 +34,10 @@ SCRIPTS = {
     "contracts": (SMALL, ["contracts, % of the run", "The dearest contracts"]),
     "kedro_overhead": (SMALL, ["kedro run | plain script", "What Kedro loads"]),
     "run": (SMALL, ["kedro run without search", "peak memory"]),
+    "search": (
+        ["--every", "40", "--trials", "2"],
+        ["2 trials (median of 1)", "of one worker's"],
+    ),
     "gate": (["--worlds", "3"], ["The gain condition in 3 worlds", "the baseline in disguise"]),
 }
 

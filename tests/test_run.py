@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 import skops.io
@@ -471,6 +472,24 @@ def test_a_run_is_made_again_to_the_byte_and_what_changed_since_is_named(
     assert "package pandas: 1.0 -> " in done.stderr
     assert "input raw_airlines: data/01_raw/airlines.csv has changed" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.xdist_group("finished")
+def test_two_processes_search_in_one_study(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    where = shutil.copytree(finished[0], tmp_path / "copy")
+    search = SMALL["modeling"]["search"] | {"trials": 8, "workers": 2, "study": "second"}
+    params = {**SMALL, "modeling": SMALL["modeling"] | {"search": search}}
+    run(where, "modeling", params=params)
+    storage = f"sqlite:///{where}/data/06_models/studies.db"
+    names = optuna.get_all_study_names(storage)
+    assert sorted(name.split("-")[0] for name in names) == ["main", "second"]
+    second = next(name for name in names if name.startswith("second"))
+    trials = optuna.load_study(study_name=second, storage=storage).trials
+    assert 8 <= len(trials) <= 9
+    assert {trial.state.name for trial in trials} <= {"COMPLETE", "PRUNED"}
+    assert len({trial.user_attrs["by"] for trial in trials}) == 2
 
 
 @pytest.mark.xdist_group("finished")

@@ -1,6 +1,7 @@
 """What a run was made from: told, compared, made again; and which versions may go."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,23 @@ def test_the_hash_of_the_code_follows_the_code_and_nothing_else(tmp_path: Path) 
     assert runs.code(tmp_path) == before
     (tmp_path / "conf/base/c.yml").write_text("2")
     assert runs.code(tmp_path)["sha256"] != before["sha256"]
+
+
+def test_the_commit_and_what_is_not_in_it_are_told(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("1")
+    (tmp_path / "src").mkdir()
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    git = ["git", *who, "-C", str(tmp_path)]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    assert runs.code(tmp_path)["commit"] is None  # no commit yet
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "--quiet", "-m", "first"], check=True)
+    clean = runs.code(tmp_path)
+    assert len(clean["commit"]) == 40
+    assert clean["changed"] == []
+    (tmp_path / "src/new.py").write_text("2")
+    assert runs.code(tmp_path)["changed"] == ["src/"]
+    assert runs.code(tmp_path)["commit"] == clean["commit"]
 
 
 def test_the_peak_is_of_what_came_since(tmp_path: Path) -> None:

@@ -42,8 +42,8 @@ def code(project: Path) -> Document:
         every.update(f"{path.relative_to(project).as_posix()}\0".encode())
         every.update(path.read_bytes())
     return {
-        "commit": commit and commit.strip(),
-        "changed": changed and [line[3:] for line in changed.splitlines()],
+        "commit": None if commit is None else commit.strip(),
+        "changed": None if changed is None else [line[3:] for line in changed.splitlines()],
         "sha256": every.hexdigest(),
     }
 

@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self
 
 import numpy as np
@@ -182,7 +184,7 @@ def test_stopped_by_hand_the_best_so_far_goes_on(
     Interrupted.fits = 0
     asked = settings(modeling, 9, path=f"{__name__}.Interrupted")
     best, trials = searching.search(development, storage, framing, asked)
-    assert "stopped after" in caplog.text
+    assert "search: stopped; the best of 2 trials goes on" in caplog.text
     assert list(trials["state"])[:2] == ["complete", "complete"]
     assert set(trials["state"][2:]) <= {"fail", "waiting"}
     assert best["value"] == trials["value"].max()
@@ -255,3 +257,25 @@ def test_parameters_that_are_better_are_taken(framing: Framing, modeling: Any) -
         found["value"] - found["declared_value"] - found["optimism"]
     )
     assert found["gain"]["mean"] == pytest.approx(300, rel=0.1)
+
+
+def test_two_workers_share_the_trials_and_lose_none(
+    development: pd.DataFrame, framing: Framing, modeling: Any, storage: str, monkeypatch: Any
+) -> None:
+    asked = settings(modeling, 8, workers=2)
+    with pytest.raises(searching.RunError, match="need a study_storage"):
+        searching.search(development, None, framing, asked)
+    # a spawned process knows nothing of the patched contract, so it is a thread's turn here
+    processes: list[Any] = []
+
+    class Thread(threading.Thread):
+        def __init__(self, target: Any, args: Any, daemon: bool) -> None:
+            super().__init__(target=target, args=args, daemon=daemon)
+            processes.append(self)
+
+    monkeypatch.setattr(searching, "get_context", lambda how: SimpleNamespace(Process=Thread))
+    best, trials = searching.search(development, storage, framing, asked)
+    assert len(processes) == 1
+    assert 8 <= trials["state"].isin(["complete", "pruned"]).sum() <= 9
+    assert best["value"] == trials["value"].max()
+    assert trials["params"].is_unique

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from hashlib import sha256
 from importlib.metadata import version
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,56 +61,107 @@ def search(
     first trial is the declared parameters: they are kept unless the best ones are better with
     confidence, after what searching alone makes look better.
     """
-    import optuna
-
     rehearse(development, modeling)
     asked = modeling.search
     if not asked.trials:
         return NOTHING, trials_table([])
+    if asked.workers > 1 and study_storage is None:
+        raise RunError("Several workers need a study_storage that all of them can open.")
+    name = study_name(development, framing, modeling)
+    study = _study(study_storage, name)
+    _take_up(study, {name: modeling.candidate.params[name] for name in asked.space})
+    if done := len(_finished(study)):
+        log.info("  search: %d of %d trials were done before", done, asked.trials)
+    given = (study_storage, name, development, framing, modeling)
+    others = [
+        get_context("spawn").Process(target=_work, args=(*given, worker), daemon=True)
+        for worker in range(1, asked.workers)
+        if done < asked.trials
+    ]
+    for other in others:
+        other.start()
+    try:
+        _try(study, development, framing, modeling)
+    except KeyboardInterrupt:
+        _fail_running(study, lambda trial: trial.user_attrs.get("by") == _me())
+        if not _complete(study):
+            raise
+        log.warning("  search: stopped; the best of %d trials goes on", len(_finished(study)))
+    for other in others:
+        other.join()
+    return choice(study, framing, modeling), trials_table(study.trials)
+
+
+def _study(storage: str | None, name: str) -> "optuna.Study":
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        storage=study_storage,
-        study_name=study_name(development, framing, modeling),
+    return optuna.create_study(
+        storage=storage,
+        study_name=name,
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=3),
         load_if_exists=True,
     )
-    _take_up(study, {name: modeling.candidate.params[name] for name in asked.space})
+
+
+def _work(
+    storage: str,
+    name: str,
+    development: pd.DataFrame,
+    framing: Framing,
+    modeling: Modeling,
+    worker: int,
+) -> None:
+    """Take part in a study, in a process of its own."""
+    study = _study(storage, name)
+    try:
+        _try(study, development, framing, modeling, worker)
+    except KeyboardInterrupt:
+        _fail_running(study, lambda trial: trial.user_attrs.get("by") == _me())
+
+
+def _try(
+    study: "optuna.Study",
+    development: pd.DataFrame,
+    framing: Framing,
+    modeling: Modeling,
+    worker: int = 0,
+) -> None:
+    """Make trials until as many as asked are done or under way, or the time is over.
+
+    Several workers share the cores: each has its part of the threads.
+    """
+    from threadpoolctl import threadpool_limits
+
+    asked, parent = modeling.search, os.getppid()
+    threads = max(1, (os.cpu_count() or 1) // asked.workers) if asked.workers > 1 else None
     objective = _objective(development, framing, modeling)
-    began, done_before = time.monotonic(), len(_finished(study))
-    if done_before:
-        log.info("  search: %d of %d trials were done before", done_before, asked.trials)
-    while (done := len(_finished(study))) < asked.trials:
-        seconds = time.monotonic() - began
-        if asked.seconds is not None and seconds > asked.seconds:
-            log.info("  search: %d trials in the %d s allowed", done - done_before, asked.seconds)
-            break
-        _say(study, done, done - done_before, seconds, asked.trials)
-        study.sampler = _sampler(modeling.seed + done)
-        try:
+    began, before = time.monotonic(), len(_finished(study))
+    with threadpool_limits(threads):
+        while _begun(study) < asked.trials and os.getppid() == parent:
+            done, seconds = len(_finished(study)), time.monotonic() - began
+            if asked.seconds is not None and seconds > asked.seconds:
+                log.info("  search: %d trials in the %d s allowed", done - before, asked.seconds)
+                return
+            _say(study, done, done - before, seconds, asked.trials)
+            study.sampler = _sampler(modeling.seed + done + 1000 * worker)
             study.optimize(objective, n_trials=1)
-        except KeyboardInterrupt:
-            _fail_running(study, lambda trial: trial.user_attrs.get("by") == _me())
-            if not _complete(study):
-                raise
-            log.warning("  search: stopped after %d trials; the best so far goes on", done)
-            break
-    return choice(study, framing, modeling), trials_table(study.trials)
 
 
 def study_name(development: pd.DataFrame, framing: Framing, modeling: Modeling) -> str:
     """Return a name that changes with all that a trial's value depends on."""
     spec = modeling.candidate
     own = load(spec.path)
-    source = inspect.getsource(own) if own.__module__.split(".")[0] == __package__[:9] else ""
+    ours = own.__module__.split(".")[0] == __name__.split(".")[0]
     rests_on = {
         "examples": fingerprint(development),
-        "framing": framing.model_dump(mode="json", include=set(DECIDING)),
+        "framing": framing.model_dump(mode="json", include={*DECIDING, "serving"}),
         "candidate": spec.model_dump(mode="json"),
         "space": {name: r.model_dump(mode="json") for name, r in modeling.search.space.items()},
         "folds": [fold.model_dump(mode="json") for fold in modeling.search.earlier_folds],
         "seed": modeling.seed,
-        "source": source,
+        "source": inspect.getsource(own) if ours else None,
         "packages": [version(name) for name in ("scikit-learn", "optuna", "numpy")],
     }
     digest = sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()[:12]
@@ -161,6 +213,14 @@ def _finished(study: "optuna.Study") -> list[Any]:
     from optuna.trial import TrialState
 
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+
+
+def _begun(study: "optuna.Study") -> int:
+    """Return how many trials are done or under way."""
+    from optuna.trial import TrialState
+
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return len(_finished(study)) + len(running)
 
 
 def _complete(study: "optuna.Study") -> list[Any]:

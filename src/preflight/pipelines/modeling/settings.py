@@ -93,6 +93,7 @@ class Search(Strict):
     study: str = Field("main", pattern=r"^[\w.-]+$", description="another name begins anew")
     space: dict[str, Range]
     trials: int = Field(ge=0)
+    workers: int = Field(1, ge=1, description="processes that make trials side by side")
     seconds: float | None = Field(None, gt=0, description="after which no further trial begins")
     earlier_folds: list[Fold]
 
