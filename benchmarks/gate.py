@@ -88,7 +88,7 @@ def shown(framing: Framing, least: float) -> float:
             gate.Judged(world(rng, framing, least + seen), "other", framing, REPLICATES, seed=0)
             for _ in range(20)
         ]
-        seen = float(np.mean([gate.detectable(one.over(), framing) for one in found]))
+        seen = float(np.mean([gate.shown(one.over(), framing) for one in found]))
     return seen
 
 
