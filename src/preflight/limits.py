@@ -12,7 +12,7 @@ from preflight import model_file
 from preflight.bundle import Bundle, probability
 
 
-def latency_ms(bundle: Bundle, examples: pd.DataFrame, rows: int = 100, rounds: int = 5) -> float:
+def latency_ms(bundle: Bundle, examples: pd.DataFrame, rows: int = 100, rounds: int = 3) -> float:
     """Return the 99th percentile of the milliseconds that one row takes.
 
     Of the rounds the fastest, as other work on the machine is not the model's.
