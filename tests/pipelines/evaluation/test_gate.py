@@ -108,7 +108,7 @@ def test_a_test_that_can_not_show_what_is_asked_says_so(
     judged.framing = changed(free, "success", least_net_saving=found)
     check = gate.net_gain(judged)
     assert not check.ok
-    assert check.says.startswith("too little data to tell whether it is enough: 12 days of test")
+    assert check.says.startswith("too little data to tell whether it is enough: on 12 days of test")
 
 
 def test_a_gain_that_is_surely_too_small_is_not_called_too_little_data(

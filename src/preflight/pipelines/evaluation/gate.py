@@ -120,8 +120,8 @@ def net_gain(judged: Judged) -> Check:
     doubt = "not enough"
     if high > asked:
         doubt = (
-            f"too little data to tell whether it is enough: {judged.days} days of test show that a "
-            f"gain is above the {asked:.0f} per 1,000 asked from {asked + seen:.0f} on"
+            f"too little data to tell whether it is enough: on {judged.days} days of test only a "
+            f"gain of {asked + seen:.0f} per 1,000 is surely more than the {asked:.0f} asked"
         )
     return Check("gain", False, f"{doubt}: {told}, where {least:,.0f} are asked")
 
