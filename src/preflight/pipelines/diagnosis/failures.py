@@ -10,9 +10,10 @@ from preflight.bundle import Bundle, Floats, act, calibrated, probability
 from preflight.contracts import Features
 from preflight.contracts.table import short
 from preflight.framing import Framing
-from preflight.pipelines.diagnosis.nodes import Days, last_fold, require_same, saving
+from preflight.pipelines.diagnosis.nodes import Days, last_fold, require_same
 from preflight.pipelines.diagnosis.settings import Diagnosis
 from preflight.pipelines.evaluation.settings import Evaluation
+from preflight.pipelines.modeling.nodes import saving
 
 WORST = 3  # segments of which examples are shown
 NAMED = 6  # categories of a condition that are named
@@ -50,8 +51,9 @@ def segments(
     features = Features.names()  # also those that the candidate doesn't see
     raw = last["probability_candidate"].to_numpy()
     chance = calibrated(raw, candidate["slope"], candidate["intercept"])
-    known, codes = _encoded(validation[features], _lost(validation, chance, framing))
-    tree = _tree(known, _lost(validation, chance, framing), diagnosis)
+    lost = _lost(validation, chance, framing)
+    known, codes = _encoded(validation[features], lost)
+    tree = _tree(known, lost, diagnosis)
     leaf = tree.apply(_codes(test[features], codes).to_numpy(dtype="float32"))
 
     chance = test_predictions["probability"].to_numpy()

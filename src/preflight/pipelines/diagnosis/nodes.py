@@ -19,10 +19,8 @@ from preflight.framing import Framing
 from preflight.intervals import Interval, drawn_days, interval, mean_over
 from preflight.pipelines.diagnosis.settings import Diagnosis
 from preflight.pipelines.evaluation.settings import Evaluation
-from preflight.pipelines.modeling.nodes import fit, judged
+from preflight.pipelines.modeling.nodes import fit, judged, saving
 from preflight.pipelines.modeling.settings import Estimator, Modeling
-
-Bools = npt.NDArray[np.bool_]
 
 
 class Days:
@@ -41,15 +39,6 @@ class Days:
     def replicates(self, saving: Floats, rows: Any = slice(None)) -> Floats:
         """Return the same in each replicate, shape (replicates + 1,)."""
         return 1000 * mean_over(saving[rows], self.day[rows], self.weights)
-
-
-def saving(
-    examples: pd.DataFrame, chance: Floats, framing: Framing, threshold: float | None = None
-) -> Floats:
-    """Return what decisions by these probabilities save over never acting, row by row."""
-    costs = framing.costs.at(examples)
-    at = costs.threshold if threshold is None else threshold
-    return costs.saving(examples["label"].to_numpy(), chance > at)
 
 
 def last_fold(validation: pd.DataFrame, validation_predictions: pd.DataFrame) -> pd.DataFrame:
@@ -72,7 +61,7 @@ def require_same(examples: pd.DataFrame, predictions: pd.DataFrame, name: str) -
 def _require_declared(candidate: Bundle, spec: Estimator, tuned: dict[str, Any]) -> None:
     """Raise RunError if the candidate was made with other settings: steps wouldn't lead to it."""
     made = (candidate["features"], candidate["provenance"]["params"])
-    if made != (spec.features(Features.groups()), {**spec.params, **tuned}):
+    if made != (spec.features(Features.groups()), spec.tuned(tuned).params):
         raise RunError(
             "'candidate' was made with other features or parameters than modeling.candidate has "
             "now. Run: kedro run --pipelines modeling,evaluation,diagnosis,reporting"
@@ -155,7 +144,7 @@ def _steps(spec: Estimator, tuned: dict[str, Any]) -> Iterator[tuple[str, Estima
         name = group if number else f"{group} alone"
         yield name, spec.model_copy(update={"without": unseen})
     if any(spec.params.get(name) != value for name, value in tuned.items()):
-        yield "tuning", spec.model_copy(update={"params": {**spec.params, **tuned}})
+        yield "tuning", spec.tuned(tuned)
 
 
 def _probabilities(
@@ -208,8 +197,7 @@ def learning_curve(
     Grain of the curve: one row per size.
     """
     last = last_fold(validation, validation_predictions)
-    tuned = {**modeling.candidate.params, **best_params["params"]}
-    spec = modeling.candidate.model_copy(update={"params": tuned})
+    spec = modeling.candidate.tuned(best_params["params"])
     in_time = train.sort_values("predict_at", kind="stable")
     days = Days(validation, framing, evaluation)
     rows, found, sizes = [], [], []

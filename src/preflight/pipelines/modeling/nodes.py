@@ -70,6 +70,15 @@ def judged(spec: Estimator, train: pd.DataFrame, validation: pd.DataFrame, **par
     return uncalibrated(fit(spec, train, **params), validation, features)
 
 
+def saving(
+    examples: pd.DataFrame, chance: Floats, framing: Framing, threshold: float | None = None
+) -> Floats:
+    """Return what decisions by these probabilities save over never acting, row by row."""
+    costs = framing.costs.at(examples)
+    at = costs.threshold if threshold is None else threshold
+    return costs.saving(examples["label"].to_numpy(), chance > at)
+
+
 def rehearse(development: pd.DataFrame, modeling: Modeling) -> None:
     """Raise RunError that names the model which can't be fitted or asked for probabilities."""
     few = development.sample(min(REHEARSED, len(development)), random_state=modeling.seed)
@@ -92,9 +101,7 @@ def validation_predictions(
 
     Grain: one row per fold and example; `last` marks the fold that is the validation set.
     """
-    tuned = modeling.candidate.model_copy(
-        update={"params": {**modeling.candidate.params, **best_params["params"]}}
-    )
+    tuned = modeling.candidate.tuned(best_params["params"])
     predictions: list[pd.DataFrame] = []
     for train, validation in folds(development, framing, modeling):
         probabilities = {

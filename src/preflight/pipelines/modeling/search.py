@@ -28,7 +28,7 @@ from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import day_numbers, day_weights, interval
 from preflight.limits import latency_ms, model_mb
-from preflight.pipelines.modeling.nodes import fit, folds, rehearse
+from preflight.pipelines.modeling.nodes import fit, folds, rehearse, saving
 from preflight.pipelines.modeling.settings import Choice, Float, Modeling, Range, load
 
 if TYPE_CHECKING:
@@ -252,9 +252,10 @@ def _objective(
         saved: list[list[float]] = []
         for train, validation, day, days in parts:
             estimator = fit(spec, train, **params)
-            saving = _saving(estimator, features, validation, framing)
-            saved.append(np.bincount(day, weights=saving, minlength=days).tolist())
-            values.append(float(1000 * saving.mean()))
+            chance = uncalibrated(estimator, validation, features)
+            worth = saving(validation, chance, framing)
+            saved.append(np.bincount(day, weights=worth, minlength=days).tolist())
+            values.append(float(1000 * worth.mean()))
             trial.report(float(np.mean(values)), step=len(values))
             if len(values) < len(parts) and trial.should_prune():
                 raise optuna.TrialPruned
@@ -265,14 +266,6 @@ def _objective(
         return float(np.mean(values))
 
     return objective
-
-
-def _saving(
-    estimator: Any, features: list[str], validation: pd.DataFrame, framing: Framing
-) -> Floats:
-    costs = framing.costs.at(validation)
-    chance = uncalibrated(estimator, validation, features)
-    return costs.saving(validation["label"].to_numpy(), chance > costs.threshold)
 
 
 def _over_limits(

@@ -34,6 +34,10 @@ class Estimator(Strict):
         """Return a new estimator; `params` override those declared."""
         return load(self.path)(**{**self.params, **params})
 
+    def tuned(self, params: dict[str, Any]) -> Self:
+        """Return the same estimator with these parameters in place of those declared."""
+        return self.model_copy(update={"params": {**self.params, **params}})
+
     def features(self, groups: dict[str, list[str]]) -> list[str]:
         """Return the features that it sees, in order."""
         return [name for group in groups if group not in self.without for name in groups[group]]

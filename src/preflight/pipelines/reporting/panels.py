@@ -117,6 +117,11 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def _money(framing: Framing) -> str:
+    """Return what an axis of savings or losses measures."""
+    return f"{framing.costs.unit}, per 1,000 {framing.decision.units}"
+
+
 def _panel(title: str, axis: str, reference: float, rows: list[Row], ticks: int = 4) -> Panel:
     ends = [reference, *(end for row in rows for end in (row.mean, row.low, row.high, row.start))]
     decimals = places(row.mean for row in rows)
@@ -143,8 +148,9 @@ def _downward(row: Row) -> tuple[bool, float]:
 
 def value_panel(metrics: dict[str, Any], selection: dict[str, Any], framing: Framing) -> Panel:
     """Return what each model saves over never acting, per 1,000 decisions."""
-    axis = f"{framing.costs.unit}, per 1,000 {framing.decision.units}"
-    return _models(metrics, "value_per_1000", axis, selection["best_baseline"], reference=0)
+    return _models(
+        metrics, "value_per_1000", _money(framing), selection["best_baseline"], reference=0
+    )
 
 
 def auc_panel(metrics: dict[str, Any], selection: dict[str, Any]) -> Panel:
@@ -219,8 +225,7 @@ def waterfall_panels(waterfall: pd.DataFrame, framing: Framing) -> list[Panel]:
     rows: dict[str, list[Row]] = {}
     for step in _known(waterfall):
         rows.setdefault(step["part"], []).append(_bar(step))
-    axis = f"{framing.costs.unit}, per 1,000 {framing.decision.units}"
-    both = _panel("", axis, 0, [row for part in rows.values() for row in part])
+    both = _panel("", _money(framing), 0, [row for part in rows.values() for row in part])
     return [both._replace(title=part, rows=some) for part, some in rows.items()]
 
 
@@ -256,14 +261,14 @@ def learning_panel(curve: pd.DataFrame, framing: Framing) -> Panel:
         )
         for size, first in zip(_known(curve), since, strict=True)
     ]
-    return _panel("", f"{framing.costs.unit}, per 1,000 {framing.decision.units}", 0, rows)
+    return _panel("", _money(framing), 0, rows)
 
 
 def segments_panel(segments: pd.DataFrame, framing: Framing) -> Panel:
     """Return what is lost in each segment against hindsight."""
     rows = [
         Row(
-            part["segment"].replace("_", " "),
+            words(part["segment"]),
             part["lost_per_1000"],
             part["low"],
             part["high"],
@@ -272,7 +277,7 @@ def segments_panel(segments: pd.DataFrame, framing: Framing) -> Panel:
         )
         for part in _known(segments)
     ]
-    return _panel("", f"{framing.costs.unit}, per 1,000 {framing.decision.units}", 0, rows)
+    return _panel("", _money(framing), 0, rows)
 
 
 def robustness_panel(robustness: pd.DataFrame, framing: Framing) -> Panel:
@@ -288,8 +293,7 @@ def robustness_panel(robustness: pd.DataFrame, framing: Framing) -> Panel:
         )
         for fault in _known(robustness)
     ]
-    axis = f"{framing.costs.unit}, per 1,000 {framing.decision.units}"
-    return _panel("", axis, 0, sorted(rows, key=_worst))
+    return _panel("", _money(framing), 0, sorted(rows, key=_worst))
 
 
 def _worst(row: Row) -> float:
