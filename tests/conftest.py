@@ -215,17 +215,19 @@ def small_modeling(
     """A quick candidate and two baselines."""
     written = {
         "seed": 1,
-        "candidate": {
-            "path": path,
-            "without": list(without),
-            "params": {
-                "max_iter": 30,
-                "min_samples_leaf": 20,
-                "random_state": 1,
-                "categorical_features": "from_dtype",
-            },
+        "candidates": {
+            "trees": {
+                "path": path,
+                "without": list(without),
+                "params": {
+                    "max_iter": 30,
+                    "min_samples_leaf": 20,
+                    "random_state": 1,
+                    "categorical_features": "from_dtype",
+                },
+            }
         },
-        "search": {"space": {}, "trials": 0, "earlier_folds": []},
+        "search": {"trials": 0, "earlier_folds": []},
         "baselines": {
             "never": {"path": "sklearn.dummy.DummyClassifier", "threshold": 1},
             "lookup": {
@@ -253,7 +255,7 @@ def results_of(
     )
     train, validation, test = (examples[part == i].reset_index(drop=True) for i in range(3))
     development = pd.concat([train, validation], ignore_index=True)
-    best: dict[str, Any] = {"params": tuned or {}, "value": None, "trial": None}
+    best: dict[str, Any] = {"candidate": modeling.declared, "params": tuned or {}}
     predictions = modeling_nodes.validation_predictions(development, best, framing, modeling)
     selection = modeling_nodes.selection(predictions, framing, modeling)
     candidate = modeling_nodes.candidate(development, best, selection, framing, modeling)

@@ -22,7 +22,7 @@ PEERS = [
 SMALL = [
     *("--every", "40", "--rounds", "1", "--params"),
     "modeling.search.space.max_iter.low=1",
-    "modeling.candidate.params.max_iter=5",
+    "modeling.candidates.boosted_trees.params.max_iter=5",
     "evaluation.replicates=100",
     "evaluation.importance_rows=300",
 ]

@@ -29,15 +29,15 @@ def params(conf: OmegaConfigLoader) -> dict[str, Any]:
         "test_from": TEST_FROM.isoformat(),
     }
     modeling = given["modeling"]
-    search = modeling["search"] | {"trials": 0, "earlier_folds": [], "space": {}}
-    few_trees = modeling["candidate"]["params"] | {"max_iter": 20}
-    candidate = modeling["candidate"] | {"params": few_trees}
+    search = modeling["search"] | {"trials": 0, "earlier_folds": []}
+    ((name, shipped),) = modeling["candidates"].items()
+    candidates = {name: shipped | {"params": shipped["params"] | {"max_iter": 20}}}
     baselines = {name: modeling["baselines"][name] for name in ("lookup", "rules")}
     framing = given["framing"] | {"split": split, "baselines": list(baselines)}
     return {
         "params:framing": Framing.model_validate(framing),
         "params:modeling": Modeling.model_validate(
-            modeling | {"search": search, "candidate": candidate, "baselines": baselines}
+            modeling | {"search": search, "candidates": candidates, "baselines": baselines}
         ),
     }
 

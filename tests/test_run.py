@@ -43,13 +43,17 @@ SPLIT = {
 SMALL = {
     "framing": SPLIT,
     "modeling": {
-        "candidate": {"params": {"max_iter": 20, "min_samples_leaf": 50}},
+        "candidates": {
+            "boosted_trees": {
+                "params": {"max_iter": 20, "min_samples_leaf": 50},
+                "space": {"max_iter": {"low": 10, "high": 30}},
+            }
+        },
         "search": {
             "trials": 2,
             "earlier_folds": [
                 {"start": "2013-01-21T00:00:00-05:00", "until": "2013-02-04T00:00:00-05:00"}
             ],
-            "space": {"max_iter": {"low": 10, "high": 30}},
         },
     },
     "evaluation": {"replicates": 200, "importance_rows": 500},

@@ -107,7 +107,9 @@ def test_a_model_equal_to_the_rules_holds_with_its_interval(
     make: Any, modeling: Any, framing: Framing, examples: pd.DataFrame
 ) -> None:
     only_rules = framing.model_copy(update={"baselines": ["rules"]})
-    made = make(examples, only_rules, modeling(candidate=RULES, baselines={"rules": RULES}))
+    made = make(
+        examples, only_rules, modeling(candidates={"rules": RULES}, baselines={"rules": RULES})
+    )
     verdict = judge(made)
     assert {"gain", "costs"} <= held_by(verdict)
     assert (

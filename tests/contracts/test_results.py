@@ -16,6 +16,7 @@ from preflight.contracts import (
     CalibrationCurve,
     Features,
     Importance,
+    ParameterImportance,
     Slices,
     TestPredictions,
     Trials,
@@ -48,6 +49,7 @@ def clean(contract: str) -> Any:
     return deepcopy(
         {
             "best_params": {
+                "candidate": "trees",
                 "params": {"depth": 3},
                 "kept": "tuned",
                 "value": 12.5,
@@ -223,9 +225,15 @@ def trials() -> pd.DataFrame:
             "value": [3.0, None],
             "folds": [2, 1],
             "limits": True,
+            "candidate": "trees",
             "params": ["{}", "{}"],
         }
-    ).astype({"state": "str", "params": "str"})
+    ).astype({"state": "str", "candidate": "str", "params": "str"})
+
+
+def parameter_importance() -> pd.DataFrame:
+    table = pd.DataFrame({"parameter": ["depth", "rate"], "share": [0.7, 0.3]})
+    return table.astype({"parameter": "str"})
 
 
 TABLES: dict[Any, Callable[[], pd.DataFrame]] = {
@@ -233,6 +241,7 @@ TABLES: dict[Any, Callable[[], pd.DataFrame]] = {
     CalibrationCurve: curve,
     Importance: importance,
     Trials: trials,
+    ParameterImportance: parameter_importance,
 }
 
 
@@ -260,6 +269,8 @@ def test_a_clean_table_passes_unchanged(contract: Any) -> None:
             "isin(['complete', 'pruned', 'fail', 'running', 'waiting'])",
         ),
         (Trials, {"trial": [0, 0]}, "multiple_fields_uniqueness"),
+        (ParameterImportance, {"share": [0.7, 1.3]}, "less_than_or_equal_to(1)"),
+        (ParameterImportance, {"parameter": ["depth", "depth"]}, "multiple_fields_uniqueness"),
     ],
 )
 def test_a_planted_defect_in_a_table_is_the_only_one_found(

@@ -19,7 +19,8 @@ COST = "of each outcome (tp, fp, fn, tn) whose cost is no constant"
 class BestParams(Document):
     """What the search found, what it is worth, and what is kept; null: none was made."""
 
-    params: dict[str, Any] = Field(description="that differ from those declared; empty: none")
+    candidate: str = Field(description="which of the candidates is taken")
+    params: dict[str, Any] = Field(description="its searched ones; empty: as declared")
     kept: Literal["declared", "tuned"]
     trial: int | None = Field(description="the best")
     value: float | None = Field(description="its saving per 1,000 decisions, mean over folds")
@@ -41,12 +42,25 @@ class Trials(Table):
     )
     folds: Series[int] = column("folds done", "folds", ge=0)
     limits: Series[bool] = column("keeps the serving limits")
-    params: Series[str] = column("parameters, as JSON")
+    candidate: Series[str] = column("which of the candidates")
+    params: Series[str] = column("its searched parameters, as JSON")
 
     class Config:
         """The key."""
 
         unique = ["trial"]
+
+
+class ParameterImportance(Table):
+    """One row per searched parameter of the best trial's candidate; none if that can't be told."""
+
+    parameter: Series[str] = column("the parameter")
+    share: Series[float] = column("of the spread of the trials' values", **PROBABILITY)
+
+    class Config:
+        """The key."""
+
+        unique = ["parameter"]
 
 
 class ValidationPredictions(FlightKey):

@@ -93,8 +93,8 @@ def test_a_candidate_that_needs_a_later_group_skips_the_step(
 
 
 def test_results_of_another_run_are_refused(made: Made) -> None:
-    fewer = made["modeling"].candidate.model_copy(update={"without": ["weather"]})
-    modeling = made["modeling"].model_copy(update={"candidate": fewer})
+    fewer = made["modeling"].candidates["trees"].model_copy(update={"without": ["weather"]})
+    modeling = made["modeling"].model_copy(update={"candidates": {"trees": fewer}})
     with pytest.raises(RunError, match="'candidate' was made with other features"):
         waterfall_of({**made, "modeling": modeling})
     for part in ("test", "validation"):

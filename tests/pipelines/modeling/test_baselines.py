@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from preflight.pipelines.modeling.baselines import LookupTable, Rules, logistic_regression
+from preflight.pipelines.modeling.baselines import LookupTable, Rules
 
 Examples = Callable[..., pd.DataFrame]
 ROWS = st.lists(
@@ -138,21 +138,6 @@ def test_fitting_again_forgets_what_was_seen(model: Any, make_parcels: Examples)
     seen, other = (make_parcels("2013-01-01", "2013-02-01", 100, seed) for seed in (0, 1))
     twice = clone(model).fit(other, other["label"]).fit(seen, seen["label"])
     assert chance(twice, seen) == chance(clone(model).fit(seen, seen["label"]), seen)
-
-
-def test_the_linear_model_takes_numbers_categories_and_missing_values(
-    make_parcels: Examples,
-) -> None:
-    columns = ["signal", "place", "noise"]
-    seen = make_parcels("2013-01-01", "2013-02-01", 1000)
-    seen["noise"] = seen["noise"].where(seen["noise"] > -1)
-    model = logistic_regression(max_iter=200, C=0.5).fit(seen[columns], seen["label"])
-    assert model[-1].C == 0.5
-    asked = seen[columns].copy()
-    asked["place"] = asked["place"].cat.rename_categories({"north": "never seen"})
-    found = np.array(chance(model, seen[columns]))
-    assert np.corrcoef(found, seen["chance"])[0, 1] > 0.9
-    assert np.isfinite(chance(model, asked)).all()
 
 
 def test_values_with_blanks_are_not_taken_for_others() -> None:

@@ -1,5 +1,6 @@
 """A search that is stopped, killed and resumed, and a choice that is honest about searching."""
 
+import json
 import os
 import signal
 import subprocess
@@ -16,7 +17,9 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from preflight.contracts import ParameterImportance
 from preflight.framing import Framing
+from preflight.pipelines.modeling import nodes
 from preflight.pipelines.modeling import search as searching
 from preflight.pipelines.modeling.settings import Modeling
 
@@ -37,21 +40,28 @@ class Interrupted(HistGradientBoostingClassifier):
 
 
 def settings(modeling: Any, trials: int, path: str | None = None, **search: Any) -> Modeling:
-    params = {"max_iter": 5, "learning_rate": 0.2, "random_state": 0}
+    params = {"max_iter": 5, "learning_rate": 0.2, "tol": 1e-7, "random_state": 0}
     return modeling(
-        candidate={
-            "path": path or "sklearn.ensemble.HistGradientBoostingClassifier",
-            "params": params | {"categorical_features": "from_dtype"},
+        candidates={
+            "trees": {
+                "path": path or "sklearn.ensemble.HistGradientBoostingClassifier",
+                "params": params | {"categorical_features": "from_dtype"},
+                "space": search.pop("space", SPACE),
+            }
         },
         search={
             "trials": trials,
-            "space": SPACE,
             "earlier_folds": [
                 {"start": "2013-02-01T00:00:00-05:00", "until": "2013-03-01T00:00:00-05:00"}
             ],
         }
         | search,
     )
+
+
+def search(*args: Any) -> tuple[dict[str, Any], pd.DataFrame]:
+    best, trials, _ = searching.search(*args)
+    return best, trials
 
 
 @pytest.fixture(scope="module")
@@ -67,14 +77,14 @@ def storage(tmp_path: Path) -> str:
 def test_a_search_that_was_stopped_goes_on_and_finds_the_same(
     development: pd.DataFrame, framing: Framing, modeling: Any, storage: str
 ) -> None:
-    _, first = searching.search(development, storage, framing, settings(modeling, 3))
+    _, first = search(development, storage, framing, settings(modeling, 3))
     assert len(first) == 3
-    resumed, trials = searching.search(development, storage, framing, settings(modeling, 7))
+    resumed, trials = search(development, storage, framing, settings(modeling, 7))
     pd.testing.assert_frame_equal(trials.head(3), first)
-    at_once, whole = searching.search(development, None, framing, settings(modeling, 7))
+    at_once, whole = search(development, None, framing, settings(modeling, 7))
     pd.testing.assert_frame_equal(trials, whole)
     assert resumed == at_once
-    again, same = searching.search(development, storage, framing, settings(modeling, 7))
+    again, same = search(development, storage, framing, settings(modeling, 7))
     pd.testing.assert_frame_equal(same, whole)  # nothing is made twice
     assert again == resumed
 
@@ -103,18 +113,17 @@ def test_another_name_or_problem_begins_anew(
 
 
 KILLED = """
-import sys, pickle
+import sys, pickle, time
 from preflight.pipelines.modeling import search, nodes
-import preflight.contracts
 given = pickle.load(open(sys.argv[1], "rb"))
 for module in (search, nodes):
     module.Features = given["contract"]
-fit = search.fit
-def slowly(*args, **kwargs):
-    print("fit", flush=True)
-    import time; time.sleep(0.3)
-    return fit(*args, **kwargs)
-search.fit = slowly
+def slowly(*args):
+    for step in grown(*args):
+        print("fit", flush=True)
+        time.sleep(0.3)
+        yield step
+grown, search.grown = search.grown, slowly
 search.search(given["development"], sys.argv[2], given["framing"], given["modeling"])
 """
 
@@ -152,13 +161,13 @@ def test_killed_in_the_middle_nothing_finished_is_lost_and_what_ran_is_tried_aga
     study = optuna.load_study(study_name=None, storage=storage)
     before = {t.number: t for t in study.trials}
     assert [t.state.name for t in before.values()] == ["COMPLETE", "COMPLETE", "RUNNING"]
-    _, trials = searching.search(development, storage, framing, asked)
+    _, trials = search(development, storage, framing, asked)
     after = {t.number: t for t in study.trials}
     assert [after[n].value for n in (0, 1)] == [before[n].value for n in (0, 1)]
     assert after[2].state.name == "FAIL"
     assert after[3].params == before[2].params
     assert trials["state"].isin(["complete", "pruned"]).sum() == 6
-    _, whole = searching.search(development, None, framing, asked)
+    _, whole = search(development, None, framing, asked)
     done = trials[trials["state"] != "fail"].reset_index(drop=True)
     pd.testing.assert_frame_equal(done.drop(columns="trial"), whole.drop(columns="trial"))
 
@@ -183,7 +192,7 @@ def test_stopped_by_hand_the_best_so_far_goes_on(
 ) -> None:
     Interrupted.fits = 0
     asked = settings(modeling, 9, path=f"{__name__}.Interrupted")
-    best, trials = searching.search(development, storage, framing, asked)
+    best, trials = search(development, storage, framing, asked)
     assert "search: stopped; the best of 2 trials goes on" in caplog.text
     assert list(trials["state"])[:2] == ["complete", "complete"]
     assert set(trials["state"][2:]) <= {"fail", "waiting"}
@@ -195,7 +204,7 @@ def test_no_trial_begins_when_the_time_is_over(
 ) -> None:
     asked = settings(modeling, 50, seconds=0.5)
     began = time.monotonic()
-    _, trials = searching.search(development, None, framing, asked)
+    _, trials = search(development, None, framing, asked)
     assert 1 <= len(trials) < 50
     assert time.monotonic() - began < 30
 
@@ -205,11 +214,11 @@ def test_a_model_over_its_limits_can_not_win(
 ) -> None:
     few = {"type": "int", "low": 1, "high": 60}
     asked = settings(modeling, 6, space={"max_iter": few})
-    free, all_trials = searching.search(development, None, framing, asked)
+    free, all_trials = search(development, None, framing, asked)
     assert all_trials["limits"].all()
     sizes = framing.serving.model_copy(update={"model_mb": 0.03})
     tight = framing.model_copy(update={"serving": sizes})
-    found, trials = searching.search(development, None, tight, asked)
+    found, trials = search(development, None, tight, asked)
     assert not trials["limits"].all()
     assert trials["limits"].any()
     assert trials.set_index("trial").loc[found["trial"], "limits"]
@@ -217,8 +226,99 @@ def test_a_model_over_its_limits_can_not_win(
         update={"serving": framing.serving.model_copy(update={"model_mb": 1e-6})}
     )
     with pytest.raises(searching.RunError, match="No trial of the search kept the serving limits"):
-        searching.search(development, None, nothing, asked)
+        search(development, None, nothing, asked)
     assert free["value"] >= found["value"]
+
+
+OURS = "preflight.pipelines.modeling.preprocessing"
+LINEAR = {
+    "path": "sklearn.linear_model.LogisticRegression",
+    "preprocessing": f"{OURS}.scaled",
+    "params": {"C": 1.0},
+    "space": {
+        "C": {"type": "float", "low": 0.01, "high": 10, "log": True},
+        "preprocessing": {"type": "choice", "choices": [f"{OURS}.scaled", f"{OURS}.numbered"]},
+    },
+}
+TREES = {
+    "path": "sklearn.ensemble.HistGradientBoostingClassifier",
+    "params": {"max_iter": 4, "random_state": 0, "categorical_features": "from_dtype"},
+    "space": {"max_iter": {"type": "int", "low": 2, "high": 9}},
+}
+
+
+def test_another_estimator_with_its_own_space_and_preprocessing_can_win(
+    development: pd.DataFrame, framing: Framing, modeling: Any
+) -> None:
+    complete = development.assign(noise=development["noise"].fillna(0))
+    asked = settings(modeling, 8).model_copy(
+        update={"candidates": modeling(candidates={"trees": TREES, "linear": LINEAR}).candidates}
+    )
+    best, trials = search(complete, None, framing, asked)
+    assert trials["candidate"].tolist()[:2] == ["trees", "linear"]  # as declared, each once
+    assert json.loads(trials["params"][1]) == {"C": 1.0, "preprocessing": f"{OURS}.scaled"}
+    assert trials["params"].str.contains("numbered").any()
+    of_best = trials.set_index("trial").loc[best["trial"]]
+    assert best["candidate"] == (of_best["candidate"] if best["kept"] == "tuned" else "trees")
+    tuned = {"candidate": "linear", "params": {"C": 2.0, "preprocessing": f"{OURS}.numbered"}}
+    chosen = asked.chosen(tuned)
+    assert chosen.preprocessing == f"{OURS}.numbered"
+    assert chosen.build()[-1].C == 2.0
+    assert nodes.candidate(complete, tuned, SURE, framing, asked)["estimator"][-1].C == 2.0
+
+
+SURE = {"calibration": {"slope": 1.0, "intercept": 0.0}}
+
+
+def test_what_is_grown_in_parts_is_the_same_as_at_once(
+    development: pd.DataFrame, modeling: Any
+) -> None:
+    of = {**TREES, "grows": "max_iter", "params": TREES["params"] | {"max_iter": 10}}
+    spec = modeling(candidates={"trees": of}).candidates["trees"]
+    features = spec.features(searching.Features.groups())
+    found = [
+        (part, estimator.n_iter_, estimator.predict_proba(development[features]))
+        for estimator, part in searching.grown(spec, development)
+    ]
+    assert [(part, trees) for part, trees, _ in found] == [(searching.EARLY, 4), (1.0, 10)]
+    at_once = nodes.fit(spec, development).predict_proba(development[features])
+    np.testing.assert_array_equal(found[-1][-1], at_once)
+    assert not np.array_equal(found[0][-1], at_once)
+
+
+def test_a_hopeless_trial_is_given_up_before_it_is_grown(
+    development: pd.DataFrame, framing: Framing, modeling: Any
+) -> None:
+    space = {"learning_rate": {"type": "float", "low": 1e-6, "high": 0.3, "log": True}}
+    grows = {"grows": "max_iter", "space": space}
+    asked = settings(modeling, 12)
+    trees = asked.candidates["trees"].tuned({"max_iter": 20}).model_dump() | grows
+    given = {"candidates": modeling(candidates={"trees": trees}).candidates}
+    asked = asked.model_copy(update=given)
+    _, trials = search(development, None, framing, asked)
+    given_up = trials["state"] == "pruned"
+    assert (trials.loc[given_up, "folds"] == 0).any()
+    all_judged = asked.search.model_copy(update={"prune": False})
+    _, whole = search(development, None, framing, asked.model_copy(update={"search": all_judged}))
+    assert (whole["state"] == "complete").all()
+    assert whole["value"].max() == pytest.approx(trials["value"].max(), rel=0.2)
+
+
+def test_the_parameter_that_matters_is_told_from_one_that_does_not(
+    development: pd.DataFrame, framing: Framing, modeling: Any
+) -> None:
+    space = {
+        "learning_rate": {"type": "float", "low": 1e-4, "high": 0.5, "log": True},
+        "tol": {"type": "float", "low": 1e-8, "high": 1e-6},  # of early stopping, which is off
+    }
+    asked = settings(modeling, 12, space=space, prune=False)
+    _, _, importance = searching.search(development, None, framing, asked)
+    ParameterImportance.validate(importance, lazy=True)
+    share = importance.set_index("parameter")["share"]
+    assert set(share.index) == set(space)
+    assert share["learning_rate"] > 0.9
+    few = settings(modeling, 3, space=space)
+    assert searching.search(development, None, framing, few)[2].empty
 
 
 def judged(values: np.ndarray, framing: Framing, modeling: Any) -> dict[str, Any]:
@@ -264,7 +364,7 @@ def test_two_workers_share_the_trials_and_lose_none(
 ) -> None:
     asked = settings(modeling, 8, workers=2)
     with pytest.raises(searching.RunError, match="need a study_storage"):
-        searching.search(development, None, framing, asked)
+        search(development, None, framing, asked)
     # a spawned process knows nothing of the patched contract, so it is a thread's turn here
     processes: list[Any] = []
 
@@ -274,7 +374,7 @@ def test_two_workers_share_the_trials_and_lose_none(
             processes.append(self)
 
     monkeypatch.setattr(searching, "get_context", lambda how: SimpleNamespace(Process=Thread))
-    best, trials = searching.search(development, storage, framing, asked)
+    best, trials = search(development, storage, framing, asked)
     assert len(processes) == 1
     assert 8 <= trials["state"].isin(["complete", "pruned"]).sum() <= 9
     assert best["value"] == trials["value"].max()

@@ -10,11 +10,16 @@ from preflight.pipelines.modeling.settings import Modeling, load
 
 AS_WRITTEN: dict[str, Any] = {
     "seed": 1,
-    "candidate": {"path": "sklearn.dummy.DummyClassifier", "params": {"strategy": "prior"}},
+    "candidates": {
+        "dummy": {
+            "path": "sklearn.dummy.DummyClassifier",
+            "params": {"strategy": "prior"},
+            "space": {"strategy": {"type": "choice", "choices": ["prior", "uniform"]}},
+        }
+    },
     "search": {
         "trials": 2,
         "earlier_folds": [{"start": "2013-01-01T00:00:00Z", "until": "2013-02-01T00:00:00Z"}],
-        "space": {"strategy": {"type": "choice", "choices": ["prior", "uniform"]}},
     },
     "baselines": {"never": {"path": "sklearn.dummy.DummyClassifier", "threshold": 1}},
     "calibration_gain": 0.001,
@@ -39,22 +44,30 @@ def test_sound_parameters_are_taken() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
-        ("candidate.path", "sklearn.dummy.Dumy", "'sklearn.dummy.Dumy' can't be imported"),
-        ("candidate.path", "no_such_package.Model", "'no_such_package.Model' can't be imported"),
-        ("candidate.path", "DummyClassifier", "'DummyClassifier' can't be imported"),
+        ("candidates.dummy.path", "sklearn.dummy.Dumy", "'sklearn.dummy.Dumy' can't be imported"),
+        (
+            "candidates.dummy.path",
+            "no_such_package.Model",
+            "'no_such_package.Model' can't be imported",
+        ),
+        ("candidates.dummy.path", "DummyClassifier", "'DummyClassifier' can't be imported"),
         ("baselines.never.path", "", "'' can't be imported"),
-        ("candidate.parms", {}, "candidate.parms"),
+        ("candidates.dummy.parms", {}, "candidates.dummy.parms"),
         ("search.trails", 3, "search.trails"),
         ("search.trials", -1, "greater than or equal to 0"),
-        ("search.space.strategy", {"type": "choice", "choices": ["prior"]}, "at least 2 items"),
-        ("search.space.strategy", {"type": "number"}, "'float', 'int', 'choice'"),
-        ("search.space.strategy", {"type": "int", "low": 1}, "high"),
-        ("search.space.strategy.lgo", True, "search.space.strategy.choice.lgo"),
+        (
+            "candidates.dummy.space.strategy",
+            {"type": "choice", "choices": ["prior"]},
+            "at least 2 items",
+        ),
+        ("candidates.dummy.space.strategy", {"type": "number"}, "'float', 'int', 'choice'"),
+        ("candidates.dummy.space.strategy", {"type": "int", "low": 1}, "high"),
+        ("candidates.dummy.space.strategy.lgo", True, "candidates.dummy.space.strategy.choice.lgo"),
         ("search.earlier_folds.0.start", "2013-01-01T00:00:00", "timezone"),
         ("search.earlier_folds.0.until", "2013-01-01T00:00:00Z", "must come after start"),
-        ("search.space.other", {"type": "int", "low": 1, "high": 2}, "not in candidate.params"),
-        ("candidate.params.strategy", "constant", "has constant, which is not one of"),
-        ("candidate.params", {}, "strategy is searched but not in candidate.params"),
+        ("candidates.dummy.space.other", {"type": "int", "low": 1, "high": 2}, "not in params"),
+        ("candidates.dummy.params.strategy", "constant", "has constant, which is not one of"),
+        ("candidates.dummy.params", {}, "strategy is searched but not in params"),
         ("baselines", {}, "at least 1 item"),
         ("calibration_gain", -0.1, "greater than or equal to 0"),
         ("sed", 1, "sed"),
@@ -80,19 +93,19 @@ def test_a_planted_fault_is_refused_and_named(path: str, value: Any, sentence: s
 def test_a_search_begins_inside_its_space(
     among: dict[str, Any], declared: float, sentence: str | None
 ) -> None:
-    parameters = planted("search.space", {"depth": among})
-    parameters["candidate"]["params"] = {"depth": declared}
+    parameters = planted("candidates.dummy.space", {"depth": among})
+    parameters["candidates"]["dummy"]["params"] = {"depth": declared}
     if sentence is None:
-        assert Modeling.model_validate(parameters).search.space.keys() == {"depth"}
+        assert Modeling.model_validate(parameters).candidates["dummy"].space.keys() == {"depth"}
     else:
         with pytest.raises(ValidationError, match=sentence):
             Modeling.model_validate(parameters)
 
 
 def test_an_estimator_is_built_anew_from_its_parameters() -> None:
-    candidate = Modeling.model_validate(AS_WRITTEN).candidate
+    candidate = Modeling.model_validate(AS_WRITTEN).candidates["dummy"]
     assert candidate.build().get_params()["strategy"] == "prior"
-    changed = candidate.build(strategy="uniform", random_state=3)
+    changed = candidate.tuned({"strategy": "uniform", "random_state": 3}).build()
     assert changed.get_params() == {"strategy": "uniform", "random_state": 3, "constant": None}
     assert candidate.build().get_params()["strategy"] == "prior"
     assert candidate.build() is not candidate.build()
@@ -104,14 +117,14 @@ def test_a_path_leads_to_a_class_or_a_function() -> None:
 
 
 def test_a_threshold_of_its_own_is_for_baselines_only() -> None:
-    with pytest.raises(ValidationError, match=r"candidate.threshold"):
-        Modeling.model_validate(planted("candidate.threshold", 0.3))
+    with pytest.raises(ValidationError, match=r"candidates.dummy.threshold"):
+        Modeling.model_validate(planted("candidates.dummy.threshold", 0.3))
 
 
 def test_a_declared_parameter_that_is_no_number_is_outside_a_range() -> None:
-    parameters = planted("search.space", {"depth": {"type": "int", "low": 1, "high": 9}})
-    parameters["candidate"]["params"] = {"depth": None}
-    with pytest.raises(ValidationError, match=r"depth: candidate\.params has None"):
+    parameters = planted("candidates.dummy.space", {"depth": {"type": "int", "low": 1, "high": 9}})
+    parameters["candidates"]["dummy"]["params"] = {"depth": None}
+    with pytest.raises(ValidationError, match=r"depth: params has None"):
         Modeling.model_validate(parameters)
-    parameters["candidate"]["params"] = {"depth": 3}
+    parameters["candidates"]["dummy"]["params"] = {"depth": 3}
     Modeling.model_validate(parameters)

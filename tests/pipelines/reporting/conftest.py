@@ -80,6 +80,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
         },
         "power": {"days": 30, "shows_per_1000": 31.2, "asked_per_1000": 20.0},
         "best_params": {
+            "candidate": "trees",
             "params": {"depth": 4, "rate": 0.123456},
             "kept": "tuned",
             "value": 133.3,

@@ -58,12 +58,13 @@ def require_same(examples: pd.DataFrame, predictions: pd.DataFrame, name: str) -
         )
 
 
-def _require_declared(candidate: Bundle, spec: Estimator, tuned: dict[str, Any]) -> None:
+def _require_declared(candidate: Bundle, chosen: Estimator) -> None:
     """Raise RunError if the candidate was made with other settings: steps wouldn't lead to it."""
-    made = (candidate["features"], candidate["provenance"]["params"])
-    if made != (spec.features(Features.groups()), spec.tuned(tuned).params):
+    settings = chosen.model_dump(include={"path", "preprocessing", "params"})
+    made = {name: candidate["provenance"][name] for name in settings}
+    if made != settings or candidate["features"] != chosen.features(Features.groups()):
         raise RunError(
-            "'candidate' was made with other features or parameters than modeling.candidate has "
+            "'candidate' was made with other features or parameters than modeling.candidates has "
             "now. Run: kedro run --pipelines modeling,evaluation,diagnosis,reporting"
         )
 
@@ -91,12 +92,13 @@ def waterfall(
     """
     last = last_fold(validation, validation_predictions)
     require_same(test, test_predictions, "test")
-    _require_declared(candidate, modeling.candidate, best_params["params"])
+    chosen = modeling.chosen(best_params)
+    _require_declared(candidate, chosen)
     parts = {"validation": validation, "test": test}
     name = selection["best_baseline"]
     few = train.sample(min(diagnosis.step_rows, len(train)), random_state=diagnosis.seed)
     chances: dict[str, dict[str, Floats]] = {}
-    for step, spec in _steps(modeling.candidate, best_params["params"]):
+    for step, spec in _steps(modeling.candidates[modeling.declared], chosen):
         found = _probabilities(spec, few, parts)
         if found is not None:
             chances[step] = found
@@ -136,15 +138,15 @@ def waterfall(
     return table.astype(dict.fromkeys(table.columns[2:], "float64"))
 
 
-def _steps(spec: Estimator, tuned: dict[str, Any]) -> Iterator[tuple[str, Estimator]]:
+def _steps(spec: Estimator, chosen: Estimator) -> Iterator[tuple[str, Estimator]]:
     """Yield each step that is a fit: its name and the estimator."""
     groups = [group for group in Features.groups() if group not in spec.without]
     for number, group in enumerate(groups):
         unseen = [*spec.without, *groups[number + 1 :]]
         name = group if number else f"{group} alone"
         yield name, spec.model_copy(update={"without": unseen})
-    if any(spec.params.get(name) != value for name, value in tuned.items()):
-        yield "tuning", spec.tuned(tuned)
+    if chosen != spec:
+        yield "tuning", chosen
 
 
 def _probabilities(
@@ -197,7 +199,7 @@ def learning_curve(
     Grain of the curve: one row per size.
     """
     last = last_fold(validation, validation_predictions)
-    spec = modeling.candidate.tuned(best_params["params"])
+    spec = modeling.chosen(best_params)
     in_time = train.sort_values("predict_at", kind="stable")
     days = Days(validation, framing, evaluation)
     rows, found, sizes = [], [], []

@@ -6,11 +6,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.compose import make_column_selector, make_column_transformer
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 Floats = npt.NDArray[np.float64]
@@ -95,19 +90,3 @@ class Rules(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: pd.DataFrame) -> npt.NDArray[np.int64]:
         """Return the more probable label of each row, shape (n,)."""
         return (self.predict_proba(X)[:, 1] > 0.5).astype(np.int64)
-
-
-def logistic_regression(**params: Any) -> Any:
-    """Return a linear model on all features: numbers scaled, categories one column each.
-
-    A missing number becomes the median and a column that says so.
-    """
-    numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
-    categories = OneHotEncoder(
-        min_frequency=100, handle_unknown="infrequent_if_exist", dtype=np.float32
-    )  # one kind of number for the whole matrix: half the time
-    columns = make_column_transformer(
-        (numbers, make_column_selector(dtype_include="number")),
-        (categories, make_column_selector(dtype_include="category")),
-    )
-    return make_pipeline(columns, LogisticRegression(**params))

@@ -58,16 +58,15 @@ def folds(
         yield development[known], development[(moment >= start) & (moment < until)]
 
 
-def fit(spec: Estimator, examples: pd.DataFrame, **params: Any) -> Any:
+def fit(spec: Estimator, examples: pd.DataFrame) -> Any:
     """Return the estimator fitted on the examples."""
     features = spec.features(Features.groups())
-    return spec.build(**params).fit(examples[features], examples["label"])
+    return spec.build().fit(examples[features], examples["label"])
 
 
-def judged(spec: Estimator, train: pd.DataFrame, validation: pd.DataFrame, **params: Any) -> Floats:
+def judged(spec: Estimator, train: pd.DataFrame, validation: pd.DataFrame) -> Floats:
     """Return the probability of label 1 for validation, shape (n,), fitted on train."""
-    features = spec.features(Features.groups())
-    return uncalibrated(fit(spec, train, **params), validation, features)
+    return uncalibrated(fit(spec, train), validation, spec.features(Features.groups()))
 
 
 def saving(
@@ -82,8 +81,7 @@ def saving(
 def rehearse(development: pd.DataFrame, modeling: Modeling) -> None:
     """Raise RunError that names the model which can't be fitted or asked for probabilities."""
     few = development.sample(min(REHEARSED, len(development)), random_state=modeling.seed)
-    specs = {f"baselines.{name}": spec for name, spec in modeling.baselines.items()}
-    for name, spec in {"candidate": modeling.candidate, **specs}.items():
+    for name, spec in modeling.estimators().items():
         try:
             judged(spec, few, few)
         except Exception as error:  # whatever an estimator or a condition may raise
@@ -101,12 +99,11 @@ def validation_predictions(
 
     Grain: one row per fold and example; `last` marks the fold that is the validation set.
     """
-    tuned = modeling.candidate.tuned(best_params["params"])
+    specs = {"candidate": modeling.chosen(best_params), **modeling.baselines}
     predictions: list[pd.DataFrame] = []
     for train, validation in folds(development, framing, modeling):
         probabilities = {
-            f"probability_{name}": judged(spec, train, validation)
-            for name, spec in {"candidate": tuned, **modeling.baselines}.items()
+            f"probability_{name}": judged(spec, train, validation) for name, spec in specs.items()
         }
         known = validation[[*Features.grain(), "predict_at", "label"]]
         costs = framing.costs.kept(validation)
@@ -129,7 +126,7 @@ def selection(
         name: costs.per_1000(
             label, last[f"probability_{name}"].to_numpy() > _threshold(spec, costs.threshold)
         )
-        for name, spec in {"candidate": modeling.candidate, **modeling.baselines}.items()
+        for name, spec in {"candidate": None, **modeling.baselines}.items()
     }
     return {
         "values": values,
@@ -138,7 +135,7 @@ def selection(
     }
 
 
-def _threshold(spec: Estimator, derived: Any) -> Any:
+def _threshold(spec: Estimator | None, derived: Any) -> Any:
     """Return the model's own threshold, if it has one, else the one derived from the costs."""
     own = spec.threshold if isinstance(spec, Baseline) else None
     return derived if own is None else own
@@ -183,25 +180,20 @@ def candidate(
     modeling: Modeling,
 ) -> Bundle:
     """Return the candidate, fitted on train and validation with the best parameters."""
-    params = best_params["params"]
     line = selection["calibration"]
-    return _bundle(
-        modeling.candidate, development, framing, params, line["slope"], line["intercept"]
-    )
+    chosen = modeling.chosen(best_params)
+    return _bundle(chosen, development, framing, line["slope"], line["intercept"])
 
 
 def baselines(development: pd.DataFrame, framing: Framing, modeling: Modeling) -> dict[str, Bundle]:
     """Return each baseline, fitted on train and validation."""
-    return {
-        name: _bundle(spec, development, framing, {}) for name, spec in modeling.baselines.items()
-    }
+    return {name: _bundle(spec, development, framing) for name, spec in modeling.baselines.items()}
 
 
 def _bundle(
     spec: Estimator,
     examples: pd.DataFrame,
     framing: Framing,
-    params: dict[str, Any],
     slope: float = 1.0,
     intercept: float = 0.0,
 ) -> Bundle:
@@ -209,14 +201,13 @@ def _bundle(
 
     costs = framing.costs
     return {
-        "estimator": fit(spec, examples, **params),
+        "estimator": fit(spec, examples),
         "slope": slope,
         "intercept": intercept,
         "threshold": _threshold(spec, None if costs.columns else costs.at(examples).threshold),
         "features": spec.features(Features.groups()),
         "provenance": {
-            "estimator": spec.path,
-            "params": {**spec.params, **params},
+            **spec.model_dump(include={"path", "preprocessing", "params"}),
             "framing": framing.model_dump(mode="json", include=set(DECIDING)),
             "examples": len(examples),
             "first": examples["predict_at"].min().isoformat(),

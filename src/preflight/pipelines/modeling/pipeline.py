@@ -20,7 +20,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 search.search,
                 ["development", "study_storage", *PARAMS],
-                ["best_params", "trials"],
+                ["best_params", "trials", "parameter_importance"],
                 name="search",
             ),
             Node(

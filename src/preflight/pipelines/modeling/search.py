@@ -12,7 +12,7 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from importlib.metadata import version
 from multiprocessing import get_context
@@ -28,8 +28,15 @@ from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import day_numbers, day_weights, interval
 from preflight.limits import latency_ms, model_mb
-from preflight.pipelines.modeling.nodes import fit, folds, rehearse, saving
-from preflight.pipelines.modeling.settings import Choice, Float, Modeling, Range, load
+from preflight.pipelines.modeling.nodes import folds, rehearse, saving
+from preflight.pipelines.modeling.settings import (
+    Candidate,
+    Choice,
+    Float,
+    Modeling,
+    Range,
+    load,
+)
 
 if TYPE_CHECKING:
     import optuna
@@ -37,6 +44,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REPLICATES = 1000  # of the bootstrap over days that judges the choice
+FOLD = 100  # steps at which a trial may be given up are counted in hundredths of a fold
+EARLY = 0.4  # of what an estimator grows to: there it is judged before it is whole
+# What a trial's value so far says of its value in the end: little in the middle of a fold, nearly
+# all after a whole one (benchmarks/README.md). So it is given up among the worst third, or two.
+WORST, WORST_OF_WHOLE = 1 / 3, 2 / 3
+JUDGES = 2  # complete trials before one is given up
+FEWEST = 5  # trials that the importance of parameters is told from
+CANDIDATE = "candidate"  # the parameter of a trial that chooses among several
 NOTHING: dict[str, Any] = {
     "params": {},
     "kept": "declared",
@@ -50,26 +65,29 @@ NOTHING: dict[str, Any] = {
 
 def search(
     development: pd.DataFrame, study_storage: str | None, framing: Framing, modeling: Modeling
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Return what the search has found and what it is worth, and all trials (one row each).
+) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
+    """Return what the search has found and is worth, all trials, and which parameters matter.
+
+    Grain: one row per trial; one row per searched parameter.
 
     Before it begins, candidate and baselines are fitted on a few examples: a misspelt parameter or
     column is told at once, not after the search.
 
     The value of a trial is the mean over folds of its saving per 1,000 decisions; a trial that is
-    below the median after a fold is given up, and one that breaks a serving limit can't win. The
-    first trial is the declared parameters: they are kept unless the best ones are better with
-    confidence, after what searching alone makes look better.
+    among the worst so far is given up, and one that breaks a serving limit can't win. The first
+    trials are the declared parameters of each candidate; those of the first candidate are kept
+    unless the best ones are better with confidence, after what searching alone makes look better.
     """
     rehearse(development, modeling)
     asked = modeling.search
     if not asked.trials:
-        return NOTHING, trials_table([])
+        nothing = {"candidate": modeling.declared, **NOTHING}
+        return nothing, trials_table([], modeling.declared), _no_importance()
     if asked.workers > 1 and study_storage is None:
         raise RunError("Several workers need a study_storage that all of them can open.")
     name = study_name(development, framing, modeling)
     study = _study(study_storage, name)
-    _take_up(study, {name: modeling.candidate.params[name] for name in asked.space})
+    _take_up(study, modeling)
     if done := len(_finished(study)):
         log.info("  search: %d of %d trials were done before", done, asked.trials)
     given = (study_storage, name, development, framing, modeling)
@@ -89,7 +107,9 @@ def search(
         log.warning("  search: stopped; the best of %d trials goes on", len(_finished(study)))
     for other in others:
         other.join()
-    return choice(study, framing, modeling), trials_table(study.trials)
+    best = choice(study, framing, modeling)
+    trials = trials_table(study.trials, modeling.declared)
+    return best, trials, parameter_importance(study, best["trial"], modeling.seed)
 
 
 def _study(storage: str | None, name: str) -> "optuna.Study":
@@ -97,11 +117,7 @@ def _study(storage: str | None, name: str) -> "optuna.Study":
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.create_study(
-        storage=storage,
-        study_name=name,
-        direction="maximize",
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=3),
-        load_if_exists=True,
+        storage=storage, study_name=name, direction="maximize", load_if_exists=True
     )
 
 
@@ -151,17 +167,15 @@ def _try(
 
 def study_name(development: pd.DataFrame, framing: Framing, modeling: Modeling) -> str:
     """Return a name that changes with all that a trial's value depends on."""
-    spec = modeling.candidate
-    own = load(spec.path)
-    ours = own.__module__.split(".")[0] == __name__.split(".")[0]
+    paths = {p for c in modeling.candidates.values() for p in (c.path, c.preprocessing) if p}
+    ours = sorted(path for path in paths if path.split(".")[0] == __name__.split(".")[0])
     rests_on = {
         "examples": fingerprint(development),
         "framing": framing.model_dump(mode="json", include={*DECIDING, "serving"}),
-        "candidate": spec.model_dump(mode="json"),
-        "space": {name: r.model_dump(mode="json") for name, r in modeling.search.space.items()},
+        "candidates": {n: c.model_dump(mode="json") for n, c in modeling.candidates.items()},
         "folds": [fold.model_dump(mode="json") for fold in modeling.search.earlier_folds],
         "seed": modeling.seed,
-        "source": inspect.getsource(own) if ours else None,
+        "source": [inspect.getsource(load(path)) for path in ours],
         "packages": [version(name) for name in ("scikit-learn", "optuna", "numpy")],
     }
     digest = sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()[:12]
@@ -178,10 +192,12 @@ def _me() -> str:
     return f"{platform.node()} {os.getpid()}"
 
 
-def _take_up(study: "optuna.Study", declared: dict[str, Any]) -> None:
+def _take_up(study: "optuna.Study", modeling: Modeling) -> None:
     """Begin with the declared parameters; or mark what a killed process left, to be tried again."""
     if not study.trials:
-        study.enqueue_trial(declared)
+        for name, candidate in modeling.candidates.items():
+            declared = {f"{name}.{of}": value for of, value in candidate.declared.items()}
+            study.enqueue_trial({CANDIDATE: name, **declared})
     _fail_running(study, _abandoned)
 
 
@@ -238,8 +254,6 @@ def _objective(
 ) -> Callable[["optuna.Trial"], float]:
     import optuna
 
-    spec = modeling.candidate
-    features = spec.features(Features.groups())
     parts = [
         (train, validation, *day_numbers(framing.split.day(validation["predict_at"])))
         for train, validation in folds(development, framing, modeling)
@@ -247,18 +261,21 @@ def _objective(
 
     def objective(trial: optuna.Trial) -> float:
         trial.set_user_attr("by", _me())
-        params = {name: suggest(trial, name, r) for name, r in modeling.search.space.items()}
+        spec = suggested(trial, modeling)
+        features = spec.features(Features.groups())
         values: list[float] = []
         saved: list[list[float]] = []
-        for train, validation, day, days in parts:
-            estimator = fit(spec, train, **params)
-            chance = uncalibrated(estimator, validation, features)
-            worth = saving(validation, chance, framing)
+        for fold, (train, validation, day, days) in enumerate(parts):
+            for estimator, part in grown(spec, train):
+                worth = saving(validation, uncalibrated(estimator, validation, features), framing)
+                value = float(1000 * worth.mean())
+                step, so_far = round(FOLD * (fold + part)), float(np.mean([*values, value]))
+                trial.report(so_far, step)
+                last = step == FOLD * len(parts)
+                if modeling.search.prune and not last and _is_hopeless(trial, step, so_far):
+                    raise optuna.TrialPruned
             saved.append(np.bincount(day, weights=worth, minlength=days).tolist())
-            values.append(float(1000 * worth.mean()))
-            trial.report(float(np.mean(values)), step=len(values))
-            if len(values) < len(parts) and trial.should_prune():
-                raise optuna.TrialPruned
+            values.append(value)
         trial.set_user_attr("saved", saved)
         trial.set_user_attr("rows", [np.bincount(day).tolist() for _, _, day, _ in parts])
         for limit, over in _over_limits(estimator, features, validation, framing).items():
@@ -278,6 +295,45 @@ def _over_limits(
         "p99_ms": latency_ms(bundle, validation, rows=30, rounds=3) / allowed.p99_ms - 1,
         "model_mb": model_mb(bundle) / allowed.model_mb - 1,
     }
+
+
+def _is_hopeless(trial: "optuna.Trial", step: int, so_far: float) -> bool:
+    """Return whether a trial is among the worst at a step.
+
+    Optuna's own percentile pruner takes the best of all steps of a trial, and a season that is easy
+    to save in would hide what comes after it.
+    """
+    others = [t for t in trial.study.get_trials(deepcopy=False) if step in t.intermediate_values]
+    if sum(t.state.name == "COMPLETE" for t in others) < JUDGES:
+        return False
+    values = [t.intermediate_values[step] for t in others if t.number != trial.number]
+    return so_far < float(np.quantile(values, WORST if step % FOLD else WORST_OF_WHOLE))
+
+
+def suggested(trial: "optuna.Trial", modeling: Modeling) -> Candidate:
+    """Return the candidate that a trial is about, with the parameters that it suggests."""
+    name = modeling.declared
+    if len(modeling.candidates) > 1:
+        name = trial.suggest_categorical(CANDIDATE, [*modeling.candidates])
+    spec = modeling.candidates[name]
+    return spec.tuned({of: suggest(trial, f"{name}.{of}", r) for of, r in spec.space.items()})
+
+
+def grown(spec: Candidate, examples: pd.DataFrame) -> Iterator[tuple[Any, float]]:
+    """Yield the fitted estimator and which part of its growth is done, at last all of it.
+
+    What comes first is part of what comes last, which is the same as if it had been fitted at once:
+    only an estimator with `warm_start` can be grown, by the parameter that counts its parts.
+    """
+    features = examples[spec.features(Features.groups())]
+    estimator = spec.build()
+    if spec.grows:
+        estimator.set_params(warm_start=True)
+        for part in (EARLY, 1.0):
+            estimator.set_params(**{spec.grows: max(1, round(part * spec.params[spec.grows]))})
+            yield estimator.fit(features, examples["label"]), part
+    else:
+        yield estimator.fit(features, examples["label"]), 1.0
 
 
 def suggest(trial: "optuna.Trial", name: str, among: Range) -> Any:
@@ -315,13 +371,15 @@ def choice(study: "optuna.Study", framing: Framing, modeling: Modeling) -> dict[
     if not trials:
         raise RunError(
             "No trial of the search kept the serving limits (framing.serving.p99_ms and model_mb) "
-            "on all folds. Search among smaller models (modeling.search.space), or allow more."
+            "on all folds. Search among smaller models (modeling.candidates), or allow more."
         )
     best = max(trials, key=lambda trial: trial.value)
+    name, params = of_candidate(best, modeling.declared)
     declared = next((i for i, trial in enumerate(trials) if trial.number == 0), None)
     found = {
         **NOTHING,
-        "params": best.params,
+        "candidate": name,
+        "params": params,
         "kept": "tuned",
         "trial": best.number,
         "value": best.value,
@@ -338,12 +396,20 @@ def choice(study: "optuna.Study", framing: Framing, modeling: Modeling) -> dict[
     judged = interval(gain - optimism, 1 - (1 - framing.confidence) / tried)
     better = judged["low"] is not None and judged["low"] > 0
     return found | {
-        "params": best.params if better else {},
+        "candidate": name if better else modeling.declared,
+        "params": params if better else {},
         "kept": "tuned" if better else "declared",
         "declared_value": trials[declared].value,
         "optimism": optimism,
         "gain": judged,
     }
+
+
+def of_candidate(trial: Any, declared: str) -> tuple[str, dict[str, Any]]:
+    """Return the candidate that a trial was about, and its parameters by their own names."""
+    name = trial.params.get(CANDIDATE, declared)
+    own = {of: value for of, value in trial.params.items() if of != CANDIDATE}
+    return name, {of.removeprefix(f"{name}."): value for of, value in own.items()}
 
 
 def _values(trials: list[Any], seed: int) -> tuple[Floats, Floats]:
@@ -362,22 +428,40 @@ def _values(trials: list[Any], seed: int) -> tuple[Floats, Floats]:
     return np.mean(drawn, axis=0), np.mean(left_out, axis=0)
 
 
-def trials_table(trials: list[Any]) -> pd.DataFrame:
-    """Return one row per trial: how it ended, its value, folds and parameters (as JSON)."""
+def trials_table(trials: list[Any], declared: str) -> pd.DataFrame:
+    """Return one row per trial: how it ended, its value, folds, candidate, parameters (as JSON)."""
+    about = [of_candidate(trial, declared) for trial in trials]
+    whole = [[step for step in t.intermediate_values if step % FOLD == 0] for t in trials]
     columns = {
-        "trial": [t.number for t in trials],
-        "state": [t.state.name.lower() for t in trials],
+        "trial": pd.Series([t.number for t in trials], dtype="int64"),
+        "state": pd.Series([t.state.name.lower() for t in trials], dtype="str"),
         "value": [t.value if t.state.name == "COMPLETE" else np.nan for t in trials],
-        "folds": [len(t.intermediate_values) for t in trials],
-        "limits": [_keeps_limits(t) for t in trials],
-        "params": [json.dumps(t.params) for t in trials],
+        "folds": pd.Series([len(steps) for steps in whole], dtype="int64"),
+        "limits": pd.Series([_keeps_limits(t) for t in trials], dtype="bool"),
+        "candidate": pd.Series([name for name, _ in about], dtype="str"),
+        "params": pd.Series([json.dumps(params) for _, params in about], dtype="str"),
     }
-    types = {
-        "trial": "int64",
-        "state": "str",
-        "value": "float64",
-        "folds": "int64",
-        "limits": "bool",
-        "params": "str",
-    }
-    return pd.DataFrame(columns).astype(types)
+    return pd.DataFrame(columns).astype({"value": "float64"})
+
+
+def parameter_importance(study: "optuna.Study", best: int, seed: int) -> pd.DataFrame:
+    """Return how much of the spread of values each parameter explains (Hutter et al. 2014).
+
+    Grain: one row per searched parameter of the best trial's candidate, the most important first;
+    none if there are too few trials, or they are all worth the same.
+    """
+    import optuna
+
+    params = [name for name in study.trials[best].params if name != CANDIDATE]
+    alike = [t for t in _complete(study) if set(params) <= t.params.keys()]
+    if not params or len(alike) < FEWEST or len({trial.value for trial in alike}) < 2:
+        return _no_importance()
+    explained = optuna.importance.get_param_importances(
+        study, params=params, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=seed)
+    )
+    names = [name.partition(".")[2] for name in explained]
+    return pd.DataFrame({"parameter": names, "share": [*explained.values()]})
+
+
+def _no_importance() -> pd.DataFrame:
+    return pd.DataFrame({"parameter": pd.Series(dtype="str"), "share": pd.Series(dtype="float64")})

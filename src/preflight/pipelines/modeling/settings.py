@@ -18,25 +18,39 @@ def load(path: str) -> Any:
         raise ValueError(f"{path!r} can't be imported: {error}") from error
 
 
+PREPROCESSING = "preprocessing"  # searched like a parameter, though it isn't the estimator's
+
+
 def _importable(path: str) -> str:
     load(path)
     return path
 
 
+Path = Annotated[str, AfterValidator(_importable)]
+
+
 class Estimator(Strict):
     """An estimator by the path of its class (or of a function that builds it)."""
 
-    path: Annotated[str, AfterValidator(_importable)]
+    path: Path
+    preprocessing: Path | None = Field(None, description="of what is fitted before it, if anything")
     params: dict[str, Any] = Field(default_factory=dict)
     without: list[str] = Field(default_factory=list, description="feature groups it doesn't see")
 
-    def build(self, **params: Any) -> Any:
-        """Return a new estimator; `params` override those declared."""
-        return load(self.path)(**{**self.params, **params})
+    def build(self) -> Any:
+        """Return a new estimator; with preprocessing it is the last step of a pipeline."""
+        estimator = load(self.path)(**self.params)
+        if self.preprocessing is None:
+            return estimator
+        from sklearn.pipeline import make_pipeline
+
+        return make_pipeline(load(self.preprocessing)(), estimator)
 
     def tuned(self, params: dict[str, Any]) -> Self:
         """Return the same estimator with these parameters in place of those declared."""
-        return self.model_copy(update={"params": {**self.params, **params}})
+        own = {"preprocessing": params[PREPROCESSING]} if PREPROCESSING in params else {}
+        others = {name: value for name, value in params.items() if name != PREPROCESSING}
+        return self.model_copy(update={"params": {**self.params, **others}, **own})
 
     def features(self, groups: dict[str, list[str]]) -> list[str]:
         """Return the features that it sees, in order."""
@@ -77,6 +91,32 @@ class Choice(Strict):
 Range = Annotated[Float | Int | Choice, Field(discriminator="type")]
 
 
+class Candidate(Estimator):
+    """An estimator that may ship: where its search begins, and what is searched."""
+
+    grows: str | None = Field(None, description="the parameter that counts what it is made of")
+    space: dict[str, Range] = Field(default_factory=dict)
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """Return the declared value of each searched parameter."""
+        given = {**self.params, PREPROCESSING: self.preprocessing}
+        return {name: given[name] for name in self.space}
+
+    def faults(self) -> list[str]:
+        """Return what is wrong with the space; nothing is good."""
+        given = {**self.params, PREPROCESSING: self.preprocessing}
+        found = [fault for name, r in self.space.items() if (fault := _fault(name, r, given))]
+        for path in getattr(self.space.get(PREPROCESSING), "choices", []):
+            if path is not None:
+                load(path)
+        if self.grows and self.grows not in self.params:
+            found.append(f"grows names {self.grows}, which is not in params")
+        if self.grows and (self.preprocessing or PREPROCESSING in self.space):
+            found.append("grows can't be used with preprocessing, which would be fitted each time")
+        return found
+
+
 class Fold(Strict):
     """Train on what was known at `start`, judge on what comes from then until `until`."""
 
@@ -95,10 +135,10 @@ class Search(Strict):
     """What is searched, and for how long."""
 
     study: str = Field("main", pattern=r"^[\w.-]+$", description="another name begins anew")
-    space: dict[str, Range]
     trials: int = Field(ge=0)
     workers: int = Field(1, ge=1, description="processes that make trials side by side")
     seconds: float | None = Field(None, gt=0, description="after which no further trial begins")
+    prune: bool = Field(True, description="hopeless trials are given up")
     earlier_folds: list[Fold]
 
 
@@ -113,27 +153,39 @@ def _fault(name: str, among: Range, declared: dict[str, Any]) -> str | None:
         allowed = isinstance(value, int | float) and among.low <= value <= among.high
         where = f"between {among.low} and {among.high}"
     if name not in declared:
-        return f"{name} is searched but not in candidate.params, where the search begins"
-    return (
-        None if allowed else f"{name}: candidate.params has {declared[name]}, which is not {where}"
-    )
+        return f"{name} is searched but not in params, where the search begins"
+    return None if allowed else f"{name}: params has {declared[name]}, which is not {where}"
 
 
 class Modeling(Strict):
     """All parameters of the pipeline."""
 
     seed: int
-    candidate: Estimator
+    candidates: dict[str, Candidate] = Field(min_length=1, description="the first is the declared")
     search: Search
     baselines: dict[str, Baseline] = Field(min_length=1)
     calibration_gain: float = Field(ge=0)
 
+    @property
+    def declared(self) -> str:
+        """Return the name of the candidate that ships unless the search finds a better one."""
+        return next(iter(self.candidates))
+
+    def chosen(self, best_params: dict[str, Any]) -> Candidate:
+        """Return the candidate that the search has chosen, with its parameters."""
+        return self.candidates[best_params["candidate"]].tuned(best_params["params"])
+
+    def estimators(self) -> dict[str, Estimator]:
+        """Return all estimators by where they stand in the parameters."""
+        return {
+            **{f"candidates.{name}": spec for name, spec in self.candidates.items()},
+            **{f"baselines.{name}": spec for name, spec in self.baselines.items()},
+        }
+
     def misfits(self, framing: Framing, groups: Iterable[str]) -> list[str]:
         """Return a fault for each setting that does not fit the framing or the feature groups."""
         faults = []
-        specs: dict[str, Estimator] = {"candidate": self.candidate}
-        specs |= {f"baselines.{name}": spec for name, spec in self.baselines.items()}
-        for name, spec in specs.items():
+        for name, spec in self.estimators().items():
             if unknown := set(spec.without) - set(groups):
                 faults.append(
                     f"modeling.{name}.without names {sorted(unknown)}, which are no feature "
@@ -158,9 +210,8 @@ class Modeling(Strict):
 
         Without trials it is not looked at: another estimator has other parameters.
         """
-        if not self.search.trials:
-            return self
-        checked = [_fault(n, r, self.candidate.params) for n, r in self.search.space.items()]
-        if faults := [fault for fault in checked if fault]:
+        spaces = self.candidates if self.search.trials else {}
+        faults = [f"{name}: {fault}" for name, c in spaces.items() for fault in c.faults()]
+        if faults:
             raise ValueError("the search space is not usable: " + "; ".join(faults))
         return self

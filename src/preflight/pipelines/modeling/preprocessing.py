@@ -1,0 +1,31 @@
+"""What is fitted before an estimator that can't read categories or missing values by itself."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+NUMBERS, CATEGORIES = (make_column_selector(dtype_include=kind) for kind in ("number", "category"))
+
+
+def scaled() -> Any:
+    """Return what a linear model needs: numbers scaled, categories one column each.
+
+    A missing number becomes the median and a column that says so.
+    """
+    numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
+    categories = OneHotEncoder(
+        min_frequency=100, handle_unknown="infrequent_if_exist", dtype=np.float32
+    )  # one kind of number for the whole matrix: half the time
+    return make_column_transformer((numbers, NUMBERS), (categories, CATEGORIES))
+
+
+def numbered() -> Any:
+    """Return what trees need: a number for each category, numbers as they are, missing or not."""
+    numbers = OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan
+    )
+    return make_column_transformer((numbers, CATEGORIES), remainder="passthrough")
