@@ -21,7 +21,7 @@ PEERS = [
 # A small model on a fortieth of the flights, and little to evaluate.
 SMALL = [
     *("--every", "40", "--rounds", "1", "--params"),
-    "modeling.search.space.max_iter.low=1",
+    "modeling.candidates.boosted_trees.space.max_iter.low=1",
     "modeling.candidates.boosted_trees.params.max_iter=5",
     "evaluation.replicates=100",
     "evaluation.importance_rows=300",
@@ -36,7 +36,7 @@ SCRIPTS = {
     "run": (SMALL, ["kedro run without search", "peak memory"]),
     "search": (
         ["--every", "40", "--trials", "2"],
-        ["2 trials (median of 1)", "of one worker's"],
+        ["2 trials (medians of 1)", "two workers", "no trial given up"],
     ),
     "gate": (["--worlds", "3"], ["The gain condition in 3 worlds", "the baseline in disguise"]),
 }

@@ -1,0 +1,114 @@
+"""The search against FLAML: the same examples, features, objective, validation set and time.
+
+    pip install flaml lightgbm xgboost-cpu      (nothing else here needs them)
+    python -m benchmarks.automl
+
+Both fit on train and judge on validation, by the framing's money; FLAML may take LightGBM, boosted
+trees of scikit-learn, random forests and extra trees, ours the candidates that stand in conf. The
+difference between the two best models is compared day by day.
+"""
+
+import json
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from kedro.config import OmegaConfigLoader
+
+from benchmarks.measure import Clocks, arguments, fresh, kedro_run, project_copy, table
+
+PREPARE = ["data_engineering", "feature_engineering", "audit"]
+THEIRS = ["lgbm", "histgb", "rf", "extra_tree"]
+
+
+def given(every: int) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Return train, validation and the parameters."""
+    with project_copy(every) as project:
+        kedro_run(project, Clocks(), [], PREPARE)
+        read = (next(project.glob(f"data/*/{n}.parquet/*/*")) for n in ("train", "validation"))
+        train, validation = map(pd.read_parquet, read)
+        loader = OmegaConfigLoader(str(project / "conf"), base_env="base", default_run_env="local")
+        return train, validation, loader["parameters"]
+
+
+def compare(every: int, seconds: int, seed: int) -> list[tuple[Any, ...]]:
+    """Return for each: who, trials, wall seconds, value per 1,000, difference to ours."""
+    from flaml import AutoML
+
+    from preflight.contracts import Features
+    from preflight.framing import Framing
+    from preflight.intervals import drawn_days, interval, mean_over
+    from preflight.pipelines.modeling.nodes import judged, saving
+    from preflight.pipelines.modeling.search import search
+    from preflight.pipelines.modeling.settings import Modeling
+
+    train, validation, parameters = given(every)
+    framing = Framing.model_validate(parameters["framing"])
+    budget = {"earlier_folds": [], "trials": 10_000, "seconds": seconds}
+    own = parameters["modeling"] | {"seed": seed}
+    modeling = Modeling.model_validate(own | {"search": own["search"] | budget})
+    # the last fold trains on what was known when validation began: here that is all of train
+    both = pd.concat([train, validation], ignore_index=True)
+    both = both.astype(dict.fromkeys(train.select_dtypes("category"), "category"))
+    train, validation = both.head(len(train)), both.tail(len(validation))
+
+    began = time.perf_counter()
+    best, trials, _ = search(both, None, framing, modeling)
+    took = time.perf_counter() - began
+    spec = modeling.candidates[modeling.declared]
+    # the parameters of the best trial, whether or not they would be kept
+    params = json.loads(trials.set_index("trial").loc[best["trial"], "params"])
+    ours = saving(validation, judged(spec.tuned(params), train, validation), framing)
+    declared = saving(validation, judged(spec, train, validation), framing)
+
+    def loss(X: Any, y: Any, estimator: Any, *_: Any, **__: Any) -> tuple[float, dict[str, float]]:
+        value = saving(validation, estimator.predict_proba(X)[:, 1], framing).mean()
+        return -1000 * float(value), {}
+
+    names = Features.names()
+    automl = AutoML()
+    began = time.perf_counter()
+    automl.fit(
+        *(train[names], train["label"]),
+        X_val=validation[names],
+        y_val=validation["label"],
+        task="classification",
+        metric=loss,
+        estimator_list=THEIRS,
+        time_budget=seconds,
+        n_jobs=-1,
+        seed=seed,
+        retrain_full=False,
+        verbose=0,
+    )
+    theirs_took = time.perf_counter() - began
+    theirs = saving(validation, automl.predict_proba(validation[names])[:, 1], framing)
+
+    day, weights = drawn_days(validation["predict_at"], framing.split, 1000, seed)
+
+    def row(who: str, tried: int, wall: float, saved: Any) -> tuple[Any, ...]:
+        off = interval(1000 * mean_over(ours - saved, day, weights), framing.confidence)
+        beyond = f"{off['mean']:+.1f} ({off['low']:.1f} to {off['high']:.1f})"
+        return who, tried, wall, float(1000 * np.mean(saved)), beyond
+
+    return [
+        row("ours", len(trials), took, ours),
+        row("declared parameters", 1, 0.0, declared),
+        row(f"FLAML ({automl.best_estimator})", len(automl.config_history), theirs_took, theirs),
+    ]
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = arguments(__doc__, every=1, seconds=120, seed=2013)
+    options = parser.parse_args(argv)
+    rows = fresh(compare, options.every, options.seconds, options.seed)
+    table(
+        f"{options.seconds} s each, seed {options.seed}",
+        ["search", "trials", "wall s", "value per 1,000 on validation", "ours more by"],
+        rows,
+    )
+
+
+if __name__ == "__main__":
+    main()
