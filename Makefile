@@ -22,10 +22,10 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input --
 	--require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint format viz accept lock clean force
+.PHONY: help run test bench lint format viz reproduce tracking accept lock clean force
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(CORE) ## set up, then run the default pipeline (kedro run)
 	$(PY) -m kedro run $(ARGS)
@@ -56,6 +56,9 @@ viz: $(DEV) ## show the pipelines in the browser (kedro viz run)
 reproduce: $(CORE) ## make a run again in a clean folder and compare: make reproduce RUN=<version>
 	$(PY) -m kedro reproduce $(RUN)
 
+tracking: $(CORE) ## add MLflow and the Optuna dashboard, which slow every run (docs/runs.md)
+	@$(INSTALL) -r requirements-tracking.lock
+
 accept: $(CORE) ## accept the files in data/01_raw as they are, on purpose
 	$(PY) -m kedro accept-data
 
@@ -63,7 +66,10 @@ lock: ## write the lock files anew (needs uv); ARGS=--upgrade takes new versions
 	@command -v $(UV) >/dev/null || { \
 		echo "make lock needs uv: pip install uv, or make lock UV=/path/to/uv" >&2; exit 1; }
 	$(LOCK) --output-file requirements.lock
-	$(LOCK) --all-extras --constraints requirements.lock --output-file requirements-dev.lock
+	$(LOCK) --extra dev --extra viz --constraints requirements.lock \
+		--output-file requirements-dev.lock
+	$(LOCK) --extra tracking --constraints requirements.lock \
+		--output-file requirements-tracking.lock
 
 LOCK = $(UV) pip compile pyproject.toml --quiet --universal --generate-hashes $(ARGS) \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"

@@ -249,6 +249,35 @@ def _as_json(value: Any) -> Any:
     return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
 
 
+class TrackingHooks:
+    """If kedro-mlflow is installed, its run gets what runs are compared by."""
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self) -> None:
+        """Let it say what is wrong, and not that it begins and ends."""
+        for name in ("kedro_mlflow", "mlflow"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+
+    @hook_impl(tryfirst=True)  # kedro-mlflow ends its run here
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
+        """Log parameters one by one, figures, the decision and the report."""
+        mlflow = sys.modules.get("mlflow")
+        if mlflow is None or mlflow.active_run() is None:
+            return
+        made, given = pipeline.all_outputs(), sorted(pipeline.inputs())
+        params = {n.removeprefix("params:"): catalog.load(n) for n in given if "params:" in n}
+        mlflow.log_params(
+            runs.flat({name: p.model_dump(mode="json") for name, p in params.items()})
+        )
+        if "metrics" in made:
+            known = {n: v for n, v in runs.flat(catalog.load("metrics")).items() if v is not None}
+            mlflow.log_metrics(known)
+        if "verdict" in made:
+            mlflow.set_tag("decision", catalog.load("verdict")["decision"])
+        if "report" in made:
+            mlflow.log_artifact(catalog["report"]._get_load_path())
+
+
 class ProgressHooks:
     """Which stages are done while it works, and at the end what was decided and where to look."""
 

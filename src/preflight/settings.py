@@ -9,6 +9,7 @@ from preflight.hooks import (
     ProgressHooks,
     RawDataHooks,
     TestSetHooks,
+    TrackingHooks,
     VersionHooks,
 )
 
@@ -16,6 +17,7 @@ from preflight.hooks import (
 HOOKS = (
     ProgressHooks(),
     ManifestHooks(),
+    TrackingHooks(),
     VersionHooks(),
     RawDataHooks(),
     TestSetHooks(),

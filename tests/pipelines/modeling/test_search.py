@@ -1,7 +1,9 @@
 """A search that is stopped, killed and resumed, and a choice that is honest about searching."""
 
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,8 +17,11 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+import yaml
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from preflight import model_file
+from preflight.bundle import probability
 from preflight.contracts import ParameterImportance
 from preflight.framing import Framing
 from preflight.pipelines.modeling import nodes
@@ -265,6 +270,29 @@ def test_another_estimator_with_its_own_space_and_preprocessing_can_win(
     assert chosen.preprocessing == f"{OURS}.numbered"
     assert chosen.build()[-1].C == 2.0
     assert nodes.candidate(complete, tuned, SURE, framing, asked)["estimator"][-1].C == 2.0
+
+
+def test_the_candidates_of_the_docs_need_no_code(
+    development: pd.DataFrame, framing: Framing, modeling: Any
+) -> None:
+    text = (Path(__file__).parents[3] / "docs/search.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, flags=re.S)
+    candidates = {"trees": TREES, **yaml.safe_load(block)}
+    for name in ("lightgbm", "forest"):
+        candidates[name]["params"]["n_estimators"] = 10
+    del candidates["lightgbm"]["space"]["n_estimators"]
+    asked = settings(modeling, 5).model_copy(
+        update={"candidates": modeling(candidates=candidates).candidates}
+    )
+    _, trials = search(development, None, framing, asked)
+    assert set(trials["candidate"]) == {"trees", "lightgbm", "forest"}
+    best = {"candidate": "lightgbm", "params": {}}
+    model = nodes.candidate(development, best, SURE, framing, asked)
+    file = io.BytesIO()
+    model_file.dump(model, file)
+    trusted = re.findall(r"`((?:collections|lightgbm)\.[\w.]+)`", text)
+    again = model_file.load(io.BytesIO(file.getvalue()), trusted)
+    np.testing.assert_array_equal(probability(again, development), probability(model, development))
 
 
 SURE = {"calibration": {"slope": 1.0, "intercept": 0.0}}
