@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PROJECT = Path(__file__).parents[1]
-LOCKS = ["requirements.lock", "requirements-dev.lock"]
+LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-tracking.lock"]
 
 
 def project_table() -> dict:
@@ -84,11 +84,14 @@ def test_what_is_not_pinned_or_names_a_place_is_found() -> None:
 
 
 def test_locks_satisfy_the_declared_dependencies() -> None:
-    core, dev = ((PROJECT / lock).read_text() for lock in LOCKS)
+    core, dev, apart = ((PROJECT / lock).read_text() for lock in LOCKS)
     declared = project_table()
-    extras = [one for extra in declared["optional-dependencies"].values() for one in extra]
+    extras = declared["optional-dependencies"]
+    tracking = extras.pop("tracking")
     assert unsatisfied(declared["dependencies"], core) == []
-    assert unsatisfied(declared["dependencies"] + extras, dev) == []
+    others = [one for extra in extras.values() for one in extra]
+    assert unsatisfied(declared["dependencies"] + others, dev) == []
+    assert unsatisfied(declared["dependencies"] + tracking, apart) == []
 
 
 def test_missing_or_outdated_pins_are_found() -> None:
@@ -97,9 +100,9 @@ def test_missing_or_outdated_pins_are_found() -> None:
     assert unsatisfied(["click<8", "kedro"], text) == ["click<8", "kedro"]
 
 
-def test_both_locks_pin_the_same_versions() -> None:
-    core, dev = (without_hashes(locked((PROJECT / lock).read_text())) for lock in LOCKS)
-    assert set(core) <= set(dev)
+def test_all_locks_pin_the_same_versions() -> None:
+    core, *others = (without_hashes(locked((PROJECT / lock).read_text())) for lock in LOCKS)
+    assert all(set(core) <= set(other) for other in others)
 
 
 def git(folder: Path, *arguments: str) -> list[str]:

@@ -239,7 +239,8 @@ def _not_as_it_was(project: Path, run: Document) -> list[str]:
     if not was_committed and now["code"]["sha256"] != run["code"]["sha256"]:
         faults.append("code: it was not committed for the run, and has changed since")
     here, there = ({"python": r["python"], **r["packages"]} for r in (now, run))
-    return faults + [f"package {line}" for line in _changes(there, here)]
+    of_then = {name: here[name] for name in there.keys() & here.keys()}  # others do no harm
+    return faults + [f"package {line}" for line in _changes(there, of_then)]
 
 
 def _lay_out(project: Path, run: Document, clean: Path) -> None:
