@@ -328,7 +328,8 @@ def test_parameters_that_make_no_sense_are_told_all_at_once_before_any_node(
     project: Project,
 ) -> None:
     where = project()
-    wrong = "framing.costs.fn=1,framing.confidence=2,modeling.candidates.boosted_trees.space.max_iter.low=900"
+    space = "modeling.candidates.boosted_trees.space.max_iter.low=900"
+    wrong = f"framing.costs.fn=1,framing.confidence=2,{space}"
     done = kedro(where, "run", "--params", wrong)
     assert done.returncode == 1
     for words in ("nothing to learn", "confidence", "max_iter: 900 to 300 is no range"):
