@@ -1,4 +1,4 @@
-"""How fast Preflight is, next to others: `make bench`, or one of `python -m benchmarks.<name>`."""
+"""How fast it is, next to others: `make bench`, or one of `python -m benchmarks.<name>`."""
 
 import sys
 from pathlib import Path

@@ -1,0 +1,168 @@
+"""`kedro new` with this repository as starter: a project under its own name, that runs."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+Made = subprocess.CompletedProcess[str]
+
+
+def tracked() -> list[str]:
+    """What git tracks here; in a checkout without git, what is there but the results."""
+    if (PROJECT / ".git").exists():
+        command = ["git", "-C", str(PROJECT), "ls-files", "-z", "--cached", "--others"]
+        listed = subprocess.run(
+            [*command, "--exclude-standard"], capture_output=True, text=True, check=True
+        )
+        return [name for name in listed.stdout.split("\0") if name and (PROJECT / name).is_file()]
+    files = (path.relative_to(PROJECT) for path in PROJECT.rglob("*") if path.is_file())
+    return [str(name) for name in files if not set(name.parts) & {".venv", "__pycache__"}]
+
+
+@pytest.fixture(scope="module")
+def starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository as it stands, without git, and with what a run has left in it."""
+    folder = tmp_path_factory.mktemp("starter") / "preflight-main"
+    for name in tracked():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROJECT / name, folder / name)
+    for left in (
+        "data/03_primary/flights.parquet/1/a.parquet",
+        ".venv/a",
+        "conf/local/b.yml",
+    ):
+        (folder / left).parent.mkdir(parents=True, exist_ok=True)
+        (folder / left).write_text("preflight")
+    return folder
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Callable[..., Made]:
+    """Call `kedro new` in an empty folder."""
+    (tmp_path / ".telemetry").write_text("consent: false")
+
+    def call(starter: Path | str, *arguments: str, answers: str = "") -> Made:
+        command = [sys.executable, "-m", "kedro", "new", f"--starter={starter}", *arguments]
+        return subprocess.run(
+            command,
+            cwd=tmp_path,
+            input=answers,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"DO_NOT_TRACK": "1"},
+        )
+
+    return call
+
+
+def text_of(project: Path) -> dict[str, str]:
+    files = (path for path in project.rglob("*") if path.is_file())
+    return {
+        path.relative_to(project).as_posix(): path.read_text(encoding="utf-8", errors="replace")
+        for path in files
+    }
+
+
+def test_a_new_project_bears_its_own_name_and_nothing_of_the_starter(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    done = new(starter, "--name", "Late Parcels")
+    assert done.returncode == 0, done.stderr
+    made = text_of(tmp_path / "late-parcels")
+    named = {name: re.findall(r".*preflight.*", text, flags=re.I) for name, text in made.items()}
+    traces = {name: lines for name, lines in named.items() if lines}
+    assert traces == {
+        "README.md": ["Made from the Kedro template Preflight, under the Apache license."]
+    }
+    assert not [name for name in made if "preflight" in name.lower()]
+    assert {"src/late_parcels/framing.py", "conf/local/.gitkeep", ".ci/run"} <= made.keys()
+    own = {"cookiecutter.json", "prompts.yml", "hooks", "{{ cookiecutter.repo_name }}"}
+    assert not {name.split("/")[0] for name in made} & own
+    left = [name for name in made if re.match(r"data/0[2-8]|\.venv|conf/local", name)]
+    assert all(name.endswith(".gitkeep") for name in left)
+    assert "{{" not in "".join(text for name, text in made.items() if name.endswith(".py"))
+    assert 'package_name = "late_parcels"' in made["pyproject.toml"]
+    assert 'project_name = "Late Parcels"' in made["pyproject.toml"]
+    shipped = {n for n in tracked() if not n.startswith(("hooks", "{{", "cookie", "prompts"))}
+    renamed = {name.replace("src/preflight", "src/late_parcels") for name in shipped}
+    assert renamed - {"tests/test_starter.py"} == made.keys()
+
+
+def test_it_is_made_from_git_a_zip_a_file_of_answers_and_by_hand(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    repository = tmp_path / "repository"
+    shutil.copytree(starter, repository)
+    git = ["git", "-C", str(repository), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"], ["tag", "v1"]):
+        subprocess.run([*git, *command], check=True)
+    (repository / "LICENSE").unlink()
+    subprocess.run([*git, "commit", "-qam", "one file less"], check=True)
+    archive = tmp_path / "main.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("preflight-main/", "")
+        for path in sorted(starter.rglob("*")):
+            file.write(path, f"preflight-main/{path.relative_to(starter).as_posix()}")
+    (tmp_path / "answers.yml").write_text(
+        "project_name: from a file\nrepo_name: elsewhere\npython_package: by_file\n"
+    )
+    calls = {
+        "from-git": (f"git+file://{repository}", "--checkout=v1", "--name=From Git"),
+        "from-zip": (str(archive), "--name=from_zip"),
+        "elsewhere": (str(starter), "--config=answers.yml"),
+        "by-hand": (str(starter),),
+    }
+    for folder, (source, *arguments) in calls.items():
+        done = new(source, *arguments, answers="By-Hand\n")
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / folder / "LICENSE").exists()
+        assert (tmp_path / folder / "data/01_raw/flights.csv.zip").stat().st_size > 1e6
+    assert (tmp_path / "elsewhere/src/by_file/hooks.py").exists()
+    assert (tmp_path / "by-hand/src/by_hand/hooks.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("pandas", "a library that the project uses"),
+        ("json", "standard library"),
+        ("Tests", "the name of a folder"),
+        ("Späte Pakete", "letters (a to z)"),
+        ("2 late", "begin with a letter"),
+        ("class", "Python keyword"),
+    ],
+)
+def test_a_name_that_can_not_be_is_refused_and_nothing_is_left(
+    starter: Path, new: Callable[..., Made], tmp_path: Path, name: str, words: str
+) -> None:
+    done = new(starter, "--name", name)
+    assert done.returncode != 0
+    assert words in done.stderr + done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == [".telemetry"]
+
+
+def test_from_a_clean_machine_to_a_decision(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    assert new(starter, "--name", "Late Parcels").returncode == 0
+    project = tmp_path / "late-parcels"
+    settings = "modeling.search.trials=0,evaluation.replicates=200,audit.moments=5"
+    done = subprocess.run(
+        ["make", "run", f"PYTHON={sys.executable}", f"ARGS=--params {settings}"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^(SHIP|HOLD): ", done.stderr, flags=re.MULTILINE)
+    assert list(project.glob("data/08_reporting/report.html/*/report.html"))
