@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kedro.pipeline import Node, Pipeline
 from pandera.typing import Series
 
-from preflight.contracts import Flights, Weather
+from preflight.contracts.primary import Flights, Weather
 from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
 from preflight.point_in_time import as_of, between, run_in_memory, year_by_year
 

@@ -1,5 +1,9 @@
-"""The contracts: one per dataset, the only place where columns are declared."""
+"""The contracts: one per dataset, the only place where columns are declared.
 
+Those of raw and primary tables are found in their modules.
+"""
+
+from preflight.contracts import primary
 from preflight.contracts.diagnosis import (
     LearningCurve,
     Robustness,
@@ -9,9 +13,8 @@ from preflight.contracts.diagnosis import (
     Waterfall,
     more_labels,
 )
-from preflight.contracts.features import Examples, Features, Labels, SplitSummary
-from preflight.contracts.primary import Aircraft, Airports, Cleaning, Flights, Weather
-from preflight.contracts.raw import RawAirlines, RawAirports, RawFlights, RawPlanes, RawWeather
+from preflight.contracts.examples import Cleaning, Examples, Labels, SplitSummary
+from preflight.contracts.features import Features
 from preflight.contracts.report import Figure, Html, run_manifest
 from preflight.contracts.results import (
     Audit,
@@ -35,30 +38,22 @@ from preflight.contracts.table import Table
 
 
 def of(dataset: str) -> type[Table] | None:
-    """Return the contract that bears a table's name: `Flights` of `flights`; None if none does."""
-    return globals().get(dataset.title().replace("_", ""))
+    """Return the contract that bears a primary table's name: `LateParcels` of `late_parcels`."""
+    return vars(primary).get(dataset.title().replace("_", ""))
 
 
 __all__ = [
-    "Aircraft",
-    "Airports",
     "Audit",
     "CalibrationCurve",
     "Cleaning",
     "Examples",
     "Features",
     "Figure",
-    "Flights",
     "Html",
     "Importance",
     "Labels",
     "LearningCurve",
     "ParameterImportance",
-    "RawAirlines",
-    "RawAirports",
-    "RawFlights",
-    "RawPlanes",
-    "RawWeather",
     "Robustness",
     "SegmentExamples",
     "Segments",
@@ -69,7 +64,6 @@ __all__ = [
     "Trials",
     "ValidationPredictions",
     "Waterfall",
-    "Weather",
     "baselines",
     "best_params",
     "candidate",

@@ -7,7 +7,7 @@ from pandera.dtypes import Int8
 from pandera.typing import Series
 from pydantic import Field
 
-from preflight.contracts.primary import FlightKey
+from preflight.contracts.primary import Key
 from preflight.contracts.results import PROBABILITY, Interval
 from preflight.contracts.table import Document, DocumentContract, Table, Utc, column, rule
 
@@ -71,7 +71,7 @@ class MoreLabels(Document):
     worth: Literal["yes", "no", "can't tell"]
 
 
-class SuspiciousLabels(FlightKey):
+class SuspiciousLabels(Key):
     """One row per label that the candidate contradicts, the most suspicious first."""
 
     predict_at: Series[Utc] = column("moment of prediction", "UTC")
@@ -85,7 +85,7 @@ class SuspiciousLabels(FlightKey):
     class Config:
         """A label may be judged in several folds."""
 
-        unique = ["fold", "carrier", "flight", "origin", "scheduled_departure"]
+        unique = ["fold", *Key.grain()]
 
 
 class Segments(Table):
@@ -108,7 +108,7 @@ class Segments(Table):
         unique = ["segment"]
 
 
-class SegmentExamples(FlightKey):
+class SegmentExamples(Key):
     """One row per decision to look at, of the segments where most is lost."""
 
     predict_at: Series[Utc] = column("moment of prediction", "UTC")

@@ -1,14 +1,14 @@
-"""The features, one row per flight, as known at its moment of prediction; and the examples."""
+"""The features, one row per flight, as known at its moment of prediction."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
-from pandera.dtypes import Float32, Int8
+from pandera.dtypes import Float32
 from pandera.typing import Series
 
-from preflight.contracts.primary import FlightKey
-from preflight.contracts.table import Table, Utc, column, rule
+from preflight.contracts.primary import Key
+from preflight.contracts.table import Utc, column
 
 # The wildest delays seen are under a day and a half; means and sums of them stay below two days.
 LIMITS: dict[str, dict[str, Any]] = {
@@ -40,7 +40,7 @@ aircraft, previous_leg = _group("aircraft"), _group("previous_leg")
 Number = Series[Float32]
 
 
-class Features(FlightKey):
+class Features(Key):
     """One row per scheduled departure: what was known two hours before it."""
 
     predict_at: Series[Utc] = column("moment of prediction: nothing later is used", "UTC")
@@ -133,67 +133,3 @@ class Features(FlightKey):
     slack: Number = previous_leg(
         "planned turn less its arrival delay so far", "minutes", ge=-4 * 1440, le=4 * 1440
     )
-
-    @classmethod
-    def groups(cls) -> dict[str, list[str]]:
-        """Return the columns of each feature group, in the order of declaration."""
-        groups: dict[str, list[str]] = {}
-        for name, column_metadata in cls.columns().items():
-            if "group" in column_metadata:
-                groups.setdefault(column_metadata["group"], []).append(name)
-        return groups
-
-    @classmethod
-    def names(cls) -> list[str]:
-        """Return all features, in the order of declaration."""
-        return [name for group in cls.groups().values() for name in group]
-
-
-class Labels(FlightKey):
-    """One row per scheduled departure: its label."""
-
-    label: Series[Float32] = column(
-        "1: arrived over 30 minutes late, was cancelled or diverted; missing while open",
-        nullable=True,
-        isin=[0, 1],
-        known_at="label_known_at",
-    )
-    label_known_at: Series[Utc] = column(
-        "arrival, or when the flight was known not to come",
-        "UTC",
-        nullable=True,
-        known_at="label_known_at",
-    )
-
-    @rule("a label and its moment are known together", "label", "label_known_at")
-    def known_together(cls, t: pd.DataFrame) -> pd.Series:
-        """Neither without the other."""
-        return t["label"].isna() == t["label_known_at"].isna()
-
-
-class Examples(Features):
-    """Features with their label: one part of the split, in the order of prediction."""
-
-    label: Series[Int8] = column("1: late, cancelled or diverted", isin=[0, 1])
-    label_known_at: Series[Utc] = column("when the label was known", "UTC")
-
-    @rule("the label is known after the prediction", "predict_at", "label_known_at")
-    def predicts(cls, t: pd.DataFrame) -> pd.Series:
-        """What is known already need not be predicted."""
-        return t["label_known_at"] > t["predict_at"]
-
-
-class SplitSummary(Table):
-    """One row per part of the split."""
-
-    part: Series[str] = column("train, validation or test", isin=["train", "validation", "test"])
-    first: Series[Utc] = column("first moment of prediction", "UTC")
-    last: Series[Utc] = column("last moment of prediction", "UTC")
-    rows: Series[int] = column("examples", "rows", gt=0)
-    label_rate: Series[float] = column("share of label 1", gt=0, lt=1)
-    left_out: Series[int] = column("examples whose label was not known in time", "rows", ge=0)
-
-    class Config:
-        """The key."""
-
-        unique = ["part"]

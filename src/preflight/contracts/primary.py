@@ -15,7 +15,7 @@ from preflight.contracts.table import IN_ADVANCE, Table, Utc, column, rule
 HOUR = pd.Timedelta(hours=1)
 
 
-class FlightKey(Table):
+class Key(Table):
     """What tells one scheduled departure from all others."""
 
     carrier: Series[pd.CategoricalDtype] = column("airline, two-character code", group="schedule")
@@ -31,7 +31,7 @@ class FlightKey(Table):
         unique = ["carrier", "flight", "origin", "scheduled_departure"]
 
 
-class Flights(FlightKey):
+class Flights(Key):
     """One row per scheduled departure, with what became of it."""
 
     dest: Series[pd.CategoricalDtype] = column("airport of destination")
@@ -183,25 +183,3 @@ class Airports(Table):
 
         unique = ["faa"]
         metadata = {"known_at": IN_ADVANCE}
-
-
-class Cleaning(Table):
-    """One row per cleaning rule: what was done to how many rows, and why."""
-
-    table: Series[str] = column("the table")
-    finding: Series[str] = column("what was found")
-    action: Series[str] = column(
-        "what was done", isin=["repaired", "set to missing", "excluded", "kept"]
-    )
-    rows: Series[int] = column("rows concerned", "rows", ge=0)
-    of: Series[int] = column("rows of the table as read", "rows", gt=0)
-
-    class Config:
-        """Each rule once."""
-
-        unique = ["table", "finding"]
-
-    @rule("a rule concerns at most a quarter of a table", "table", "finding", "rows", "of")
-    def bounded(cls, t: pd.DataFrame) -> pd.Series:
-        """Cleaning that touches more is a fault of the data or of the rule."""
-        return t["rows"] <= t["of"] / 4

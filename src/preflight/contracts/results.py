@@ -8,7 +8,7 @@ from pandera.typing import Series
 from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from preflight.contracts.features import Features
-from preflight.contracts.primary import FlightKey
+from preflight.contracts.primary import Key
 from preflight.contracts.table import Document, DocumentContract, Table, Utc, column, rule
 from preflight.framing import Costs
 
@@ -63,11 +63,11 @@ class ParameterImportance(Table):
         unique = ["parameter"]
 
 
-class ValidationPredictions(FlightKey):
+class ValidationPredictions(Key):
     """One row per fold and example: each model's probability, fitted on what came before."""
 
     predict_at: Series[Utc] = column("moment of prediction", "UTC")
-    label: Series[Int8] = column("1: late, cancelled or diverted", isin=[0, 1])
+    label: Series[Int8] = column("what happened", isin=[0, 1])
     fold: Series[int] = column("folds are in the order of time", ge=0)
     last: Series[bool] = column("the fold that is the validation set")
     probability: Series[float] = column(
@@ -78,7 +78,7 @@ class ValidationPredictions(FlightKey):
     class Config:
         """Each fold judges an example once."""
 
-        unique = ["fold", "carrier", "flight", "origin", "scheduled_departure"]
+        unique = ["fold", *Key.grain()]
 
 
 class Calibration(Document):
@@ -145,13 +145,13 @@ class ModelBundles(RootModel[dict[str, ModelBundle]]):
     """Several models by name."""
 
 
-class TestPredictions(FlightKey):
+class TestPredictions(Key):
     """One row per test example, in the order of prediction."""
 
     __test__ = False  # not a test class, whatever its name
 
     predict_at: Series[Utc] = column("moment of prediction", "UTC")
-    label: Series[Int8] = column("1: late, cancelled or diverted", isin=[0, 1])
+    label: Series[Int8] = column("what happened", isin=[0, 1])
     probability: Series[float] = column("the candidate's probability of label 1", **PROBABILITY)
     act: Series[bool] = column("the candidate's decision")
     probability_of_baseline: Series[float] = column(

@@ -114,6 +114,20 @@ class Table(pa.DataFrameModel):
         return list(cls.to_schema().unique or [])
 
     @classmethod
+    def groups(cls) -> dict[str, list[str]]:
+        """Return the columns of each feature group, in the order of declaration."""
+        groups: dict[str, list[str]] = {}
+        for name, column_metadata in cls.columns().items():
+            if "group" in column_metadata:
+                groups.setdefault(column_metadata["group"], []).append(name)
+        return groups
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Return all features, in the order of declaration."""
+        return [name for group in cls.groups().values() for name in group]
+
+    @classmethod
     def about(cls, name: str) -> str | None:
         """Return what `Config.metadata` says of the rows.
 

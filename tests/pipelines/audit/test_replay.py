@@ -16,7 +16,7 @@ from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.audit import nodes, replay
 from preflight.pipelines.audit.replay import DECISION, Reach, Replay
-from preflight.pipelines.feature_engineering import nodes as flights_features
+from preflight.pipelines.feature_engineering import examples
 from preflight.pipelines.feature_engineering.nodes import LOOK_AHEAD, LOOK_BACK
 from preflight.pipelines.feature_engineering.pipeline import create_pipeline
 from preflight.point_in_time import run_in_memory
@@ -63,7 +63,7 @@ def with_feature(feature: Callable[..., Column]) -> Pipeline:
         [
             Node(extra, tables, "extra"),
             Node(
-                flights_features.features,
+                examples.features,
                 ["flights", "predict_at", "schedule_features", "extra"],
                 "features",
             ),

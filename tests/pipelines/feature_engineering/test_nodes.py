@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from preflight.contracts import Examples, Features, Flights, Labels, SplitSummary, Weather
+from preflight.contracts import Examples, Features, Labels, SplitSummary
+from preflight.contracts.primary import Flights, Weather
 from preflight.errors import RunError
 from preflight.framing import Framing
-from preflight.pipelines.feature_engineering import nodes
+from preflight.pipelines.feature_engineering import examples, nodes
 from preflight.pipelines.feature_engineering.pipeline import GROUPS, group
 from preflight.point_in_time import as_of, year_by_year
 
@@ -31,7 +32,7 @@ def build(tables: Tables, framing: Framing) -> pd.DataFrame:
     given = {**tables, "params:framing": framing}
     groups = [group(name)(*(given[i] for i in inputs)) for name, inputs in GROUPS.items()]
     moments = nodes.prediction_moments(tables["flights"], framing)
-    return nodes.features(tables["flights"], moments, *groups)
+    return examples.features(tables["flights"], moments, *groups)
 
 
 @pytest.fixture(scope="module")
@@ -289,7 +290,7 @@ def test_no_label_of_a_part_was_open_when_the_next_began(
         update={"validation_from": boundaries[0], "test_from": boundaries[1]}
     )
     labels = nodes.labels(tables["flights"], framing)
-    *parts, summary = nodes.split(features, labels, framing.model_copy(update={"split": there}))
+    *parts, summary = examples.split(features, labels, framing.model_copy(update={"split": there}))
     train, validation, test = parts
     assert train["label_known_at"].max() <= boundaries[0]
     assert validation["predict_at"].min() >= boundaries[0]
@@ -301,7 +302,7 @@ def test_no_label_of_a_part_was_open_when_the_next_began(
         Examples.validate(part, lazy=True)
 
     longer = there.model_copy(update={"embargo_hours": 24})
-    *_, later = nodes.split(features, labels, framing.model_copy(update={"split": longer}))
+    *_, later = examples.split(features, labels, framing.model_copy(update={"split": longer}))
     assert (later["left_out"] > summary["left_out"]).tolist() == [True, True, False]
 
 
@@ -311,7 +312,7 @@ def test_labels_of_other_rows_are_refused(
     labels = nodes.labels(tables["flights"], framing)
     shifted = labels.iloc[::-1].reset_index(drop=True)
     with pytest.raises(RunError, match="not of the same rows"):
-        nodes.split(features, shifted, framing)
+        examples.split(features, shifted, framing)
 
 
 def test_a_cost_that_is_no_number_or_is_missing_is_told_before_anything_is_learnt(
@@ -327,7 +328,7 @@ def test_a_cost_that_is_no_number_or_is_missing_is_told_before_anything_is_learn
         costs = framing.costs.model_copy(update={"fn": column})
         split = framing.split.model_copy(update=there)
         framed = framing.model_copy(update={"costs": costs, "split": split})
-        nodes.split(features, labels, framed)
+        examples.split(features, labels, framed)
 
     split("block_minutes")
     with pytest.raises(RunError, match=r"costs.fn names 'dest', which is no column of numbers"):
@@ -345,5 +346,5 @@ def test_dates_of_the_split_may_be_in_summer_and_in_winter_time(
     }
     mixed = framing.split.model_copy(update=parts)
     labels = nodes.labels(tables["flights"], framing)
-    *_, summary = nodes.split(features, labels, framing.model_copy(update={"split": mixed}))
+    *_, summary = examples.split(features, labels, framing.model_copy(update={"split": mixed}))
     assert (summary["rows"] > 0).all()

@@ -12,7 +12,6 @@ from pandas.tseries.holiday import USFederalHolidayCalendar
 
 from preflight.contracts import Features
 from preflight.contracts.raw import ORIGINS
-from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.windows import NEVER, Events, Floats, Ints, Log, Window, codes, minutes
 
@@ -347,59 +346,3 @@ def labels(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame:
     late = (flights["arrival_delay"] > framing.prediction.label_threshold) | failed_at.notna()
     label = late.astype("float32").where(known_at.notna())
     return flights[KEY].assign(label=label, label_known_at=known_at)
-
-
-def features(flights: pd.DataFrame, predict_at: pd.Series, *groups: pd.DataFrame) -> pd.DataFrame:
-    """Return all groups of features side by side, with key and moment of prediction.
-
-    Grain: one row per scheduled departure, in the order of `flights`.
-    """
-    return pd.concat([flights[KEY], predict_at, *groups], axis=1)
-
-
-def split(
-    features: pd.DataFrame, labels: pd.DataFrame, framing: Framing
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return train, validation and test, each in the order of prediction, and their summary.
-
-    A part ends where the next begins. An example whose label was not known by then, plus the
-    embargo, is left out: nobody could have trained on it.
-
-    Raises:
-        RunError: a part would be empty, a cost is missing or leaves nothing to decide, or features
-            and labels come from different tables.
-    """
-    if not features[KEY].equals(labels[KEY]):
-        raise RunError("'features' and 'labels' are not of the same rows: run both again.")
-    label = labels[["label", "label_known_at"]]
-    examples = pd.concat([features, label], axis=1).sort_values("predict_at", kind="stable")
-    starts = pd.to_datetime([framing.split.validation_from, framing.split.test_from], utc=True)
-    part = pd.Series(starts.searchsorted(examples["predict_at"], side="right"), examples.index)
-    embargo = pd.Timedelta(hours=framing.split.embargo_hours)
-    end = part.map(dict(enumerate(starts))).astype(examples["predict_at"].dtype)
-    in_time = examples["label"].notna() & (
-        end.isna() | (examples["label_known_at"] + embargo <= end)
-    )
-    names = ["train", "validation", "test"]
-    parts = [
-        examples[in_time & (part == i)].reset_index(drop=True).astype({"label": "int8"})
-        for i in range(len(names))
-    ]
-    framing.costs.at(examples[in_time])  # what can't be decided is told now, not after the search
-    if empty := [name for name, part in zip(names, parts, strict=True) if part.empty]:
-        raise RunError(
-            f"The split leaves {' and '.join(empty)} without examples: the data have moments of "
-            f"prediction from {examples['predict_at'].min()} to {examples['predict_at'].max()}. "
-            "Choose framing.split.validation_from and test_from between them."
-        )
-    summary = pd.DataFrame(
-        {
-            "part": names,
-            "first": [p["predict_at"].min() for p in parts],
-            "last": [p["predict_at"].max() for p in parts],
-            "rows": [len(p) for p in parts],
-            "label_rate": [p["label"].mean() for p in parts],
-            "left_out": [int((~in_time & (part == i)).sum()) for i in range(len(names))],
-        }
-    )
-    return parts[0], parts[1], parts[2], summary

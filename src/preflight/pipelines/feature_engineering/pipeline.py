@@ -2,8 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from preflight.contracts import Flights
-from preflight.pipelines.feature_engineering import nodes
+from preflight.contracts.primary import Flights
+from preflight.pipelines.feature_engineering import examples, nodes
 from preflight.pipelines.feature_engineering.nodes import LOOK_AHEAD, LOOK_BACK
 from preflight.point_in_time import Build, year_by_year
 
@@ -35,10 +35,12 @@ def create_pipeline() -> Pipeline:
                 name="predict_at",
             ),
             *(Node(group(name), inputs, name, name=name) for name, inputs in GROUPS.items()),
-            Node(nodes.features, ["flights", "predict_at", *GROUPS], "features", name="features"),
+            Node(
+                examples.features, ["flights", "predict_at", *GROUPS], "features", name="features"
+            ),
             Node(nodes.labels, ["flights", "params:framing"], "labels", name="labels"),
             Node(
-                nodes.split,
+                examples.split,
                 ["features", "labels", "params:framing"],
                 ["train", "validation", "test", "split_summary"],
                 name="split",
