@@ -21,7 +21,8 @@ EVERY |= {
     for name, one in vars(module).items()
     if isinstance(one, type) and issubclass(one, Table) and one.__module__ == module.__name__
 }
-del EVERY["RawTable"]  # what raw tables have in common
+for shared in ("RawTable", "Key"):  # what tables have in common
+    del EVERY[shared]
 TABLES = [one for one in EVERY.values() if isinstance(one, type) and issubclass(one, Table)]
 OTHERS = {name: one for name, one in EVERY.items() if one not in TABLES}
 PRIMARY = [Flights, Weather, Aircraft, Airports]
