@@ -5,13 +5,17 @@ Nothing of them passes through the template engine, so that a brace stays a brac
 
 import contextlib
 import re
+import runpy
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 NAME = "{{ cookiecutter.project_name }}".strip()
 PACKAGE = "{{ cookiecutter.python_package }}"
+EXAMPLE = "{{ cookiecutter.example }}".strip().lower() in {"yes", "y", "true", "1"}
 STARTER = Path(r"{{ cookiecutter._repo_dir }}").resolve()
+BLANK = STARTER / "hooks/blank"
 PROJECT = Path.cwd().resolve()
 
 OWN = ("cookiecutter.json", "prompts.yml", "hooks", "{" + "{", "tests/test_starter.py", "README.md")
@@ -19,7 +23,36 @@ MADE = re.compile(
     r"(^|/)(\.git|\.venv|\.viz|site|build|__pycache__|\.\w+_cache|\.hypothesis|[^/]+\.egg-info)(/|$)"
     r"|^data/0[2-8]_\w+/(?!\.gitkeep)|^data/mlflow|^conf/local/(?!\.gitkeep)"
 )
-SECTIONS = ["How it flows", "Where things are", "When something is wrong"]
+SECTIONS = ["Where things are"]
+if EXAMPLE:
+    SECTIONS += ["How it flows", "When something is wrong"]
+# What speaks of the example alone; its tests among it.
+OF_THE_EXAMPLE = [
+    "benchmarks",
+    "data/01_raw",
+    "src/preflight/contracts/raw.py",
+    "src/preflight/contracts/primary.py",
+    "src/preflight/contracts/features.py",
+    "src/preflight/pipelines/data_engineering/nodes.py",
+    "src/preflight/pipelines/feature_engineering/nodes.py",
+    "tests/pipelines/data_engineering",
+    "tests/pipelines/feature_engineering",
+    "tests/pipelines/audit/test_replay.py",
+    "tests/test_benchmarks.py",
+    "tests/test_leakage.py",
+    "tests/test_point_in_time.py",
+    "tests/test_run.py",
+]
+CHANGED = {
+    "conf/base/parameters/modeling.yml": {
+        r"keys: \[.*?\]": "keys: [place, glass]",
+        r"(?s)( +)conditions:.*?(?=\n    \w)": r"\1conditions: # the first that holds decides\n"
+        r"\1  - glass == 1 and weight > 5\n\1  - broken_share > 0.3",
+        r"start: .*?, until: .*?\}": "start: 2024-04-01T00:00:00+02:00, until: "
+        "2024-05-15T00:00:00+02:00}",
+    },
+    "Makefile": {r"(?s)bench: .*?\n\n": "", " bench": ""},
+}
 WORDS = {"preflight": PACKAGE, "Preflight": NAME, "PREFLIGHT": PACKAGE.upper()}
 WORD = re.compile(r"(?<![A-Za-z0-9])(preflight|Preflight|PREFLIGHT)(?![A-Za-z0-9])")
 README = """\
@@ -65,9 +98,9 @@ def renamed(text: str) -> str:
     return WORD.sub(lambda found: WORDS[found[0]], text)
 
 
-def copy(name: str) -> None:
+def copy(name: str, origin: Path = STARTER) -> None:
     """Copy a file; what is text is renamed, what is not stays as it is."""
-    source, target = STARTER / name, PROJECT / renamed(name)
+    source, target = origin / name, PROJECT / renamed(name)
     target.parent.mkdir(parents=True, exist_ok=True)
     content = source.read_bytes()
     with contextlib.suppress(UnicodeDecodeError):
@@ -85,8 +118,30 @@ def readme() -> str:
     return README.format(name=NAME, package=PACKAGE, sections=sections, credit=CREDIT)
 
 
+def blank() -> None:
+    """Put the smallest problem there is in the place of the example."""
+    for name in OF_THE_EXAMPLE:
+        path = PROJECT / renamed(name)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in sorted(BLANK.rglob("*.*")):
+        copy(path.relative_to(BLANK).as_posix(), BLANK)
+    maker = PROJECT / "make_parcels.py"
+    runpy.run_path(str(maker))["write"](PROJECT / "data/01_raw/parcels.csv")
+    maker.unlink()
+    for name, changes in CHANGED.items():
+        path = PROJECT / name
+        text = path.read_text(encoding="utf-8")
+        for old, new in changes.items():
+            if not re.search(old, text):
+                sys.exit(f"The starter is not in order: {name} has no {old!r}.")
+            text = re.sub(old, new, text, count=1)
+        path.write_text(text, encoding="utf-8")
+
+
 for stub in PROJECT.iterdir():
     stub.unlink()
-for name in files():
-    copy(name)
+for one in files():
+    copy(one)
+if not EXAMPLE:
+    blank()
 (PROJECT / "README.md").write_text(readme(), encoding="utf-8")

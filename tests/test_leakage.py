@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from preflight.audited import seal
 from preflight.framing import Framing
+from preflight.pipelines.audit.telling import cells, odds_ratios
 from preflight.pipelines.feature_engineering.pipeline import create_pipeline as to_parts
 from preflight.pipelines.modeling.pipeline import create_pipeline as to_candidate
 from preflight.pipelines.modeling.settings import Modeling
@@ -100,3 +101,18 @@ def test_whatever_happens_in_test_the_fitted_candidate_is_the_same_to_the_byte(
     assert not other_test["test"].equals(whole["test"])
     assert pickle.dumps(modeled(other_test, params, "candidate")) == fitted
     assert pickle.dumps(modeled(other_train, params, "candidate")) != fitted
+
+
+def test_missing_aircraft_are_the_label_and_are_caught(
+    tables: Tables, conf: OmegaConfigLoader
+) -> None:
+    """Tail numbers are recorded after the fact: those that are missing are of cancelled flights."""
+    flights = tables["flights"]
+    late = (flights["arrival_delay"] > 30) | flights["arrived_at"].isna()
+    limit = conf["parameters"]["audit"]["odds_ratio"]
+
+    def tells(values: pd.Series) -> float:
+        return odds_ratios(cells(values, 64), late.to_numpy(dtype="int8")).max()
+
+    assert tells(flights["tailnum"].notna().astype("float32")) > limit
+    assert tells(flights["distance"].astype("float32")) < limit

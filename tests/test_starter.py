@@ -75,7 +75,7 @@ def text_of(project: Path) -> dict[str, str]:
 def test_a_new_project_bears_its_own_name_and_nothing_of_the_starter(
     starter: Path, new: Callable[..., Made], tmp_path: Path
 ) -> None:
-    done = new(starter, "--name", "Late Parcels")
+    done = new(starter, "--name", "Late Parcels", answers="yes\n")
     assert done.returncode == 0, done.stderr
     made = text_of(tmp_path / "late-parcels")
     named = {name: re.findall(r".*preflight.*", text, flags=re.I) for name, text in made.items()}
@@ -92,7 +92,7 @@ def test_a_new_project_bears_its_own_name_and_nothing_of_the_starter(
     assert "{{" not in "".join(text for name, text in made.items() if name.endswith(".py"))
     assert 'package_name = "late_parcels"' in made["pyproject.toml"]
     assert 'project_name = "Late Parcels"' in made["pyproject.toml"]
-    shipped = {n for n in tracked() if not n.startswith(("hooks", "{{", "cookie", "prompts"))}
+    shipped = {n for n in tracked() if not n.startswith(tuple(own))}
     renamed = {name.replace("src/preflight", "src/late_parcels") for name in shipped}
     assert renamed - {"tests/test_starter.py"} == made.keys()
 
@@ -113,7 +113,7 @@ def test_it_is_made_from_git_a_zip_a_file_of_answers_and_by_hand(
         for path in sorted(starter.rglob("*")):
             file.write(path, f"preflight-main/{path.relative_to(starter).as_posix()}")
     (tmp_path / "answers.yml").write_text(
-        "project_name: from a file\nrepo_name: elsewhere\npython_package: by_file\n"
+        "project_name: from a file\nexample: 'yes'\nrepo_name: elsewhere\npython_package: by_file\n"
     )
     calls = {
         "from-git": (f"git+file://{repository}", "--checkout=v1", "--name=From Git"),
@@ -122,7 +122,7 @@ def test_it_is_made_from_git_a_zip_a_file_of_answers_and_by_hand(
         "by-hand": (str(starter),),
     }
     for folder, (source, *arguments) in calls.items():
-        done = new(source, *arguments, answers="By-Hand\n")
+        done = new(source, *arguments, answers="By-Hand\n\n" if folder == "by-hand" else "\n")
         assert done.returncode == 0, done.stderr
         assert (tmp_path / folder / "LICENSE").exists()
         assert (tmp_path / folder / "data/01_raw/flights.csv.zip").stat().st_size > 1e6
@@ -144,16 +144,41 @@ def test_it_is_made_from_git_a_zip_a_file_of_answers_and_by_hand(
 def test_a_name_that_can_not_be_is_refused_and_nothing_is_left(
     starter: Path, new: Callable[..., Made], tmp_path: Path, name: str, words: str
 ) -> None:
-    done = new(starter, "--name", name)
+    done = new(starter, "--name", name, answers="\n")
     assert done.returncode != 0
     assert words in done.stderr + done.stdout
     assert [path.name for path in tmp_path.iterdir()] == [".telemetry"]
 
 
+def test_without_the_example_the_smallest_problem_stands_in_its_place_and_runs(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    done = new(starter, "--name", "Broken Parcels", answers="no\n")
+    assert done.returncode == 0, done.stderr
+    project = tmp_path / "broken-parcels"
+    ours = [
+        text
+        for name, text in text_of(project).items()
+        if name.startswith(("src", "conf")) and re.search(r"\.(py|yml|j2)$", name)
+    ]
+    words = re.compile(r"flights|airport|carrier|aircraft", re.I)
+    assert [found for text in ours for found in words.findall(text)] == []
+    kedro = [sys.executable, "-m", "kedro", "run", "--params", "modeling.search.trials=3"]
+    tests = [sys.executable, "-m", "pytest", "-q", "tests/contracts", "tests/test_conf.py"]
+    tests += [f"tests/pipelines/{stage}" for stage in ("data_engineering", "feature_engineering")]
+    alone = {name: value for name, value in os.environ.items() if name != "PYTEST_XDIST_WORKER"}
+    for command in (kedro, tests):
+        ran = subprocess.run(
+            command, cwd=project, capture_output=True, text=True, check=False, env=alone
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert list(project.glob("data/08_reporting/verdict.json/*/verdict.json"))
+
+
 def test_from_a_clean_machine_to_a_decision(
     starter: Path, new: Callable[..., Made], tmp_path: Path
 ) -> None:
-    assert new(starter, "--name", "Late Parcels").returncode == 0
+    assert new(starter, "--name", "Late Parcels", answers="yes\n").returncode == 0
     project = tmp_path / "late-parcels"
     settings = "modeling.search.trials=0,evaluation.replicates=200,audit.moments=5"
     done = subprocess.run(

@@ -1,6 +1,7 @@
 """What holds of every contract there is, and of each that is added."""
 
 import inspect
+import re
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,6 @@ from pandera.typing import Series
 
 from preflight import contracts
 from preflight.contracts import Features, primary, raw
-from preflight.contracts.primary import Aircraft, Airports, Flights, Weather
 from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
 from preflight.pipelines.feature_engineering.pipeline import create_pipeline as feature_engineering
 
@@ -25,7 +25,7 @@ for shared in ("RawTable", "Key"):  # what tables have in common
     del EVERY[shared]
 TABLES = [one for one in EVERY.values() if isinstance(one, type) and issubclass(one, Table)]
 OTHERS = {name: one for name, one in EVERY.items() if one not in TABLES}
-PRIMARY = [Flights, Weather, Aircraft, Airports]
+PRIMARY = [one for one in TABLES if one.__module__ == primary.__name__]
 READ_FROM_TEXT = "preflight.contracts.raw"  # the only place where types are given
 NUMBERED = {"weekday", "previous_state"}  # features that count nothing: they number states
 
@@ -78,14 +78,15 @@ def test_every_column_has_a_type(contract: type[Table]) -> None:
     assert [name for name, one in schema(contract).columns.items() if one.dtype is None] == []
 
 
-@pytest.mark.parametrize("contract", [Flights, Weather, Features])
+@pytest.mark.parametrize("contract", [*PRIMARY, Features])
 def test_every_measured_number_has_a_unit(contract: type[Table]) -> None:
     numbers = {
-        name for name, one in schema(contract).columns.items() if str(one.dtype).startswith("float")
+        name: {check.name for check in one.checks}
+        for name, one in schema(contract).columns.items()
+        if str(one.dtype).startswith("float")
     }
-    assert numbers
     without = {name for name in numbers if "unit" not in contract.columns()[name]}
-    assert without == numbers & NUMBERED
+    assert {name for name in without - NUMBERED if "isin" not in numbers[name]} == set()
 
 
 @pytest.mark.parametrize("contract", TABLES)
@@ -172,6 +173,7 @@ def test_every_table_that_features_are_made_of_is_tested_above() -> None:
 
 
 def test_a_contract_is_found_by_the_name_of_its_dataset() -> None:
-    assert contracts.of("flights") is Flights
-    assert contracts.of("weather") is Weather
+    for one in PRIMARY:
+        dataset = re.sub(r"(?<!^)(?=[A-Z])", "_", one.__name__).lower()
+        assert contracts.of(dataset) is one
     assert contracts.of("nothing") is None

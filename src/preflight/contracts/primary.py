@@ -161,7 +161,7 @@ class Aircraft(Table):
     """One row per registered aircraft. The registry is of a later date: assumed known."""
 
     tailnum: Series[str] = column("registration")
-    year: Series[Float32] = column("year of manufacture", nullable=True, ge=1980, le=2013)
+    year: Series[Float32] = column("year of manufacture", "year", nullable=True, ge=1980, le=2013)
     seats: Series[Float32] = column("number of seats", "seats", nullable=True, ge=20, le=900)
 
     class Config:

@@ -158,27 +158,6 @@ def test_an_allowance_for_no_feature_is_refused(parts: Parts) -> None:
         target(parts[0], settings(allowed={"won": "why"}))
 
 
-def test_missing_aircraft_are_the_label_and_are_caught(
-    tables: dict[str, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Tail numbers are recorded after the fact: those that are missing are of cancelled flights."""
-    flights = tables["flights"]
-    label = (flights["arrival_delay"] > 30) | flights["arrived_at"].isna()
-    examples = pd.DataFrame(
-        {
-            "label": label.astype("int8"),
-            "one": flights["tailnum"].notna().astype("float32"),
-            "other": flights["distance"].astype("float32"),
-            "parcel": flights.index,
-            "predict_at": flights["scheduled_departure"],
-        }
-    )
-    monkeypatch.setattr(WithLeak, "names_", ("one", "other"))
-    assert failed(target(examples, settings())) == ["one value"]
-    monkeypatch.setattr(WithLeak, "names_", ("other",))
-    assert failed(target(examples, settings())) == []
-
-
 @pytest.mark.parametrize("part", [0, 1, 2])
 def test_examples_that_are_not_the_features_that_were_replayed_are_caught(
     parts: Parts, framing: Framing, part: int

@@ -292,7 +292,7 @@ def _over_limits(
     bundle: Any = {"estimator": estimator, "slope": 1.0, "intercept": 0.0, "features": features}
     allowed = framing.serving
     return {
-        "p99_ms": latency_ms(bundle, validation, rows=30, rounds=3) / allowed.p99_ms - 1,
+        "p99_ms": latency_ms(bundle, validation, rows=10, rounds=9) / allowed.p99_ms - 1,
         "model_mb": model_mb(bundle) / allowed.model_mb - 1,
     }
 

@@ -1,0 +1,37 @@
+"""The raw tables as they come. Types are given to CSV text here; nothing else is changed.
+
+Begin here: one class per file, and an entry in conf/base/catalog/data_engineering.yml.
+`make contract FROM=data/01_raw/yours.csv` drafts both.
+"""
+
+from pandera.typing import Series
+
+from preflight.contracts.table import Table, Utc, column
+
+PLACES = ["north", "south", "west"]
+
+
+class RawTable(Table):
+    """A file as it came: CSV text gets its declared types, and a value that can't is a failure."""
+
+    class Config:
+        """Numbers are read from text here and nowhere else."""
+
+        coerce = True
+
+
+class RawParcels(RawTable):
+    """One row per parcel."""
+
+    parcel: Series[int] = column("number of the parcel", ge=1)
+    ships_at: Series[Utc] = column("leaves the warehouse", "UTC")
+    place: Series[str] = column("where it goes", isin=PLACES)
+    weight: Series[float] = column("with its packing", "kg", gt=0, le=100)
+    glass: Series[int] = column("1: there is glass in it", isin=[0, 1])
+    delivered_at: Series[Utc] = column("when it was delivered", "UTC", nullable=True)
+    broken: Series[float] = column("1: the customer complained", nullable=True, isin=[0, 1])
+
+    class Config:
+        """The key."""
+
+        unique = ["parcel"]

@@ -1,0 +1,53 @@
+"""What was known of each parcel at its moment of prediction, as columns for a model.
+
+Each group of features is one function of the primary tables and returns one row per parcel, in
+their order. A value may be used only if it was known by the moment of prediction: the audit replays
+the past, and finds what was not.
+"""
+
+import pandas as pd
+
+from preflight.contracts import Features
+from preflight.framing import Framing
+from preflight.windows import Events, codes, minutes
+
+KEY = Features.grain()
+HISTORY = 14 * 24 * 60  # minutes: the longest window
+LOOK_BACK = pd.Timedelta(minutes=HISTORY) + pd.Timedelta(days=10)  # and until a parcel has arrived
+LOOK_AHEAD = pd.Timedelta(days=1)  # of what ships later features need nothing, but the lead
+
+
+def prediction_moments(parcels: pd.DataFrame, framing: Framing) -> pd.Series:
+    """Return the moment when each parcel's decision is due, in UTC. Grain: as `parcels`."""
+    lead = pd.Timedelta(minutes=framing.prediction.lead_minutes)
+    return (parcels["ships_at"] - lead).rename("predict_at")
+
+
+def order_features(parcels: pd.DataFrame) -> pd.DataFrame:
+    """Return what the order says of a parcel itself. Grain: as `parcels`."""
+    return parcels[["place", "weight"]].assign(glass=parcels["glass"].astype("float32"))
+
+
+def history_features(parcels: pd.DataFrame, framing: Framing) -> pd.DataFrame:
+    """Return how parcels to the same place did, as far as it was known. Grain: as `parcels`."""
+    now, place = minutes(prediction_moments(parcels, framing)), codes(parcels["place"])
+    broken = parcels["broken"].fillna(0).to_numpy().astype("int64")
+    delivered = Events(minutes(parcels["delivered_at"]), broken=broken)
+    window = delivered.by(place).at(place, now)
+    return pd.DataFrame(
+        {
+            "broken_share": window.mean("broken", HISTORY),
+            "delivered": window.count(HISTORY),
+        },
+        dtype="float32",
+    )
+
+
+def labels(parcels: pd.DataFrame, framing: Framing) -> pd.DataFrame:
+    """Return `label` and the moment `label_known_at`, both missing while it is open.
+
+    Grain: as `parcels`.
+    """
+    bad = (parcels["broken"] > framing.prediction.label_threshold).astype("float32")
+    label = bad.where(parcels["delivered_at"].notna())
+    return parcels[KEY].assign(label=label, label_known_at=parcels["delivered_at"])
