@@ -25,6 +25,7 @@ from preflight.manifest import ManifestError, verify
 log = logging.getLogger(__name__)
 
 RUN_MANIFEST = "run_manifest"
+PROVENANCE = "provenance"  # what of it is known while a node works that asks for it
 FILTERS = [
     "tags",
     "from_nodes",
@@ -184,16 +185,21 @@ class ManifestHooks:
         }
 
     @hook_impl
-    def before_pipeline_run(self) -> None:
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
         """Begin to count."""
+        self._run = run_params["run_id"]
         self._began = datetime.now(UTC)
         self._nodes: dict[str, Any] = {}
 
     @hook_impl
-    def before_node_run(self) -> None:
-        """Begin to count for a node."""
+    def before_node_run(self, node: Node, catalog: Any) -> dict[str, Any] | None:
+        """Begin to count for a node; give it the run, the code and all files, if it asks."""
         runs.forget_peak()
         self._start = time.perf_counter()
+        if PROVENANCE not in node.inputs:
+            return None
+        files = runs.file_records(self._project, catalog, catalog.keys())
+        return {PROVENANCE: {"run": self._run, "code": runs.code(self._project), "files": files}}
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
@@ -222,11 +228,9 @@ class ManifestHooks:
         if RUN_MANIFEST not in catalog:
             return
         names = {"inputs": pipeline.inputs(), "outputs": pipeline.all_outputs()}
-        records = {
-            kind: {n: runs.file_record(self._project, catalog.get(n)) for n in sorted(some)}
-            for kind, some in names.items()
+        files = {
+            kind: runs.file_records(self._project, catalog, some) for kind, some in names.items()
         }
-        files = {kind: {n: r for n, r in found.items() if r} for kind, found in records.items()}
         seconds = (datetime.now(UTC) - self._began).total_seconds()
         document = {
             "run": run_params["run_id"],

@@ -6,7 +6,7 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from importlib.metadata import distributions
 from pathlib import Path
@@ -94,6 +94,12 @@ def peak_mb() -> float | None:
     except OSError:
         return None
     return round(int(found[1]) / 1000, 1) if found else None
+
+
+def file_records(project: Path, catalog: Any, names: Iterable[str]) -> dict[str, Document]:
+    """Return the record of the file of each dataset that has one, by name."""
+    records = {name: file_record(project, catalog.get(name)) for name in sorted(names)}
+    return {name: record for name, record in records.items() if record}
 
 
 def file_record(project: Path, dataset: Any) -> Document | None:

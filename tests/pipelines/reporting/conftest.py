@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from preflight.framing import Framing
+from preflight.pipelines.reporting.pipeline import REPORTED
 
 Results = dict[str, Any]
 
@@ -20,6 +21,11 @@ def model(value: Results, area: Results) -> Results:
         name: interval(0.41, 0.38, 0.44) for name in ("average_precision", "log_loss", "brier")
     }
     return {"value_per_1000": value, "roc_auc": area, **other}
+
+
+SOURCES = [name for name in REPORTED if name != "provenance"] + ["verdict"]
+RUN = "2026-01-31T12.00.00.000Z"
+FILE = {"path": "data/a", "version": "2026-01-30T12.00.00.000Z", "bytes": 1, "sha256": "2" * 64}
 
 
 class Boxes:
@@ -218,5 +224,10 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "changed": [0.4, 1.0, 0.02],
             }
         ),
+        "provenance": {
+            "run": RUN,
+            "code": {"commit": "0" * 40, "changed": ["a.py"], "sha256": "1" * 64},
+            "files": {name: dict(FILE) for name in SOURCES},
+        },
         "suspicious_labels": pd.DataFrame({"found": [77, 77], "of": [7000, 7000]}),
     }

@@ -1,6 +1,8 @@
 """From results to figures and a page: nothing is measured here, only shown."""
 
 import json
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ from preflight.errors import RunError
 from preflight.framing import Floats, Framing, Outcomes
 from preflight.pipelines.reporting import figures, panels, sentences
 from preflight.pipelines.reporting.style import BLUE
+from preflight.pipelines.reporting.traced import linked, plain, traced
 
 SHARES = ["predicted", "observed", "high"]
+ENDS = ["first", "last"]  # of a part of the split
 
 
 def value_figure(metrics: dict[str, Any], selection: dict[str, Any], framing: Framing) -> Any:
@@ -77,54 +81,54 @@ def robustness_figure(robustness: pd.DataFrame, framing: Framing) -> Any:
     return _models(title, panels.robustness_panel(robustness, framing))
 
 
-def report(
-    *,
-    metrics: dict[str, Any],
-    verdict: dict[str, Any],
-    selection: dict[str, Any],
-    best_params: dict[str, Any],
-    trials: pd.DataFrame,
+def reported(
+    provenance: dict[str, Any],
     test_predictions: pd.DataFrame,
-    calibration_curve: pd.DataFrame,
-    slices: pd.DataFrame,
-    importance: pd.DataFrame,
-    split_summary: pd.DataFrame,
-    cleaning: pd.DataFrame,
-    audit: pd.DataFrame,
-    power: dict[str, Any],
-    waterfall: pd.DataFrame,
-    learning_curve: pd.DataFrame,
-    more_labels: dict[str, Any],
-    segments: pd.DataFrame,
-    segment_examples: pd.DataFrame,
-    robustness: pd.DataFrame,
-    suspicious_labels: pd.DataFrame,
     framing: Framing,
-) -> str:
+    **results: Any,
+) -> dict[str, Any]:
+    """Return all that is reported, by name; each number knows the dataset that it is from."""
+    return {
+        "provenance": provenance,
+        "test_predictions": test_predictions,
+        "framing": traced(framing, "params:framing"),
+        **{name: traced(data, name) for name, data in results.items()},
+    }
+
+
+def report(reported: dict[str, Any]) -> str:
     """Return the report: one HTML page that loads nothing and needs no script."""
+    r, framing = reported, reported["framing"]
+    metrics, verdict, selection = r["metrics"], r["verdict"], r["selection"]
     value = panels.value_panel(metrics, selection, framing)
-    by_slice = panels.slice_panels(slices, framing)
-    features = panels.importance_panel(importance, framing)
-    places = value.places
-    costs = framing.costs.at(test_predictions)
+    by_slice = panels.slice_panels(r["slices"], framing)
+    features = panels.importance_panel(r["importance"], framing)
+    places, files = value.places, r["provenance"]["files"]
+    versions = {name: file["version"] or "git" for name, file in files.items()}
+    versions["params:framing"] = r["provenance"]["run"]
+    costs = framing.costs.at(r["test_predictions"])
+    audit, curve, split = r["audit"], r["calibration_curve"], r["split_summary"]
     measured = audit[audit["limit"].notna()]
+    over = verdict["value"]["over_baseline"]
     says = {
         "headline": sentences.headline(verdict, framing),
+        "lead": sentences.lead_says(framing),
         "act": sentences.act_says(costs.threshold, framing),
-        "search": sentences.search_says(best_params, framing),
-        "power": sentences.power_says(power, framing),
-        "value": sentences.value_says(metrics, verdict["value"]["over_baseline"], places),
+        "search": sentences.search_says(r["best_params"], framing),
+        "power": sentences.power_says(r["power"], framing),
+        "value": sentences.value_says(metrics, over, places),
         "baseline": sentences.baseline_says(metrics, selection, places),
         "auc": sentences.auc_says(metrics, framing),
-        "calibration": sentences.calibration_says(calibration_curve, framing),
+        "calibration": sentences.calibration_says(curve, framing),
         "slices": sentences.slices_says(by_slice),
-        "importance": sentences.importance_says(importance, features),
+        "importance": sentences.importance_says(r["importance"], features),
+        "cleaning": sentences.cleaning_says(r["cleaning"]),
         "audit": sentences.audit_says(measured),
-        "waterfall": sentences.waterfall_says(waterfall),
-        "more_labels": sentences.more_labels_says(more_labels, framing),
-        "segments": sentences.segments_says(segments, framing),
-        "robustness": sentences.robustness_says(robustness),
-        "labels": sentences.labels_says(suspicious_labels),
+        "waterfall": sentences.waterfall_says(r["waterfall"]),
+        "more_labels": sentences.more_labels_says(r["more_labels"], framing),
+        "segments": sentences.segments_says(r["segments"], framing),
+        "robustness": sentences.robustness_says(r["robustness"]),
+        "labels": sentences.labels_says(r["suspicious_labels"]),
     }
     page: str = _template().render(
         says=says,
@@ -132,30 +136,42 @@ def report(
         verdict=verdict,
         metrics=metrics,
         selection=selection,
-        best_params=best_params,
+        best_params=r["best_params"],
+        provenance=r["provenance"],
+        files={name: file for name, file in files.items() if name in r or not file["version"]},
+        sourced=partial(_by_version, versions),
         value=value,
         auc=panels.auc_panel(metrics, selection),
         slices=by_slice,
         few=panels.FEW,
         features=features,
         columns=Features.columns(),
-        outcomes=_outcomes(test_predictions, costs),
-        curve=calibration_curve.to_dict("records"),
-        curve_scale=panels.scale([0.0, *calibration_curve[SHARES].to_numpy().ravel()]),
+        outcomes=_outcomes(r["test_predictions"], costs),
+        curve=panels.known(curve),
+        curve_scale=panels.scale([0.0, *curve[SHARES].to_numpy().ravel()]),
         blue=BLUE,
-        split=_local_days(split_summary, framing),
-        cleaning=cleaning.to_dict("records"),
-        audit=measured.to_dict("records"),
-        trusted=audit[audit["state"] != "passed"].to_dict("records"),
-        importance=importance.to_dict("records"),
-        trials=_best_first(trials),
-        steps=panels.waterfall_panels(waterfall, framing),
-        learning=panels.learning_panel(learning_curve, framing),
-        segments=panels.segments_panel(segments, framing),
-        examples=_examples(segment_examples),
-        robustness=panels.robustness_panel(robustness, framing),
+        split=panels.known(
+            split.assign(**{end: panels.days(split, end, "split_summary", framing) for end in ENDS})
+        ),
+        cleaning=panels.known(r["cleaning"]),
+        audit=panels.known(measured),
+        trusted=panels.known(audit[audit["state"] != "passed"]),
+        importance=panels.known(r["importance"]),
+        trials=_best_first(r["trials"]),
+        steps=panels.waterfall_panels(r["waterfall"], framing),
+        learning=panels.learning_panel(r["learning_curve"], framing),
+        segments=panels.segments_panel(r["segments"], framing),
+        examples=_examples(r["segment_examples"]),
+        robustness=panels.robustness_panel(r["robustness"], framing),
     )
-    return page
+    return linked(page, versions)
+
+
+def _by_version(versions: dict[str, str], names: list[str]) -> Iterable[tuple[str, list[str]]]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(versions[name], []).append(name)
+    return groups.items()
 
 
 def agreed_verdict(
@@ -199,6 +215,8 @@ def _template() -> Any:
     )
     environment.filters |= {
         "number": panels.number,
+        "percent": panels.percent,
+        "plain": plain,
         "figure": panels.figure,
         "words": panels.words,
         "span": panels.span,
@@ -212,55 +230,48 @@ def _outcomes(test_predictions: pd.DataFrame, costs: Outcomes) -> list[dict[str,
 
     one: what one of them costs; all: all of them; never: all of them where nobody ever acts.
     """
-    act, label = test_predictions["act"], test_predictions["label"] == 1
-    each = pd.DataFrame(costs._asdict(), index=test_predictions.index)
-    return [
-        {
-            "what": what,
-            "rows": int(rows.sum()),
-            "one": _of_one(getattr(costs, outcome), each.loc[rows, outcome]),
-            "all": each.loc[rows, outcome].sum(),
-            "never": each.loc[rows, never].sum(),
-        }
-        for what, rows, outcome, never in [
-            ("acted, and it was needed", act & label, "tp", "fn"),
-            ("acted in vain", act & ~label, "fp", "tn"),
-            ("did not act, though it was needed", ~act & label, "fn", "fn"),
-            ("did not act, and it was not needed", ~act & ~label, "tn", "tn"),
-        ]
-    ]
+    rows = []
+    for what, here, outcome, never in [
+        ("acted, and it was needed", "act and label == 1", "tp", "fn"),
+        ("acted in vain", "act and label == 0", "fp", "tn"),
+        ("did not act, though it was needed", "not act and label == 1", "fn", "fn"),
+        ("did not act, and it was not needed", "not act and label == 0", "tn", "tn"),
+    ]:
+        there, path = test_predictions.query(here), f".query({here!r})"
+        count = traced(len(there), "test_predictions", f"{path}.shape[0]")
+        cost, cost_if_never = (_total(there, path, costs, name) for name in (outcome, never))
+        one = _of_one(getattr(costs, outcome), cost / max(count, 1), count)
+        rows.append({"what": what, "rows": count, "one": one, "all": cost, "never": cost_if_never})
+    return rows
 
 
-def _of_one(cost: float | Floats, there: pd.Series) -> str:
+def _total(there: pd.DataFrame, path: str, costs: Outcomes, outcome: str) -> float:
+    cost, column = getattr(costs, outcome), f"cost_{outcome}"
+    total = there[column].sum() if np.ndim(cost) else len(there) * cost
+    how = f"[{column!r}].sum()" if np.ndim(cost) else f".shape[0] * {cost!r}"
+    return traced(float(total), "test_predictions", path + how)
+
+
+def _of_one(cost: float | Floats, mean: float, rows: int) -> str:
     """Return the cost of one outcome in words: a constant, or the mean of those that are there."""
     if np.ndim(cost) == 0:
         return f"{cost:g}"
-    return "no case" if there.empty else f"{panels.figure(there.mean())} on average"
-
-
-def _local_days(split_summary: pd.DataFrame, framing: Framing) -> list[Any]:
-    """Return the parts of the split with first and last as local days."""
-    days = {
-        end: framing.split.day(split_summary[end]).dt.strftime("%Y-%m-%d")
-        for end in ("first", "last")
-    }
-    return split_summary.assign(**days).to_dict("records")
+    return f"{panels.figure(mean)} on average" if rows else "no case"
 
 
 def _examples(segment_examples: pd.DataFrame) -> list[Any]:
     """Return the decisions to look at, each with its key in one text."""
     key = segment_examples.loc[:, :"predict_at"].iloc[:, :-1].astype(str)
-    return segment_examples.assign(id=key.agg(", ".join, axis=1)).to_dict("records")
+    return panels.known(segment_examples.assign(id=key.agg(", ".join, axis=1)))
 
 
 def _best_first(trials: pd.DataFrame) -> list[Any]:
     """Return the trials, the best first, with their parameters in words; no value is None."""
-    rows = trials.sort_values("value", ascending=False, kind="stable").to_dict("records")
+    rows = panels.known(trials.sort_values("value", ascending=False, kind="stable"))
     for row in rows:
         params = json.loads(row["params"]).items()
         row["params"] = ", ".join(
             f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
             for name, value in params
         )
-        row["value"] = None if pd.isna(row["value"]) else row["value"]
     return rows

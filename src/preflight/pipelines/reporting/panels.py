@@ -9,6 +9,7 @@ import pandas as pd
 
 from preflight.framing import Framing
 from preflight.pipelines.reporting.style import BLUE, GREY, ORANGE, PALETTE
+from preflight.pipelines.reporting.traced import marked, traced
 
 FEW = 100  # a slice of fewer rows is drawn hollow, and not named best or worst
 TOP = 20  # features shown
@@ -77,6 +78,7 @@ def scale(values: Iterable[float | None], ticks: int = 4) -> Scale:
     return Scale(low, high, [step * k for k in range(first, last + 1)], places)
 
 
+MINUS = "\N{MINUS SIGN}"
 UNBROKEN = "\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}"
 
 
@@ -104,7 +106,12 @@ def number(value: float | None, decimals: int) -> str:
     if value is None:
         return "not known"
     rounded = round(value, decimals) + 0.0  # no minus before a zero
-    return f"{rounded:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+    return marked(value, f"{rounded:,.{decimals}f}".replace("-", MINUS))
+
+
+def percent(value: float, decimals: int = 0) -> str:
+    """Return a share in percent."""
+    return f"{value:.{decimals}%}"
 
 
 def figure(value: float) -> str:
@@ -114,7 +121,22 @@ def figure(value: float) -> str:
 
 def words(name: str) -> str:
     """Return a name as it is written in a sentence."""
-    return name.replace("_", " ")
+    return marked(name, name.replace("_", " "))
+
+
+def known(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows; what is missing is None. Pandas' own `to_dict` forgets who is traced."""
+    there = table.astype(object).where(table.notna(), None)
+    columns = list(map(str, there))
+    return [dict(zip(columns, row, strict=True)) for row in there.itertuples(index=False)]
+
+
+def days(table: pd.DataFrame, column: str, source: str, framing: Framing) -> pd.Series:
+    """Return the local days of a column of moments."""
+    how = f".tz_convert({framing.split.timezone!r}).strftime('%Y-%m-%d')"
+    local = framing.split.day(table[column]).dt.strftime("%Y-%m-%d")
+    told = [traced(day, source, f".at[{row}, {column!r}]{how}") for row, day in enumerate(local)]
+    return pd.Series(told, table.index, dtype=object)
 
 
 def _money(framing: Framing) -> str:
@@ -162,7 +184,7 @@ def auc_panel(metrics: dict[str, Any], selection: dict[str, Any]) -> Panel:
 def slice_panels(slices: pd.DataFrame, framing: Framing) -> list[Panel]:
     """Return a panel per slicing column, on one scale: what the candidate saves in each slice."""
     rows: dict[str, list[Row]] = {}
-    for s in _known(slices):
+    for s in known(slices):
         row = Row(
             s["slice"],
             s["value_per_1000"],
@@ -202,18 +224,10 @@ def importance_panel(importance: pd.DataFrame, framing: Framing) -> Panel:
             colour=PALETTE[groups.index(f["group"]) % len(PALETTE)],
             note=words(f["group"]),
         )
-        for f in importance.to_dict("records")
+        for f in known(importance)
     ]
     axis = f"rise of the log loss, nats per {framing.decision.unit}"
     return _panel("", axis, 0, sorted(rows, key=_downward)[:TOP])
-
-
-def _known(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows; what is missing is None."""
-    rows: list[dict[str, Any]] = (
-        table.astype(object).where(table.notna(), None).to_dict("records")  # type: ignore[assignment]
-    )
-    return rows
 
 
 def waterfall_panels(waterfall: pd.DataFrame, framing: Framing) -> list[Panel]:
@@ -223,7 +237,7 @@ def waterfall_panels(waterfall: pd.DataFrame, framing: Framing) -> list[Panel]:
     surely loses, grey if that can't be told.
     """
     rows: dict[str, list[Row]] = {}
-    for step in _known(waterfall):
+    for step in known(waterfall):
         rows.setdefault(step["part"], []).append(_bar(step))
     both = _panel("", _money(framing), 0, [row for part in rows.values() for row in part])
     return [both._replace(title=part, rows=some) for part, some in rows.items()]
@@ -250,16 +264,17 @@ def signed(figure: dict[str, Any]) -> str:
 
 def learning_panel(curve: pd.DataFrame, framing: Framing) -> Panel:
     """Return what the candidate is worth on validation by the number of examples."""
-    since = framing.split.day(curve["first"]).dt.strftime("since %Y-%m-%d")
     rows = [
         Row(
             f"{size['rows']:,} {framing.decision.units}",
             size["value_per_1000"],
             size["low"],
             size["high"],
-            note=first,
+            note=f"since {first}",
         )
-        for size, first in zip(_known(curve), since, strict=True)
+        for size, first in zip(
+            known(curve), days(curve, "first", "learning_curve", framing), strict=True
+        )
     ]
     return _panel("", _money(framing), 0, rows)
 
@@ -275,7 +290,7 @@ def segments_panel(segments: pd.DataFrame, framing: Framing) -> Panel:
             note=f"{part['share_lost']:.0%} of the loss, {part['share']:.0%} of all",
             hollow=part["rows"] < FEW,
         )
-        for part in _known(segments)
+        for part in known(segments)
     ]
     return _panel("", _money(framing), 0, rows)
 
@@ -291,7 +306,7 @@ def robustness_panel(robustness: pd.DataFrame, framing: Framing) -> Panel:
             note=f"{fault['changed']:.0%} of decisions change",
             text="no answer" if fault["loss"] is None else None,
         )
-        for fault in _known(robustness)
+        for fault in known(robustness)
     ]
     return _panel("", _money(framing), 0, sorted(rows, key=_worst))
 

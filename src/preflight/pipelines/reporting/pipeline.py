@@ -25,6 +25,7 @@ REPORTED = [
     "segment_examples",
     "robustness",
     "suspicious_labels",
+    "provenance",
 ]
 SHOWN = ["slices", "importance", "waterfall", "learning_curve", "segments", "robustness"]
 
@@ -58,12 +59,13 @@ def create_pipeline() -> Pipeline:
                 name="agreed_verdict",
             ),
             Node(
-                nodes.report,
+                nodes.reported,
                 {name: name for name in REPORTED}
                 | {"verdict": "agreed_verdict", "framing": FRAMING},
-                "report",
-                name="report",
+                "reported",
+                name="reported",
             ),
+            Node(nodes.report, "reported", "report", name="report"),
         ],
         namespace="reporting",
         prefix_datasets_with_namespace=False,

@@ -9,14 +9,17 @@ import pandas as pd
 from preflight.contracts import Features
 from preflight.framing import Floats, Framing
 from preflight.pipelines.reporting.panels import (
+    MINUS,
     UNBROKEN,
     Panel,
+    known,
     number,
     places,
     signed,
     span,
     words,
 )
+from preflight.pipelines.reporting.traced import marked, traced
 
 Interval = dict[str, float | None]
 
@@ -46,13 +49,22 @@ def headline(verdict: dict[str, Any], framing: Framing) -> str:
         return f"{todo}: the candidate can't be compared with {words(over['baseline'])} here."
     said = (
         f"{todo}: per 1,000 {framing.decision.units} the candidate saves "
-        f"{number(abs(mean), decimals)} {verdict['value']['unit']} "
+        f"{number(mean, decimals).replace(MINUS, '')} {verdict['value']['unit']} "
         f"{'less' if mean < 0 else 'more'} than {words(over['baseline'])}, the best baseline"
     )
     if low is None:
         return f"{said}; the test is too small for an interval."
     interval = f"{number(low, decimals)}{UNBROKEN}{number(high, decimals)}"
     return f"{said} ({framing.confidence:.0%} interval {interval})."
+
+
+def lead_says(framing: Framing) -> str:
+    """Return how long ahead the decision is due."""
+    minutes = framing.prediction.lead_minutes
+    if minutes % 60:
+        return f"{minutes} minutes"
+    hours = traced(minutes // 60, "params:framing", "['prediction']['lead_minutes'] // 60")
+    return f"{hours} {'hour' if hours == 1 else 'hours'}"
 
 
 def act_says(threshold: float | Floats, framing: Framing) -> str:
@@ -148,10 +160,12 @@ def auc_says(metrics: dict[str, Any], framing: Framing) -> str:
 
 def calibration_says(curve: pd.DataFrame, framing: Framing) -> str:
     """Return in how many groups the prediction holds, and what came of the most probable rows."""
-    inside = int(curve["predicted"].between(curve["low"], curve["high"]).sum())
-    most = max(curve.to_dict("records"), key=lambda group: group["predicted"])
+    name, inside = "calibration_curve", "low <= predicted <= high"
+    groups = traced(len(curve), name, ".shape[0]")
+    within = traced(len(curve.query(inside)), name, f".query({inside!r}).shape[0]")
+    most = max(known(curve), key=lambda group: group["predicted"])
     return (
-        f"In {inside} of {len(curve)} groups the predicted share lies within the interval of what "
+        f"In {within} of {groups} groups the predicted share lies within the interval of what "
         f"was observed. For the {most['rows']:,} {framing.decision.units} with the highest "
         f"probabilities {most['predicted']:.0%} was predicted, and {most['observed']:.0%} "
         f"({most['low']:.0%}{UNBROKEN}{most['high']:.0%}) observed."
@@ -164,7 +178,14 @@ def slices_says(panels: list[Panel]) -> str:
     usable = [(name, row, row.mean) for name, row in rows if row.mean is not None]
     if not usable:
         return "What the candidate saves is not known in any slice."
-    unsure = sum(row.low is None or row.low <= 0 for _, row, _ in usable)
+    value = "['value_per_1000']"
+    saves = traced(sum(mean > 0 for *_, mean in usable), "slices", f"{value}.gt(0).sum()")
+    of = traced(len(usable), "slices", f"{value}.count()")
+    unsure = traced(
+        sum(row.low is None or row.low <= 0 for _, row, _ in usable),
+        "slices",
+        ".query('value_per_1000.notna() and not value_low > 0').shape[0]",
+    )
     judged = [(name, mean) for name, row, mean in usable if not row.hollow]
     judged = judged or [(name, mean) for name, _, mean in usable]
 
@@ -173,7 +194,7 @@ def slices_says(panels: list[Panel]) -> str:
         return f"{names} ({number(extreme, panels[0].places)})"
 
     return (
-        f"The candidate saves in {sum(mean > 0 for *_, mean in usable)} of {len(usable)} slices; "
+        f"The candidate saves in {saves} of {of} slices; "
         f"in {unsure} the interval does not exclude that it saves nothing. Worst: "
         f"{at(min(mean for _, mean in judged))}; best: {at(max(mean for _, mean in judged))}."
     )
@@ -191,34 +212,50 @@ def importance_says(importance: pd.DataFrame, panel: Panel) -> str:
         if row.mean == top
     )
     sums = importance.groupby("group")["log_loss"].sum().sort_values(ascending=False)
-    groups = listed(f"{words(str(g))} {number(s, panel.places)}" for g, s in sums.items() if s > 0)
+    by = ".groupby('group')['log_loss'].sum()"
+    each = {str(g): traced(s, "importance", f"{by}[{str(g)!r}]") for g, s in sums.items()}
+    groups = listed(f"{words(g)} {number(s, panel.places)}" for g, s in each.items() if s > 0)
+    rise = traced(int((importance["low"] > 0).sum()), "importance", "['low'].gt(0).sum()")
+    of = traced(len(importance), "importance", ".shape[0]")
     return (
         f"The model leans most on {first}: with its values shuffled, the log loss rises by "
-        f"{number(top, panel.places)}. {int((importance['low'] > 0).sum())} of {len(importance)} "
+        f"{number(top, panel.places)}. {rise} of {of} "
         f"features make it rise in every shuffle. Summed by group: {groups}."
     )
+
+
+def cleaning_says(cleaning: pd.DataFrame) -> str:
+    """Return how many rules cleaning has, and in how many rows each kind of them did something."""
+    sums = cleaning.groupby("action")["rows"].sum()
+    by = ".groupby('action')['rows'].sum()"
+    done = listed(
+        f"{action} in {number(traced(int(rows), 'cleaning', f'{by}[{action!r}]'), 0)}"
+        for action, rows in sums.items()
+    )
+    rules = traced(len(cleaning), "cleaning", ".shape[0]")
+    return f"Cleaning has {rules} rules. By number of rows: {done}."
 
 
 def audit_says(audit: pd.DataFrame) -> str:
     """Return how many checks have passed and what the replay of the past found."""
     replay = audit.loc[audit["check"] == "replay", "evidence"]
-    said = (
-        f"{len(audit)} checks looked for what would make these figures too good, and found nothing."
-    )
+    checks = traced(len(audit), "audit", "['limit'].count()")
+    said = f"{checks} checks looked for what would make these figures too good, and found nothing."
     if replay.empty:
         return said
     evidence = replay.iloc[0]
-    return f"{said} {evidence[0].upper()}{evidence[1:]}."
+    return f"{said} {marked(evidence, evidence[:1].upper() + evidence[1:])}."
 
 
 def waterfall_says(waterfall: pd.DataFrame) -> str:
     """Return what the candidate gains in all, which steps surely gain, and which can't be told."""
     test = waterfall[waterfall["part"] == "test"]
-    baseline, first, last, half = (test.iloc[i].to_dict() for i in (0, 1, -2, -1))
+    every = known(test)
+    baseline, first, last, half = every[0], every[1], every[-2], every[-1]
     steps = test.iloc[2:-1]
     sure = steps[steps["gain_low"] > 0].sort_values("gain", ascending=False)
     unsure = steps[(steps["gain_low"] <= 0) & (steps["gain_high"] >= 0)]
-    gains = [f"{words(str(s['step']))} {signed(_gain(s))}" for s in sure.to_dict("records")]
+    gains = [f"{words(str(s['step']))} {signed(_gain(s))}" for s in known(sure)]
     said = (
         f"On the test {words(baseline['step'])} saves {number(baseline['value_per_1000'], 0)}, the "
         f"candidate {number(last['value_per_1000'], 0)}. The model on {words(first['step'])} saves "
@@ -257,7 +294,7 @@ def more_labels_says(more: dict[str, Any], framing: Framing) -> str:
 
 def segments_says(segments: pd.DataFrame, framing: Framing) -> str:
     """Return where more is lost than its share."""
-    most = segments.iloc[0]
+    most = known(segments)[0]
     if most["share_lost"] == 0:
         return "Nothing is lost: every decision was the best one."
     return (
@@ -272,10 +309,10 @@ def robustness_says(robustness: pd.DataFrame) -> str:
     """Return with which fault it gives no answer, and with which most is lost."""
     silent = robustness.loc[robustness["loss"].isna(), "fault"]
     said = f"It gives no answer with {listed(map(words, silent))}. " if len(silent) else ""
-    answered = robustness[robustness["loss"].notna()]
-    if answered.empty:
+    answered = known(robustness[robustness["loss"].notna()])
+    if not answered:
         return said
-    worst = answered.sort_values("loss").iloc[-1].to_dict()
+    worst = max(answered, key=lambda fault: fault["loss"])
     loss = {"mean": worst["loss"], "low": worst["loss_low"], "high": worst["loss_high"]}
     return (
         f"{said}Most is lost with {words(worst['fault'])}: {span(loss, 0)}, so that "
@@ -287,9 +324,11 @@ def labels_says(suspicious: pd.DataFrame) -> str:
     """Return how many labels the candidate contradicts."""
     if suspicious.empty:
         return "The candidate contradicts no label of the folds that it was not fitted on."
-    found, of = suspicious[["found", "of"]].iloc[0]
+    name, (found, of) = "suspicious_labels", suspicious[["found", "of"]].iloc[0]
+    share = traced(found / of, name, ".eval('found / of').iloc[0]")
     return (
         f"The candidate contradicts {found:,} of {of:,} labels that it was not fitted on "
-        f"({found / of:.1%}). Where chance has its part, most are surprises and not errors; the "
-        f"{len(suspicious)} most suspicious are listed in suspicious_labels, to be reviewed."
+        f"({share:.1%}). Where chance has its part, most are surprises and not errors; the "
+        f"{traced(len(suspicious), name, '.shape[0]')} most suspicious are listed in {name}, to be "
+        "reviewed."
     )
