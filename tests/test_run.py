@@ -19,6 +19,7 @@ import skops.io
 import yaml
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from kedro.validation import DataValidationError
 
 from preflight import manifest, runs
 from preflight.errors import RunError, explain
@@ -366,6 +367,12 @@ def test_results_of_different_runs_are_not_shown_together(
         run(where, "evaluation", "reporting", params=dearer)
     with pytest.raises(RunError, match="not of one run and framing"):
         run(where, "reporting", params=dearer)
+    card = next(where.rglob("model_card.md.j2"))
+    text = card.read_text()
+    card.write_text(re.sub(r"(## Factors\n).*?(?=## )", r"\1", text, flags=re.S))
+    with pytest.raises(DataValidationError, match="has nothing under 'Factors'"):
+        run(where, "reporting", params=SMALL)
+    card.write_text(text)
     assert run(where, "reporting", params=SMALL)
 
 

@@ -20,7 +20,7 @@ from kedro.validation import ValidationConfigurationError, resolve_validator
 
 from preflight import runs
 from preflight.errors import RunError, explain
-from preflight.manifest import ManifestError, verify
+from preflight.manifest import MANIFEST, ManifestError, verify
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ class RawDataHooks:
         raw: dict[Path, list[str]] = {}
         for name in pipeline.inputs():
             path = Path(getattr(catalog.get(name), "_filepath", ""))
-            if path.parent.name == "01_raw":
+            if path.parent.name == "01_raw" and path.name != MANIFEST:
                 raw.setdefault(path.parent, []).append(path.name)
         faults = [fault for folder, names in raw.items() for fault in verify(folder, sorted(names))]
         if faults:

@@ -200,7 +200,7 @@ def _short(value: Any) -> str:
 
 # Measured anew in each run, or counted over the versions that are kept: never the same.
 MEASURED = {"measured", "opened", "candidates", "says"}
-SHOWS_MEASURED = {"report"}
+SHOWS_MEASURED = {"report", "model_card", "datasheet"}  # and which run they are of
 
 
 def reproduce(project: Path, version: str, clean: Path) -> list[str]:
@@ -208,7 +208,7 @@ def reproduce(project: Path, version: str, clean: Path) -> list[str]:
 
     Code is that of the run's commit, or today's if that is the same; parameters, catalog and inputs
     are the run's. Outputs are compared byte for byte; in JSON, what is measured on the machine is
-    left out, and the page that shows it is not compared.
+    left out, and the pages that show it are not compared.
     """
     before = read(project, version)
     if faults := _not_as_it_was(project, before):

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import pytest
 from kedro.validation import DataValidationError
 
-from preflight.contracts import Figure, Html
+from preflight.contracts import Figure, Html, datasheet, model_card
 
 LOADS = "loads something from elsewhere, or needs a script"
 CROSSED = "has tags that don't match"
@@ -58,3 +58,17 @@ def test_a_page_that_is_whole_and_loads_nothing_passes() -> None:
 )
 def test_a_page_that_is_not_whole_or_not_alone_is_refused(page: str, expected: list[str]) -> None:
     assert sorted(faults(Html(), page)) == sorted(expected)
+
+
+@pytest.mark.parametrize("contract", [model_card, datasheet])
+def test_a_section_that_is_missing_or_says_nothing_is_refused(contract: Any) -> None:
+    names = contract._names
+    card = "# Card\n\n" + "\n".join(f"## {name}\n\nSo it is.\n" for name in names)
+    assert contract.validate(card) == card
+    assert len(names) >= 7
+    for name in names:
+        section = f"## {name}\n\nSo it is.\n"
+        for defect in ("", f"## {name}\n\n- \n"):
+            assert faults(contract, card.replace(section, defect)) == [
+                f"has nothing under '{name}'"
+            ]

@@ -15,7 +15,14 @@ from preflight.contracts.diagnosis import (
 )
 from preflight.contracts.examples import Cleaning, Examples, Labels, SplitSummary
 from preflight.contracts.features import Features
-from preflight.contracts.report import Figure, Html, run_manifest
+from preflight.contracts.report import (
+    Figure,
+    Html,
+    datasheet,
+    model_card,
+    raw_manifest,
+    run_manifest,
+)
 from preflight.contracts.results import (
     Audit,
     CalibrationCurve,
@@ -68,9 +75,12 @@ __all__ = [
     "best_params",
     "candidate",
     "champion",
+    "datasheet",
     "metrics",
+    "model_card",
     "more_labels",
     "power",
+    "raw_manifest",
     "run_manifest",
     "selection",
     "verdict",

@@ -1,13 +1,14 @@
-"""What reporting returns: figures, and a page; and the manifest of a run."""
+"""What reporting returns: figures, a page and texts; and the manifests."""
 
 import re
 from html.parser import HTMLParser
 from typing import Any, Literal
 
 from kedro.validation import CheckFailure, DataValidationError
-from pydantic import Field
+from pydantic import Field, RootModel
 
 from preflight.contracts.table import Document, DocumentContract
+from preflight.manifest import Entries
 
 LARGEST = 3_000_000  # bytes: such a page opens at once and can be mailed
 RUNS_OR_LOADS = {"base", "embed", "frame", "iframe", "link", "object", "script"}
@@ -85,6 +86,23 @@ class _Page(HTMLParser):
             self.crossed.append(tag)
 
 
+class Sections:
+    """A Markdown text in which each of these sections is there and says something."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def validate(self, data: str) -> str:
+        """Return the text; raise DataValidationError that names the sections that say nothing."""
+        parts = re.split(r"^## (.+)$", data, flags=re.MULTILINE)
+        said = dict(zip(parts[1::2], parts[2::2], strict=True))
+        faults = {
+            f"has nothing under '{name}'": not re.search(r"\w", said.get(name, ""))
+            for name in self._names
+        }
+        return _refuse("text", faults, data)
+
+
 def _refuse(what: str, faults: dict[str, Any], data: Any) -> Any:
     failures = [CheckFailure(fault, check=fault) for fault, found in faults.items() if found]
     if failures:
@@ -138,4 +156,29 @@ class RunManifest(Document):
     nodes: dict[str, NodeCost]
 
 
+class RawManifest(RootModel[Entries]):
+    """What is said of each raw file."""
+
+
 run_manifest = DocumentContract(RunManifest)
+raw_manifest = DocumentContract(RawManifest)
+model_card = Sections(  # Mitchell et al. 2019
+    "Model details",
+    "Intended use",
+    "Factors",
+    "Metrics",
+    "Evaluation data",
+    "Training data",
+    "Quantitative analyses",
+    "Ethical considerations",
+    "Caveats and recommendations",
+)
+datasheet = Sections(  # Gebru et al. 2021
+    "Motivation",
+    "Composition",
+    "Collection process",
+    "Preprocessing, cleaning and labelling",
+    "Uses",
+    "Distribution",
+    "Maintenance",
+)

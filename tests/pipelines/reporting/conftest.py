@@ -1,5 +1,6 @@
 """Results of a run on parcels: reporting knows no trade."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from preflight.framing import Framing
 from preflight.pipelines.reporting.pipeline import REPORTED
+from preflight.pipelines.reporting.settings import About
 
 Results = dict[str, Any]
 
@@ -28,6 +30,15 @@ RUN = "2026-01-31T12.00.00.000Z"
 FILE = {"path": "data/a", "version": "2026-01-30T12.00.00.000Z", "bytes": 1, "sha256": "2" * 64}
 
 
+ABOUT = {
+    "model": dict.fromkeys(["users", "not_for", "ethics", "caveats"], "as they say"),
+    "data": dict.fromkeys(
+        ["motivation", "persons", "collection", "uses", "not_for", "distribution", "maintenance"],
+        "as written",
+    ),
+}
+
+
 class Boxes:
     """What reporting asks of the contract of the features."""
 
@@ -39,7 +50,7 @@ class Boxes:
 @pytest.fixture
 def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
     """All that the report is made of, by name."""
-    for module in ("nodes", "sentences"):
+    for module in ("pages", "sentences"):
         monkeypatch.setattr(f"preflight.pipelines.reporting.{module}.Features", Boxes)
     rng = np.random.default_rng(7)
     label = rng.random(1000) < 0.3
@@ -54,6 +65,19 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
     day = pd.to_datetime(["2013-01-02 04:30", "2013-03-01 12:00", "2013-04-01 12:00"]).as_unit("us")
     return {
         "framing": framing,
+        "about": About.model_validate(ABOUT),
+        "candidate": {
+            "features": ["weight", "size", "age"],
+            "provenance": {
+                "path": "a.Tree",
+                "params": {"depth": 3},
+                "examples": 7000,
+                "scikit-learn": "1.9.1",
+            },
+        },
+        "raw_manifest": {
+            "parcels.csv": {"sha256": "3" * 64, "rows": 8008, "source": "us", "licence": "ours"}
+        },
         "metrics": {
             "candidate": model(interval(123.4, 90.1, 160.2), interval(0.712, 0.68, 0.74)),
             "never_act": model(interval(0.0, 0.0, 0.0), interval(0.5, 0.5, 0.5)),
@@ -231,3 +255,18 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
         },
         "suspicious_labels": pd.DataFrame({"found": [77, 77], "of": [7000, 7000]}),
     }
+
+
+@pytest.fixture
+def stored(results: Results) -> Callable[[str, str], Any]:
+    """Return the dataset of a name, if it is the version that is reported."""
+
+    def load(name: str, version: str) -> Any:
+        run = results["provenance"]["run"]
+        if name.startswith("params:"):
+            assert version == run
+            return results[name.removeprefix("params:")].model_dump()
+        assert version == results["provenance"]["files"][name]["version"]
+        return results[name]
+
+    return load

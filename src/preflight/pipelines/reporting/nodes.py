@@ -1,23 +1,17 @@
 """From results to figures and a page: nothing is measured here, only shown."""
 
-import json
-from collections.abc import Iterable
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from preflight.contracts import Features
 from preflight.errors import RunError
-from preflight.framing import Floats, Framing, Outcomes
-from preflight.pipelines.reporting import figures, panels, sentences
-from preflight.pipelines.reporting.style import BLUE
+from preflight.framing import Framing
+from preflight.pipelines.reporting import figures, pages, panels
+from preflight.pipelines.reporting.settings import About
 from preflight.pipelines.reporting.traced import linked, plain, traced
 
-SHARES = ["predicted", "observed", "high"]
-ENDS = ["first", "last"]  # of a part of the split
+OPENED_WITH = ["split_summary", "best_params", "selection", "candidate"]
 
 
 def value_figure(metrics: dict[str, Any], selection: dict[str, Any], framing: Framing) -> Any:
@@ -85,93 +79,46 @@ def reported(
     provenance: dict[str, Any],
     test_predictions: pd.DataFrame,
     framing: Framing,
+    about: About,
     **results: Any,
 ) -> dict[str, Any]:
-    """Return all that is reported, by name; each number knows the dataset that it is from."""
-    return {
-        "provenance": provenance,
-        "test_predictions": test_predictions,
-        "framing": traced(framing, "params:framing"),
-        **{name: traced(data, name) for name, data in results.items()},
-    }
+    """Return all that is reported, by name; each number knows the dataset that it is from.
+
+    Raises:
+        RunError: something that the test was opened with was made again since.
+    """
+    versions = {name: file["version"] for name, file in provenance["files"].items()}
+    opened = versions["test_predictions"]
+    if newer := [name for name in OPENED_WITH if versions[name] > opened]:
+        raise RunError(
+            f"{', '.join(newer)} of {versions[newer[0]]} came after the test was opened, "
+            f"{opened}: what was measured is of another. Run: kedro run --pipelines "
+            "evaluation,diagnosis,reporting"
+        )
+    return pages.shown(
+        {
+            "provenance": provenance,
+            "test_predictions": test_predictions,
+            "framing": traced(framing, "params:framing"),
+            "about": traced(about, "params:about"),
+            **{name: traced(data, name) for name, data in results.items()},
+        }
+    )
 
 
 def report(reported: dict[str, Any]) -> str:
     """Return the report: one HTML page that loads nothing and needs no script."""
-    r, framing = reported, reported["framing"]
-    metrics, verdict, selection = r["metrics"], r["verdict"], r["selection"]
-    value = panels.value_panel(metrics, selection, framing)
-    by_slice = panels.slice_panels(r["slices"], framing)
-    features = panels.importance_panel(r["importance"], framing)
-    places, files = value.places, r["provenance"]["files"]
-    versions = {name: file["version"] or "git" for name, file in files.items()}
-    versions["params:framing"] = r["provenance"]["run"]
-    costs = framing.costs.at(r["test_predictions"])
-    audit, curve, split = r["audit"], r["calibration_curve"], r["split_summary"]
-    measured = audit[audit["limit"].notna()]
-    over = verdict["value"]["over_baseline"]
-    says = {
-        "headline": sentences.headline(verdict, framing),
-        "lead": sentences.lead_says(framing),
-        "act": sentences.act_says(costs.threshold, framing),
-        "search": sentences.search_says(r["best_params"], framing),
-        "power": sentences.power_says(r["power"], framing),
-        "value": sentences.value_says(metrics, over, places),
-        "baseline": sentences.baseline_says(metrics, selection, places),
-        "auc": sentences.auc_says(metrics, framing),
-        "calibration": sentences.calibration_says(curve, framing),
-        "slices": sentences.slices_says(by_slice),
-        "importance": sentences.importance_says(r["importance"], features),
-        "cleaning": sentences.cleaning_says(r["cleaning"]),
-        "audit": sentences.audit_says(measured),
-        "waterfall": sentences.waterfall_says(r["waterfall"]),
-        "more_labels": sentences.more_labels_says(r["more_labels"], framing),
-        "segments": sentences.segments_says(r["segments"], framing),
-        "robustness": sentences.robustness_says(r["robustness"]),
-        "labels": sentences.labels_says(r["suspicious_labels"]),
-    }
-    page: str = _template().render(
-        says=says,
-        framing=framing,
-        verdict=verdict,
-        metrics=metrics,
-        selection=selection,
-        best_params=r["best_params"],
-        provenance=r["provenance"],
-        files={name: file for name, file in files.items() if name in r or not file["version"]},
-        sourced=partial(_by_version, versions),
-        value=value,
-        auc=panels.auc_panel(metrics, selection),
-        slices=by_slice,
-        few=panels.FEW,
-        features=features,
-        columns=Features.columns(),
-        outcomes=_outcomes(r["test_predictions"], costs),
-        curve=panels.known(curve),
-        curve_scale=panels.scale([0.0, *curve[SHARES].to_numpy().ravel()]),
-        blue=BLUE,
-        split=panels.known(
-            split.assign(**{end: panels.days(split, end, "split_summary", framing) for end in ENDS})
-        ),
-        cleaning=panels.known(r["cleaning"]),
-        audit=panels.known(measured),
-        trusted=panels.known(audit[audit["state"] != "passed"]),
-        importance=panels.known(r["importance"]),
-        trials=_best_first(r["trials"]),
-        steps=panels.waterfall_panels(r["waterfall"], framing),
-        learning=panels.learning_panel(r["learning_curve"], framing),
-        segments=panels.segments_panel(r["segments"], framing),
-        examples=_examples(r["segment_examples"]),
-        robustness=panels.robustness_panel(r["robustness"], framing),
-    )
-    return linked(page, versions)
+    return linked(pages.rendered("report.html.j2", reported), reported["versions"])
 
 
-def _by_version(versions: dict[str, str], names: list[str]) -> Iterable[tuple[str, list[str]]]:
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        groups.setdefault(versions[name], []).append(name)
-    return groups.items()
+def model_card(reported: dict[str, Any]) -> str:
+    """Return the model card, in Markdown, by the sections of Mitchell et al. (2019)."""
+    return plain(pages.rendered("model_card.md.j2", reported))
+
+
+def datasheet(reported: dict[str, Any]) -> str:
+    """Return the datasheet of the data, in Markdown, by those of Gebru et al. (2021)."""
+    return plain(pages.rendered("datasheet.md.j2", reported))
 
 
 def agreed_verdict(
@@ -201,77 +148,3 @@ def agreed_verdict(
             "Run: kedro run --pipelines evaluation,diagnosis,reporting"
         )
     return verdict
-
-
-def _template() -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "number": panels.number,
-        "percent": panels.percent,
-        "plain": plain,
-        "figure": panels.figure,
-        "words": panels.words,
-        "span": panels.span,
-        "beside": panels.beside,
-    }
-    return environment.get_template("report.html.j2")
-
-
-def _outcomes(test_predictions: pd.DataFrame, costs: Outcomes) -> list[dict[str, Any]]:
-    """Return what the candidate's decisions led to on test: one row per outcome.
-
-    one: what one of them costs; all: all of them; never: all of them where nobody ever acts.
-    """
-    rows = []
-    for what, here, outcome, never in [
-        ("acted, and it was needed", "act and label == 1", "tp", "fn"),
-        ("acted in vain", "act and label == 0", "fp", "tn"),
-        ("did not act, though it was needed", "not act and label == 1", "fn", "fn"),
-        ("did not act, and it was not needed", "not act and label == 0", "tn", "tn"),
-    ]:
-        there, path = test_predictions.query(here), f".query({here!r})"
-        count = traced(len(there), "test_predictions", f"{path}.shape[0]")
-        cost, cost_if_never = (_total(there, path, costs, name) for name in (outcome, never))
-        one = _of_one(getattr(costs, outcome), cost / max(count, 1), count)
-        rows.append({"what": what, "rows": count, "one": one, "all": cost, "never": cost_if_never})
-    return rows
-
-
-def _total(there: pd.DataFrame, path: str, costs: Outcomes, outcome: str) -> float:
-    cost, column = getattr(costs, outcome), f"cost_{outcome}"
-    total = there[column].sum() if np.ndim(cost) else len(there) * cost
-    how = f"[{column!r}].sum()" if np.ndim(cost) else f".shape[0] * {cost!r}"
-    return traced(float(total), "test_predictions", path + how)
-
-
-def _of_one(cost: float | Floats, mean: float, rows: int) -> str:
-    """Return the cost of one outcome in words: a constant, or the mean of those that are there."""
-    if np.ndim(cost) == 0:
-        return f"{cost:g}"
-    return f"{panels.figure(mean)} on average" if rows else "no case"
-
-
-def _examples(segment_examples: pd.DataFrame) -> list[Any]:
-    """Return the decisions to look at, each with its key in one text."""
-    key = segment_examples.loc[:, :"predict_at"].iloc[:, :-1].astype(str)
-    return panels.known(segment_examples.assign(id=key.agg(", ".join, axis=1)))
-
-
-def _best_first(trials: pd.DataFrame) -> list[Any]:
-    """Return the trials, the best first, with their parameters in words; no value is None."""
-    rows = panels.known(trials.sort_values("value", ascending=False, kind="stable"))
-    for row in rows:
-        params = json.loads(row["params"]).items()
-        row["params"] = ", ".join(
-            f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-            for name, value in params
-        )
-    return rows

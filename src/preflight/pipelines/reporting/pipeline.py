@@ -25,6 +25,8 @@ REPORTED = [
     "segment_examples",
     "robustness",
     "suspicious_labels",
+    "candidate",
+    "raw_manifest",
     "provenance",
 ]
 SHOWN = ["slices", "importance", "waterfall", "learning_curve", "segments", "robustness"]
@@ -61,11 +63,13 @@ def create_pipeline() -> Pipeline:
             Node(
                 nodes.reported,
                 {name: name for name in REPORTED}
-                | {"verdict": "agreed_verdict", "framing": FRAMING},
+                | {"verdict": "agreed_verdict", "framing": FRAMING, "about": "params:about"},
                 "reported",
                 name="reported",
             ),
             Node(nodes.report, "reported", "report", name="report"),
+            Node(nodes.model_card, "reported", "model_card", name="model_card"),
+            Node(nodes.datasheet, "reported", "datasheet", name="datasheet"),
         ],
         namespace="reporting",
         prefix_datasets_with_namespace=False,

@@ -40,9 +40,8 @@ def headline(verdict: dict[str, Any], framing: Framing) -> str:
     """Return the decision, and what the candidate saves more than the best baseline."""
     todo = "Ship it"
     if verdict["decision"] == "hold":
-        first = next(check for check in verdict["checks"] if not check["ok"])
-        why = first["says"].split(": ")[0] if first["name"] == "gain" else first["says"]
-        todo = f"Hold it back, {why}"
+        why = next(check["says"] for check in verdict["checks"] if not check["ok"])
+        todo = f"Hold it back ({why.split(': ')[0]})"
     over, decimals = verdict["value"]["over_baseline"], fine(verdict["value"]["over_baseline"])
     mean, low, high = over["mean"], over["low"], over["high"]
     if mean is None:
