@@ -373,7 +373,15 @@ def test_results_of_different_runs_are_not_shown_together(
     with pytest.raises(DataValidationError, match="has nothing under 'Factors'"):
         run(where, "reporting", params=SMALL)
     card.write_text(text)
-    assert run(where, "reporting", params=SMALL)
+    points = []
+    test = where / "tests/test_verdict.py"  # evidence that the model is judged before it is served
+    test.parent.mkdir()
+    for change in (test.touch, test.unlink):
+        change()
+        assert run(where, "reporting", params=SMALL)
+        checklist = json.loads(newest(where, "checklist.json").read_text())
+        points.append(checklist["sections"]["infrastructure"]["points"])
+    assert points == [1, 0]
 
 
 def test_contracts_switched_off_are_told_loudly(project: Project) -> None:

@@ -193,13 +193,18 @@ class ManifestHooks:
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: Any) -> dict[str, Any] | None:
-        """Begin to count for a node; give it the run, the code and all files, if it asks."""
+        """Begin to count for a node; tell it of run, code, files and evidence, if it asks."""
         runs.forget_peak()
         self._start = time.perf_counter()
         if PROVENANCE not in node.inputs:
             return None
-        files = runs.file_records(self._project, catalog, catalog.keys())
-        return {PROVENANCE: {"run": self._run, "code": runs.code(self._project), "files": files}}
+        known = {
+            "run": self._run,
+            "code": runs.code(self._project),
+            "files": runs.file_records(self._project, catalog, catalog.keys()),
+            "kept": runs.kept_evidence(self._project),
+        }
+        return {PROVENANCE: known}
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:

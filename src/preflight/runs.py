@@ -96,6 +96,17 @@ def peak_mb() -> float | None:
     return round(int(found[1]) / 1000, 1) if found else None
 
 
+def kept_evidence(project: Path) -> list[str]:
+    """Return the files of tests and documents, and each test as "path::name"."""
+    found = []
+    for pattern in ("tests/**/test_*.py", "docs/**/*.md", "benchmarks/*.md", "data/01_raw/*.md"):
+        for path in sorted(project.glob(pattern)):
+            name = path.relative_to(project).as_posix()
+            tests = re.findall(r"^def (test_\w+)", path.read_text("utf-8"), flags=re.MULTILINE)
+            found += [name, *(f"{name}::{test}" for test in tests)]
+    return found
+
+
 def file_records(project: Path, catalog: Any, names: Iterable[str]) -> dict[str, Document]:
     """Return the record of the file of each dataset that has one, by name."""
     records = {name: file_record(project, catalog.get(name)) for name in sorted(names)}
@@ -200,7 +211,8 @@ def _short(value: Any) -> str:
 
 # Measured anew in each run, or counted over the versions that are kept: never the same.
 MEASURED = {"measured", "opened", "candidates", "says"}
-SHOWS_MEASURED = {"report", "model_card", "datasheet"}  # and which run they are of
+# and which run they are of, and which tests there are
+SHOWS_MEASURED = {"report", "model_card", "datasheet", "checklist", "checklist_figure"}
 
 
 def reproduce(project: Path, version: str, clean: Path) -> list[str]:

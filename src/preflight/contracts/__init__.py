@@ -18,6 +18,7 @@ from preflight.contracts.features import Features
 from preflight.contracts.report import (
     Figure,
     Html,
+    checklist,
     datasheet,
     model_card,
     raw_manifest,
@@ -75,6 +76,7 @@ __all__ = [
     "best_params",
     "candidate",
     "champion",
+    "checklist",
     "datasheet",
     "metrics",
     "model_card",

@@ -2,10 +2,10 @@
 
 import re
 from html.parser import HTMLParser
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from kedro.validation import CheckFailure, DataValidationError
-from pydantic import Field, RootModel
+from pydantic import Field, RootModel, model_validator
 
 from preflight.contracts.table import Document, DocumentContract
 from preflight.manifest import Entries
@@ -156,11 +156,67 @@ class RunManifest(Document):
     nodes: dict[str, NodeCost]
 
 
+class Evidence(Document):
+    """What proves that a check is done, and where it was found."""
+
+    name: str
+    found: str | None = Field(description="the dataset's version, or where else; null: nowhere")
+
+
+class Checked(Document):
+    """A check, its state, and how to earn it."""
+
+    name: str
+    state: Literal["automated", "by hand", "open"]
+    evidence: list[Evidence]
+    how: str
+
+    @model_validator(mode="after")
+    def nothing_without_evidence(self) -> Self:
+        """A check counts only with evidence, all of it found."""
+        proved = self.evidence and all(one.found for one in self.evidence)
+        if self.state != "open" and not proved:
+            raise ValueError(f"'{self.name}' counts without evidence")
+        return self
+
+
+class CheckedSection(Document):
+    """A section's checks; a point for each that is automated, half a point for one by hand."""
+
+    points: float = Field(ge=0)
+    of: int
+    checks: list[Checked]
+
+    @model_validator(mode="after")
+    def adds_up(self) -> Self:
+        """Points are those of the checks."""
+        worth = {"automated": 1, "by hand": 0.5, "open": 0}
+        if self.points != sum(worth[check.state] for check in self.checks):
+            raise ValueError("points are not those of the checks")
+        return self
+
+
+class Checklist(Document):
+    """The ML Test Score (Breck et al. 2017): the least of its four sections."""
+
+    score: float
+    means: str
+    sections: dict[str, CheckedSection]
+
+    @model_validator(mode="after")
+    def is_the_least(self) -> Self:
+        """This project's own checks are not in the score."""
+        if self.score != min(s.points for name, s in self.sections.items() if name != "own"):
+            raise ValueError("score is not that of the least section")
+        return self
+
+
 class RawManifest(RootModel[Entries]):
     """What is said of each raw file."""
 
 
 run_manifest = DocumentContract(RunManifest)
+checklist = DocumentContract(Checklist)
 raw_manifest = DocumentContract(RawManifest)
 model_card = Sections(  # Mitchell et al. 2019
     "Model details",

@@ -9,7 +9,7 @@ import pytest
 
 from preflight.framing import Framing
 from preflight.pipelines.reporting.pipeline import REPORTED
-from preflight.pipelines.reporting.settings import About
+from preflight.pipelines.reporting.settings import About, Model
 
 Results = dict[str, Any]
 
@@ -31,11 +31,28 @@ FILE = {"path": "data/a", "version": "2026-01-30T12.00.00.000Z", "bytes": 1, "sh
 
 
 ABOUT = {
-    "model": dict.fromkeys(["users", "not_for", "ethics", "caveats"], "as they say"),
+    "model": dict.fromkeys(Model.model_fields, "as they say"),
     "data": dict.fromkeys(
         ["motivation", "persons", "collection", "uses", "not_for", "distribution", "maintenance"],
         "as written",
     ),
+}
+
+
+def checked(state: str) -> Results:
+    evidence = [{"name": "slices", "found": "2026"}] if state != "open" else []
+    return {"name": f"it is {state}", "state": state, "evidence": evidence, "how": "do it"}
+
+
+CHECKED = {
+    "points": 1.5,
+    "of": 3,
+    "checks": [checked(state) for state in ("automated", "by hand", "open")],
+}
+CHECKLIST = {
+    "score": 1.5,
+    "means": "a first pass",
+    "sections": dict.fromkeys(["data", "model", "infrastructure", "monitoring", "own"], CHECKED),
 }
 
 
@@ -75,6 +92,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "scikit-learn": "1.9.1",
             },
         },
+        "checklist": CHECKLIST,
         "raw_manifest": {
             "parcels.csv": {"sha256": "3" * 64, "rows": 8008, "source": "us", "licence": "ours"}
         },
@@ -251,6 +269,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
         "provenance": {
             "run": RUN,
             "code": {"commit": "0" * 40, "changed": ["a.py"], "sha256": "1" * 64},
+            "kept": ["docs/a.md", "tests/test_a.py", "tests/test_a.py::test_b"],
             "files": {name: dict(FILE) for name in SOURCES},
         },
         "suspicious_labels": pd.DataFrame({"found": [77, 77], "of": [7000, 7000]}),
@@ -266,6 +285,9 @@ def stored(results: Results) -> Callable[[str, str], Any]:
         if name.startswith("params:"):
             assert version == run
             return results[name.removeprefix("params:")].model_dump()
+        if name == "checklist":  # of the run that makes the page
+            assert version == run
+            return results[name]
         assert version == results["provenance"]["files"][name]["version"]
         return results[name]
 

@@ -20,6 +20,7 @@ FIGURES = {
     "waterfall": (nodes.waterfall_figure, ["waterfall", "framing"]),
     "learning_curve": (nodes.learning_curve_figure, ["learning_curve", "framing"]),
     "segments": (nodes.segments_figure, ["segments", "framing"]),
+    "checklist": (nodes.checklist_figure, ["checklist"]),
     "robustness": (nodes.robustness_figure, ["robustness", "framing"]),
 }
 

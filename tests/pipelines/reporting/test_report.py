@@ -35,7 +35,7 @@ class Text(HTMLParser):
 
 
 def page_of(results: dict[str, Any]) -> str:
-    return nodes.report(nodes.reported(**results))
+    return nodes.report(nodes.reported(**results), results["checklist"])
 
 
 def read(results: dict[str, Any]) -> str:
@@ -94,7 +94,7 @@ NO_RESULTS = "|".join(
     [
         *("1,000", "labels? 1", "0.5 a coin", "1 is perfect", "in 50%", "above 50%", "best of 2"),
         *("fewer than 100 ", "above 20%:", r"Together [\d,]+", r"have cost [\d,]+", "SHA-256"),
-        *(r"\d{4}-\d\d-\d\d[T ][\d.:+]+Z?", "1 file changed", "2{12}"),
+        *(r"\d{4}-\d\d-\d\d[T ][\d.:+]+Z?", "1 file changed", "2{12}", "28 checks"),
         r"(\d sets of|\(\d complete, \d given up|that were tried [\d. ]+|depth \d, rate [\d.]+)",
     ]
 )
@@ -375,3 +375,13 @@ def test_where_most_is_lost_is_told_and_shown(results: dict[str, Any]) -> None:
     assert "contradicts 77 of 7,000 labels" in text
     results["suspicious_labels"] = results["suspicious_labels"].iloc[:0]
     assert "contradicts no label" in read(results)
+
+
+def test_the_checklist_is_told_with_how_to_earn_what_is_open(results: dict[str, Any]) -> None:
+    text = " ".join(read(results).split())
+    assert "The ML Test Score is 1.5: a first pass." in text
+    assert "Data: 1.5 of 3" in text
+    assert (
+        "it is automated automated slices (2026) it is by hand by hand slices (2026) do it" in text
+    )
+    assert "it is open open none yet do it" in text

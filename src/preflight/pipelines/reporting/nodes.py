@@ -8,7 +8,8 @@ import pandas as pd
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.reporting import figures, pages, panels
-from preflight.pipelines.reporting.settings import About
+from preflight.pipelines.reporting.checklist import scored
+from preflight.pipelines.reporting.settings import About, Checklist
 from preflight.pipelines.reporting.traced import linked, plain, traced
 
 OPENED_WITH = ["split_summary", "best_params", "selection", "candidate"]
@@ -27,7 +28,7 @@ def auc_figure(metrics: dict[str, Any], selection: dict[str, Any], framing: Fram
 
 
 def _models(title: str, panel: panels.Panel) -> Any:
-    return figures.dots(title, [panel], [panels.beside(row, panel.places) for row in panel.rows])
+    return figures.dots(title, [panel], panels.written(panel))
 
 
 def calibration_figure(calibration_curve: pd.DataFrame, framing: Framing) -> Any:
@@ -106,9 +107,23 @@ def reported(
     )
 
 
-def report(reported: dict[str, Any]) -> str:
+def checklist(reported: dict[str, Any], asked: Checklist) -> dict[str, Any]:
+    """Return the ML Test Score: each check with its state, evidence, and how to earn it."""
+    return scored(asked, reported)
+
+
+def checklist_figure(checklist: dict[str, Any]) -> Any:
+    """Return a figure of the points of each section."""
+    panel = panels.checklist_panel(checklist)
+    return figures.dots("The ML Test Score, points by section", [panel], panels.written(panel))
+
+
+def report(reported: dict[str, Any], checklist: dict[str, Any]) -> str:
     """Return the report: one HTML page that loads nothing and needs no script."""
-    return linked(pages.rendered("report.html.j2", reported), reported["versions"])
+    checked = traced(checklist, "checklist")
+    more = {"checklist": checked, "points": panels.checklist_panel(checked)}
+    page = pages.rendered("report.html.j2", reported | more)
+    return linked(page, reported["versions"])
 
 
 def model_card(reported: dict[str, Any]) -> str:

@@ -55,7 +55,7 @@ def shown(r: dict[str, Any]) -> dict[str, Any]:
     places, files = value.places, r["provenance"]["files"]
     versions = {name: file["version"] or "git" for name, file in files.items()}
     run = r["provenance"]["run"]
-    versions |= {"params:framing": run, "params:about": run}
+    versions |= dict.fromkeys(["params:framing", "params:about", "checklist"], run)
     costs = framing.costs.at(r["test_predictions"])
     audit, curve, split = r["audit"], r["calibration_curve"], r["split_summary"]
     measured = audit[audit["limit"].notna()]

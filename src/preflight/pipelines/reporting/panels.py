@@ -95,6 +95,11 @@ def beside(row: Row, decimals: int) -> str:
     return span(row._asdict(), decimals) if row.text is None else row.text
 
 
+def written(panel: Panel) -> list[str]:
+    """Return what is written beside the rows of a panel."""
+    return [beside(row, panel.places) for row in panel.rows]
+
+
 def places(values: Iterable[float | None], digits: int = 3) -> int:
     """Return the decimals that give the largest of the values `digits` significant digits."""
     largest = max((abs(value) for value in values if value), default=1.0)
@@ -313,3 +318,22 @@ def robustness_panel(robustness: pd.DataFrame, framing: Framing) -> Panel:
 
 def _worst(row: Row) -> float:
     return -math.inf if row.mean is None else -row.mean
+
+
+def checklist_panel(checklist: dict[str, Any]) -> Panel:
+    """Return the points of each section of the checklist."""
+    rows = [
+        Row(
+            name,
+            section["points"],
+            None,
+            None,
+            GREY if name == "own" else BLUE,
+            note="not in the score" if name == "own" else "",
+            start=0.0,
+            text=f"{section['points']:g} of {section['of']}",
+        )
+        for name, section in checklist["sections"].items()
+    ]
+    panel = _panel("", "points", 0, rows)
+    return panel._replace(scale=scale([0, *(s["of"] for s in checklist["sections"].values())]))

@@ -1,4 +1,8 @@
-"""What a person has to say, typed: no run knows it."""
+"""What a person has to say, typed: no run knows it; and what the checklist asks."""
+
+from typing import Annotated
+
+from pydantic import Field
 
 from preflight.framing import Strict, Text
 
@@ -29,3 +33,24 @@ class About(Strict):
 
     model: Model
     data: Data
+
+
+class Check(Strict):
+    """A check, what proves that it is done, and how to get there."""
+
+    name: Text
+    evidence: list[Text]
+    how: Text
+
+
+Seven = Annotated[list[Check], Field(min_length=7, max_length=7)]
+
+
+class Checklist(Strict):
+    """The tests of Breck et al. (2017), by section, and this project's own."""
+
+    data: Seven
+    model: Seven
+    infrastructure: Seven
+    monitoring: Seven
+    own: list[Check]

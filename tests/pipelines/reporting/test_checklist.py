@@ -1,0 +1,126 @@
+"""A check counts only with its evidence: take that away, and the score falls."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from kedro.validation import DataValidationError
+
+from preflight import contracts
+from preflight.pipelines.reporting import nodes
+from preflight.pipelines.reporting.settings import Checklist
+
+Asked = dict[str, Any]
+
+
+@pytest.fixture
+def asked() -> Asked:
+    """Sections in which all is proved by one dataset each."""
+
+    def section(evidence: list[str], count: int = 7) -> list[Asked]:
+        return [{"name": f"{i}", "evidence": evidence, "how": "do it"} for i in range(count)]
+
+    return {
+        "data": section(["importance"]),
+        "model": section(["verdict: gain"]),
+        "infrastructure": section(["tests/test_a.py::test_b"]),
+        "monitoring": section(["tests/test_a.py", "slices"]),
+        "own": section([], 2),
+    }
+
+
+@pytest.fixture
+def shown(results: dict[str, Any]) -> dict[str, Any]:
+    return nodes.reported(**results)
+
+
+def scored(asked: Asked, shown: dict[str, Any]) -> dict[str, Any]:
+    found = nodes.checklist(shown, Checklist.model_validate(asked))
+    assert contracts.checklist.validate(found) is found
+    return found
+
+
+def points(found: dict[str, Any]) -> dict[str, float]:
+    return {name: section["points"] for name, section in found["sections"].items()}
+
+
+def test_with_all_evidence_it_is_full_and_own_checks_are_not_in_it(
+    asked: Asked, shown: dict[str, Any]
+) -> None:
+    found = scored(asked, shown)
+    assert points(found) == dict.fromkeys(list(asked)[:4], 7) | {"own": 0}
+    assert found["score"] == 7
+    told = found["sections"]["data"]["checks"][0]["evidence"]
+    assert told == [{"name": "importance", "found": "2026-01-30T12.00.00.000Z"}]
+
+
+def test_the_score_is_the_least_section_and_a_document_counts_half(
+    asked: Asked, shown: dict[str, Any]
+) -> None:
+    asked["data"][0]["evidence"] = ["importance", "docs/a.md"]
+    asked["model"][0]["evidence"] = []
+    found = scored(asked, shown)
+    assert points(found)["data"] == 6.5
+    assert (found["score"], points(found)["model"]) == (6, 6)
+    assert found["sections"]["model"]["checks"][0]["state"] == "open"
+
+
+@pytest.mark.parametrize(
+    ("section", "deleted"),
+    [
+        ("data", lambda shown: shown["provenance"]["files"].pop("importance")),
+        ("data", lambda shown: shown.update(importance=pd.DataFrame())),
+        ("model", lambda shown: shown["verdict"]["checks"][0].update(ok=False)),
+        (
+            "infrastructure",
+            lambda shown: shown["provenance"]["kept"].remove("tests/test_a.py::test_b"),
+        ),
+        ("monitoring", lambda shown: shown["provenance"]["kept"].remove("tests/test_a.py")),
+        ("monitoring", lambda shown: shown["provenance"]["files"].pop("slices")),
+    ],
+)
+def test_without_its_evidence_a_section_falls(
+    section: str, deleted: Any, asked: Asked, shown: dict[str, Any]
+) -> None:
+    deleted(shown)
+    found = scored(asked, shown)
+    assert points(found) == dict.fromkeys(list(asked)[:4], 7) | {"own": 0, section: 0}
+    assert found["score"] == 0
+
+
+@pytest.mark.parametrize(
+    ("score", "means"), [(0, "research"), (0.5, "serious"), (1, "serious"), (3, "reasonably")]
+)
+def test_the_score_is_told_in_words(
+    score: float, means: str, asked: Asked, shown: dict[str, Any]
+) -> None:
+    for number, check in enumerate(asked["data"]):
+        check["evidence"] = ["importance"] if number < int(score) else []
+        if number == int(score) and score % 1:
+            check["evidence"] = ["docs/a.md"]
+    found = scored(asked, shown)
+    assert found["score"] == score
+    assert means in found["means"]
+
+
+def test_a_score_that_its_checks_do_not_give_is_refused(
+    asked: Asked, shown: dict[str, Any]
+) -> None:
+    for spoil, words in [
+        (lambda found: found.update(score=6.5), "not that of the least section"),
+        (lambda found: found["sections"]["data"].update(points=6.5), "not those of the checks"),
+        (
+            lambda found: found["sections"]["data"]["checks"][0].update(evidence=[]),
+            "counts without evidence",
+        ),
+    ]:
+        found = scored(asked, shown)
+        spoil(found)
+        with pytest.raises(DataValidationError) as refused:
+            contracts.checklist.validate(found)
+        assert words in str(refused.value.failures)
+
+
+def test_a_section_of_the_paper_has_seven(asked: Asked) -> None:
+    with pytest.raises(ValueError, match="at least 7"):
+        Checklist.model_validate(asked | {"data": asked["data"][:6]})
