@@ -22,7 +22,7 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input --
 	--require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint format viz reproduce tracking accept lock clean force
+.PHONY: help run test bench lint format viz site reproduce tracking accept lock clean force
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ format: $(DEV) ## mend style and formatting where that is safe
 
 viz: $(DEV) ## show the pipelines in the browser (kedro viz run)
 	$(PY) -m kedro viz run $(ARGS)
+
+site: $(DEV) ## build the same as a static site, in build/ (it holds data rows: publish with care)
+	$(PY) -m kedro viz build --include-previews $(ARGS)
+	@echo "To look at it: $(PY) -m http.server --directory build"
 
 reproduce: $(CORE) ## make a run again in a clean folder and compare: make reproduce RUN=<version>
 	$(PY) -m kedro reproduce $(RUN)

@@ -596,11 +596,12 @@ def test_kedro_viz_builds_its_site_with_folded_stages_layers_and_previews(
     assert stages >= set(STAGES)
     previews = {}
     for node in graph["nodes"]:
-        if node["type"] == "data":
+        if node["type"] in {"data", "task"}:
             told = json.loads((where / "build/api/nodes" / node["id"]).read_text())
-            previews[node["name"]] = told.get("preview")
-    for name in ("raw_flights", "flights", "features", "cleaning", "metrics", "slices"):
-        assert previews[name], name
+            previews[node["name"], node["type"]] = told.get("preview")
+    for name in ("raw_flights", "flights", "features", "cleaning", "metrics", "value_figure"):
+        assert previews[name, "data"], name
+    assert "published_at (UTC): end of the hour" in previews["weather", "task"]["content"]
 
 
 def test_a_run_reads_what_it_wrote_though_another_writes_a_newer_version(project: Project) -> None:

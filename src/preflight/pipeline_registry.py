@@ -1,8 +1,13 @@
 """The pipelines, in reading order. `kedro run` runs all of them."""
 
+import warnings
+from functools import partial
 from importlib import import_module
+from textwrap import indent
 
 from kedro.pipeline import Pipeline
+from kedro.pipeline.preview_contract import TextPreview
+from kedro.utils import KedroExperimentalWarning
 
 STAGES = [
     "data_engineering",
@@ -18,7 +23,25 @@ STAGES = [
 def register_pipelines() -> dict[str, Pipeline]:
     """Return each stage's pipeline by name, and the default: from raw files to the report."""
     stages = {
-        name: import_module(f"preflight.pipelines.{name}.pipeline").create_pipeline()
+        name: _explained(import_module(f"preflight.pipelines.{name}.pipeline").create_pipeline())
         for name in STAGES
     }
     return {**stages, "__default__": sum(stages.values(), start=Pipeline([]))}
+
+
+def _explained(pipeline: Pipeline) -> Pipeline:
+    """Return the pipeline with nodes that show, in Kedro-Viz, the contracts of what they return."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", KedroExperimentalWarning)  # that previews may change
+        return Pipeline(
+            [node._copy(preview_fn=partial(contracts_of, node.outputs)) for node in pipeline.nodes]
+        )
+
+
+def contracts_of(datasets: list[str]) -> TextPreview:
+    """Return what the contracts of datasets say, as Kedro-Viz previews it."""
+    from preflight import contracts  # pandera, which no other command needs
+
+    told = "\n\n".join(filter(None, map(contracts.described, datasets)))
+    # the panel cuts off the beginning of a line that is not indented
+    return TextPreview(indent(told or "It is handed on in memory, without a contract.", "  "))

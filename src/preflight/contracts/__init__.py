@@ -42,12 +42,27 @@ from preflight.contracts.results import (
     selection,
     verdict,
 )
-from preflight.contracts.table import Table
+from preflight.contracts.table import DocumentContract, Table
 
 
 def of(dataset: str) -> type[Table] | None:
     """Return the contract that bears a primary table's name: `LateParcels` of `late_parcels`."""
     return vars(primary).get(dataset.title().replace("_", ""))
+
+
+def described(dataset: str) -> str:
+    """Return what the contract that bears a dataset's name says of it; "" if none does."""
+    contract = of(dataset) or globals().get(dataset)
+    if isinstance(contract, DocumentContract):
+        return f"{dataset}\n{contract.described()}"
+    if contract is None:
+        return ""
+    lines = [
+        f"  {name}{' (' + about['unit'] + ')' if 'unit' in about else ''}: {about['description']}"
+        for name, about in contract.columns().items()
+    ]
+    key = ", ".join(contract.grain())
+    return "\n".join([f"{dataset}: {contract.__doc__}", f"  key: {key}", *lines])
 
 
 __all__ = [

@@ -187,3 +187,9 @@ class DocumentContract:
             name = self._model.__name__
             raise DataValidationError(f"not a valid {name}", failures=failures) from error
         return data
+
+    def described(self) -> str:
+        """Return what the document is, and its fields with their meaning."""
+        fields = self._model.model_fields.items()
+        lines = [f"  {name}: {field.description}" for name, field in fields if field.description]
+        return "\n".join([f"  {self._model.__doc__}", *lines])
