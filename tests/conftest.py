@@ -193,7 +193,12 @@ def tables() -> dict[str, pd.DataFrame]:
 # What the pipelines' own functions make of parcels.
 Made = dict[str, Any]
 EVALUATION = Evaluation(
-    replicates=200, seed=1, calibration_bins=5, importance_rows=100, importance_shuffles=2
+    replicates=200,
+    seed=1,
+    calibration_bins=5,
+    thresholds=10,
+    importance_rows=100,
+    importance_shuffles=2,
 )
 DIAGNOSIS = Diagnosis(
     seed=1,

@@ -343,7 +343,10 @@ def test_parameters_that_make_no_sense_are_told_all_at_once_before_any_node(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--params", "modelling.search.trials=0"], "no parameter 'modelling'. There are: about, audit"),
+        (
+            ["--params", "modelling.search.trials=0"],
+            "no parameter 'modelling'. There are: about, audit",
+        ),
         (["--pipelines", "reports"], "Did you mean one of these instead?\n    reporting"),
         (["--pipelines", "evaluation"], "There is no 'baselines' yet. `make run` makes"),
     ],

@@ -27,6 +27,7 @@ from preflight.contracts.report import (
 from preflight.contracts.results import (
     Audit,
     CalibrationCurve,
+    CostCurve,
     Importance,
     ParameterImportance,
     Slices,
@@ -69,6 +70,7 @@ __all__ = [
     "Audit",
     "CalibrationCurve",
     "Cleaning",
+    "CostCurve",
     "Examples",
     "Features",
     "Figure",

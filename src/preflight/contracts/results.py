@@ -312,6 +312,32 @@ class CalibrationCurve(Table):
         return t["low"] <= t["high"]
 
 
+class CostCurve(Table):
+    """One row per threshold from 0 to 1: what acting above it saves on test."""
+
+    threshold: Series[float] = column("act where the probability is above it", **PROBABILITY)
+    by_costs: Series[bool] = column("it is the one that the costs give")
+    acted: Series[float] = column("share of examples acted on", **PROBABILITY)
+    value_per_1000: Series[float] = column("saving over never acting, per 1,000 decisions")
+    low: Series[float] = column("lower bound of the saving")
+    high: Series[float] = column("upper bound of the saving")
+
+    class Config:
+        """The key."""
+
+        unique = ["threshold"]
+
+    @rule("bounds are in order", "low", "high")
+    def in_order(cls, t: pd.DataFrame) -> pd.Series:
+        """The lower is not above the higher."""
+        return t["low"] <= t["high"]
+
+    @rule("a higher threshold acts on no more", "threshold", "acted")
+    def acts_less(cls, t: pd.DataFrame) -> pd.Series:
+        """In the order of the thresholds, the share acted on falls."""
+        return ~(t.sort_values("threshold")["acted"].diff() > 0)
+
+
 class Slices(Table):
     """One row per slice of the test examples: the candidate's figures there, with intervals."""
 

@@ -83,6 +83,7 @@ def evaluation() -> Evaluation:
         replicates=200,
         seed=5,
         calibration_bins=4,
+        thresholds=3,
         importance_rows=300,
         importance_shuffles=3,
     )
@@ -225,6 +226,38 @@ def test_bins_of_the_calibration_hold_all_rows_in_order_of_probability(
     assert found["predicted"].tolist() == pytest.approx([q["probability"].mean() for q in quarters])
     assert found["observed"].tolist() == pytest.approx([q["label"].mean() for q in quarters])
     assert ((found["low"] < found["observed"]) & (found["observed"] < found["high"])).all()
+
+
+def test_the_cost_curve_goes_from_always_to_never_past_the_threshold_of_the_costs(
+    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    found = nodes.cost_curve(predictions, framing, evaluation)
+    contracts.CostCurve.validate(found, lazy=True)
+    own = framing.costs.at(predictions).threshold
+    assert found["threshold"].tolist() == pytest.approx(sorted([0, 1 / 3, 2 / 3, 1, own]))
+    assert found.loc[found["by_costs"], "threshold"].tolist() == [own]
+    costs, label = framing.costs.at(predictions), predictions["label"].to_numpy()
+    by_hand = [
+        costs.per_1000(label, predictions["probability"].to_numpy() > threshold)
+        for threshold in found["threshold"]
+    ]
+    assert found["value_per_1000"].tolist() == pytest.approx(by_hand)
+    assert found["acted"].iloc[[0, -1]].tolist() == [1, 0]
+    assert (found["low"] <= found["value_per_1000"]).all()
+    assert (found["value_per_1000"] <= found["high"]).all()
+
+
+def test_a_threshold_that_is_a_step_stands_once_and_a_row_s_own_is_no_curve(
+    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    tens = evaluation.model_copy(update={"thresholds": 10})
+    found = nodes.cost_curve(predictions, framing, tens)
+    assert len(found) == 11  # 20% is one of the steps
+    assert found["by_costs"].sum() == 1
+    columns = framing.costs.model_copy(update={"fn": "amount"})
+    each = framing.model_copy(update={"costs": columns})
+    found = nodes.cost_curve(predictions.assign(cost_fn=6.0 + predictions.index), each, tens)
+    assert not found["by_costs"].any()
 
 
 def test_ties_are_shared_among_bins_of_equal_size(

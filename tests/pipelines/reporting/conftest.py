@@ -159,6 +159,16 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "high": [0.16, 0.43, 0.64],
             }
         ),
+        "cost_curve": pd.DataFrame(
+            {
+                "threshold": [0.0, 0.2, 0.25, 1.0],
+                "by_costs": [False, True, False, False],
+                "acted": [1.0, 0.4, 0.35, 0.0],
+                "value_per_1000": [-310.4, 123.4, 125.6, 0.0],
+                "low": [-350.0, 90.1, 91.0, 0.0],
+                "high": [-270.0, 160.2, 161.0, 0.0],
+            }
+        ),
         "slices": pd.DataFrame(
             slices,
             columns=["by", "slice", "rows", "value_per_1000", "value_low", "value_high"],

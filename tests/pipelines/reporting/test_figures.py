@@ -20,6 +20,7 @@ FIGURES = {
     "waterfall": (nodes.waterfall_figure, ["waterfall", "framing"]),
     "learning_curve": (nodes.learning_curve_figure, ["learning_curve", "framing"]),
     "segments": (nodes.segments_figure, ["segments", "framing"]),
+    "cost_curve": (nodes.cost_curve_figure, ["cost_curve", "framing"]),
     "checklist": (nodes.checklist_figure, ["checklist"]),
     "robustness": (nodes.robustness_figure, ["robustness", "framing"]),
 }
@@ -52,7 +53,7 @@ def test_figure_meets_its_contract_and_survives_json(name: str, results: dict[st
     assert figure.layout.paper_bgcolor == style.CLEAR
     assert not figure.layout.showlegend
     for trace in figure.data:
-        bars = trace.error_y if name == "calibration" else trace.error_x
+        bars = trace.error_y if name in {"calibration", "cost_curve"} else trace.error_x
         assert len(bars.array) == len(bars.arrayminus) == len(trace.x)
 
 
@@ -89,6 +90,19 @@ def test_calibration_shows_intervals_and_the_diagonal(results: dict[str, Any]) -
     assert np.add(dots.y, dots.error_y.array) == pytest.approx(curve["high"].to_numpy())
     assert np.subtract(dots.y, dots.error_y.arrayminus) == pytest.approx(curve["low"].to_numpy())
     assert (diagonal.x0, diagonal.x1) == (diagonal.y0, diagonal.y1)
+
+
+def test_the_cost_curve_shows_intervals_and_the_threshold_of_the_costs(
+    results: dict[str, Any],
+) -> None:
+    figure, curve = drawn("cost_curve", results), results["cost_curve"]
+    assert figure.data[0].y == tuple(curve["value_per_1000"])
+    assert np.add(figure.data[0].y, figure.data[0].error_y.array) == pytest.approx(
+        curve["high"].to_numpy()
+    )
+    assert [line.x0 for line in figure.layout.shapes if line.x0 == line.x1] == [0.2]
+    results["cost_curve"] = curve.assign(by_costs=False)
+    assert [n.text for n in drawn("cost_curve", results).layout.annotations] == ["never acting"]
 
 
 def test_slices_keep_a_natural_order_or_are_ordered_by_value(results: dict[str, Any]) -> None:

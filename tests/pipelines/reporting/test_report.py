@@ -72,6 +72,10 @@ def test_numbers_are_those_of_the_datasets(results: dict[str, Any]) -> None:
         "0.5234 without a correction and 0.5123 with",
         "above 20%",  # framing: 1 / (1 + 4)
         "1 hour ahead",
+        "Acting above 20.0%, where it is the cheaper choice, saves 123 (90 to 160)",  # cost_curve
+        "25.0% would have saved most in this test, 126 (91 to 161); always acting saves "
+        "\N{MINUS SIGN}310 (\N{MINUS SIGN}350 to \N{MINUS SIGN}270).",
+        "From 20.0% to 25.0% it is at least nine tenths of that",
         "In 2 of 3 groups",  # calibration_curve
         "For the 333 parcels with the highest probabilities 60% was predicted, and 57% "
         "(50% to 64%) observed",
@@ -92,8 +96,16 @@ def test_numbers_are_those_of_the_datasets(results: dict[str, Any]) -> None:
 # What stands in the page's own words, names and dates: no results.
 NO_RESULTS = "|".join(
     [
-        *("1,000", "labels? 1", "0.5 a coin", "1 is perfect", "in 50%", "above 50%", "best of 2"),
-        *("fewer than 100 ", "above 20%:", r"Together [\d,]+", r"have cost [\d,]+", "SHA-256"),
+        *(
+            "1,000",
+            "labels? [01]",
+            "0.5 a coin",
+            "1 is perfect",
+            "in 50%",
+            "above 50%",
+            "best of 2",
+        ),
+        *("fewer than 100 ", r"Together [\d,]+", r"have cost [\d,]+", "SHA-256"),
         *(r"\d{4}-\d\d-\d\d[T ][\d.:+]+Z?", "1 file changed", "2{12}", "28 checks"),
         r"(\d sets of|\(\d complete, \d given up|that were tried [\d. ]+|depth \d, rate [\d.]+)",
     ]
@@ -134,6 +146,7 @@ def test_costs_in_a_column_are_told_on_average_and_summed_by_row(results: dict[s
     amount = np.where(table.index % 2, 3.0, 21.0)  # thresholds of 1 / 2 and 1 / 20
     costs = framing.costs.model_copy(update={"fn": "amount"})
     results["framing"] = framing.model_copy(update={"costs": costs})
+    results["cost_curve"] = results["cost_curve"].assign(by_costs=False)
     results["test_predictions"] = table.assign(cost_fn=amount)
     act, label = table["act"].to_numpy(dtype=bool), table["label"].to_numpy(dtype=bool)
     missed = amount[~act & label]
@@ -144,6 +157,7 @@ def test_costs_in_a_column_are_told_on_average_and_summed_by_row(results: dict[s
     paid = missed.sum() + 2 * (act & label).sum() + (act & ~label).sum()
     never = amount[label].sum()
     assert f"Together {paid:,.0f}; never acting would have cost {never:,.0f}" in text
+    assert "Each parcel has the threshold that its costs give; together they save 123" in text
     said = (
         "above what follows from the costs of each parcel (5% to 50% for nine in ten of the test)"
     )
@@ -153,6 +167,7 @@ def test_costs_in_a_column_are_told_on_average_and_summed_by_row(results: dict[s
 def test_a_cost_of_what_never_happened_is_no_number(results: dict[str, Any]) -> None:
     costs = results["framing"].costs.model_copy(update={"fn": "amount"})
     results["framing"] = results["framing"].model_copy(update={"costs": costs})
+    results["cost_curve"] = results["cost_curve"].assign(by_costs=False)
     table = results["test_predictions"]
     results["test_predictions"] = table.assign(cost_fn=6.0, act=True)
     text = read(results)

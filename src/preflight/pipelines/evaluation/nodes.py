@@ -195,6 +195,38 @@ def calibration_curve(
     return pd.DataFrame(rows)
 
 
+def cost_curve(
+    test_predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> pd.DataFrame:
+    """Return what the candidate saves with each of some thresholds, the same for all.
+
+    Grain: one row per threshold, from 0, where it always acts, to 1, where it never does. The one
+    that the costs give is among them, and marked, unless they give each row its own.
+    """
+    day, weights = _days(test_predictions, framing, evaluation)
+    label, costs = test_predictions["label"].to_numpy(), framing.costs.at(test_predictions)
+    probability = test_predictions["probability"].to_numpy()
+    own = np.unique(costs.threshold) if np.ndim(costs.threshold) == 0 else np.array([])
+    steps = np.linspace(0, 1, evaluation.thresholds + 1)
+    apart = np.abs(steps[:, None] - own).min(axis=1, initial=1) > 1e-9
+    rows = []
+    for threshold in np.sort([*steps[apart], *own]):
+        act = probability > threshold
+        saved = 1000 * mean_over(costs.saving(label, act), day, weights)
+        value = interval(saved, framing.confidence)
+        rows.append(
+            {
+                "threshold": threshold,
+                "by_costs": threshold in own,
+                "acted": act.mean(),
+                "value_per_1000": value["mean"],
+                "low": value["low"],
+                "high": value["high"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def slices(
     test_predictions: pd.DataFrame, test: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> pd.DataFrame:

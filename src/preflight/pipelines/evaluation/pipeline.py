@@ -36,6 +36,7 @@ def create_pipeline() -> Pipeline:
                 "calibration_curve",
                 name="calibration_curve",
             ),
+            Node(nodes.cost_curve, ["test_predictions", *PARAMS], "cost_curve", name="cost_curve"),
             Node(nodes.slices, ["test_predictions", "test", *PARAMS], "slices", name="slices"),
             Node(
                 nodes.importance,

@@ -11,5 +11,6 @@ class Evaluation(Strict):
     replicates: int = Field(ge=100, description="of the bootstrap over days")
     seed: int
     calibration_bins: int = Field(ge=2)
+    thresholds: int = Field(ge=2, description="steps from 0 to 1 that the cost curve has")
     importance_rows: int = Field(gt=0)
     importance_shuffles: int = Field(ge=2)

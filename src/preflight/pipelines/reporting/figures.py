@@ -1,12 +1,10 @@
-"""The Plotly figures: dots with intervals, and predicted against observed shares."""
+"""The Plotly figures: dots with intervals in rows, and along a curve."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-import pandas as pd
-
-from preflight.pipelines.reporting.panels import Panel, Row
+from preflight.pipelines.reporting.panels import Curve, Panel, Row
 from preflight.pipelines.reporting.style import BLUE, LINE, styled
 
 COLUMNS = 4  # of small multiples side by side
@@ -82,26 +80,36 @@ def _bars(points: Iterable[Sequence[Any]], colour: str) -> dict[str, Any]:
     return {"arrayminus": down, "array": up, "color": colour, "thickness": 2, "width": 0}
 
 
-def calibration(title: str, curve: pd.DataFrame, confidence: float) -> Any:
-    """Return observed against predicted shares with intervals; on the diagonal they agree."""
+def curve(title: str, panel: Curve) -> Any:
+    """Return points with upright intervals, and the lines that they are seen against."""
     import plotly.graph_objects as go
 
+    points = panel.points
     figure = go.Figure(
         go.Scatter(
-            x=curve["predicted"].tolist(),
-            y=curve["observed"].tolist(),
-            error_y=_bars(curve[["observed", "low", "high"]].to_numpy().tolist(), BLUE),
-            mode="markers",
+            x=[point.x for point in points],
+            y=[point.mean for point in points],
+            error_y=_bars(((p.mean, p.low, p.high) for p in points), BLUE),
+            mode="lines+markers" if panel.joined else "markers",
             marker={"color": BLUE, "size": 9},
-            hovertemplate="predicted %{x:.1%}, observed %{y:.1%}<extra></extra>",
+            line={"color": BLUE, "width": 1},
+            hovertemplate="%{x:.1%}: %{y:,.4~g}<extra></extra>",
         )
     )
-    end = 1.05 * float(curve[["predicted", "observed", "high"]].max().max())
-    line = {"color": LINE, "width": 1, "dash": "dot"}
-    figure.add_shape(type="line", x0=0, y0=0, x1=end, y1=end, line=line, layer="below")
-    where = {"xanchor": "right", "yanchor": "bottom", "xshift": -25, "showarrow": False}
-    figure.add_annotation(x=end, y=end, text="as predicted", **where)
-    limits = {"range": [0, end], "tickformat": ".0%"}
-    figure.update_xaxes(title_text="predicted share", **limits)
-    figure.update_yaxes(title_text=f"observed share, {confidence:.0%} interval", **limits)
+    for line in panel.lines:
+        ends = {"x0": line.x0, "y0": line.y0, "x1": line.x1, "y1": line.y1}
+        figure.add_shape(type="line", **ends, line={"color": LINE, "dash": "dot"}, layer="below")
+        where = {
+            "xanchor": "left" if line.x0 == line.x1 else "right",
+            "yanchor": "top" if line.y0 == line.y1 else "bottom",
+            "showarrow": False,
+        }
+        figure.add_annotation(x=line.x1, y=line.y1, text=escape(line.label), **where)
+    for axis, scale, update in [
+        (panel.across, panel.x, figure.update_xaxes),
+        (panel.up, panel.y, figure.update_yaxes),
+    ]:
+        ticks = {"tickvals": scale.ticks, "ticktext": [scale.text(tick) for tick in scale.ticks]}
+        margin = 0.03 * (scale.high - scale.low)
+        update(title_text=escape(axis), range=[scale.low - margin, scale.high + margin], **ticks)
     return styled(figure, title, height=480)

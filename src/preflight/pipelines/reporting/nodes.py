@@ -33,8 +33,14 @@ def _models(title: str, panel: panels.Panel) -> Any:
 
 def calibration_figure(calibration_curve: pd.DataFrame, framing: Framing) -> Any:
     """Return a figure of observed against predicted shares of label 1, with intervals."""
-    title = "Does what is predicted come true?"
-    return figures.calibration(title, calibration_curve, framing.confidence)
+    panel = panels.calibration_panel(calibration_curve, framing)
+    return figures.curve("Does what is predicted come true?", panel)
+
+
+def cost_curve_figure(cost_curve: pd.DataFrame, framing: Framing) -> Any:
+    """Return a figure of what the candidate saves by the threshold, with intervals."""
+    title = f"What is saved by the threshold, {framing.confidence:.0%} interval"
+    return figures.curve(title, panels.cost_curve_panel(cost_curve, framing))
 
 
 def slices_figure(slices: pd.DataFrame, framing: Framing) -> Any:

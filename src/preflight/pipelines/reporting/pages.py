@@ -15,7 +15,6 @@ from preflight.pipelines.reporting import panels, sentences
 from preflight.pipelines.reporting.style import BLUE
 from preflight.pipelines.reporting.traced import plain, traced
 
-SHARES = ["predicted", "observed", "high"]
 ENDS = ["first", "last"]  # of a part of the split
 
 
@@ -63,7 +62,8 @@ def shown(r: dict[str, Any]) -> dict[str, Any]:
     says = {
         "headline": sentences.headline(verdict, framing),
         "lead": sentences.lead_says(framing),
-        "act": sentences.act_says(costs.threshold, framing),
+        "act": sentences.act_says(costs.threshold, framing, r["cost_curve"]),
+        "costs": sentences.costs_says(r["cost_curve"], verdict["value"], framing),
         "reads": traced(len(r["candidate"]["features"]), "candidate", "['features'].__len__()"),
         "search": sentences.search_says(r["best_params"], framing),
         "power": sentences.power_says(r["power"], framing),
@@ -94,8 +94,10 @@ def shown(r: dict[str, Any]) -> dict[str, Any]:
         "features": features,
         "columns": Features.columns(),
         "outcomes": _outcomes(r["test_predictions"], costs),
-        "curve": panels.known(curve),
-        "curve_scale": panels.scale([0.0, *curve[SHARES].to_numpy().ravel()]),
+        "groups": panels.known(curve),
+        "calibration": panels.calibration_panel(curve, framing),
+        "costs": panels.cost_curve_panel(r["cost_curve"], framing),
+        "thresholds": panels.known(r["cost_curve"]),
         "blue": BLUE,
         "split": panels.known(
             split.assign(**{end: panels.days(split, end, "split_summary", framing) for end in ENDS})

@@ -34,12 +34,19 @@ class Row(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """An axis from low to high, with round ticks of so many decimals."""
+    """An axis from low to high, with round ticks of so many decimals; of shares: in percent."""
 
     low: float
     high: float
     ticks: list[float]
     places: int
+    shares: bool = False
+
+    def text(self, value: float) -> str:
+        """Return a tick's label."""
+        return (
+            percent(value, max(0, self.places - 2)) if self.shares else number(value, self.places)
+        )
 
     def percent(self, value: float, from_end: bool = False) -> str:
         """Return where a value lies on the axis, as SVG writes it."""
@@ -64,6 +71,37 @@ class Panel(NamedTuple):
     rows: list[Row]
     places: int
     scale: Scale
+
+
+class Point(NamedTuple):
+    """A dot with its upright interval."""
+
+    x: float
+    mean: float
+    low: float | None
+    high: float | None
+
+
+class Line(NamedTuple):
+    """A line that points are seen against, labelled at its end."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    label: str
+
+
+class Curve(NamedTuple):
+    """Points along two axes; joined: they are one curve."""
+
+    across: str
+    up: str
+    points: list[Point]
+    lines: list[Line]
+    x: Scale
+    y: Scale
+    joined: bool = False
 
 
 def scale(values: Iterable[float | None], ticks: int = 4) -> Scale:
@@ -144,7 +182,7 @@ def days(table: pd.DataFrame, column: str, source: str, framing: Framing) -> pd.
     return pd.Series(told, table.index, dtype=object)
 
 
-def _money(framing: Framing) -> str:
+def money(framing: Framing) -> str:
     """Return what an axis of savings or losses measures."""
     return f"{framing.costs.unit}, per 1,000 {framing.decision.units}"
 
@@ -176,7 +214,7 @@ def _downward(row: Row) -> tuple[bool, float]:
 def value_panel(metrics: dict[str, Any], selection: dict[str, Any], framing: Framing) -> Panel:
     """Return what each model saves over never acting, per 1,000 decisions."""
     return _models(
-        metrics, "value_per_1000", _money(framing), selection["best_baseline"], reference=0
+        metrics, "value_per_1000", money(framing), selection["best_baseline"], reference=0
     )
 
 
@@ -244,7 +282,7 @@ def waterfall_panels(waterfall: pd.DataFrame, framing: Framing) -> list[Panel]:
     rows: dict[str, list[Row]] = {}
     for step in known(waterfall):
         rows.setdefault(step["part"], []).append(_bar(step))
-    both = _panel("", _money(framing), 0, [row for part in rows.values() for row in part])
+    both = _panel("", money(framing), 0, [row for part in rows.values() for row in part])
     return [both._replace(title=part, rows=some) for part, some in rows.items()]
 
 
@@ -281,7 +319,7 @@ def learning_panel(curve: pd.DataFrame, framing: Framing) -> Panel:
             known(curve), days(curve, "first", "learning_curve", framing), strict=True
         )
     ]
-    return _panel("", _money(framing), 0, rows)
+    return _panel("", money(framing), 0, rows)
 
 
 def segments_panel(segments: pd.DataFrame, framing: Framing) -> Panel:
@@ -297,7 +335,7 @@ def segments_panel(segments: pd.DataFrame, framing: Framing) -> Panel:
         )
         for part in known(segments)
     ]
-    return _panel("", _money(framing), 0, rows)
+    return _panel("", money(framing), 0, rows)
 
 
 def robustness_panel(robustness: pd.DataFrame, framing: Framing) -> Panel:
@@ -313,7 +351,7 @@ def robustness_panel(robustness: pd.DataFrame, framing: Framing) -> Panel:
         )
         for fault in known(robustness)
     ]
-    return _panel("", _money(framing), 0, sorted(rows, key=_worst))
+    return _panel("", money(framing), 0, sorted(rows, key=_worst))
 
 
 def _worst(row: Row) -> float:
@@ -337,3 +375,29 @@ def checklist_panel(checklist: dict[str, Any]) -> Panel:
     ]
     panel = _panel("", "points", 0, rows)
     return panel._replace(scale=scale([0, *(s["of"] for s in checklist["sections"].values())]))
+
+
+def calibration_panel(curve: pd.DataFrame, framing: Framing) -> Curve:
+    """Return observed against predicted shares; on the line a prediction comes true."""
+    points = [Point(c["predicted"], c["observed"], c["low"], c["high"]) for c in known(curve)]
+    axis = scale([0.0, *(p.x for p in points), *(p.high for p in points)])._replace(shares=True)
+    line = Line(0, 0, axis.high, axis.high, "as predicted")
+    up = f"observed share, {framing.confidence:.0%} interval"
+    return Curve("predicted share", up, points, [line], axis, axis)
+
+
+def cost_curve_panel(curve: pd.DataFrame, framing: Framing) -> Curve:
+    """Return what is saved by the threshold, beside that which the costs give."""
+    rows = known(curve)
+    points = [Point(c["threshold"], c["value_per_1000"], c["low"], c["high"]) for c in rows]
+    y = scale([0.0, *(end for p in points for end in (p.mean, p.low, p.high))])
+    lines = [
+        Line(0, 0, 1, 0, "never acting"),
+        *(
+            Line(c["threshold"], y.high, c["threshold"], y.low, "by the costs")
+            for c in rows
+            if c["by_costs"]
+        ),
+    ]
+    x = scale([0.0, 1.0], ticks=5)._replace(shares=True)
+    return Curve("act above this probability", money(framing), points, lines, x, y, joined=True)

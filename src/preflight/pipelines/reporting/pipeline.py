@@ -12,6 +12,7 @@ REPORTED = [
     "trials",
     "test_predictions",
     "calibration_curve",
+    "cost_curve",
     "slices",
     "importance",
     "split_summary",
@@ -29,7 +30,15 @@ REPORTED = [
     "raw_manifest",
     "provenance",
 ]
-SHOWN = ["slices", "importance", "waterfall", "learning_curve", "segments", "robustness"]
+SHOWN = [
+    "cost_curve",
+    "slices",
+    "importance",
+    "waterfall",
+    "learning_curve",
+    "segments",
+    "robustness",
+]
 
 
 def create_pipeline() -> Pipeline:

@@ -14,6 +14,7 @@ from preflight.pipelines.reporting.panels import (
     Panel,
     known,
     number,
+    percent,
     places,
     signed,
     span,
@@ -66,12 +67,51 @@ def lead_says(framing: Framing) -> str:
     return f"{hours} {'hour' if hours == 1 else 'hours'}"
 
 
-def act_says(threshold: float | Floats, framing: Framing) -> str:
+def act_says(threshold: float | Floats, framing: Framing, curve: pd.DataFrame) -> str:
     """Return from which probability on acting is cheaper, on the rows of the test."""
     low, high = 100 * np.quantile(threshold, [0.05, 0.95])
     own = f"what follows from the costs of each {framing.decision.unit} ({low:.3g}% to {high:.3g}%"
     above = f"{own} for nine in ten of the test)" if np.ptp(threshold) else f"{low:.3g}%"
+    if curve["by_costs"].any():
+        exact = curve.loc[curve["by_costs"], "threshold"].iloc[0]
+        above = marked(exact, f"{100 * exact:.3g}%")
     return f"where the probability is above {above}: from there on acting is the cheaper choice"
+
+
+def costs_says(curve: pd.DataFrame, value: dict[str, Any], framing: Framing) -> str:
+    """Return what the threshold saves, which would have saved most, and where it matters little."""
+    rows = known(curve)
+    best = max(rows, key=lambda row: row["value_per_1000"])
+    own = next((row for row in rows if row["by_costs"]), None)
+    first = (
+        f"Each {framing.decision.unit} has the threshold that its costs give; together they save "
+        f"{number(value['per_1000'], 0)}"
+        if own is None
+        else f"Acting above {percent(own['threshold'], 1)}, where it is the cheaper choice, saves "
+        f"{_saved(own)}"
+    )
+    said = (
+        f"{first} per 1,000 {framing.decision.units}. Of the thresholds tried for all alike, "
+        + (
+            "none would have saved more in this test; "
+            if best is own
+            else f"{percent(best['threshold'], 1)} would have saved most in this test, "
+            f"{_saved(best)}; "
+        )
+        + f"always acting saves {_saved(rows[0])}."
+    )
+    near = [row for row in rows if row["value_per_1000"] >= 0.9 * best["value_per_1000"] > 0]
+    if len(near) < 2:
+        return said
+    return (
+        f"{said} From {percent(near[0]['threshold'], 1)} to {percent(near[-1]['threshold'], 1)} it "
+        "is at least nine tenths of that: there it matters little that nobody knows the costs to "
+        "the penny."
+    )
+
+
+def _saved(row: dict[str, Any]) -> str:
+    return span({"mean": row["value_per_1000"], "low": row["low"], "high": row["high"]}, 0)
 
 
 def _against(figures: dict[str, Interval], name: str) -> str:
