@@ -4,6 +4,7 @@
 PYTHON ?= python3
 ARGS ?=
 UV ?= uv
+CHROMIUM ?= chromium
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,7 +23,7 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input --
 	--require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint format viz site reproduce tracking accept lock clean force
+.PHONY: help run test bench axe lint format viz site reproduce tracking accept lock clean force
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +41,12 @@ bench: $(DEV) ## measure speed and memory, about half an hour (benchmarks/README
 	$(PY) -m benchmarks.run
 	$(PY) -m benchmarks.search
 	$(PY) -m benchmarks.gate
+
+axe: ## look at the newest report in a browser, with axe-core (needs node, npm and Chromium)
+	@command -v npm >/dev/null && command -v $(CHROMIUM) >/dev/null || { \
+		echo "make axe needs npm and Chromium: make axe CHROMIUM=/path/to/chromium" >&2; exit 1; }
+	@npm install --silent --no-audit --no-fund --prefix build/axe axe-core@4 playwright-core@1
+	CHROMIUM=$$(command -v $(CHROMIUM)) node benchmarks/axe.mjs
 
 lint: $(DEV) ## check style, formatting and types
 	$(PY) -m ruff check
