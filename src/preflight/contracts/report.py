@@ -180,6 +180,9 @@ class Checked(Document):
         return self
 
 
+POINTS = {"automated": 1.0, "by hand": 0.5, "open": 0.0}  # of a check, by its state
+
+
 class CheckedSection(Document):
     """A section's checks; a point for each that is automated, half a point for one by hand."""
 
@@ -190,8 +193,7 @@ class CheckedSection(Document):
     @model_validator(mode="after")
     def adds_up(self) -> Self:
         """Points are those of the checks."""
-        worth = {"automated": 1, "by hand": 0.5, "open": 0}
-        if self.points != sum(worth[check.state] for check in self.checks):
+        if self.points != sum(POINTS[check.state] for check in self.checks):
             raise ValueError("points are not those of the checks")
         return self
 

@@ -8,9 +8,9 @@ sum, and the least section is the score.
 from collections.abc import Callable
 from typing import Any
 
+from preflight.contracts.report import POINTS
 from preflight.pipelines.reporting.settings import Check, Checklist
 
-POINTS = {"automated": 1.0, "by hand": 0.5, "open": 0.0}
 MEANS = {  # from this score on
     0.0: "research, not yet a system to rely on",
     0.5: "not untested, but with holes that may be serious",
@@ -62,9 +62,8 @@ def _found(evidence: str, reported: dict[str, Any]) -> str | None:
     file = provenance["files"].get(dataset)
     if file is None or _is_empty(reported.get(dataset)):
         return None
-    if condition and not any(
-        check["ok"] for check in reported[dataset]["checks"] if check["name"] == condition
-    ):
+    checks = reported["verdict"]["checks"] if dataset == "verdict" else []
+    if condition and not any(check["ok"] for check in checks if check["name"] == condition):
         return None
     return file["version"] or "git"
 

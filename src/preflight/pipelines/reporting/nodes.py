@@ -96,7 +96,7 @@ def reported(
     """
     versions = {name: file["version"] for name, file in provenance["files"].items()}
     opened = versions["test_predictions"]
-    if newer := [name for name in OPENED_WITH if versions[name] > opened]:
+    if newer := [name for name in OPENED_WITH if (versions[name] or "") > opened]:
         raise RunError(
             f"{', '.join(newer)} of {versions[newer[0]]} came after the test was opened, "
             f"{opened}: what was measured is of another. Run: kedro run --pipelines "

@@ -30,38 +30,29 @@ REPORTED = [
     "raw_manifest",
     "provenance",
 ]
-SHOWN = [
-    "cost_curve",
-    "slices",
-    "importance",
-    "waterfall",
-    "learning_curve",
-    "segments",
-    "robustness",
-]
+MODELS = ["metrics", "selection", FRAMING]
+FIGURES = {
+    "value": MODELS,
+    "auc": MODELS,
+    "calibration": ["calibration_curve", FRAMING],
+    "cost_curve": ["cost_curve", FRAMING],
+    "slices": ["slices", FRAMING],
+    "importance": ["importance", FRAMING],
+    "waterfall": ["waterfall", FRAMING],
+    "learning_curve": ["learning_curve", FRAMING],
+    "segments": ["segments", FRAMING],
+    "robustness": ["robustness", FRAMING],
+    "checklist": ["checklist"],
+}
 
 
 def create_pipeline() -> Pipeline:
     """Return the pipeline that shows what was measured."""
-    models = ["metrics", "selection", FRAMING]
     return Pipeline(
         [
-            Node(nodes.value_figure, models, "value_figure", name="value_figure"),
-            Node(nodes.auc_figure, models, "auc_figure", name="auc_figure"),
-            Node(
-                nodes.calibration_figure,
-                ["calibration_curve", FRAMING],
-                "calibration_figure",
-                name="calibration_figure",
-            ),
             *(
-                Node(
-                    getattr(nodes, f"{table}_figure"),
-                    [table, FRAMING],
-                    f"{table}_figure",
-                    name=f"{table}_figure",
-                )
-                for table in SHOWN
+                Node(getattr(nodes, f"{of}_figure"), read, f"{of}_figure", name=f"{of}_figure")
+                for of, read in FIGURES.items()
             ),
             Node(
                 nodes.agreed_verdict,
@@ -77,7 +68,6 @@ def create_pipeline() -> Pipeline:
                 name="reported",
             ),
             Node(nodes.checklist, ["reported", "params:checklist"], "checklist", name="checklist"),
-            Node(nodes.checklist_figure, "checklist", "checklist_figure", name="checklist_figure"),
             Node(nodes.report, ["reported", "checklist"], "report", name="report"),
             Node(nodes.model_card, "reported", "model_card", name="model_card"),
             Node(nodes.datasheet, "reported", "datasheet", name="datasheet"),
