@@ -335,7 +335,8 @@ def says(text: str, value: Any) -> bool:
     number = text.replace(",", "").replace("\N{MINUS SIGN}", "-").lstrip("+")
     value = value * 100 if number.endswith("%") else value
     number = number.rstrip("%")
-    digits = len(number.partition(".")[2]) if "e" not in number else 12
+    before, _, power = number.partition("e")
+    digits = len(before.partition(".")[2]) - int(power or 0)
     near = 0.5000001 * 10.0**-digits + 1e-9 * abs(value)
     return abs(abs(float(number)) - abs(value)) <= near
 

@@ -19,7 +19,6 @@ import skops.io
 import yaml
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
-from kedro.validation import DataValidationError
 
 from preflight import manifest, runs
 from preflight.errors import RunError, explain

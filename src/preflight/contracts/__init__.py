@@ -53,7 +53,8 @@ def of(dataset: str) -> type[Table] | None:
 
 def described(dataset: str) -> str:
     """Return what the contract that bears a dataset's name says of it; "" if none does."""
-    contract = of(dataset) or globals().get(dataset)
+    every = globals() | vars(primary)
+    contract = every.get(dataset.title().replace("_", "")) or every.get(dataset)
     if isinstance(contract, DocumentContract):
         return f"{dataset}\n{contract.described()}"
     if contract is None:
