@@ -182,7 +182,7 @@ def days(table: pd.DataFrame, column: str, source: str, framing: Framing) -> pd.
     return pd.Series(told, table.index, dtype=object)
 
 
-def money(framing: Framing) -> str:
+def _money(framing: Framing) -> str:
     """Return what an axis of savings or losses measures."""
     return f"{framing.costs.unit}, per 1,000 {framing.decision.units}"
 
@@ -214,7 +214,7 @@ def _downward(row: Row) -> tuple[bool, float]:
 def value_panel(metrics: dict[str, Any], selection: dict[str, Any], framing: Framing) -> Panel:
     """Return what each model saves over never acting, per 1,000 decisions."""
     return _models(
-        metrics, "value_per_1000", money(framing), selection["best_baseline"], reference=0
+        metrics, "value_per_1000", _money(framing), selection["best_baseline"], reference=0
     )
 
 
@@ -282,7 +282,7 @@ def waterfall_panels(waterfall: pd.DataFrame, framing: Framing) -> list[Panel]:
     rows: dict[str, list[Row]] = {}
     for step in known(waterfall):
         rows.setdefault(step["part"], []).append(_bar(step))
-    both = _panel("", money(framing), 0, [row for part in rows.values() for row in part])
+    both = _panel("", _money(framing), 0, [row for part in rows.values() for row in part])
     return [both._replace(title=part, rows=some) for part, some in rows.items()]
 
 
@@ -319,7 +319,7 @@ def learning_panel(curve: pd.DataFrame, framing: Framing) -> Panel:
             known(curve), days(curve, "first", "learning_curve", framing), strict=True
         )
     ]
-    return _panel("", money(framing), 0, rows)
+    return _panel("", _money(framing), 0, rows)
 
 
 def segments_panel(segments: pd.DataFrame, framing: Framing) -> Panel:
@@ -335,7 +335,7 @@ def segments_panel(segments: pd.DataFrame, framing: Framing) -> Panel:
         )
         for part in known(segments)
     ]
-    return _panel("", money(framing), 0, rows)
+    return _panel("", _money(framing), 0, rows)
 
 
 def robustness_panel(robustness: pd.DataFrame, framing: Framing) -> Panel:
@@ -351,7 +351,7 @@ def robustness_panel(robustness: pd.DataFrame, framing: Framing) -> Panel:
         )
         for fault in known(robustness)
     ]
-    return _panel("", money(framing), 0, sorted(rows, key=_worst))
+    return _panel("", _money(framing), 0, sorted(rows, key=_worst))
 
 
 def _worst(row: Row) -> float:
@@ -400,4 +400,4 @@ def cost_curve_panel(curve: pd.DataFrame, framing: Framing) -> Curve:
         ),
     ]
     x = scale([0.0, 1.0], ticks=5)._replace(shares=True)
-    return Curve("act above this probability", money(framing), points, lines, x, y, joined=True)
+    return Curve("act above this probability", _money(framing), points, lines, x, y, joined=True)
