@@ -46,7 +46,7 @@ axe: ## look at the newest report in a browser, with axe-core (needs node, npm a
 	@command -v npm >/dev/null && command -v $(CHROMIUM) >/dev/null || { \
 		echo "make axe needs npm and Chromium: make axe CHROMIUM=/path/to/chromium" >&2; exit 1; }
 	@npm install --silent --no-audit --no-fund --prefix build/axe axe-core@4 playwright-core@1
-	CHROMIUM=$$(command -v $(CHROMIUM)) node benchmarks/axe.mjs
+	CHROMIUM=$$(command -v $(CHROMIUM)) node tests/pipelines/reporting/axe.mjs
 
 lint: $(DEV) ## check style, formatting and types
 	$(PY) -m ruff check
