@@ -143,9 +143,11 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "state": ["complete", "complete", "pruned"],
                 "value": [120.0, 133.3, np.nan],
                 "folds": [3, 3, 1],
+                "candidate": "trees",
                 "params": ['{"depth": 3, "rate": 0.1}', '{"depth": 4, "rate": 0.123456}', "{}"],
             }
         ),
+        "parameter_importance": pd.DataFrame({"parameter": ["rate", "depth"], "share": [0.7, 0.3]}),
         "test_predictions": pd.DataFrame(
             {"label": label * 1, "act": label ^ (rng.random(1000) < 0.2)}
         ),

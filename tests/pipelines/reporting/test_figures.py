@@ -21,6 +21,8 @@ FIGURES = {
     "learning_curve": (nodes.learning_curve_figure, ["learning_curve", "framing"]),
     "segments": (nodes.segments_figure, ["segments", "framing"]),
     "cost_curve": (nodes.cost_curve_figure, ["cost_curve", "framing"]),
+    "search": (nodes.search_figure, ["trials", "best_params", "framing"]),
+    "parameter_importance": (nodes.parameter_importance_figure, ["parameter_importance"]),
     "checklist": (nodes.checklist_figure, ["checklist"]),
     "robustness": (nodes.robustness_figure, ["robustness", "framing"]),
 }
@@ -53,7 +55,7 @@ def test_figure_meets_its_contract_and_survives_json(name: str, results: dict[st
     assert figure.layout.paper_bgcolor == style.CLEAR
     assert not figure.layout.showlegend
     for trace in figure.data:
-        bars = trace.error_y if name in {"calibration", "cost_curve"} else trace.error_x
+        bars = trace.error_y if name in {"calibration", "cost_curve", "search"} else trace.error_x
         assert len(bars.array) == len(bars.arrayminus) == len(trace.x)
 
 
@@ -103,6 +105,31 @@ def test_the_cost_curve_shows_intervals_and_the_threshold_of_the_costs(
     assert [line.x0 for line in figure.layout.shapes if line.x0 == line.x1] == [0.2]
     results["cost_curve"] = curve.assign(by_costs=False)
     assert [n.text for n in drawn("cost_curve", results).layout.annotations] == ["never acting"]
+
+
+def test_trials_are_shown_in_their_order_and_by_each_parameter(results: dict[str, Any]) -> None:
+    figure = drawn("search", results)
+    titles = [axis.title.text for axis in figure.select_xaxes()]
+    assert titles == ["trial", "depth", "rate"]
+    shown = [[*zip(trace.x, trace.y, strict=True)] for trace in figure.data]
+    assert shown == [  # the one that was given up has no value
+        [(0, 120.0), (1, 133.3)], [(3, 120.0), (4, 133.3)], [(0.1, 120.0), (0.123456, 133.3)],
+    ]  # fmt: skip
+    assert {line.y0 for line in figure.layout.shapes} == {120.0}  # as declared
+    results["best_params"]["candidate"] = "another"
+    titles = [axis.title.text for axis in drawn("search", results).select_xaxes()]
+    assert titles == ["trial"]
+
+
+def test_a_search_that_was_not_made_says_so_in_its_figures(results: dict[str, Any]) -> None:
+    results["trials"] = results["trials"].iloc[:0]
+    results["parameter_importance"] = results["parameter_importance"].iloc[:0]
+    figure = drawn("search", results)
+    assert figure.layout.annotations[0].text == "no search was made"
+    assert Figure().validate(figure) is figure
+    nothing = drawn("parameter_importance", results)
+    assert list(nothing.layout.yaxis.ticktext) == ["too few trials to tell"]
+    assert Figure().validate(nothing) is nothing
 
 
 def test_slices_keep_a_natural_order_or_are_ordered_by_value(results: dict[str, Any]) -> None:

@@ -80,12 +80,25 @@ def _bars(points: Iterable[Sequence[Any]], colour: str) -> dict[str, Any]:
     return {"arrayminus": down, "array": up, "color": colour, "thickness": 2, "width": 0}
 
 
-def curve(title: str, panel: Curve) -> Any:
+def curves(title: str, panels: list[Curve]) -> Any:
     """Return points with upright intervals, and the lines that they are seen against."""
+    from plotly.subplots import make_subplots
+
+    across, down = min(len(panels), COLUMNS), -(-len(panels) // COLUMNS)
+    used: list[Any] = [{}] * len(panels) + [None] * (across * down - len(panels))
+    specs = [used[row * across : (row + 1) * across] for row in range(down)]
+    figure = make_subplots(rows=down, cols=across, specs=specs)
+    for number, panel in enumerate(panels):
+        _add(figure, panel, {"row": number // across + 1, "col": number % across + 1})
+    return styled(figure, title, height=480 if down == 1 else 300 * down)
+
+
+def _add(figure: Any, panel: Curve, place: dict[str, int]) -> None:
     import plotly.graph_objects as go
 
     points = panel.points
-    figure = go.Figure(
+    x = ".1%" if panel.x.shares else ",.4~g"
+    figure.add_trace(
         go.Scatter(
             x=[point.x for point in points],
             y=[point.mean for point in points],
@@ -93,23 +106,25 @@ def curve(title: str, panel: Curve) -> Any:
             mode="lines+markers" if panel.joined else "markers",
             marker={"color": BLUE, "size": 9},
             line={"color": BLUE, "width": 1},
-            hovertemplate="%{x:.1%}: %{y:,.4~g}<extra></extra>",
-        )
+            hovertemplate=f"%{{x:{x}}}: %{{y:,.4~g}}<extra></extra>",
+        ),
+        **place,
     )
     for line in panel.lines:
         ends = {"x0": line.x0, "y0": line.y0, "x1": line.x1, "y1": line.y1}
-        figure.add_shape(type="line", **ends, line={"color": LINE, "dash": "dot"}, layer="below")
+        look = {"line": {"color": LINE, "dash": "dot"}, "layer": "below"}
+        figure.add_shape(type="line", **ends, **look, **place)
         where = {
             "xanchor": "left" if line.x0 == line.x1 else "right",
             "yanchor": "top" if line.y0 == line.y1 else "bottom",
             "showarrow": False,
         }
-        figure.add_annotation(x=line.x1, y=line.y1, text=escape(line.label), **where)
+        figure.add_annotation(x=line.x1, y=line.y1, text=escape(line.label), **where, **place)
     for axis, scale, update in [
         (panel.across, panel.x, figure.update_xaxes),
         (panel.up, panel.y, figure.update_yaxes),
     ]:
         ticks = {"tickvals": scale.ticks, "ticktext": [scale.text(tick) for tick in scale.ticks]}
         margin = 0.03 * (scale.high - scale.low)
-        update(title_text=escape(axis), range=[scale.low - margin, scale.high + margin], **ticks)
-    return styled(figure, title, height=480)
+        limits = [scale.low - margin, scale.high + margin]
+        update(title_text=escape(axis), range=limits, **ticks, **place)

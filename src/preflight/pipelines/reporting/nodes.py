@@ -34,13 +34,13 @@ def _models(title: str, panel: panels.Panel) -> Any:
 def calibration_figure(calibration_curve: pd.DataFrame, framing: Framing) -> Any:
     """Return a figure of observed against predicted shares of label 1, with intervals."""
     panel = panels.calibration_panel(calibration_curve, framing)
-    return figures.curve("Does what is predicted come true?", panel)
+    return figures.curves("Does what is predicted come true?", [panel])
 
 
 def cost_curve_figure(cost_curve: pd.DataFrame, framing: Framing) -> Any:
     """Return a figure of what the candidate saves by the threshold, with intervals."""
     title = f"What is saved by the threshold, {framing.confidence:.0%} interval"
-    return figures.curve(title, panels.cost_curve_panel(cost_curve, framing))
+    return figures.curves(title, [panels.cost_curve_panel(cost_curve, framing)])
 
 
 def slices_figure(slices: pd.DataFrame, framing: Framing) -> Any:
@@ -80,6 +80,18 @@ def robustness_figure(robustness: pd.DataFrame, framing: Framing) -> Any:
     """Return a figure of what is lost when inputs fail."""
     title = f"What is lost when inputs fail, {framing.confidence:.0%} interval"
     return _models(title, panels.robustness_panel(robustness, framing))
+
+
+def search_figure(trials: pd.DataFrame, best_params: dict[str, Any], framing: Framing) -> Any:
+    """Return a figure of the trials in their order, and by each parameter that was searched."""
+    title = "What each trial of the search saves on validation"
+    return figures.curves(title, panels.search_panels(trials, best_params, framing))
+
+
+def parameter_importance_figure(parameter_importance: pd.DataFrame) -> Any:
+    """Return a figure of how much of the trials' spread each parameter explains."""
+    panel = panels.parameter_importance_panel(parameter_importance)
+    return figures.dots("Which parameters matter", [panel], panels.written(panel))
 
 
 def reported(

@@ -107,6 +107,8 @@ def shown(r: dict[str, Any]) -> dict[str, Any]:
         "trusted": panels.known(audit[audit["state"] != "passed"]),
         "importance": panels.known(r["importance"]),
         "trials": _best_first(r["trials"]),
+        "search": panels.search_panels(r["trials"], r["best_params"], framing),
+        "matter": panels.parameter_importance_panel(r["parameter_importance"]),
         "steps": panels.waterfall_panels(r["waterfall"], framing),
         "learning": panels.learning_panel(r["learning_curve"], framing),
         "segments": panels.segments_panel(r["segments"], framing),

@@ -1,10 +1,12 @@
 """Dots with intervals on an axis: what the figures and the report both draw."""
 
+import json
 import math
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from preflight.framing import Framing
@@ -401,3 +403,43 @@ def cost_curve_panel(curve: pd.DataFrame, framing: Framing) -> Curve:
     ]
     x = scale([0.0, 1.0], ticks=5)._replace(shares=True)
     return Curve("act above this probability", _money(framing), points, lines, x, y, joined=True)
+
+
+def search_panels(
+    trials: pd.DataFrame, best_params: dict[str, Any], framing: Framing
+) -> list[Curve]:
+    """Return the value of each complete trial, in their order and by each parameter in numbers.
+
+    The parameters are those of the candidate that is taken; the line is what it saves as declared.
+    """
+    rows = known(trials[trials["value"].notna()])
+    if not rows:
+        nothing = scale([0.0, 1.0])
+        line = Line(0, 0.5, 1, 0.5, "no search was made")
+        return [Curve("trial", _money(framing), [], [line], nothing, nothing)]
+    by: dict[str, list[Point]] = {"trial": []}
+    for row in rows:
+        by["trial"].append(Point(row["trial"], row["value"], None, None))
+        params = json.loads(row["params"]) if row["candidate"] == best_params["candidate"] else {}
+        for name, value in params.items():
+            if isinstance(value, int | float):
+                by.setdefault(name, []).append(Point(value, row["value"], None, None))
+    declared = best_params["declared_value"]
+    values = [value for value in [declared, *(p.mean for p in by["trial"])] if value is not None]
+    y = scale([min(values) - 0.15 * np.ptp(values), *values])  # room for a label
+    panels = []
+    for name, points in by.items():
+        x = scale([point.x for point in points], ticks=3)
+        up, label = (_money(framing), "as declared") if name == "trial" else ("", "")
+        lines = [] if declared is None else [Line(x.low, declared, x.high, declared, label)]
+        panels.append(Curve(name, up, points, lines, x, y))
+    return panels
+
+
+def parameter_importance_panel(importance: pd.DataFrame) -> Panel:
+    """Return the share of the trials' spread that each parameter explains."""
+    rows = [Row(one["parameter"], one["share"], None, None) for one in known(importance)]
+    rows = [row._replace(text=percent(row.mean or 0)) for row in rows]
+    nothing = [Row("too few trials to tell", None, None, None, text="")]
+    axis = "share of the spread of the trials' values"
+    return _panel("", axis, 0, rows or nothing)._replace(scale=scale([0.0, 1.0]))

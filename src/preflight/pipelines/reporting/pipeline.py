@@ -10,6 +10,7 @@ REPORTED = [
     "selection",
     "best_params",
     "trials",
+    "parameter_importance",
     "test_predictions",
     "calibration_curve",
     "cost_curve",
@@ -42,6 +43,8 @@ FIGURES = {
     "learning_curve": ["learning_curve", FRAMING],
     "segments": ["segments", FRAMING],
     "robustness": ["robustness", FRAMING],
+    "search": ["trials", "best_params", FRAMING],
+    "parameter_importance": ["parameter_importance"],
     "checklist": ["checklist"],
 }
 
