@@ -23,7 +23,7 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input --
 	--require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench axe lint format viz site reproduce tracking accept lock clean force
+.PHONY: help run test bench axe lint format viz site reproduce tracking serve accept lock clean force
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ reproduce: $(CORE) ## make a run again in a clean folder and compare: make repro
 tracking: $(CORE) ## add MLflow and the Optuna dashboard, which slow every run (docs/runs.md)
 	@$(INSTALL) -r requirements-tracking.lock
 
+serve: $(DEV) ## serve the champion over HTTP: make serve ARGS="--port 8000"
+	PYTHONPATH=src $(PY) -m preflight.serving $(ARGS)
+
 accept: $(CORE) ## accept the files in data/01_raw as they are, on purpose
 	$(PY) -m kedro accept-data
 
@@ -77,8 +80,10 @@ lock: ## write the lock files anew (needs uv); ARGS=--upgrade takes new versions
 	@command -v $(UV) >/dev/null || { \
 		echo "make lock needs uv: pip install uv, or make lock UV=/path/to/uv" >&2; exit 1; }
 	$(LOCK) --output-file requirements.lock
-	$(LOCK) --extra dev --extra viz --constraints requirements.lock \
+	$(LOCK) --extra dev --extra viz --extra serving --constraints requirements.lock \
 		--output-file requirements-dev.lock
+	$(LOCK) --extra serving --constraints requirements-dev.lock \
+		--output-file requirements-serving.lock
 	$(LOCK) --extra tracking --constraints requirements.lock \
 		--output-file requirements-tracking.lock
 

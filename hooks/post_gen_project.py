@@ -38,9 +38,12 @@ OF_THE_EXAMPLE = [
     "tests/pipelines/data_engineering",
     "tests/pipelines/feature_engineering",
     "tests/pipelines/audit/test_replay.py",
+    "tests/pipelines/inference",
+    "tests/serving",
     "tests/test_benchmarks.py",
     "tests/test_leakage.py",
     "tests/test_point_in_time.py",
+    "tests/test_prediction_log.py",
     "tests/test_run.py",
 ]
 CHANGED = {

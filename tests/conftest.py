@@ -18,8 +18,10 @@ from preflight.pipelines.data_engineering import nodes as cleaning
 from preflight.pipelines.diagnosis.settings import Diagnosis
 from preflight.pipelines.evaluation import nodes as evaluation_nodes
 from preflight.pipelines.evaluation.settings import Evaluation
+from preflight.pipelines.feature_engineering.pipeline import create_pipeline as to_features
 from preflight.pipelines.modeling import nodes as modeling_nodes
-from preflight.pipelines.modeling.settings import Modeling
+from preflight.pipelines.modeling.settings import Estimator, Modeling
+from preflight.point_in_time import run_in_memory
 from preflight.settings import CONFIG_LOADER_ARGS
 
 PROJECT = Path(__file__).parents[1]
@@ -91,6 +93,7 @@ FRAMING: dict[str, Any] = {
         "protected": ["place"],
         "protected_gap": 0.6,
         "calibration_gap": 0.05,
+        "plausible": {"roc_auc": [0.6, 0.95], "value_per_1000": [1, 2000]},
     },
     "slices": ["place", "month"],
     "confidence": 0.9,
@@ -190,6 +193,23 @@ def tables() -> dict[str, pd.DataFrame]:
     }
 
 
+@pytest.fixture(scope="session")
+def served(conf: OmegaConfigLoader, tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """Features of the first ten weeks, built at once with hindsight, and a model of most of them.
+
+    framing; given: what the feature pipeline reads; features; bundle.
+    """
+    framing = Framing.model_validate(conf["parameters"]["framing"])
+    given = {**tables, "params:framing": framing}
+    features = run_in_memory(to_features(), given, "features")
+    labels = run_in_memory(to_features(), given, "labels")["label"]
+    examples = features.assign(label=labels)[labels.notna()].iloc[:15_000]
+    params = {"max_iter": 20, "categorical_features": "from_dtype", "random_state": 1}
+    path = "sklearn.ensemble.HistGradientBoostingClassifier"
+    bundle = modeling_nodes._bundle(Estimator(path=path, params=params), examples, framing)
+    return {"framing": framing, "given": given, "features": features, "bundle": bundle}
+
+
 # What the pipelines' own functions make of parcels.
 Made = dict[str, Any]
 EVALUATION = Evaluation(
@@ -199,6 +219,7 @@ EVALUATION = Evaluation(
     thresholds=10,
     importance_rows=100,
     importance_shuffles=2,
+    end_to_end_rows=20,
 )
 DIAGNOSIS = Diagnosis(
     seed=1,

@@ -10,7 +10,20 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 
-from preflight.bundle import Bundle, act, calibrated, log_odds, probability, value_scorer
+from preflight.bundle import (
+    Bundle,
+    _filled,
+    act,
+    calibrated,
+    flagged,
+    joined,
+    log_odds,
+    moves,
+    probability,
+    reasons,
+    typical,
+    value_scorer,
+)
 from preflight.framing import Costs
 
 COSTS = {"unit": "euros", "tp": 2.0, "fp": 1.0, "fn": "amount", "tn": 0.0}
@@ -150,3 +163,49 @@ def test_a_scorer_shows_the_estimator_its_features_alone() -> None:
     score = value_scorer(Costs.model_validate(COSTS), ["b", "a"])
     assert score(Weighs(), X, [1, 1]) == 1000 * 58 / 2  # acts on the dear one only
     assert score(Weighs(), X, [1, 0]) == 1000 * -1 / 2
+
+
+GROUPS = {"first": ["a"], "second": ["b"], "unused": ["c"]}
+TRADE = {"a": "float32", "b": "float32", "place": "category"}
+
+
+def test_what_is_typical_and_known_comes_from_the_examples() -> None:
+    examples = pd.DataFrame(
+        {"a": [1, 2, 9], "b": [None] * 3, "place": ["north", "north", None]}
+    ).astype(TRADE)
+    assert typical(examples) == {
+        "typical": {"a": 2.0, "b": None, "place": "north"},
+        "known": {"place": ["north"]},
+    }
+
+
+def test_a_move_is_against_the_typical_value_of_one_group(bundle: Bundle) -> None:
+    bundle["provenance"] |= {"typical": {"a": 1.0, "b": 2.0}, "known": {}}
+    table = pd.DataFrame({"a": [1.0, 3.0], "b": [7.0, 1.0]})
+    chance = probability(bundle, table)
+    found = moves(bundle, table, chance, GROUPS)
+    assert found["first"].tolist() == pytest.approx([0, 0.02])
+    assert found["second"].tolist() == pytest.approx([0.5, -0.1])
+    assert "unused" not in found
+    assert reasons(bundle, table, chance, GROUPS).tolist() == [
+        "second +0.50, first +0.00",
+        "second -0.10, first +0.02",
+    ]
+    assert table["a"].tolist() == [1, 3]
+    assert reasons(bundle, table.iloc[:0], chance[:0], GROUPS).tolist() == []
+
+
+def test_what_was_never_seen_or_is_missing_is_flagged(bundle: Bundle) -> None:
+    bundle["provenance"] |= {"known": {"place": ["north"]}}
+    table = pd.DataFrame(
+        {"a": [1, None, None], "b": [1, 1, None], "place": ["north", "south", None]}
+    ).astype(TRADE)
+    marks = flagged(bundle, table, GROUPS)
+    told = ["", "unseen place, no first", "no first, no second"]
+    assert joined(marks, table.index).tolist() == told
+
+
+def test_a_category_is_replaced_by_the_typical_one() -> None:
+    values = pd.Series(["south", None], dtype="category")
+    assert list(_filled(values, "north")) == ["north", "north"]
+    assert np.isnan(_filled(pd.Series([1.0], dtype="float32"), None)).all()

@@ -7,23 +7,48 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
-from preflight.datasets import IfThere, KeptVersions, ParquetTable
+from preflight import champion, manifest, model_file
+from preflight.datasets import (
+    Champion,
+    Folder,
+    KeptVersions,
+    ParquetTable,
+    Promotion,
+)
+from preflight.errors import RunError
 
 
-def test_what_is_not_there_is_nothing_until_it_is(tmp_path: Path) -> None:
-    entry = {"type": "json.JSONDataset", "filepath": str(tmp_path / "one.json")}
-    dataset = IfThere(entry)
+def test_there_is_no_champion_until_one_is_promoted(tmp_path: Path) -> None:
+    pointer = str(tmp_path / "data/06_models/champion.json")
+    dataset = Champion(pointer, trusted=[])
     assert not dataset.exists()
     assert dataset.load() is None
-    dataset.save({"a": 1})
-    assert IfThere(entry).exists()
-    assert IfThere(entry).load() == {"a": 1}
+    with pytest.raises(DatasetError, match="no champion yet"):
+        Promotion(pointer).load()
+    with pytest.raises(DatasetError, match="--pipelines deployment"):
+        dataset.save({})
+    file = tmp_path / "data/06_models/candidate.skops/v1/candidate.skops"
+    file.parent.mkdir(parents=True)
+    with file.open("wb") as opened:
+        model_file.dump({"provenance": {"examples": 3}}, opened)
+    path = file.relative_to(tmp_path).as_posix()
+    record = {"path": path, "version": "v1", "sha256": manifest.sha256(file)}
+    Promotion(pointer).save(champion.named(record, run="v2").model_dump())
+    assert dataset.exists()
+    assert dataset.load() == {"provenance": {"examples": 3, "version": "v1"}}
+    assert Promotion(pointer).load()["run"] == "v2"
+    assert dataset._get_load_path() == file  # what the manifest of a run records
+    file.write_bytes(file.read_bytes() + b"x")
+    with pytest.raises(RunError, match="other bytes"):
+        champion.file_of(Path(pointer), champion.read(Path(pointer)).champions[0])
+    with pytest.raises(DatasetError, match="other bytes"):
+        dataset.load()
 
 
-def test_a_file_that_can_not_be_read_is_not_taken_for_nothing(tmp_path: Path) -> None:
-    (tmp_path / "one.json").write_text("{")
-    with pytest.raises(DatasetError):
-        IfThere({"type": "json.JSONDataset", "filepath": str(tmp_path / "one.json")}).load()
+def test_a_folder_is_only_read(tmp_path: Path) -> None:
+    assert Folder(str(tmp_path)).load() == tmp_path
+    with pytest.raises(DatasetError, match="only read"):
+        Folder(str(tmp_path)).save(1)
 
 
 def test_kept_versions_come_in_order_and_are_only_read(tmp_path: Path) -> None:

@@ -10,7 +10,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PROJECT = Path(__file__).parents[1]
-LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-tracking.lock"]
+LOCKS = [
+    "requirements.lock",
+    "requirements-dev.lock",
+    "requirements-tracking.lock",
+    "requirements-serving.lock",
+]
 
 
 def project_table() -> dict:
@@ -84,7 +89,7 @@ def test_what_is_not_pinned_or_names_a_place_is_found() -> None:
 
 
 def test_locks_satisfy_the_declared_dependencies() -> None:
-    core, dev, apart = ((PROJECT / lock).read_text() for lock in LOCKS)
+    core, dev, apart, serving = ((PROJECT / lock).read_text() for lock in LOCKS)
     declared = project_table()
     extras = declared["optional-dependencies"]
     tracking = extras.pop("tracking")
@@ -92,6 +97,8 @@ def test_locks_satisfy_the_declared_dependencies() -> None:
     others = [one for extra in extras.values() for one in extra]
     assert unsatisfied(declared["dependencies"] + others, dev) == []
     assert unsatisfied(declared["dependencies"] + tracking, apart) == []
+    extra = declared["optional-dependencies"]["serving"]
+    assert unsatisfied(declared["dependencies"] + extra, serving) == []
 
 
 def test_missing_or_outdated_pins_are_found() -> None:

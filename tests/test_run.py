@@ -20,7 +20,8 @@ import yaml
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from preflight import manifest, runs
+from preflight import champion, manifest, runs
+from preflight.datasets import PredictionLog
 from preflight.errors import RunError, explain
 from preflight.pipeline_registry import STAGES, register_pipelines
 
@@ -592,6 +593,90 @@ def test_a_model_file_that_would_run_a_command_is_not_loaded(
     skops.io.dump({"estimator": functools.partial(os.system, "echo owned")}, file)
     with pytest.raises(Exception, match="Untrusted types found"):
         catalog_of(where).load("candidate")
+
+
+def deploy(where: Path) -> subprocess.CompletedProcess[str]:
+    """Promote though the verdict holds: the test is short and the model small."""
+    anyway = {"by": "Ada", "reason": "a test"}
+    wide = {"roc_auc": [0, 1], "value_per_1000": [-1000, 1000]}
+    serving = {"p99_ms": 1000, "rows_per_second": 1}  # others are at work on this machine
+    framing = {"guardrails": {"plausible": wide}, "serving": serving}
+    params = {"deployment": {"override": anyway}, "framing": framing}
+    (where / "deploy.json").write_text(json.dumps({"run": {"params": params}}))
+    return kedro(where, "run", "--pipelines", "deployment", "--config", "deploy.json")
+
+
+@pytest.mark.xdist_group("finished")
+def test_a_candidate_is_promoted_by_its_gate_alone(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    where = shutil.copytree(finished[0], tmp_path / "copy")
+    version, pointer = version_of(where), where / champion.POINTER
+    assert not pointer.exists()  # `kedro run` deploys nothing
+    done = kedro(where, "run", "--pipelines", "deployment")
+    assert done.returncode == 1
+    assert f"The candidate of run {version} is not promoted:" in done.stderr
+    assert "- verdict: it says hold: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert champion.current(pointer) is None
+
+    done = deploy(where)
+    assert done.returncode == 0, done.stderr
+    assert f"PROMOTED: {version} is the champion." in done.stderr
+    promoted = champion.current(pointer)
+    assert promoted is not None
+    assert promoted.override is not None
+    assert promoted.override.by == "Ada"
+    assert [v["version"] for v in runs.versions(where) if v["champion"]] == [version]
+    again = deploy(where)
+    assert again.returncode == 1
+    assert f"judged against another: the champion is {version} now" in again.stderr
+    done = kedro(where, "rollback")
+    assert done.returncode == 1
+    assert "no champion before this one" in done.stderr
+
+    # What is judged from now on is judged against it, and that can be made again.
+    judged = kedro(where, "run", "--config", "params.json", "--pipelines", "evaluation")
+    assert judged.returncode == 0, judged.stderr
+    against = runs.read(where, version_of(where))["inputs"]["champion"]
+    assert (against["version"], against["sha256"]) == (version, promoted.sha256)
+    done = kedro(where, "reproduce", version_of(where))
+    assert "reproduced" in done.stdout + done.stderr
+    assert "test_predictions:" not in done.stderr  # they have the champion's columns
+
+
+@pytest.mark.xdist_group("finished")
+def test_the_champion_says_of_all_days_of_test_what_it_said_in_evaluation(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    where = shutil.copytree(finished[0], tmp_path / "copy")
+    assert deploy(where).returncode == 0
+    days = {"moment": "2013-02-11T05:00:00Z", "until": "2013-02-18T05:00:00Z", "every_minutes": 120}
+    (where / "infer.json").write_text(json.dumps({"run": {"params": {"inference": days}}}))
+    infer = ["run", "--pipelines", "inference", "--config", "infer.json"]
+    assert (told := kedro(where, *infer)).returncode == 0, told.stderr
+    log = PredictionLog(str(where / "data/07_model_output/prediction_log"))
+    given = log.load()
+    test = pd.read_parquet(newest(where, "test_predictions.parquet"))
+    text = {"carrier": "str", "origin": "str"}
+    key = ["carrier", "flight", "origin", "scheduled_departure"]
+    both = test.astype(text).merge(given.astype(text), on=key, suffixes=("", "_given"))
+    assert len(both) == len(test) > 1000
+    assert (both["probability"] == both["probability_given"]).all()
+    assert (both["act"] == both["act_given"]).all()
+    assert set(given["model"]) == {version_of_champion(where)}
+    files = set((where / "data/07_model_output/prediction_log").rglob("*"))
+    assert kedro(where, *infer).returncode == 0
+    assert set((where / "data/07_model_output/prediction_log").rglob("*")) == files
+
+    now = kedro(where, "run", "--pipelines", "inference")
+    assert now.returncode == 0, now.stderr
+    assert "0 decisions due" in now.stderr
+
+
+def version_of_champion(where: Path) -> str | None:
+    now = champion.current(where / champion.POINTER)
+    return now.version if now else None
 
 
 @pytest.mark.xdist_group("finished")

@@ -2,12 +2,14 @@
 
 import json
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from preflight import runs
+from preflight import champion, manifest, runs
+from preflight.errors import RunError
 
 VERSIONS = [f"2013-01-0{day}T00.00.00.000Z" for day in range(1, 7)]
 
@@ -39,6 +41,13 @@ def write(project: Path, version: str, candidate: str = "", **changes: Any) -> N
         path = project / name / version / Path(name).name
         path.parent.mkdir(parents=True)
         path.write_text(text)
+
+
+def promote(project: Path, version: str, instead_of: str | None = None) -> None:
+    path = f"data/06_models/candidate.skops/{version}/candidate.skops"
+    file = {"path": path, "version": version, "sha256": manifest.sha256(project / path)}
+    promoted = champion.named(file, run=version, instead_of=instead_of)
+    champion.promote(project / champion.POINTER, promoted)
 
 
 def rests_on(version: str) -> dict[str, Any]:
@@ -112,7 +121,7 @@ def test_versions_are_listed_with_what_they_are(tmp_path: Path) -> None:
     orphan = tmp_path / f"data/08_reporting/figures/f.json/{VERSIONS[3]}/f.json"
     orphan.parent.mkdir(parents=True)
     orphan.write_text("{}")
-    (tmp_path / "data/06_models/champion.skops").write_text(VERSIONS[0])
+    promote(tmp_path, VERSIONS[0])
     found = {v["version"]: (v["what"], v["champion"]) for v in runs.versions(tmp_path)}
     assert found == {
         VERSIONS[0]: ("all", True),
@@ -134,10 +143,55 @@ def test_pruning_spares_the_newest_and_what_they_and_the_champion_rest_on(tmp_pa
         *VERSIONS[:3],
         VERSIONS[4],
     ]
-    (tmp_path / "data/06_models/champion.skops").write_text("the best")
+    promote(tmp_path, VERSIONS[1])
     assert [v["version"] for v in runs.prune(tmp_path, keep=1)] == [VERSIONS[2], VERSIONS[4]]
     assert runs.prune(tmp_path, keep=9) == []
     assert [v["version"] for v in runs.prune(tmp_path, keep=0)] == VERSIONS[2:]
+
+
+def test_pruning_spares_the_champion_that_one_can_go_back_to(tmp_path: Path) -> None:
+    write(tmp_path, VERSIONS[0])
+    # the second was compared with the first, and not made from it
+    path = f"data/06_models/candidate.skops/{VERSIONS[0]}/candidate.skops"
+    file = {"path": path, "version": VERSIONS[0], "sha256": manifest.sha256(tmp_path / path)}
+    write(tmp_path, VERSIONS[1], inputs={"champion": file})
+    assert [v["version"] for v in runs.prune(tmp_path, keep=1)] == [VERSIONS[0]]
+    promote(tmp_path, VERSIONS[0])
+    promote(tmp_path, VERSIONS[1], instead_of=file["sha256"])
+    assert runs.prune(tmp_path, keep=0) == []
+
+
+def test_the_newest_run_with_a_verdict_is_the_one_that_is_judged(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no verdict yet: kedro run"):
+        runs.judged(tmp_path)
+    write(tmp_path, VERSIONS[0], outputs={"verdict": {}})
+    write(tmp_path, VERSIONS[1], outputs={"verdict": {}})
+    write(tmp_path, VERSIONS[2], outputs={"report": {}})
+    assert runs.judged(tmp_path)["run"] == VERSIONS[1]
+    assert runs.judged(tmp_path, VERSIONS[0])["run"] == VERSIONS[0]
+    with pytest.raises(RunError, match=f"no verdict of run {VERSIONS[2]}"):
+        runs.judged(tmp_path, VERSIONS[2])
+    with pytest.raises(RunError, match="no manifest of a run 'x'"):
+        runs.judged(tmp_path, "x")
+
+
+def test_what_a_run_was_made_from_is_compared_with_its_manifest(tmp_path: Path) -> None:
+    model = tmp_path / f"data/06_models/candidate.skops/{VERSIONS[0]}/candidate.skops"
+    made = {"path": str(model.relative_to(tmp_path)), "version": VERSIONS[0]}
+    made["sha256"] = sha256(VERSIONS[0].encode()).hexdigest()
+    write(tmp_path, VERSIONS[0], inputs={}, outputs={"candidate": made})
+    write(tmp_path, VERSIONS[1], inputs={"candidate": made})
+    judged = runs.read(tmp_path, VERSIONS[1])
+    every, faults = runs.with_all_before(tmp_path, judged)
+    assert [run["run"] for run in every] == VERSIONS[:2]
+    assert faults == []
+    model.write_text("another")
+    assert runs.with_all_before(tmp_path, judged)[1] == [f"{made['path']} has changed since"]
+    model.unlink()
+    assert runs.with_all_before(tmp_path, judged)[1] == [f"{made['path']} is gone"]
+    (tmp_path / runs.RUN_MANIFEST / VERSIONS[0] / "run_manifest.json").unlink()
+    (orphan,) = runs.with_all_before(tmp_path, judged)[1][:1]
+    assert orphan == f"run {VERSIONS[0]}, which it was made from, has left no manifest"
 
 
 def test_an_installed_package_that_is_not_the_locked_one_is_named(tmp_path: Path) -> None:
@@ -192,3 +246,10 @@ def test_the_peak_is_of_what_came_since(tmp_path: Path) -> None:
         assert not Path("/proc/self/status").exists()
     else:
         assert peak > before + 250 > after
+
+
+def test_pruning_counts_runs_that_only_use_the_champion_by_themselves(tmp_path: Path) -> None:
+    write(tmp_path, VERSIONS[0])
+    for version in VERSIONS[1:5]:
+        write(tmp_path, version, pipelines=["inference"])
+    assert [v["version"] for v in runs.prune(tmp_path, keep=2)] == VERSIONS[1:3]

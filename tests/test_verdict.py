@@ -14,6 +14,7 @@ from preflight import contracts
 from preflight.audited import seal
 from preflight.errors import RunError
 from preflight.framing import Framing
+from preflight.limits import limits as measured
 from preflight.pipelines.evaluation import nodes
 
 pytestmark = pytest.mark.usefixtures("parcels")
@@ -36,7 +37,7 @@ def verdict_of(made: Made) -> dict[str, Any]:
     framing, evaluation, test = made["framing"], made["evaluation"], made["test"]
     predictions = made["test_predictions"]
     curve = nodes.calibration_curve(predictions, framing, evaluation)
-    limits = nodes.limits(made["candidate"], test.head(8), framing)
+    limits = measured(made["candidate"], test.head(8), framing)
     found = nodes.verdict(
         predictions, test, made["selection"], curve, limits, [], framing, evaluation
     )

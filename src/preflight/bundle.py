@@ -10,9 +10,11 @@ import pandas as pd
 from preflight.framing import Costs
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 DECIDING = ("prediction", "costs", "split")  # sections of the framing that a model depends on
 
+TOLD = 3  # groups of features that are named as reasons
 _SURE = 1e-9  # a probability of exactly 0 or 1 has no log-odds
 
 
@@ -41,6 +43,8 @@ def probability(bundle: Bundle, examples: pd.DataFrame) -> Floats:
 
 def uncalibrated(estimator: Any, examples: pd.DataFrame, features: list[str]) -> Floats:
     """Return the estimator's own probability of label 1, shape (n,); some give 32 bits."""
+    if examples.empty:
+        return np.empty(0)
     return np.asarray(estimator.predict_proba(examples[features])[:, 1], dtype=np.float64)
 
 
@@ -69,6 +73,97 @@ def act(bundle: Bundle, probability: Floats, examples: pd.DataFrame) -> npt.NDAr
         costs = Costs.model_validate(bundle["provenance"]["framing"]["costs"])
         threshold = costs.at(examples).threshold
     return probability > threshold
+
+
+def typical(examples: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return what a bundle has to know of its examples to explain, and to tell what is new.
+
+    typical: the median of each feature, or its most frequent category; None if it is never there.
+    known: the categories that were seen.
+    """
+    categories = examples.select_dtypes("category")
+    known = {
+        str(name): sorted(values.dropna().unique().tolist()) for name, values in categories.items()
+    }
+    middle = {
+        str(name): next(iter(values.mode()), None) if name in known else values.median()
+        for name, values in examples.items()
+    }
+    return {
+        "typical": {
+            n: None if pd.isna(v) else v if n in known else float(v) for n, v in middle.items()
+        },
+        "known": known,
+    }
+
+
+def flagged(
+    bundle: Bundle, examples: pd.DataFrame, groups: dict[str, list[str]]
+) -> dict[str, Bools]:
+    """Return which rows have a category that the model never saw, or lack a whole group.
+
+    groups: the features of each group, by its name.
+    """
+    marks = {}
+    for name, values in bundle["provenance"]["known"].items():
+        category, seen = examples[name].array, set(values)
+        new = [one not in seen for one in category.categories]
+        marks[f"unseen {name}"] = np.array([*new, False])[category.codes]
+    for group, names in groups.items():
+        if used := [name for name in names if name in bundle["features"]]:
+            marks[f"no {group}"] = np.ones(len(examples), dtype=bool)
+            for name in used:
+                marks[f"no {group}"] &= examples[name].isna().to_numpy()
+                if not marks[f"no {group}"].any():
+                    break
+    return marks
+
+
+def joined(marks: dict[str, Bools], index: pd.Index) -> pd.Series:
+    """Return for each row the names of its marks."""
+    told = np.full(len(index), "", dtype=object)
+    for name, mark in marks.items():
+        if mark.any():
+            told[mark] = np.where(told[mark] == "", name, told[mark] + f", {name}")
+    return pd.Series(told, index, dtype="str")
+
+
+def moves(
+    bundle: Bundle, examples: pd.DataFrame, chance: Floats, groups: dict[str, list[str]]
+) -> pd.DataFrame:
+    """Return by how much each group of features moves each row's probability, shape (n, groups).
+
+    That is the probability less what it would be if the group were as in a typical example: the
+    median of its numbers, the most frequent of its categories (prediction difference:
+    Robnik-Sikonja and Kononenko 2008). Each group is changed alone, and the rest stays: the moves
+    do not add up to the probability, and of two groups that tell the same neither may move it much.
+    """
+    middle = bundle["provenance"]["typical"]
+    found = {}
+    for group, names in groups.items():
+        if changed := [name for name in names if name in bundle["features"]]:
+            plain = examples.assign(**{n: _filled(examples[n], middle[n]) for n in changed})
+            found[group] = chance - probability(bundle, plain)
+    return pd.DataFrame(found, index=examples.index)
+
+
+def _filled(values: pd.Series, value: Any) -> Any:
+    """Return a column of the same type with one value."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return pd.Categorical([value] * len(values))
+    return np.full(len(values), np.nan if value is None else value, dtype=values.dtype)
+
+
+def reasons(
+    bundle: Bundle, examples: pd.DataFrame, chance: Floats, groups: dict[str, list[str]]
+) -> pd.Series:
+    """Return the groups that move each row most (see `moves`), as "history +0.21, place -0.05"."""
+    moved = moves(bundle, examples, chance, groups)
+    by, value = moved.columns.to_numpy(dtype=str), moved.to_numpy()
+    order = np.argsort(-np.abs(value), axis=1, kind="stable")[:, :TOLD]
+    said = np.strings.mod("%+.2f", np.take_along_axis(value, order, axis=1))
+    parts = np.strings.add(np.strings.add(by[order], " "), said)
+    return pd.Series(list(map(", ".join, parts)), examples.index, dtype="str")
 
 
 def value_scorer(

@@ -85,3 +85,17 @@ def versions(project: ProjectMetadata, prune: bool, keep: int, yes: bool) -> Non
         for folder in (folder for one in old for folder in one["folders"]):
             shutil.rmtree(folder)
     click.echo(f"{len(old)} versions are older than the newest {keep} runs and what they rest on.")
+
+
+@cli.command("rollback")
+@click.pass_obj
+def rollback(project: ProjectMetadata) -> None:
+    """Make the champion before this one the champion again."""
+    from preflight import champion
+    from preflight.errors import RunError
+
+    try:
+        now = champion.roll_back(project.project_path / champion.POINTER)
+    except RunError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{now.version} is the champion again.")

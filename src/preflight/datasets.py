@@ -3,11 +3,18 @@
 import json
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 from kedro_datasets.pandas import ParquetDataset
+
+from preflight import champion, contracts, model_file
+
+KEY = contracts.PredictionLog.grain()
 
 
 class ParquetTable(ParquetDataset):  # type: ignore[misc]
@@ -24,31 +31,141 @@ class ParquetTable(ParquetDataset):  # type: ignore[misc]
         return table
 
 
-class IfThere(AbstractDataset[Any, Any]):
-    """Another dataset, and None as long as nothing was saved in it.
+class Champion(AbstractDataset[Any, Any]):
+    """The model that a pointer names, and None as long as there is none.
 
     Args:
-        dataset: its entry, as the catalog would have it.
+        filepath: of the pointer.
+        trusted: types that may be in the model's file besides those that skops knows.
         metadata: for Kedro-Viz.
     """
 
-    def __init__(self, dataset: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
-        self._dataset = AbstractDataset.from_config("if_there", dataset)
+    def __init__(
+        self, filepath: str, trusted: list[str], metadata: dict[str, Any] | None = None
+    ) -> None:
+        self._filepath = Path(filepath)
+        self._trusted = trusted
+        self._loaded: Path | None = None
         self.metadata = metadata
 
     def load(self) -> Any:
-        """Return the data, or None."""
-        return self._dataset.load() if self._dataset.exists() else None
+        """Return the model, with its version in the provenance, or None."""
+        promoted = champion.current(self._filepath)
+        if promoted is None:
+            return None
+        self._loaded = champion.file_of(self._filepath, promoted)
+        with self._loaded.open("rb") as file:
+            bundle = model_file.load(file, self._trusted)
+        bundle["provenance"]["version"] = promoted.version
+        return bundle
 
     def save(self, data: Any) -> None:
-        """Save the data."""
-        self._dataset.save(data)
+        """Refuse: there is a gate before it."""
+        raise DatasetError("the champion is changed by: kedro run --pipelines deployment")
+
+    def _get_load_path(self) -> Path:
+        """Return the file that was loaded, for the run's manifest: by now another may be named."""
+        return self._loaded or Path()
 
     def _exists(self) -> bool:
-        return bool(self._dataset.exists())
+        return self._loaded is not None or champion.current(self._filepath) is not None
 
     def _describe(self) -> dict[str, Any]:
-        return {"dataset": self._dataset}
+        return {"filepath": str(self._filepath)}
+
+
+class Promotion(AbstractDataset[dict[str, Any], Any]):
+    """The champion's pointer: what is saved becomes the champion, unless another came first."""
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> Any:
+        """Return the champion as it was promoted; raise DatasetError if there is none."""
+        promoted = champion.current(self._filepath)
+        if promoted is None:
+            raise DatasetError("there is no champion yet: kedro run --pipelines deployment")
+        return promoted.model_dump()
+
+    def save(self, data: dict[str, Any]) -> None:
+        """Change the pointer in one step."""
+        champion.promote(self._filepath, champion.Promoted.model_validate(data))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+class PredictionLog(AbstractDataset[pd.DataFrame, pd.DataFrame]):
+    """Predictions that were given: Parquet files in a folder a day, by the UTC day of `moment`.
+
+    A file is put in its place whole and never changed, so a crash leaves nothing half-written. Rows
+    that are there already are not added: same decision, moment and model.
+    """
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> pd.DataFrame:
+        """Return all rows, in the order of `moment`; raise DatasetError if there are none."""
+        files = sorted(self._filepath.glob("day=*/*.parquet"))
+        if not files:
+            raise DatasetError(f"nothing was predicted yet: {self._filepath} has no rows")
+        parts = [pd.read_parquet(file) for file in files]
+        categories = parts[0].select_dtypes("category").columns
+        rows = pd.concat(parts).astype(dict.fromkeys(categories, "category"))
+        new = ~pd.Series(_keys(rows), rows.index).duplicated().to_numpy()  # two wrote at once
+        return rows[new].sort_values("moment", kind="stable", ignore_index=True)
+
+    def save(self, data: pd.DataFrame) -> None:
+        """Add the rows that are not there yet."""
+        for day, rows in data.groupby(data["moment"].dt.strftime("%Y-%m-%d")):
+            folder = self._filepath / f"day={day}"
+            span = [f"{edge:%H%M%S%f}" for edge in (rows["moment"].min(), rows["moment"].max())]
+            there = [_keys(pd.read_parquet(f, columns=KEY)) for f in _overlapping(folder, *span)]
+            new = rows[~np.isin(_keys(rows), np.concatenate([_keys(rows.iloc[:0]), *there]))]
+            if len(new):
+                folder.mkdir(parents=True, exist_ok=True)
+                whole = folder / f"{'-'.join(span)}-{uuid4().hex}.parquet"
+                half_made = whole.with_suffix(".half-made")
+                new.to_parquet(half_made, compression="zstd", index=False)
+                half_made.replace(whole)
+
+    def _exists(self) -> bool:
+        return any(self._filepath.glob("day=*/*.parquet"))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+def _overlapping(folder: Path, first: str, last: str) -> list[Path]:
+    """Return the files with moments between two of a day, by their names."""
+    spans = {file: file.name.split("-") for file in folder.glob("*.parquet")}
+    return [file for file, (start, end, _) in spans.items() if start <= last and first <= end]
+
+
+def _keys(rows: pd.DataFrame) -> npt.NDArray[Any]:
+    """Return a number for each row that tells it from others, shape (n,)."""
+    return pd.util.hash_pandas_object(rows[KEY], index=False).to_numpy()
+
+
+class Folder(AbstractDataset[Any, Path]):
+    """A folder, for what needs to look into its files."""
+
+    def __init__(self, filepath: str) -> None:
+        self._filepath = Path(filepath)
+
+    def load(self) -> Path:
+        """Return its path."""
+        return self._filepath
+
+    def save(self, data: Any) -> None:
+        """Refuse."""
+        raise DatasetError(f"{self._filepath} is only read")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
 
 
 class StudyStorage(AbstractDataset[str, str]):

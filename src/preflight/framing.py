@@ -246,6 +246,22 @@ class Success(Strict):
     test_openings: int = Field(gt=0, description="candidates that may be judged on one test set")
 
 
+class Plausible(Strict):
+    """Between what the candidate's metrics on test have to be: outside something is wrong."""
+
+    roc_auc: tuple[float, float]
+    value_per_1000: tuple[float, float]
+
+    def faults(self, metrics: dict[str, Any]) -> list[str]:
+        """Return each metric that is too good, or too bad, to be true; in words."""
+        ranges = {"roc_auc": self.roc_auc, "value_per_1000": self.value_per_1000}
+        return [
+            f"{name} is {mean}, and between {low:g} and {high:g} is plausible"
+            for name, (low, high) in ranges.items()
+            if (mean := metrics[name]["mean"]) is None or not low <= mean <= high
+        ]
+
+
 class Guardrails(Strict):
     """What no gain may be bought with."""
 
@@ -253,6 +269,7 @@ class Guardrails(Strict):
     protected: list[str] = Field(description="features whose groups have to be served alike")
     protected_gap: float = Field(gt=0, le=1, description="in the share of label 1 acted on")
     calibration_gap: float = Field(gt=0, le=1, description="mean of observed less predicted")
+    plausible: Plausible
 
 
 def _known_timezone(name: str) -> str:

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 RUN_MANIFEST = "run_manifest"
 PROVENANCE = "provenance"  # what of it is known while a node works that asks for it
+JUDGED = "judged_run"  # the manifest of the run that a deployment is about
 FILTERS = [
     "tags",
     "from_nodes",
@@ -91,7 +92,8 @@ class ParameterHooks:
         """Refuse a misspelt name; those below the first level are refused by their types."""
         read = {
             name.removeprefix("params:").split(".")[0]
-            for name in pipelines["__default__"].inputs()
+            for pipeline in pipelines.values()
+            for name in pipeline.inputs()
             if name.startswith("params:")
         }
         for name in set(run_params["runtime_params"]) - read:
@@ -172,6 +174,30 @@ class VersionHooks:
                 dataset._version = Version(version.save, version.save)
 
 
+class DeploymentHooks:
+    """A deployment reads what one run judged, and what that run rests on: never a mixture."""
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Keep where the manifests are."""
+        self._project = context.project_path
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
+    ) -> None:
+        """Pin all that is loaded to the newest run with a verdict, or to the one asked for."""
+        if JUDGED not in pipeline.inputs():
+            return
+        asked = (run_params.get("load_versions") or {}).get("verdict")
+        run = runs.judged(self._project, asked)
+        catalog.get(JUDGED)._version = Version(run["run"], None)
+        files = {**run["inputs"], **run["outputs"]}
+        for name in pipeline.inputs() & files.keys():
+            if version := files[name]["version"]:
+                catalog.get(name)._version = Version(version, None)
+
+
 class ManifestHooks:
     """Each run leaves a manifest: what it was made from, what it made, and what that took."""
 
@@ -245,6 +271,7 @@ class ManifestHooks:
             "filters": {name: run_params[name] for name in FILTERS if run_params[name]},
             "began": self._began.isoformat(timespec="seconds"),
             "seconds": round(seconds, 1),
+            "contracts": catalog._is_validation_enabled(),
             **runs.surroundings(self._project),
             **self._settings,
             **files,
@@ -359,6 +386,10 @@ class ProgressHooks:
         if "report" in pipeline.all_outputs():
             log.info("Report:  %s", os.path.relpath(catalog["report"]._get_load_path()))
             log.info("Next:    make viz   (walk from any number in it to the raw data)")
+        if "promotion" in pipeline.all_outputs():
+            promoted = catalog.load("promotion")
+            log.info("\nPROMOTED: %s is the champion.", promoted["version"])
+            log.info("Back to the one before it:  kedro rollback")
 
 
 def _stage(node: Node) -> str:

@@ -4,12 +4,14 @@ import copy
 import io
 import time
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from preflight import model_file
 from preflight.bundle import Bundle, probability
+from preflight.framing import Framing
 
 
 def latency_ms(bundle: Bundle, examples: pd.DataFrame, rows: int = 100, rounds: int = 3) -> float:
@@ -47,3 +49,42 @@ def memory_mb(bundle: Bundle, rows: pd.DataFrame) -> float:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return peak / 1e6
+
+
+def limits(candidate: Bundle, examples: pd.DataFrame, framing: Framing) -> list[dict[str, Any]]:
+    """Return each serving limit with what was measured on the candidate, warm, in this process.
+
+    p99_ms: one row at a time. rows_per_second: in one batch. model_mb: of the saved file.
+    memory_mb: at the most, to hold it and answer 1,000 rows. cost_per_1000: of predictions in
+    batches, at the price of the machine.
+    """
+    batch = examples.sample(20_000, replace=True, random_state=0)
+    per_second = len(batch) / min(seconds(candidate, batch) for _ in range(3))
+    allowed = framing.serving
+    price = allowed.machine_per_hour / 3600 / per_second * 1000
+    slowest, size = latency_ms(candidate, examples), model_mb(candidate)
+    memory = memory_mb(candidate, batch.head(1000))
+    return [
+        {"name": name, "limit": limit, "measured": float(measured), "ok": bool(ok)}
+        for name, limit, measured, ok in [
+            ("p99_ms", allowed.p99_ms, slowest, slowest <= allowed.p99_ms),
+            (
+                "rows_per_second",
+                allowed.rows_per_second,
+                per_second,
+                per_second >= allowed.rows_per_second,
+            ),
+            ("model_mb", allowed.model_mb, size, size <= allowed.model_mb),
+            ("memory_mb", allowed.memory_mb, memory, memory <= allowed.memory_mb),
+            ("cost_per_1000", allowed.cost_per_1000, price, price <= allowed.cost_per_1000),
+        ]
+    ]
+
+
+def broken(limits: list[dict[str, Any]]) -> list[str]:
+    """Return what is not within its limit, in words."""
+    return [
+        f"{one['name'].replace('_', ' ')} {one['measured']:.3g} (limit {one['limit']:g})"
+        for one in limits
+        if not one["ok"]
+    ]

@@ -1,4 +1,4 @@
-"""The pipelines, in reading order. `kedro run` runs all of them."""
+"""The pipelines, in reading order. `kedro run` runs all stages."""
 
 import warnings
 from functools import partial
@@ -18,15 +18,20 @@ STAGES = [
     "diagnosis",
     "reporting",
 ]
+ON_DEMAND = [
+    "deployment",
+    "inference",
+]  # decisions, and what is done with the champion: never part of a run
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Return each stage's pipeline by name, and the default: from raw files to the report."""
     stages = {
         name: _explained(import_module(f"preflight.pipelines.{name}.pipeline").create_pipeline())
-        for name in STAGES
+        for name in STAGES + ON_DEMAND
     }
-    return {**stages, "__default__": sum(stages.values(), start=Pipeline([]))}
+    default = sum((stages[name] for name in STAGES), start=Pipeline([]))
+    return {**stages, "__default__": default}
 
 
 def _explained(pipeline: Pipeline) -> Pipeline:

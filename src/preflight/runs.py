@@ -12,7 +12,9 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from preflight import manifest
+from preflight import champion, manifest
+from preflight.errors import RunError
+from preflight.pipeline_registry import ON_DEMAND
 
 RUN_MANIFEST = "data/08_reporting/run_manifest.json"
 LOCK = "requirements.lock"
@@ -275,6 +277,8 @@ def _lay_out(project: Path, run: Document, clean: Path) -> None:
     _copy(project / "conf/logging.yml", clean / "conf/logging.yml")
     for file in run["inputs"].values():
         _copy(project / file["path"], clean / file["path"])
+    if file := run["inputs"].get("champion"):
+        champion.promote(clean / champion.POINTER, champion.named(file, run=file["version"]))
     raw = Path("data/01_raw") / manifest.MANIFEST
     _copy(project / raw, clean / raw)
     (clean / "conf/local").mkdir(parents=True, exist_ok=True)
@@ -323,7 +327,7 @@ def versions(project: Path) -> list[Document]:
     for path in (project / "data").glob("*/**/*/"):
         if _VERSION.fullmatch(path.name):
             folders.setdefault(path.name, []).append(path)
-    champions = _lineage(project, _champion(project, folders))
+    champions = _lineage(project, _champions(project))
     found = []
     for version, places in sorted(folders.items()):
         files = [file for place in places for file in place.iterdir() if file.is_file()]
@@ -348,14 +352,10 @@ def _what(project: Path, version: str) -> str:
     return stages if run["status"] == "done" else f"{stages}: {run['status']}"
 
 
-def _champion(project: Path, folders: dict[str, list[Path]]) -> set[str]:
-    """Return the versions whose candidate is the champion, byte for byte."""
-    file = project / "data/06_models/champion.skops"
-    if not file.is_file():
-        return set()
-    is_now = manifest.sha256(file)
-    candidates = (f for places in folders.values() for p in places for f in p.glob("candidate.*"))
-    return {file.parent.name for file in candidates if manifest.sha256(file) == is_now}
+def _champions(project: Path) -> set[str]:
+    """Return the versions of the champion, and of those before it that one can go back to."""
+    promoted = champion.read(project / champion.POINTER).champions
+    return {one.version for one in promoted} | {one.run for one in promoted}
 
 
 def _lineage(project: Path, some: set[str]) -> set[str]:
@@ -365,20 +365,67 @@ def _lineage(project: Path, some: set[str]) -> set[str]:
     while todo:
         version = todo.pop()
         done.add(version)
-        try:
-            inputs = read(project, version)["inputs"].values()
-        except ValueError:
-            continue
-        todo |= {Path(f["path"]).parent.name for f in inputs if f["version"]} - done
+        with contextlib.suppress(ValueError):  # an orphan
+            todo |= _made_from(read(project, version)) - done
     return done
+
+
+def _made_from(run: Document) -> set[str]:
+    """Return the versions of what a run read; not of the champion, with which it only compares."""
+    inputs = {name: file["version"] for name, file in run["inputs"].items() if name != "champion"}
+    return {version for version in inputs.values() if version}
+
+
+def judged(project: Path, asked: str | None = None) -> Document:
+    """Return the manifest of the newest run that gave a verdict, or of the one that is asked for.
+
+    Raises:
+        RunError: there is none, or the one asked for gave no verdict.
+    """
+    kept = sorted(path.parent.name for path in (project / RUN_MANIFEST).glob("*/*.json"))
+    for version in [asked] if asked else reversed(kept):
+        try:
+            run = read(project, version)
+        except ValueError as error:
+            raise RunError(str(error)) from error
+        if "verdict" in run["outputs"]:
+            return run
+    raise RunError(f"There is no verdict{f' of run {asked}' if asked else ''} yet: kedro run")
+
+
+def with_all_before(project: Path, run: Document) -> tuple[list[Document], list[str]]:
+    """Return the manifests of a run and of all that it was made from, and how files differ now."""
+    every, faults = [], []
+    for version in sorted(_lineage(project, {run["run"]})):
+        try:
+            every.append(read(project, version))
+        except ValueError:
+            faults.append(f"run {version}, which it was made from, has left no manifest")
+    files = {(f["path"], f["sha256"]) for one in every for f in _files(one)}
+    for path, was in sorted(files):
+        if not (project / path).is_file():
+            faults.append(f"{path} is gone")
+        elif manifest.sha256(project / path) != was:
+            faults.append(f"{path} has changed since")
+    return every, faults
+
+
+def _files(run: Document) -> Iterator[Document]:
+    yield from run["outputs"].values()
+    yield from (file for name, file in run["inputs"].items() if name != "champion")
 
 
 def prune(project: Path, keep: int) -> list[Document]:
     """Return the versions that may go: all but the newest `keep` runs and what is needed of others.
 
-    Needed is what those runs and the champion were made from.
+    Needed is what those runs and the champion were made from. Runs that only use the champion are
+    counted by themselves: there may be one every hour.
     """
     found = versions(project)
-    runs = [v["version"] for v in found if not v["what"].startswith("orphan")]
-    kept = _lineage(project, set(runs[-keep:])) if keep else set()
+    groups: dict[bool, list[str]] = {True: [], False: []}
+    for one in found:
+        if not one["what"].startswith("orphan"):
+            groups[set(one["what"].split(", ")) <= set(ON_DEMAND)].append(one["version"])
+    newest = [version for group in groups.values() for version in group[-keep:]]
+    kept = _lineage(project, set(newest)) if keep else set()
     return [v for v in found if v["version"] not in kept and not v["champion"]]

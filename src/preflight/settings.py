@@ -2,6 +2,7 @@
 
 from preflight.hooks import (
     ContractHooks,
+    DeploymentHooks,
     ErrorHooks,
     FramingHooks,
     ManifestHooks,
@@ -19,6 +20,7 @@ HOOKS = (
     ManifestHooks(),
     TrackingHooks(),
     VersionHooks(),
+    DeploymentHooks(),
     RawDataHooks(),
     TestSetHooks(),
     FramingHooks(),

@@ -4,6 +4,7 @@ Those of raw and primary tables are found in their modules.
 """
 
 from preflight.contracts import primary
+from preflight.contracts.deployment import EndToEnd, clearance, promotion
 from preflight.contracts.diagnosis import (
     LearningCurve,
     Robustness,
@@ -15,6 +16,7 @@ from preflight.contracts.diagnosis import (
 )
 from preflight.contracts.examples import Cleaning, Examples, Labels, SplitSummary
 from preflight.contracts.features import Features
+from preflight.contracts.inference import PredictionLog, Predictions, Upcoming
 from preflight.contracts.report import (
     Figure,
     Html,
@@ -72,6 +74,7 @@ __all__ = [
     "CalibrationCurve",
     "Cleaning",
     "CostCurve",
+    "EndToEnd",
     "Examples",
     "Features",
     "Figure",
@@ -80,6 +83,8 @@ __all__ = [
     "Labels",
     "LearningCurve",
     "ParameterImportance",
+    "PredictionLog",
+    "Predictions",
     "Robustness",
     "SegmentExamples",
     "Segments",
@@ -88,6 +93,7 @@ __all__ = [
     "SuspiciousLabels",
     "TestPredictions",
     "Trials",
+    "Upcoming",
     "ValidationPredictions",
     "Waterfall",
     "baselines",
@@ -95,11 +101,13 @@ __all__ = [
     "candidate",
     "champion",
     "checklist",
+    "clearance",
     "datasheet",
     "metrics",
     "model_card",
     "more_labels",
     "power",
+    "promotion",
     "raw_manifest",
     "run_manifest",
     "selection",

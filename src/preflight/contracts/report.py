@@ -144,6 +144,7 @@ class RunManifest(Document):
     filters: dict[str, Any]
     began: str
     seconds: float = Field(ge=0)
+    contracts: bool = Field(False, description="they were enforced")
     code: Code
     packages: dict[str, str]
     off_lock: dict[str, str] = Field(description="the locked version, where another is installed")

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import roc_auc_score
 
-from preflight import contracts
+from preflight import contracts, limits
 from preflight.audited import seal
 from preflight.bundle import DECIDING, Bundle
 from preflight.errors import RunError
@@ -86,6 +86,7 @@ def evaluation() -> Evaluation:
         thresholds=3,
         importance_rows=300,
         importance_shuffles=3,
+        end_to_end_rows=10,
     )
 
 
@@ -556,7 +557,7 @@ def test_nothing_changes_what_it_is_given(
 @pytest.mark.parametrize(
     ("name", "value"),
     [("replicates", 99), ("calibration_bins", 1), ("importance_rows", 0),
-     ("importance_shuffles", 1), ("replicats", 100)],
+     ("importance_shuffles", 1), ("end_to_end_rows", 0), ("replicats", 100)],
 )  # fmt: skip
 def test_settings_that_measure_too_little_are_refused(
     evaluation: Evaluation, name: str, value: int
@@ -602,11 +603,11 @@ def test_limits_are_measured_and_a_slow_model_breaks_its_own(
             return super().predict_proba(X)
 
     few = examples.head(10)
-    quick = {one["name"]: one for one in nodes.limits(models[0], few, framing)}
+    quick = {one["name"]: one for one in limits.limits(models[0], few, framing)}
     assert list(quick) == ["p99_ms", "rows_per_second", "model_mb", "memory_mb", "cost_per_1000"]
     assert all(one["ok"] for one in quick.values())
     slow = models[0] | {"estimator": Slowly("signal", 1.5, -1.2)}
-    found = {one["name"]: one for one in nodes.limits(slow, few, framing)}
+    found = {one["name"]: one for one in limits.limits(slow, few, framing)}
     assert found["p99_ms"]["measured"] > 50
     assert [name for name, one in found.items() if not one["ok"]] == ["p99_ms"]
 

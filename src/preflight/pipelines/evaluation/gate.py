@@ -15,6 +15,7 @@ from scipy.stats import norm
 
 from preflight.framing import Framing, Outcomes
 from preflight.intervals import Interval, Ints, detectable, drawn_days, interval, mean_over
+from preflight.limits import broken
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -220,17 +221,13 @@ def calibrated(curve: pd.DataFrame, framing: Framing) -> Check:
 
 def within_limits(limits: list[dict[str, Any]]) -> Check:
     """Does the model stay within its serving limits?"""
-    broken = [
-        f"{one['name'].replace('_', ' ')} {one['measured']:.3g} (limit {one['limit']:g})"
-        for one in limits
-        if not one["ok"]
-    ]
+    over = broken(limits)
     said = (
-        f"breaks its limits: {', '.join(broken)}; if other work was on the machine, measure again"
-        if broken
+        f"breaks its limits: {', '.join(over)}; if other work was on the machine, measure again"
+        if over
         else "stays within its limits"
     )
-    return Check("limits", not broken, said)
+    return Check("limits", not over, said)
 
 
 def seldom_opened(candidates: int, framing: Framing) -> Check:

@@ -22,7 +22,6 @@ from preflight.intervals import (
     mean_over,
     roc_auc,
 )
-from preflight.limits import latency_ms, memory_mb, model_mb, seconds
 from preflight.pipelines.evaluation import gate
 from preflight.pipelines.evaluation.settings import Evaluation
 
@@ -119,7 +118,9 @@ def _require_comparable(champion: Bundle, test: pd.DataFrame) -> None:
 
     It may have been made under other costs: it is judged by what it does, at the costs of today.
     """
-    to_do = "Choose a later framing.split.test_from, or move the champion's file away."
+    to_do = (
+        "Choose a later framing.split.test_from, or go back to the champion before: kedro rollback"
+    )
     if missing := [name for name in champion["features"] if name not in test]:
         raise RunError(f"The champion reads features that there are no more: {missing}. {to_do}")
     last, first = pd.Timestamp(champion["provenance"]["last"]), test["predict_at"].min()
@@ -305,34 +306,20 @@ def importance(candidate: Bundle, test: pd.DataFrame, evaluation: Evaluation) ->
     return table.sort_values("log_loss", ascending=False, ignore_index=True)
 
 
-def limits(candidate: Bundle, test: pd.DataFrame, framing: Framing) -> list[dict[str, Any]]:
-    """Return each serving limit with what was measured on the candidate, warm, in this process.
+def end_to_end(
+    test: pd.DataFrame, test_predictions: pd.DataFrame, evaluation: Evaluation
+) -> pd.DataFrame:
+    """Return rows of test with the candidate's probabilities, from the least to the most probable.
 
-    p99_ms: one row at a time. rows_per_second: in one batch. model_mb: of the saved file.
-    memory_mb: at the most, to hold it and answer 1,000 rows. cost_per_1000: of predictions in
-    batches, at the price of the machine.
+    Whoever uses the candidate has to get these numbers, to the last bit. Grain: one row per
+    example, spread evenly over the probabilities.
     """
-    batch = test.sample(20_000, replace=True, random_state=0)
-    per_second = len(batch) / min(seconds(candidate, batch) for _ in range(3))
-    allowed = framing.serving
-    price = allowed.machine_per_hour / 3600 / per_second * 1000
-    slowest, size = latency_ms(candidate, test), model_mb(candidate)
-    memory = memory_mb(candidate, batch.head(1000))
-    return [
-        {"name": name, "limit": limit, "measured": float(measured), "ok": bool(ok)}
-        for name, limit, measured, ok in [
-            ("p99_ms", allowed.p99_ms, slowest, slowest <= allowed.p99_ms),
-            (
-                "rows_per_second",
-                allowed.rows_per_second,
-                per_second,
-                per_second >= allowed.rows_per_second,
-            ),
-            ("model_mb", allowed.model_mb, size, size <= allowed.model_mb),
-            ("memory_mb", allowed.memory_mb, memory, memory <= allowed.memory_mb),
-            ("cost_per_1000", allowed.cost_per_1000, price, price <= allowed.cost_per_1000),
-        ]
-    ]
+    order = test_predictions["probability"].argsort(kind="stable")
+    few = min(evaluation.end_to_end_rows, len(order))
+    rows = order.iloc[np.linspace(0, len(order) - 1, few).astype(int)]
+    columns = dict.fromkeys([*Features.grain(), "predict_at", *Features.names()])
+    chosen = test[list(columns)].assign(probability=test_predictions["probability"])
+    return chosen.iloc[rows].drop_duplicates(Features.grain()).reset_index(drop=True)
 
 
 def verdict(

@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from preflight import limits
 from preflight.pipelines.evaluation import nodes
 
 PARAMS = ["params:framing", "params:evaluation"]
@@ -44,7 +45,13 @@ def create_pipeline() -> Pipeline:
                 "importance",
                 name="importance",
             ),
-            Node(nodes.limits, ["candidate", "test", "params:framing"], "limits", name="limits"),
+            Node(
+                nodes.end_to_end,
+                ["test", "test_predictions", "params:evaluation"],
+                "end_to_end",
+                name="end_to_end",
+            ),
+            Node(limits.limits, ["candidate", "test", "params:framing"], "limits", name="limits"),
             Node(
                 nodes.verdict,
                 [

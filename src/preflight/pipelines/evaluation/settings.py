@@ -14,3 +14,4 @@ class Evaluation(Strict):
     thresholds: int = Field(ge=2, description="steps from 0 to 1 that the cost curve has")
     importance_rows: int = Field(gt=0)
     importance_shuffles: int = Field(ge=2)
+    end_to_end_rows: int = Field(gt=0)

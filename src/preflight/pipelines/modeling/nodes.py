@@ -17,6 +17,7 @@ from preflight.bundle import (
     Floats,
     calibrated,
     log_odds,
+    typical,
     uncalibrated,
 )
 from preflight.contracts import Features
@@ -213,5 +214,6 @@ def _bundle(
             "first": examples["predict_at"].min().isoformat(),
             "last": examples["predict_at"].max().isoformat(),
             "scikit-learn": sklearn.__version__,
+            **typical(examples[spec.features(Features.groups())]),
         },
     }

@@ -1,0 +1,35 @@
+"""The service as a process: `make serve`."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before scikit-learn: threads cost more than a row
+
+import argparse
+from pathlib import Path
+
+import uvicorn
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+from preflight import champion
+from preflight.framing import Framing
+from preflight.serving.app import create_app
+
+
+def main() -> None:
+    """Serve the champion of the project in the current folder."""
+    parser = argparse.ArgumentParser("make serve", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets others in: set a key")
+    parser.add_argument("--port", type=int, default=8000)
+    options = parser.parse_args()
+    project = Path.cwd()
+    bootstrap_project(project)
+    with KedroSession.create(project) as session:
+        context = session.load_context()  # type: ignore[attr-defined]
+        framing = Framing.model_validate(context.config_loader["parameters"]["framing"])
+        app = create_app(context.catalog, project / champion.POINTER, framing)
+        uvicorn.run(app, host=options.host, port=options.port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

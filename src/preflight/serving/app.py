@@ -1,0 +1,280 @@
+"""The HTTP service: rows of the feature contract in, the champion's answers out."""
+
+import asyncio
+import contextlib
+import hmac
+import logging
+import os
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+from kedro.io import DataCatalog
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+from pydantic import AwareDatetime, BaseModel, Field
+from starlette.background import BackgroundTask
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from preflight.contracts import Features
+from preflight.framing import Framing
+from preflight.serving.log import Entry, Log
+from preflight.serving.model import Model
+from preflight.serving.rows import Rows
+
+log = logging.getLogger(__name__)
+
+MOST_ROWS = 10_000  # of one request
+MOST_BYTES = 20_000_000  # of one body: so many rows take 15 MB
+FEW_BYTES = 50_000  # read at once; others should not wait while more is read
+FOLLOWS = 0.5  # seconds until a promotion or rollback is seen
+KEY = "PREFLIGHT_API_KEY"  # if it is set, /predict and /model ask for it
+
+REQUESTS = Counter("preflight_requests", "requests", ["path", "status"])
+SECONDS = Histogram(
+    "preflight_seconds", "seconds until the answer", ["path"],
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
+)  # fmt: skip
+ROWS = Counter("preflight_rows", "rows", ["found"])  # answered, refused
+FLAGGED = Counter("preflight_flagged_rows", "rows that lack something, or are new to the model")
+CHAMPION = Gauge("preflight_champion", "1 for the model in use", ["version"])
+MISSED = Counter("preflight_champion_failed", "times that the champion could not be loaded")
+
+router = APIRouter()
+
+
+class Answer(BaseModel):
+    """What the champion says of one row."""
+
+    probability: float = Field(ge=0, le=1)
+    act: bool
+    flags: str = Field(description="what is missing, or was never seen before; empty: nothing")
+    reasons: str = Field(description="what moves the probability most; empty if not asked for")
+
+
+class Fault(BaseModel):
+    """What is wrong with a row, or with the request as a whole."""
+
+    row: int | None = Field(description="from 0; null: the request")
+    says: list[str]
+
+
+class Refusal(BaseModel):
+    """Why nothing was answered."""
+
+    faults: list[Fault]
+
+
+class Answers(Refusal):
+    """Answers in the order of the rows, null where a row was refused."""
+
+    model: str = Field(description="version of the champion that answered")
+    moment: AwareDatetime
+    answers: list[Answer | None]
+
+
+NO_KEY: Any = {401: {"model": Refusal, "description": "another key is needed"}}
+NOT_READY: Any = {503: {"model": Refusal, "description": "there is no champion"}}
+BAD: Any = {
+    413: {"model": Refusal, "description": "too large"},
+    422: {"model": Refusal, "description": "bad rows, and all that is wrong with them"},
+}
+
+
+def refusal(status: int, *says: str) -> JSONResponse:
+    """Return an answer that says what is wrong with the request as a whole."""
+    return JSONResponse({"faults": [{"row": None, "says": list(says)}]}, status)
+
+
+@dataclass
+class Service:
+    """What the answers come from.
+
+    model: is followed while the service runs.
+    keep: takes what was answered.
+    """
+
+    model: Model
+    keep: Log
+    framing: Framing
+    rows: Rows
+
+    def refused(self, request: Request) -> JSONResponse | None:
+        """Return why nothing can be asked; None if it can."""
+        wanted, key = os.environ.get(KEY), request.headers.get("x-api-key", "")
+        if wanted and not hmac.compare_digest(key.encode(), wanted.encode()):
+            return refusal(401, "the header X-API-Key is not the key of this service")
+        if self.model.promoted is None:
+            return refusal(503, "there is no champion yet: kedro run --pipelines deployment")
+        return None
+
+    async def follow(self) -> None:
+        """Look for another champion, for ever."""
+        while True:
+            try:
+                if await asyncio.to_thread(self.model.follow) and self.model.promoted:
+                    CHAMPION.clear()
+                    CHAMPION.labels(self.model.promoted.version).set(1)
+            except Exception:  # the one in memory goes on
+                MISSED.inc()
+                log.exception("The champion can't be loaded.")
+            await asyncio.sleep(FOLLOWS)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        """Follow the champion, and at the end write what was answered."""
+        following = asyncio.create_task(self.follow())
+        yield
+        following.cancel()
+        await asyncio.to_thread(self.keep.close)
+
+
+def create_app(catalog: DataCatalog, pointer: Path, framing: Framing) -> FastAPI:
+    """Return the service.
+
+    Args:
+        catalog: has the champion and the prediction log.
+        pointer: names the champion.
+    """
+    rows = Rows(Features, MOST_ROWS)
+    keep = Log(catalog["prediction_log"], rows, framing)
+    service = Service(Model(catalog, pointer, rows), keep, framing, rows)
+    app = FastAPI(title="Preflight", version="1", lifespan=service.lifespan)
+    app.state.service = service
+    app.include_router(router)
+    app.add_middleware(Counted)
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = get_openapi(
+                title=app.title, version=app.version, routes=app.routes, description=__doc__
+            )
+            app.openapi_schema["components"]["schemas"] |= service.rows.schema()
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app
+
+
+class Counted:
+    """Counts and times each request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and look at the status of its answer."""
+        began, status = time.perf_counter(), 0
+
+        async def seen(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                path = getattr(scope.get("route"), "path", "other")
+                REQUESTS.labels(path, status).inc()
+                SECONDS.labels(path).observe(time.perf_counter() - began)
+            await send(message)
+
+        await self._app(scope, receive, seen)
+
+
+@router.post(
+    "/predict",
+    response_model=Answers,
+    responses=NO_KEY | NOT_READY | BAD,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Body"}}},
+        }
+    },
+)
+async def predict(
+    request: Request,
+    partial: bool = Query(False, description="answer the good rows though others are bad"),
+    explain: bool = Query(False, description="give reasons; takes about eight times as long"),
+) -> Response:
+    """Return the champion's answer to each row."""
+    service: Service = request.app.state.service
+    if response := service.refused(request):
+        return response
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_BYTES:
+            return refusal(413, f"a body may have {MOST_BYTES:,} bytes")
+    read = service.rows.read
+    few = len(body) <= FEW_BYTES
+    good, faults = read(bytes(body)) if few else await asyncio.to_thread(read, bytes(body))
+    told = [{"row": row, "says": says} for row, says in sorted(faults.items(), key=_by_row)]
+    ROWS.labels("refused").inc(len(faults))
+    if not good or (faults and not partial):
+        return JSONResponse({"faults": told}, 422)
+    rows = list(good.values())
+    found = await service.model.ask(rows, explain)
+    moment = _now()
+    ROWS.labels("answered").inc(len(rows))
+    FLAGGED.inc(sum(answer["flags"] != "" for answer in found.rows))
+    answers = dict.fromkeys(range(len(good) + len(faults))) | dict(
+        zip(good, found.rows, strict=True)
+    )
+    content = {
+        "model": found.model,
+        "moment": moment.isoformat(),
+        "answers": list(answers.values()),
+    }
+    # logged when it is answered, not before
+    after = BackgroundTask(service.keep.put, Entry(rows, found.rows, moment, found.model))
+    return JSONResponse({**content, "faults": told}, background=after)
+
+
+@router.get("/model", responses=NO_KEY | NOT_READY)
+async def card(request: Request) -> Response:
+    """Return which model answers, what it was fitted on, and the problem as framed."""
+    service: Service = request.app.state.service
+    response, current = service.refused(request), service.model.current
+    if response or current is None:
+        return response or refusal(503, "there is no champion")
+    promoted, bundle = current
+    about = {k: v for k, v in bundle.items() if k in {"threshold", "features", "provenance"}}
+    framed = service.framing.model_dump(mode="json")
+    return JSONResponse({**promoted.model_dump(), **about, "framing": framed})
+
+
+@router.get("/health")
+async def health() -> dict[str, str]:
+    """Return that the process lives."""
+    return {"status": "alive"}
+
+
+@router.get("/ready", responses=NOT_READY)
+async def ready(request: Request) -> Response:
+    """Return whether there is a champion to ask."""
+    promoted = request.app.state.service.model.promoted
+    if promoted is None:
+        return refusal(503, "there is no champion yet: kedro run --pipelines deployment")
+    return JSONResponse({"model": promoted.version})
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics() -> Response:
+    """Return counts and times, as Prometheus reads them."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _by_row(fault: tuple[int | None, list[str]]) -> int:
+    return -1 if fault[0] is None else fault[0]
+
+
+_last = [0]
+
+
+def _now() -> pd.Timestamp:
+    """Return the time in UTC, each time a later one: it tells two equal requests apart."""
+    _last[0] = max(_last[0] + 1, time.time_ns() // 1000)
+    return pd.Timestamp(_last[0], unit="us", tz="UTC").as_unit("us")

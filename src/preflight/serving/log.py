@@ -1,0 +1,95 @@
+"""What was answered, kept in the prediction log by a thread of its own: no answer waits for it."""
+
+import logging
+import queue
+import threading
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from prometheus_client import Counter
+
+from preflight.framing import Framing
+from preflight.serving.rows import Row, Rows
+
+log = logging.getLogger(__name__)
+
+EVERY = 5.0  # seconds between two writes: a crash loses no more
+MOST = 200_000  # rows that wait; beyond, the newest are lost
+
+LOGGED = Counter("preflight_log_rows", "rows written to the prediction log")
+LOST = Counter("preflight_log_lost_rows", "rows that could not be written: a full disk, say")
+
+
+class Entry(NamedTuple):
+    """Rows that were answered."""
+
+    rows: list[Row]
+    answers: list[dict[str, Any]]
+    moment: pd.Timestamp
+    model: str
+
+
+class Log:
+    """A queue before the dataset `prediction_log`.
+
+    Args:
+        dataset: has `save`.
+        rows: makes a table of rows.
+        framing: says which costs are columns, and are kept.
+    """
+
+    def __init__(self, dataset: Any, rows: Rows, framing: Framing) -> None:
+        self._dataset, self._rows, self._costs = dataset, rows, framing.costs
+        self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
+        self._thread.start()
+
+    def put(self, entry: Entry) -> None:
+        """Keep rows that were answered; return at once."""
+        if self._waiting + len(entry.rows) > MOST:
+            LOST.inc(len(entry.rows))
+            return
+        self._waiting += len(entry.rows)
+        self._queue.put(entry)
+
+    def close(self) -> None:
+        """Write what waits, and end."""
+        self._ended.set()
+        self._queue.put(None)
+        self._thread.join()
+
+    def _write_all(self) -> None:
+        while True:
+            found = [self._queue.get()]
+            self._ended.wait(EVERY)  # others come meanwhile, and are written together
+            while not self._queue.empty():
+                found.append(self._queue.get())
+            if entries := [one for one in found if one is not None]:
+                self._write(entries)
+            if self._ended.is_set() and self._queue.empty():
+                return
+
+    def _write(self, entries: list[Entry]) -> None:
+        rows = [row for entry in entries for row in entry.rows]
+        try:
+            self._dataset.save(self._table(entries, rows))
+            LOGGED.inc(len(rows))
+        except Exception:  # the service goes on, whatever the disk does
+            LOST.inc(len(rows))
+            log.exception("The prediction log can't be written.")
+        self._waiting -= len(rows)
+
+    def _table(self, entries: list[Entry], rows: list[Row]) -> pd.DataFrame:
+        table = self._rows.table(rows)
+        answers = pd.DataFrame([answer for entry in entries for answer in entry.answers])
+        sizes = [len(entry.rows) for entry in entries]
+        moments = pd.DatetimeIndex([entry.moment for entry in entries]).as_unit("us")
+        return pd.concat([table, answers], axis=1).assign(
+            moment=moments.repeat(sizes),
+            model=np.repeat([entry.model for entry in entries], sizes),
+            source="service",
+            **self._costs.kept(table),
+        )

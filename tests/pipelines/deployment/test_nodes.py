@@ -1,0 +1,248 @@
+"""The promotion gate: each condition fails on its own planted defect, and the clean twin passes."""
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from preflight import champion, model_file, runs
+from preflight.errors import RunError
+from preflight.framing import Framing
+from preflight.pipelines.deployment import nodes
+from preflight.pipelines.deployment.settings import Deployment
+from preflight.pipelines.evaluation import nodes as evaluation
+
+Made = dict[str, Any]
+VERSION = "2013-01-01T00.00.00.000Z"
+TRUSTED = [
+    "functools.partial",
+    "sklearn.utils.validation.check_array",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+]
+NO_OVERRIDE = Deployment.model_validate({"override": {"by": None, "reason": None}})
+OVERRIDE = Deployment.model_validate({"override": {"by": "Ada", "reason": "the airport moves"}})
+
+
+@pytest.fixture(scope="module")
+def end_to_end(made: Made) -> pd.DataFrame:
+    return evaluation.end_to_end(made["test"], made["test_predictions"], made["evaluation"])
+
+
+@pytest.fixture
+def judged(made: Made, end_to_end: pd.DataFrame, tmp_path: Path) -> Made:
+    """The manifest of a run that judged, with its files on disk."""
+    (tmp_path / "pyproject.toml").write_text("1")
+    outputs = {}
+    for name, kind, folder in (
+        ("candidate", "skops", "06_models"),
+        ("end_to_end", "parquet", "07_model_output"),
+    ):
+        path = f"data/{folder}/{name}.{kind}/{VERSION}/{name}.{kind}"
+        (tmp_path / path).parent.mkdir(parents=True)
+        if name == "candidate":
+            with (tmp_path / path).open("wb") as file:
+                model_file.dump(made[name], file)
+        else:
+            end_to_end.to_parquet(tmp_path / path)
+        digest = sha256((tmp_path / path).read_bytes()).hexdigest()
+        outputs[name] = {"path": path, "version": VERSION, "sha256": digest}
+    run = {
+        "run": VERSION,
+        "status": "done",
+        "error": None,
+        "contracts": True,
+        "code": runs.code(tmp_path),
+        "catalog": {"candidate": {"load_args": {"trusted": TRUSTED}}},
+        "inputs": {},
+        "outputs": outputs,
+    }
+    keep(tmp_path, run)
+    return run
+
+
+def keep(project: Path, run: Made) -> None:
+    path = project / runs.RUN_MANIFEST / run["run"] / "run_manifest.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(run))
+
+
+def refused(project: Path, run: Made) -> dict[str, str]:
+    keep(project, run)
+    return {c["name"]: c["says"] for c in nodes.as_judged(project, run) if not c["ok"]}
+
+
+def test_stored_rows_are_of_test_with_the_probabilities_of_evaluation(
+    made: Made, end_to_end: pd.DataFrame
+) -> None:
+    assert len(end_to_end) == 20
+    both = end_to_end.merge(made["test_predictions"], on="parcel", suffixes=("", "_there"))
+    assert (both["probability"] == both["probability_there"]).all()
+    said = made["test_predictions"]["probability"]
+    assert end_to_end["probability"].iloc[0] == said.min()
+    assert end_to_end["probability"].iloc[-1] == said.max()
+    assert "label" not in end_to_end
+
+
+def test_what_is_as_it_was_judged_passes(tmp_path: Path, judged: Made) -> None:
+    assert refused(tmp_path, judged) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "says"),
+    [
+        ({"status": "failed", "error": "no report"}, "run", "failed: no report"),
+        ({"contracts": False}, "contracts", "were off in"),
+        ({"code": {"sha256": "1"}}, "code", "changed since"),
+        (
+            {"inputs": {"champion": {"path": "x", "version": "v", "sha256": "2" * 64}}},
+            "champion",
+            "there is no champion now",
+        ),
+        (
+            {"inputs": {"train": {"path": "gone", "version": "v", "sha256": "2" * 64}}},
+            "run",
+            "run v, which it was made from, has left no manifest; gone is gone",
+        ),
+    ],
+)
+def test_what_is_not_as_it_was_judged_is_told(
+    tmp_path: Path, judged: Made, change: Made, name: str, says: str
+) -> None:
+    found = refused(tmp_path, {**judged, **change})
+    assert set(found) == {name}
+    assert says in found[name]
+
+
+def test_a_candidate_of_other_bytes_is_told(tmp_path: Path, judged: Made) -> None:
+    path = judged["outputs"]["candidate"]["path"]
+    (tmp_path / path).write_bytes(b"other")
+    assert refused(tmp_path, judged) == {"run": f"{path} has changed since"}
+
+
+def test_a_fresh_process_gives_the_stored_probabilities(
+    tmp_path: Path, judged: Made, made: Made
+) -> None:
+    check = nodes.fresh_answers(tmp_path, judged, made["candidate"])
+    assert check["ok"]
+    assert check["says"] == "gives 20 stored probabilities again, exactly"
+
+
+def test_a_probability_that_differs_in_its_last_bit_is_told(
+    tmp_path: Path, judged: Made, made: Made, end_to_end: pd.DataFrame
+) -> None:
+    stored = end_to_end.copy()
+    stored.loc[3, "probability"] += 2**-53
+    stored.to_parquet(tmp_path / judged["outputs"]["end_to_end"]["path"])
+    check = nodes.fresh_answers(tmp_path, judged, made["candidate"])
+    assert check == {
+        "name": "end to end",
+        "ok": False,
+        "says": "1 of 20 stored probabilities differ",
+    }
+
+
+def test_a_file_with_a_type_that_is_not_trusted_is_not_loaded(
+    tmp_path: Path, judged: Made, made: Made
+) -> None:
+    judged["catalog"]["candidate"]["load_args"]["trusted"] = TRUSTED[:1]
+    check = nodes.fresh_answers(tmp_path, judged, made["candidate"])
+    assert not check["ok"]
+    assert "Untrusted" in check["says"]
+
+
+@pytest.fixture
+def clear(
+    made: Made, end_to_end: pd.DataFrame, framing: Framing, judged: Made
+) -> Callable[..., Made]:
+    """The gate on what is right, but for what is changed."""
+    fine = {"name": "fine", "ok": True, "says": "it is"}
+    given: Made = {
+        "as_judged": [fine],
+        "fresh_answers": fine,
+        "candidate": made["candidate"],
+        "end_to_end": end_to_end,
+        "verdict": {"decision": "ship", "reasons": ["better"], "checks": []},
+        "metrics": {"candidate": {"roc_auc": {"mean": 0.8}, "value_per_1000": {"mean": 300}}},
+        "judged_run": judged,
+        "framing": framing,
+        "deployment": NO_OVERRIDE,
+    }
+    return lambda **changes: nodes.clearance(**{**given, **changes})
+
+
+HOLD = {"decision": "hold", "reasons": ["not enough"], "checks": []}
+
+
+def test_a_model_that_ships_is_cleared_with_all_that_was_seen(clear: Callable[..., Made]) -> None:
+    cleared = clear(deployment=OVERRIDE)  # there is nothing to override
+    assert cleared["override"] is None
+    assert [check["ok"] for check in cleared["checks"]] == [True] * 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"verdict": HOLD}, "verdict: it says hold: not enough"),
+        (
+            {"metrics": {"candidate": {"roc_auc": {"mean": 0.97}, "value_per_1000": {"mean": 9}}}},
+            "metrics: roc_auc is 0.97, and between 0.6 and 0.95 is plausible",
+        ),
+        (
+            {"metrics": {"candidate": {"roc_auc": {"mean": None}, "value_per_1000": {"mean": 9}}}},
+            "metrics: roc_auc is None",
+        ),
+        ({"as_judged": [{"name": "code", "ok": False, "says": "changed"}]}, "code: changed"),
+        (
+            {"fresh_answers": {"name": "end to end", "ok": False, "says": "1 differs"}},
+            "end to end: 1 differs",
+        ),
+    ],
+)
+def test_what_does_not_hold_is_refused_with_its_reason(
+    clear: Callable[..., Made], changes: Made, says: str
+) -> None:
+    with pytest.raises(RunError, match=f"of run {VERSION} is not promoted:\n  - ") as error:
+        clear(**changes)
+    assert f"  - {says}" in str(error.value)
+    assert str(error.value).count("\n") == 1
+
+
+def test_limits_are_measured_again(clear: Callable[..., Made], framing: Framing) -> None:
+    serving = framing.serving.model_copy(update={"model_mb": 1e-6})
+    with pytest.raises(RunError, match=r"limits: model mb 0\.\d+ \(limit 1e-06\)"):
+        clear(framing=framing.model_copy(update={"serving": serving}))
+
+
+def test_an_override_goes_for_the_verdict_alone_and_is_kept(clear: Callable[..., Made]) -> None:
+    said = {"by": "Ada", "reason": "the airport moves"}
+    assert clear(verdict=HOLD, deployment=OVERRIDE)["override"] == said
+    unchecked = {**HOLD, "checks": [{"name": "contracts", "ok": False, "says": "they were off"}]}
+    with pytest.raises(RunError, match="verdict: they were off"):
+        clear(verdict=unchecked, deployment=OVERRIDE)
+    with pytest.raises(RunError, match="roc_auc"):
+        metrics = {"candidate": {"roc_auc": {"mean": 0.5}, "value_per_1000": {"mean": 9}}}
+        clear(verdict=HOLD, deployment=OVERRIDE, metrics=metrics)
+
+
+@pytest.mark.parametrize("given", [{"by": "Ada", "reason": None}, {"by": None, "reason": "x"}])
+def test_an_override_needs_a_name_and_a_reason(given: Made) -> None:
+    with pytest.raises(ValidationError, match="needs both"):
+        Deployment.model_validate({"override": given})
+
+
+def test_what_is_cleared_is_promoted_and_can_be_found(
+    tmp_path: Path, judged: Made, clear: Callable[..., Made]
+) -> None:
+    cleared = clear(verdict=HOLD, deployment=OVERRIDE)
+    promotion = champion.Promoted.model_validate(nodes.promotion(cleared, judged))
+    pointer = tmp_path / champion.POINTER
+    champion.promote(pointer, promotion)
+    assert champion.file_of(pointer, promotion).name == "candidate.skops"
+    assert promotion.override is not None
+    assert promotion.override.by == "Ada"
+    assert promotion.instead_of is None

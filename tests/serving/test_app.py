@@ -1,0 +1,391 @@
+"""The service gives the champion's numbers, follows it, and says what is wrong with a request."""
+
+import concurrent.futures
+import json
+import math
+import random
+import time
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import numpy as np
+import pandas as pd
+import pytest
+import schemathesis
+from fastapi.testclient import TestClient
+from kedro.io import DataCatalog, DatasetError
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from preflight import champion, contracts, model_file
+from preflight.bundle import act, probability
+from preflight.contracts import Features
+from preflight.datasets import Champion, PredictionLog
+from preflight.serving import app, log
+
+COLUMNS = list(Features.to_schema().columns)
+TRUSTED = [
+    "functools.partial",
+    "sklearn.utils.validation.check_array",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+]
+
+
+def as_json(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as a client sends them."""
+    return [
+        {
+            name: value.isoformat()
+            if isinstance(value, pd.Timestamp)
+            else None
+            if isinstance(value, float) and math.isnan(value)
+            else value
+            for name, value in row.items()
+        }
+        for row in rows[COLUMNS].to_dict("records")
+    ]
+
+
+def promote(project: Path, bundle: Any, version: str) -> champion.Promoted:
+    """Write a candidate, and make it the champion."""
+    path = f"data/06_models/candidate.skops/{version}/candidate.skops"
+    (project / path).parent.mkdir(parents=True, exist_ok=True)
+    with (project / path).open("wb") as file:
+        model_file.dump(bundle, file)
+    pointer = project / champion.POINTER
+    before = champion.current(pointer)
+    record = {"path": path, "version": version}
+    record["sha256"] = sha256((project / path).read_bytes()).hexdigest()
+    now = champion.named(record, version, None, before.sha256 if before else None)
+    champion.promote(pointer, now)
+    return now
+
+
+def another(bundle: Any) -> Any:
+    """A model that says something else of every row."""
+    return {**bundle, "slope": 0.5, "intercept": -1.0}
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> DataCatalog:
+    folder = tmp_path / "data/07_model_output/prediction_log"
+    return DataCatalog(
+        {
+            "champion": Champion(str(tmp_path / champion.POINTER), TRUSTED),
+            "prediction_log": PredictionLog(str(folder)),
+        }
+    )
+
+
+@pytest.fixture
+def client(
+    tmp_path: Path, catalog: DataCatalog, served: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[TestClient]:
+    """The service of a project without a champion."""
+    monkeypatch.setattr(app, "FOLLOWS", 0.02)
+    monkeypatch.setattr(log, "EVERY", 0.05)
+    service = app.create_app(catalog, tmp_path / champion.POINTER, served["framing"])
+    with TestClient(service, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def ready(client: TestClient, tmp_path: Path, served: dict[str, Any]) -> TestClient:
+    """The service with the champion v1."""
+    promote(tmp_path, served["bundle"], "v1")
+    wait_for(lambda: client.get("/ready").status_code == 200)
+    return client
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def ask(client: Any, rows: list[dict[str, Any]], **params: Any) -> Any:
+    return client.post("/predict", content=json.dumps({"rows": rows}), params=params)
+
+
+@pytest.fixture(scope="module")
+def rows(served: dict[str, Any]) -> pd.DataFrame:
+    return served["features"].iloc[20_000:20_040].reset_index(drop=True)
+
+
+def test_the_probabilities_are_those_of_the_bundle(
+    ready: TestClient, rows: pd.DataFrame, served: dict[str, Any]
+) -> None:
+    chance = probability(served["bundle"], rows)
+    told = ask(ready, as_json(rows)).json()
+    assert [one["probability"] for one in told["answers"]] == chance.tolist()
+    decided = act(served["bundle"], chance, rows).tolist()
+    assert [one["act"] for one in told["answers"]] == decided
+    assert (told["model"], told["faults"]) == ("v1", [])
+    for i in (0, 7):
+        (one,) = ask(ready, as_json(rows.iloc[[i]])).json()["answers"]
+        assert one["probability"] == chance[i]
+        assert one["reasons"] == ""
+
+
+def test_many_who_ask_at_once_get_their_own_answers(
+    ready: TestClient, rows: pd.DataFrame, served: dict[str, Any]
+) -> None:
+    chance = probability(served["bundle"], rows).tolist()
+    each = as_json(rows)
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        told = list(pool.map(lambda row: ask(ready, [row]).json(), each))
+    assert [one["answers"][0]["probability"] for one in told] == chance
+    assert len({one["moment"] for one in told}) == len(told)
+
+
+def test_moments_may_have_any_offset(ready: TestClient, rows: pd.DataFrame) -> None:
+    some = as_json(rows.head(3))
+    for row, zone in zip(some, ("America/New_York", "Asia/Kolkata", "UTC"), strict=True):
+        row["predict_at"] = pd.Timestamp(row["predict_at"]).tz_convert(zone).isoformat()
+    told = ask(ready, some).json()["answers"]
+    assert told == ask(ready, as_json(rows.head(3))).json()["answers"]
+
+
+def test_reasons_are_given_when_they_are_asked_for(ready: TestClient, rows: pd.DataFrame) -> None:
+    told = ask(ready, as_json(rows), explain=True).json()["answers"]
+    assert all(one["reasons"].count(", ") == 2 for one in told)
+
+
+def test_a_bad_row_is_refused_with_all_its_faults_in_words(
+    ready: TestClient, rows: pd.DataFrame
+) -> None:
+    good, bad, double = *as_json(rows.head(2)), as_json(rows.head(1))[0]
+    bad |= {"visibility": 11, "hour": True, "origin": "IDL", "tail": 1}
+    del bad["slack"]
+    answer = ask(ready, [good, bad, double])
+    assert answer.status_code == 422
+    (first, second) = answer.json()["faults"]
+    assert first["row"] == 1
+    assert sorted(first["says"]) == [
+        "column hour Input should be a valid number: True",
+        "column origin is none of 'EWR', 'JFK' or 'LGA': 'IDL'",
+        "column slack is missing",
+        "column tail is not in the contract",
+        "column visibility is above 10.0: 11",
+    ]
+    assert second["row"] == 2
+    assert second["says"] == ["key carrier, flight, origin, scheduled_departure is not unique"]
+
+
+def test_good_rows_are_answered_beside_bad_ones_if_that_is_asked_for(
+    ready: TestClient, rows: pd.DataFrame, served: dict[str, Any]
+) -> None:
+    some = as_json(rows.head(3))
+    some[1]["distance"] = -1
+    some[1]["weekday"] = None
+    answer = ask(ready, some, partial=True)
+    assert answer.status_code == 200
+    told = answer.json()
+    chance = probability(served["bundle"], rows)
+    assert told["answers"][1] is None
+    assert [told["answers"][i]["probability"] for i in (0, 2)] == chance[[0, 2]].tolist()
+    assert [fault["row"] for fault in told["faults"]] == [1]
+    for row in some:
+        row["distance"] = -1
+    assert ask(ready, some, partial=True).status_code == 422
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"rows": []}', b'{"rows": [1]}', b"\xff\x00"])
+def test_what_is_no_body_is_refused(ready: TestClient, body: bytes) -> None:
+    answer = ready.post("/predict", content=body)
+    assert answer.status_code == 422
+    assert answer.json()["faults"][0]["says"]
+
+
+def test_too_much_at_once_is_refused(
+    ready: TestClient, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = as_json(rows.head(1)) * (app.MOST_ROWS + 1)
+    answer = ask(ready, many)
+    assert answer.status_code == 422
+    assert "at most 10000 items" in str(answer.json())
+    monkeypatch.setattr(app, "MOST_BYTES", 1000)
+    answer = ask(ready, many[:2])
+    assert answer.status_code == 413
+    assert "1,000 bytes" in str(answer.json())
+
+
+def test_what_is_new_or_missing_is_served_and_flagged(
+    ready: TestClient, rows: pd.DataFrame
+) -> None:
+    row = as_json(rows.head(1))[0] | {"dest": "XYZ"}
+    row |= dict.fromkeys(contracts.Features.groups()["weather"])
+    (told,) = ask(ready, [row]).json()["answers"]
+    assert "unseen dest" in told["flags"]
+    assert "no weather" in told["flags"]
+
+
+def test_a_key_is_asked_for_if_one_is_set(
+    ready: TestClient, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(app.KEY, "secret")
+    assert ask(ready, as_json(rows.head(1))).status_code == 401
+    for path, status in (("/model", 401), ("/ready", 200), ("/health", 200)):
+        assert ready.get(path).status_code == status
+    for key, status in (("another", 401), ("secret", 200)):
+        ready.headers["X-API-Key"] = key
+        assert ask(ready, as_json(rows.head(1))).status_code == status
+
+
+def test_without_a_champion_it_says_so_and_follows_the_first(
+    client: TestClient, rows: pd.DataFrame, tmp_path: Path, served: dict[str, Any]
+) -> None:
+    assert client.get("/health").json() == {"status": "alive"}
+    for answer in (client.get("/ready"), client.get("/model"), ask(client, as_json(rows))):
+        assert answer.status_code == 503
+        assert "no champion yet" in str(answer.json())
+    promote(tmp_path, served["bundle"], "v1")
+    wait_for(lambda: client.get("/ready").status_code == 200)
+    assert client.get("/ready").json() == {"model": "v1"}
+    about = client.get("/model").json()
+    assert (about["version"], about["run"]) == ("v1", "v1")
+    assert about["provenance"]["examples"] == 15_000
+    assert about["framing"]["costs"]["fn"] == 5
+
+
+def test_promotions_and_rollbacks_under_load_fail_no_request(
+    ready: TestClient, rows: pd.DataFrame, tmp_path: Path, served: dict[str, Any]
+) -> None:
+    models = {"v1": served["bundle"], "v2": another(served["bundle"])}
+    says = {name: probability(bundle, rows).tolist() for name, bundle in models.items()}
+    assert says["v1"] != says["v2"]
+    each, told, ended = as_json(rows), [], False
+
+    def load(i: int) -> None:
+        while not ended:
+            answer = ask(ready, [each[i]])
+            told.append((i, answer.status_code, answer.json()))
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(load, i) for i in range(4)]
+        for change in range(10):
+            if change % 2:
+                champion.roll_back(tmp_path / champion.POINTER)
+            else:
+                promote(tmp_path, models["v2"], "v2")
+            name = "v1" if change % 2 else "v2"
+            wait_for(lambda name=name: ready.get("/ready").json()["model"] == name)
+        ended = True
+        for one in asking:
+            one.result()
+    assert {status for _, status, _ in told} == {200}
+    assert {answer["model"] for _, _, answer in told} == {"v1", "v2"}
+    for i, _, answer in told:
+        assert answer["answers"][0]["probability"] == says[answer["model"]][i]
+
+
+def test_a_champion_that_can_not_be_loaded_leaves_the_one_in_memory(
+    ready: TestClient, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    before, pointer = metric(ready, "preflight_champion_failed_total"), tmp_path / champion.POINTER
+    now = champion.current(pointer)
+    assert now is not None
+    gone = now.model_copy(update={"version": "v2", "path": "gone", "instead_of": now.sha256})
+    champion.promote(pointer, gone)
+    wait_for(lambda: metric(ready, "preflight_champion_failed_total") > before)
+    assert ready.get("/ready").json() == {"model": "v1"}
+    assert ask(ready, as_json(rows)).json()["model"] == "v1"
+
+
+def metric(client: TestClient, name: str) -> float:
+    lines = client.get("/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+
+def test_what_was_answered_is_logged_with_what_was_asked(
+    ready: TestClient, rows: pd.DataFrame, catalog: DataCatalog, served: dict[str, Any]
+) -> None:
+    some = as_json(rows)
+    some[3]["distance"] = -1
+    ask(ready, some, partial=True)
+    ask(ready, some)  # refused: not answered, not logged
+    first = ask(ready, as_json(rows.head(2))).json()
+    wait_for(catalog["prediction_log"].exists)
+    wait_for(lambda: len(catalog["prediction_log"].load()) == len(rows) + 1)
+    kept = contracts.PredictionLog.validate(catalog["prediction_log"].load())
+    assert set(kept["source"]) == {"service"}
+    last = kept[kept["moment"] == pd.Timestamp(first["moment"])]
+    chance = probability(served["bundle"], rows)
+    assert last["probability"].tolist() == chance[:2].tolist()
+    np.testing.assert_array_equal(last["slack"], rows["slack"].head(2))
+
+
+def test_a_full_disk_stops_the_log_and_not_the_service(
+    ready: TestClient, rows: pd.DataFrame, catalog: DataCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: pd.DataFrame) -> None:
+        raise DatasetError("No space left on device")
+
+    before = metric(ready, "preflight_log_lost_rows_total")
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog["prediction_log"], "save", full)
+        assert ask(ready, as_json(rows)).status_code == 200
+        wait_for(lambda: metric(ready, "preflight_log_lost_rows_total") == before + len(rows))
+    assert ask(ready, as_json(rows)).status_code == 200  # and there is space again
+    wait_for(catalog["prediction_log"].exists)
+    monkeypatch.setattr(log, "MOST", 10)
+    ask(ready, as_json(rows))
+    assert metric(ready, "preflight_log_lost_rows_total") == before + 2 * len(rows)
+
+
+def test_requests_are_counted(ready: TestClient, rows: pd.DataFrame) -> None:
+    name = 'preflight_requests_total{path="/predict",status="200"}'
+    before = metric(ready, name)
+    ask(ready, as_json(rows))
+    assert metric(ready, name) == before + 1
+    assert metric(ready, 'preflight_champion{version="v1"}') == 1
+
+
+def test_the_openapi_document_says_what_the_contract_says(client: TestClient) -> None:
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    row = schemas["Row"]["properties"]
+    assert list(row) == list(contracts.Features.to_schema().columns)
+    assert row["origin"]["enum"] == ["EWR", "JFK", "LGA"]
+    assert row["distance"]["description"] == "between the airports (miles)"
+    numbers, nothing = row["visibility"]["anyOf"]
+    assert (numbers["minimum"], numbers["maximum"], nothing) == (0, 10, {"type": "null"})
+
+
+def test_no_request_made_from_its_own_document_breaks_it(ready: TestClient) -> None:
+    document = schemathesis.openapi.from_asgi("/openapi.json", ready.app)
+    asked: dict[str, set[int]] = {}
+    for operation in document.get_all_operations():
+        case = operation.ok().as_strategy()
+
+        @hypothesis.settings(max_examples=40)
+        @hypothesis.given(case)
+        def no_server_error(case: Any) -> None:
+            answer = ready.request(case.method, case.formatted_path, **sent(case))
+            asked.setdefault(case.path, set()).add(answer.status_code)
+            assert answer.status_code < 500
+            # a document can't say that keys are unique, nor between what moments lie
+            case.validate_response(answer, excluded_checks=[positive_data_acceptance])
+
+        no_server_error()
+    assert asked["/predict"] >= {200}
+    assert len(asked) == 5
+
+
+def sent(case: Any) -> dict[str, Any]:
+    given = {"params": case.query, "headers": case.headers}
+    return given | ({"content": json.dumps(case.body)} if case.method == "POST" else {})
+
+
+def test_random_bytes_break_nothing(ready: TestClient, rows: pd.DataFrame) -> None:
+    random.seed(1)
+    whole = json.dumps({"rows": as_json(rows.head(2))}).encode()
+    for _ in range(300):
+        body = bytearray(whole)
+        for _ in range(random.randint(1, 8)):
+            at = random.randrange(len(body))
+            body[at : at + random.randint(0, 5)] = random.randbytes(random.randint(0, 5))
+        answer = ready.post("/predict", content=bytes(body), params={"partial": True})
+        assert answer.status_code in {200, 422}, bytes(body)
