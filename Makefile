@@ -23,7 +23,7 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input --
 	--require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench axe lint format viz site reproduce tracking accept lock clean force
+.PHONY: help run test bench axe lint format viz site contract reproduce tracking accept lock clean force
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ viz: $(DEV) ## show the pipelines in the browser (kedro viz run)
 site: $(DEV) ## build the same as a static site, in build/ (it holds data rows: publish with care)
 	$(PY) -m kedro viz build --include-previews $(ARGS)
 	@echo "To look at it: $(PY) -m http.server --directory build"
+
+contract: $(CORE) ## draft a contract and catalog entry: make contract FROM=new.csv [TO=draft.py]
+	@$(PY) -m kedro contract "$(FROM)" $(if $(TO),--to "$(TO)")
 
 reproduce: $(CORE) ## make a run again in a clean folder and compare: make reproduce RUN=<version>
 	$(PY) -m kedro reproduce $(RUN)
