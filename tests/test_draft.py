@@ -41,7 +41,7 @@ def loaded(path: Path) -> tuple[str, type[Table], pd.DataFrame]:
     names: dict[str, Any] = {"__name__": "drafted"}
     exec(compile(text, "drafted.py", "exec"), names)
     entry = yaml.safe_load(
-        re.sub("^# ?", "", text.split("contracts/__init__.py:\n")[1], flags=re.MULTILINE)
+        re.sub("^# ?", "", text.split("catalog/data_engineering.yml:\n")[1], flags=re.MULTILINE)
     )
     ((dataset, config),) = entry.items()
     contract = names[config.pop("validator").rsplit(".", 1)[-1]]
