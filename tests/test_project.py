@@ -10,7 +10,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PROJECT = Path(__file__).parents[1]
-LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-tracking.lock"]
+APART = ["tracking", "docs"]  # extras with a lock of their own
+LOCKS = ["requirements.lock", *(f"requirements-{one}.lock" for one in ["dev", *APART])]
 
 
 def project_table() -> dict:
@@ -84,14 +85,14 @@ def test_what_is_not_pinned_or_names_a_place_is_found() -> None:
 
 
 def test_locks_satisfy_the_declared_dependencies() -> None:
-    core, dev, apart = ((PROJECT / lock).read_text() for lock in LOCKS)
+    core, dev, *apart = ((PROJECT / lock).read_text() for lock in LOCKS)
     declared = project_table()
     extras = declared["optional-dependencies"]
-    tracking = extras.pop("tracking")
     assert unsatisfied(declared["dependencies"], core) == []
+    for extra, lock in zip(APART, apart, strict=True):
+        assert unsatisfied(declared["dependencies"] + extras.pop(extra), lock) == []
     others = [one for extra in extras.values() for one in extra]
     assert unsatisfied(declared["dependencies"] + others, dev) == []
-    assert unsatisfied(declared["dependencies"] + tracking, apart) == []
 
 
 def test_missing_or_outdated_pins_are_found() -> None:

@@ -53,6 +53,19 @@ def contract(project: ProjectMetadata, file: Path, to: Path | None) -> None:
     click.echo(f"Drafted into {to}: read and edit it.")
 
 
+@cli.command("dictionary")
+@click.pass_obj
+def dictionary(project: ProjectMetadata) -> None:
+    """Print the data dictionary: all tables and columns that contracts declare, in Markdown."""
+    from kedro.framework.project import settings
+
+    from preflight.dictionary import dictionary
+
+    folder = str(project.project_path / "conf")
+    conf = settings.CONFIG_LOADER_CLASS(folder, **settings.CONFIG_LOADER_ARGS)
+    click.echo(dictionary(conf["catalog"]), nl=False)
+
+
 @cli.command("diff")
 @click.argument("before")
 @click.argument("after")
