@@ -128,18 +128,3 @@ def test_lock_says_that_it_needs_uv(project: Path) -> None:
 def test_help_lists_every_target() -> None:
     shown = set(re.findall(r"^make ([a-z]+)", make(PROJECT, "help").stdout, flags=re.MULTILINE))
     assert shown == targets()
-
-
-def test_documents_name_only_targets_that_exist() -> None:
-    documents = [
-        *PROJECT.glob("*.md"),
-        *PROJECT.glob("docs/**/*.md"),
-        *PROJECT.glob("data/01_raw/*.md"),
-    ]
-    named = {
-        (path.name, target)
-        for path in documents
-        for target in re.findall(r"(?:`|^|\n|\$ )make ([a-z]+)", path.read_text())
-    }
-    assert named
-    assert {(name, target) for name, target in named if target not in targets()} == set()
