@@ -26,7 +26,14 @@ from preflight.pipeline_registry import register_pipelines
 from preflight.settings import CONFIG_LOADER_ARGS
 
 PROJECT = Path(__file__).parents[1]
-FOLDERS = ["*.md", "docs/*.md", "data/01_raw/*.md", "benchmarks/*.md", "conf/base/**/*.yml", ".ci/run"]
+FOLDERS = [
+    "*.md",
+    "docs/*.md",
+    "data/01_raw/*.md",
+    "benchmarks/*.md",
+    "conf/base/**/*.yml",
+    ".ci/run",
+]
 FILES = sorted(
     path for folder in FOLDERS for path in PROJECT.glob(folder) if path.name != "dictionary.md"
 )

@@ -13,7 +13,7 @@ PAGES = sorted(path for path in DOCS.rglob("*.md") if path.name not in MADE)
 DOCUMENTS = [
     *PROJECT.glob("*.md"),
     *PAGES,
-    *PROJECT.glob("data/*/*.md"),
+    *PROJECT.glob("data/01_raw/*.md"),
     *PROJECT.glob("*/README.md"),
 ]
 
