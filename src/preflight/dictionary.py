@@ -38,10 +38,10 @@ def dictionary(catalog: dict[str, Any]) -> str:
             contract = getattr(resolve_validator(spec), "_schema", None)
             if isinstance(contract, type) and issubclass(contract, Table):
                 datasets[contract].append(name)
-    return "\n".join([HEAD, *("\n".join(_section(*one)) for one in datasets.items())])
+    return "\n".join([HEAD, *("\n".join(section(*one)) for one in datasets.items())])
 
 
-def _section(contract: type[Table], datasets: list[str]) -> Iterator[str]:
+def section(contract: type[Table], datasets: list[str]) -> Iterator[str]:
     """Yield a table's lines: what a row is, its key, when it is known, its columns."""
     yield f"## {', '.join(datasets)}\n"
     known, key = contract.about("known_at"), ", ".join(f"`{name}`" for name in contract.grain())
