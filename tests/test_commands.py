@@ -184,7 +184,7 @@ def test_a_command_can_be_given_as_it_stands(command: str, check: Any) -> None:
         "kedro nothing",
         ".venv/bin/kedro versions --nothing",
         ".venv/bin/kedro diff one",
-        "python -m benchmarks.nothing",
+        "python -m nothing.at_all",
         "nothing --at all",
     ],
 )
