@@ -12,9 +12,10 @@ PY := $(BIN)/python
 
 # A stamp is written last, and named after the content of its lock file: a .venv without the stamp
 # that is looked for is half made or outdated, and is made again.
-sum = $(shell cksum < $(1) 2>/dev/null | tr -s '[:space:]' '-')
+sum = $(shell { cksum < $(1); } 2>/dev/null | tr -s '[:space:]' '-')
 CORE := $(VENV)/core-$(call sum,requirements.lock).stamp
 DEV := $(VENV)/dev-$(call sum,requirements-dev.lock).stamp
+DOCS := $(VENV)/docs-$(call sum,requirements-docs.lock).stamp
 STAMPS := $(wildcard $(VENV)/*.stamp)
 ALIVE := $(shell $(PY) -c '' 2>/dev/null && echo alive)
 
@@ -23,7 +24,8 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input --
 	--require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench axe lint format viz site reproduce tracking serve accept lock clean force
+.PHONY: help run test bench axe lint format viz site contract docs reproduce tracking serve accept \
+	lock clean force
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +66,13 @@ site: $(DEV) ## build the same as a static site, in build/ (it holds data rows: 
 	$(PY) -m kedro viz build --include-previews $(ARGS)
 	@echo "To look at it: $(PY) -m http.server --directory build"
 
+contract: $(CORE) ## draft a contract and catalog entry: make contract FROM=new.csv [TO=draft.py]
+	@$(PY) -m kedro contract "$(FROM)" $(if $(TO),--to "$(TO)")
+
+docs: $(DOCS) ## build these pages into site/, which opens offline
+	$(PY) -m kedro dictionary > docs/dictionary.md
+	NO_COLOR=1 $(PY) -m zensical build --config-file mkdocs.yml --strict --clean
+
 reproduce: $(CORE) ## make a run again in a clean folder and compare: make reproduce RUN=<version>
 	$(PY) -m kedro reproduce $(RUN)
 
@@ -86,16 +95,17 @@ lock: ## write the lock files anew (needs uv); ARGS=--upgrade takes new versions
 		--output-file requirements-serving.lock
 	$(LOCK) --extra tracking --constraints requirements.lock \
 		--output-file requirements-tracking.lock
+	$(LOCK) --extra docs --constraints requirements-dev.lock --output-file requirements-docs.lock
 
 LOCK = $(UV) pip compile pyproject.toml --quiet --universal --generate-hashes $(ARGS) \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 clean: ## remove .venv, caches and builds; data and models stay
-	rm -rf $(VENV) build .hypothesis .mypy_cache .pytest_cache .ruff_cache .viz
+	rm -rf $(VENV) build site docs/dictionary.md .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .viz
 	find src tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # made from other lock files, or its interpreter is gone
-ifneq ($(ALIVE) $(filter-out $(CORE) $(DEV),$(STAMPS)),alive )
+ifneq ($(ALIVE) $(filter-out $(CORE) $(DEV) $(DOCS),$(STAMPS)),alive )
 $(CORE): force
 endif
 
@@ -115,4 +125,9 @@ $(CORE): | requirements.lock
 $(DEV): $(CORE) | requirements-dev.lock
 	@echo "Adding requirements-dev.lock to $(VENV): once, less than a minute" >&2
 	@$(INSTALL) -r requirements-dev.lock
+	@touch $@
+
+$(DOCS): $(CORE) | requirements-docs.lock
+	@echo "Adding requirements-docs.lock to $(VENV): once, less than a minute" >&2
+	@$(INSTALL) -r requirements-docs.lock
 	@touch $@

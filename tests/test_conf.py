@@ -281,24 +281,6 @@ def test_every_file_opens_with_what_it_is_and_the_command_that_uses_it(path: Pat
     assert re.search(r"#   kedro run ", opening[0])
 
 
-COMMANDS = [
-    (path, command)
-    for path in sorted((ROOT / "conf/base").rglob("*.yml"))
-    for command in re.findall(r"^#   kedro run (.*)", path.read_text(), flags=re.MULTILINE)
-]
-
-
-@pytest.mark.parametrize(("path", "command"), COMMANDS)
-def test_the_commands_name_pipelines_and_parameters_that_exist(
-    path: Path, command: str, parameters: dict[str, Any]
-) -> None:
-    named = [n for group in re.findall(r"--pipelines[ =](\S+)", command) for n in group.split(",")]
-    assert set(named) <= set(register_pipelines())
-    given = re.findall(r"--params[ =](\S+?)=", command)
-    assert set(given) <= set(leaves(parameters))
-    assert named or given
-
-
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "conf/base/parameters").glob("*.yml")), ids=lambda p: p.stem
 )

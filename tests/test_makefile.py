@@ -21,7 +21,7 @@ esac
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "Makefile").write_text(TEXT)
-    for lock in ("requirements.lock", "requirements-dev.lock"):
+    for lock in ("requirements.lock", "requirements-dev.lock", "requirements-docs.lock"):
         (tmp_path / lock).write_text("a\n")
     (tmp_path / "python").write_text(PYTHON)
     (tmp_path / "python").chmod(0o755)
@@ -54,6 +54,19 @@ def test_set_up_is_made_once_and_dev_adds_to_it(project: Path) -> None:
     assert installs(project) == ["requirements-dev.lock"]
     assert make(project, "run", "test", "lint").returncode == 0
     assert installs(project) == []
+
+
+def test_pages_are_built_on_the_core_and_no_lock_undoes_another(project: Path) -> None:
+    (project / "docs").mkdir()
+    assert make(project, "docs").returncode == 0
+    assert installs(project) == ["requirements.lock", "requirements-docs.lock"]
+    assert make(project, "test", "docs", "run").returncode == 0
+    assert installs(project) == ["requirements-dev.lock"]
+
+
+def test_a_contract_is_drafted_from_the_named_file(project: Path) -> None:
+    assert make(project, "contract", "FROM=a b.csv", "TO=c.py").returncode == 0
+    assert "-m kedro contract a b.csv --to c.py\n" in (project / "calls").read_text()
 
 
 def test_hashes_are_required(project: Path) -> None:
@@ -115,18 +128,3 @@ def test_lock_says_that_it_needs_uv(project: Path) -> None:
 def test_help_lists_every_target() -> None:
     shown = set(re.findall(r"^make ([a-z]+)", make(PROJECT, "help").stdout, flags=re.MULTILINE))
     assert shown == targets()
-
-
-def test_documents_name_only_targets_that_exist() -> None:
-    documents = [
-        *PROJECT.glob("*.md"),
-        *PROJECT.glob("docs/**/*.md"),
-        *PROJECT.glob("data/01_raw/*.md"),
-    ]
-    named = {
-        (path.name, target)
-        for path in documents
-        for target in re.findall(r"(?:`|^|\n|\$ )make ([a-z]+)", path.read_text())
-    }
-    assert named
-    assert {(name, target) for name, target in named if target not in targets()} == set()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import optuna
 import pandas as pd
@@ -19,6 +20,7 @@ import skops.io
 import yaml
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from nbclient import NotebookClient
 
 from preflight import champion, manifest, runs
 from preflight.datasets import PredictionLog
@@ -739,6 +741,20 @@ def test_nothing_is_fitted_or_opened_before_its_audit_has_passed() -> None:
         assert "audit.audit" in {one.name for one in graph.to_nodes(node.name).nodes} or (
             "test_predictions" not in node.inputs and "test_predictions" not in node.outputs
         )
+
+
+@pytest.mark.xdist_group("finished")
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_a_notebook_runs_on_a_finished_run(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], path: Path
+) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    at = {"metadata": {"path": str(finished[0])}}
+    NotebookClient(notebook, timeout=120, resources=at).execute()
+    shown = [out for cell in notebook.cells for out in cell.get("outputs", [])]
+    kinds = {kind for out in shown for kind in out.get("data", {})}
+    assert {"text/html", "application/vnd.plotly.v1+json"} <= kinds
+    assert not [out for out in shown if "Warning" in str(out.get("text"))]
 
 
 def test_only_the_example_knows_of_flights() -> None:

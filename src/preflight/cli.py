@@ -29,6 +29,43 @@ def accept_data(project: ProjectMetadata) -> None:
     click.echo("\n".join(changes))
 
 
+@cli.command("contract")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--to", type=click.Path(path_type=Path), help="A new file for the draft.")
+@click.pass_obj
+def contract(project: ProjectMetadata, file: Path, to: Path | None) -> None:
+    """Draft a contract and a catalog entry from a CSV or Parquet file."""
+    from preflight.draft import draft
+    from preflight.errors import RunError
+
+    path, root = file.resolve(), project.project_path
+    try:
+        text = draft(
+            file, (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+        )
+        if to is None:
+            click.echo(text, nl=False)
+            return
+        with to.open("x", encoding="utf-8") as new:
+            new.write(text)
+    except (RunError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"Drafted into {to}: read and edit it.")
+
+
+@cli.command("dictionary")
+@click.pass_obj
+def dictionary(project: ProjectMetadata) -> None:
+    """Print the data dictionary: all tables and columns that contracts declare, in Markdown."""
+    from kedro.framework.project import settings
+
+    from preflight.dictionary import dictionary
+
+    folder = str(project.project_path / "conf")
+    conf = settings.CONFIG_LOADER_CLASS(folder, **settings.CONFIG_LOADER_ARGS)
+    click.echo(dictionary(conf["catalog"]), nl=False)
+
+
 @cli.command("diff")
 @click.argument("before")
 @click.argument("after")

@@ -1,0 +1,84 @@
+"""The data dictionary: every table and column that a contract declares, as Markdown."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import pandera.pandas as pa
+from kedro.validation import ValidatorSpec, resolve_validator
+
+from preflight.contracts.table import IN_ADVANCE, Table
+
+HEAD = """\
+# Data dictionary
+
+Every table as its contract declares it, written anew by `make docs`. How a contract is read, and \
+changed: [Contracts](contracts.md).
+"""
+TYPES = {"string[pyarrow]": "text", "str": "text", "datetime64[us, UTC]": "moment"}
+LEAST, MOST = "greater_than_or_equal_to", "less_than_or_equal_to"  # pandera's names
+BOUNDS = {
+    LEAST: "≥ {}",
+    MOST: "≤ {}",
+    "greater_than": "> {}",
+    "less_than": "< {}",
+    "isin": "one of {}",
+}
+
+
+def dictionary(catalog: dict[str, Any]) -> str:
+    """Return the page: a section per table, in the order of the data's way, a row per column.
+
+    catalog: the entries as conf has them. Datasets with the same contract share a section.
+    """
+    datasets: dict[type[Table], list[str]] = defaultdict(list)
+    for name in sorted(catalog, key=lambda name: catalog[name].get("filepath", "")):
+        if "validator" in catalog[name]:
+            spec = ValidatorSpec.from_dataset_config(name, catalog[name]["validator"])
+            contract = getattr(resolve_validator(spec), "_schema", None)
+            if isinstance(contract, type) and issubclass(contract, Table):
+                datasets[contract].append(name)
+    return "\n".join([HEAD, *("\n".join(section(*one)) for one in datasets.items())])
+
+
+def section(contract: type[Table], datasets: list[str]) -> Iterator[str]:
+    """Yield a table's lines: what a row is, its key, when it is known, its columns."""
+    yield f"## {', '.join(datasets)}\n"
+    known, key = contract.about("known_at"), ", ".join(f"`{name}`" for name in contract.grain())
+    yield " ".join((contract.__doc__ or "").split()) + "\n"
+    facts = [f"Key: {key}."] if key else []
+    if known:
+        facts.append(f"Known: {known if known == IN_ADVANCE else f'at `{known}`'}.")
+    yield " ".join(facts) + "\n"
+    yield "| column | meaning | type | unit | values |\n|---|---|---|---|---|"
+    schema = contract.to_schema().columns
+    for name, about in contract.columns().items():
+        cells = [
+            f"`{name}`",
+            _meaning(about),
+            TYPES.get(str(schema[name].dtype), str(schema[name].dtype)),
+            about.get("unit", ""),
+            "; ".join(_values(schema[name])),
+        ]
+        yield "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+    yield ""
+
+
+def _meaning(about: dict[str, Any]) -> str:
+    if "assumption" in about:
+        return f"{about['description']}; assumed known with its row"
+    later = f"; known at `{about['known_at']}`" if "known_at" in about else ""
+    return about["description"] + later
+
+
+def _values(column: pa.Column) -> Iterator[str]:
+    """Yield what values may be, by the checks that have a word here."""
+    bounds = {one.name: next(iter((one.statistics or {}).values()), None) for one in column.checks}
+    if {LEAST, MOST} <= bounds.keys():
+        yield f"{bounds.pop(LEAST)} to {bounds.pop(MOST)}"
+    for name, bound in bounds.items():
+        if name in BOUNDS:
+            listed = ", ".join(map(str, bound or [])) if name == "isin" else bound
+            yield BOUNDS[name].format(listed)
+    if column.nullable:
+        yield "may be missing"
