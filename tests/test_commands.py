@@ -38,11 +38,11 @@ FILES = sorted(
     path for folder in FOLDERS for path in PROJECT.glob(folder) if path.name != "dictionary.md"
 )
 VERSION = "2026-01-31T12.00.00.000Z"
-ELSEWHERE = {"git", "mlflow", "npx", "optuna-dashboard", "pip", "uv"}  # not this project's
+ELSEWHERE = {"curl", "git", "mlflow", "npx", "optuna-dashboard", "pip", "uv"}  # not this project's
 TOLD_BY_NAME = {"make reproduce"}  # in the middle of a sentence
 OF_THE_EXAMPLE = {"benchmarks"}  # a project without the example has none
 WORDS = r"(?:make [a-z]|kedro [a-z]|\.venv/bin/|python -m |uv |pip install )"
-HEAVY = re.compile(r"^(run|viz|ipython|reproduce|new|accept-data|diff)|--prune|--to\b")
+HEAVY = re.compile(r"^(run|viz|ipython|reproduce|new|accept-data|diff|rollback)|--prune|--to\b")
 
 
 def commands(text: str) -> Iterator[str]:
