@@ -42,6 +42,7 @@ bench: $(DEV) ## measure speed and memory, about half an hour (benchmarks/README
 	$(PY) -m benchmarks.kedro_overhead
 	$(PY) -m benchmarks.run
 	$(PY) -m benchmarks.search
+	$(PY) -m benchmarks.pruning
 	$(PY) -m benchmarks.gate
 
 axe: ## look at the newest report in a browser, with axe-core (needs node, npm and Chromium)

@@ -14,22 +14,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from kedro.config import OmegaConfigLoader
 
-from benchmarks.measure import Clocks, arguments, fresh, kedro_run, project_copy, table
+from benchmarks.measure import arguments, fresh, given, table
 
-PREPARE = ["data_engineering", "feature_engineering", "audit"]
 THEIRS = ["lgbm", "histgb", "rf", "extra_tree"]
-
-
-def given(every: int) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Return train, validation and the parameters."""
-    with project_copy(every) as project:
-        kedro_run(project, Clocks(), [], PREPARE)
-        read = (next(project.glob(f"data/*/{n}.parquet/*/*")) for n in ("train", "validation"))
-        train, validation = map(pd.read_parquet, read)
-        loader = OmegaConfigLoader(str(project / "conf"), base_env="base", default_run_env="local")
-        return train, validation, loader["parameters"]
 
 
 def compare(every: int, seconds: int, seed: int) -> list[tuple[Any, ...]]:

@@ -22,6 +22,7 @@ from typing import Any
 from benchmarks import PROJECT
 
 Key = tuple[str, ...]
+PREPARE = ["data_engineering", "feature_engineering", "audit"]  # what modeling reads
 WITHOUT_SEARCH = "modeling.search.trials=0"
 
 
@@ -135,6 +136,19 @@ def kedro_run(
         clocks.time("rest"),
     ):
         session.run(pipeline_names=list(pipelines) if pipelines else None)
+
+
+def given(every: int) -> tuple[Any, Any, dict[str, Any]]:
+    """Return train, validation and the parameters."""
+    import pandas as pd
+    from kedro.config import OmegaConfigLoader
+
+    with project_copy(every) as project:
+        kedro_run(project, Clocks(), [], PREPARE)
+        read = (next(project.glob(f"data/*/{n}.parquet/*/*")) for n in ("train", "validation"))
+        train, validation = map(pd.read_parquet, read)
+        loader = OmegaConfigLoader(str(project / "conf"), base_env="base", default_run_env="local")
+        return train, validation, loader["parameters"]
 
 
 def total(seconds: Counter[Key], *kinds: str) -> float:

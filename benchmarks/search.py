@@ -11,9 +11,17 @@ import json
 import statistics
 from typing import Any
 
-from benchmarks.measure import Clocks, arguments, fresh, kedro_run, one_thread, project_copy, table
+from benchmarks.measure import (
+    PREPARE,
+    Clocks,
+    arguments,
+    fresh,
+    kedro_run,
+    one_thread,
+    project_copy,
+    table,
+)
 
-PREPARE = ["data_engineering", "feature_engineering", "audit"]
 KINDS = {
     "one worker": {},
     "two workers": {"workers": 2},

@@ -38,6 +38,10 @@ SCRIPTS = {
         ["--every", "40", "--trials", "2"],
         ["2 trials (medians of 1)", "two workers", "no trial given up"],
     ),
+    "pruning": (
+        ["--every", "40", "--trials", "3"],
+        ["3 random trials", "fold 2, 100% of the trees"],
+    ),
     "gate": (["--worlds", "3"], ["The gain condition in 3 worlds", "the baseline in disguise"]),
 }
 
