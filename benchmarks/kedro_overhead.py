@@ -106,11 +106,19 @@ def save(entry: dict[str, Any], data: Any, folder: Path) -> None:
     AbstractDataset.from_config("plain", {**config, "filepath": str(path)}).save(data)
 
 
+def provenance(project: Path) -> dict[str, Any]:
+    """Return what reporting is told of the run: here of the last one with Kedro."""
+    kept = sorted(project.glob("data/08_reporting/run_manifest.json/*/*"))
+    run = json.loads(kept[-1].read_text())
+    files = {**run["inputs"], **run["outputs"]}
+    return {"run": run["run"], "code": run["code"], "files": files, "kept": []}
+
+
 def plain_run(script: Script, project: Path, clocks: Clocks) -> None:
     """Run the pipeline's functions without Kedro, and count as `kedro_run` does."""
     from kedro.io import AbstractDataset
 
-    data = dict(script.parameters)
+    data = {**script.parameters, "provenance": provenance(project)}
 
     def checked(name: str, value: Any) -> Any:
         if name not in script.contracts:
@@ -119,7 +127,7 @@ def plain_run(script: Script, project: Path, clocks: Clocks) -> None:
             return script.contracts[name].validate(value)
 
     with tempfile.TemporaryDirectory() as folder, chdir(project), clocks.time("rest"):
-        for name in script.given:
+        for name in set(script.given) - set(data):
             entry = script.entries[name]
             with clocks.time("load", name):
                 if entry["type"] == "pandas.CSVDataset":
