@@ -63,9 +63,10 @@ format: $(DEV) ## mend style and formatting where that is safe
 viz: $(DEV) ## show the pipelines in the browser (kedro viz run)
 	$(PY) -m kedro viz run $(ARGS)
 
-site: $(DEV) ## build the same as a static site, in build/ (it holds data rows: publish with care)
+site: docs $(DEV) ## build docs and pipelines as one static site (it holds data rows: publish with care)
 	$(PY) -m kedro viz build --include-previews $(ARGS)
-	@echo "To look at it: $(PY) -m http.server --directory build"
+	mv build site/pipelines
+	@echo "To look at it: $(PY) -m http.server --directory site, docs at /, the graph at /pipelines/"
 
 contract: $(CORE) ## draft a contract and catalog entry: make contract FROM=new.csv [TO=draft.py]
 	@$(PY) -m kedro contract "$(FROM)" $(if $(TO),--to "$(TO)")
