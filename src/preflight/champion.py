@@ -58,6 +58,11 @@ class Pointer(Document):
     champions: list[Promoted]
     history: list[Change]
 
+    @property
+    def current(self) -> Promoted | None:
+        """Return the champion in use, or None."""
+        return self.champions[-1] if self.champions else None
+
 
 def read(pointer: Path) -> Pointer:
     """Return the champion and those before it; nothing is there as long as nothing was promoted."""
@@ -71,7 +76,7 @@ def read(pointer: Path) -> Pointer:
 
 def current(pointer: Path) -> Promoted | None:
     """Return the champion, or None."""
-    return next(reversed(read(pointer).champions), None)
+    return read(pointer).current
 
 
 def named(
@@ -111,7 +116,7 @@ def promote(pointer: Path, promoted: Promoted) -> None:
     """
     with _locked(pointer):
         state = read(pointer)
-        if now := _not_the_one(next(reversed(state.champions), None), promoted.instead_of):
+        if now := _not_the_one(state.current, promoted.instead_of):
             raise RunError(f"Another promotion or rollback came first: {now}.")
         _write(pointer, state, [*state.champions, promoted], "promoted")
 

@@ -100,12 +100,15 @@ class Candidate(Estimator):
     @property
     def declared(self) -> dict[str, Any]:
         """Return the declared value of each searched parameter."""
-        given = {**self.params, PREPROCESSING: self.preprocessing}
+        given = self._given()
         return {name: given[name] for name in self.space}
+
+    def _given(self) -> dict[str, Any]:
+        return {**self.params, PREPROCESSING: self.preprocessing}
 
     def faults(self) -> list[str]:
         """Return what is wrong with the space; nothing is good."""
-        given = {**self.params, PREPROCESSING: self.preprocessing}
+        given = self._given()
         found = [fault for name, r in self.space.items() if (fault := _fault(name, r, given))]
         for path in getattr(self.space.get(PREPROCESSING), "choices", []):
             if path is not None:
