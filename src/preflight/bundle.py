@@ -6,13 +6,15 @@ from typing import Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import TypeAdapter
 
-from preflight.framing import Costs
+from preflight.costs import AnyCosts, Costs, Decided, ErrorCosts, per_1000
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-DECIDING = ("prediction", "costs", "split")  # sections of the framing that a model depends on
+# sections of the framing that a model depends on
+DECIDING = ("task", "prediction", "costs", "split")
 
 TOLD = 3  # groups of features that are named as reasons
 _SURE = 1e-9  # a probability of exactly 0 or 1 has no log-odds
@@ -21,8 +23,9 @@ _SURE = 1e-9  # a probability of exactly 0 or 1 has no log-odds
 class Bundle(TypedDict):
     """What is saved as a model, and all that a decision needs.
 
-    slope, intercept: the calibration on log-odds; 1 and 0 change nothing.
-    threshold: act where the probability is above it; None where the costs give each row its own.
+    slope, intercept: the calibration, of probabilities on log-odds; 1 and 0 change nothing.
+    threshold: act where the probability is above it; None where the costs give each row its own,
+        or an amount is decided on.
     features: the columns that the estimator reads, in order.
     provenance: what it was fitted on and with, the costs among it.
     """
@@ -35,17 +38,33 @@ class Bundle(TypedDict):
     provenance: dict[str, Any]
 
 
-def probability(bundle: Bundle, examples: pd.DataFrame) -> Floats:
-    """Return the calibrated probability of label 1 for each row, shape (n,)."""
-    raw = uncalibrated(bundle["estimator"], examples, bundle["features"])
-    return calibrated(raw, bundle["slope"], bundle["intercept"])
+def predict(bundle: Bundle, examples: pd.DataFrame) -> Floats:
+    """Return the calibrated probability of label 1, or the amount, for each row, shape (n,)."""
+    return corrected(bundle, raw(bundle["estimator"], examples, bundle["features"]))
 
 
-def uncalibrated(estimator: Any, examples: pd.DataFrame, features: list[str]) -> Floats:
-    """Return the estimator's own probability of label 1, shape (n,); some give 32 bits."""
+def raw(estimator: Any, examples: pd.DataFrame, features: list[str]) -> Floats:
+    """Return the estimator's own probability of label 1, or amount, shape (n,); some give 32 bits.
+
+    A classifier is asked for probabilities, anything else for what it predicts.
+    """
     if examples.empty:
         return np.empty(0)
-    return np.asarray(estimator.predict_proba(examples[features])[:, 1], dtype=np.float64)
+    if hasattr(estimator, "predict_proba"):
+        return np.asarray(estimator.predict_proba(examples[features])[:, 1], dtype=np.float64)
+    return np.asarray(estimator.predict(examples[features]), dtype=np.float64)
+
+
+def corrected(bundle: Bundle, raw: Floats) -> Floats:
+    """Return what the estimator says after the bundle's calibration."""
+    if is_binary(bundle):
+        return calibrated(raw, bundle["slope"], bundle["intercept"])
+    return raw + bundle["intercept"]
+
+
+def is_binary(bundle: Bundle) -> bool:
+    """Return whether it says the probability of a label, not an amount."""
+    return bool(bundle["provenance"]["framing"]["task"] == "binary")
 
 
 def log_odds(probability: Floats) -> Floats:
@@ -63,16 +82,26 @@ def calibrated(raw: Floats, slope: float, intercept: float) -> Floats:
     return expit(slope * log_odds(raw) + intercept)
 
 
-def act(bundle: Bundle, probability: Floats, examples: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    """Return the decision for each example: True where acting is cheaper, shape (n,).
+def decide(bundle: Bundle, predicted: Floats, examples: pd.DataFrame) -> Decided:
+    """Return the decision for each example: whether to act, or the amount, shape (n,).
 
     Costs that are columns are read from the examples, whether or not the estimator sees them.
     """
-    threshold: float | Floats | None = bundle["threshold"]
-    if threshold is None:
-        costs = Costs.model_validate(bundle["provenance"]["framing"]["costs"])
-        threshold = costs.at(examples).threshold
-    return probability > threshold
+    if not is_binary(bundle):
+        return predicted
+    if bundle["threshold"] is not None:
+        return np.asarray(predicted > bundle["threshold"])
+    given = bundle["provenance"]["framing"]["costs"]
+    costs: Any = TypeAdapter(AnyCosts).validate_python(given)
+    return np.asarray(costs.at(examples).decide(predicted))
+
+
+def answers(bundle: Bundle, examples: pd.DataFrame) -> dict[str, Any]:
+    """Return what a model says of each example, and what is decided: the columns of predictions."""
+    predicted = predict(bundle, examples)
+    if not is_binary(bundle):
+        return {"prediction": predicted}
+    return {"probability": predicted, "act": decide(bundle, predicted, examples)}
 
 
 def typical(examples: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -129,21 +158,21 @@ def joined(marks: dict[str, Bools], index: pd.Index) -> pd.Series:
 
 
 def moves(
-    bundle: Bundle, examples: pd.DataFrame, chance: Floats, groups: dict[str, list[str]]
+    bundle: Bundle, examples: pd.DataFrame, predicted: Floats, groups: dict[str, list[str]]
 ) -> pd.DataFrame:
-    """Return by how much each group of features moves each row's probability, shape (n, groups).
+    """Return by how much each group of features moves what is predicted, shape (n, groups).
 
-    That is the probability less what it would be if the group were as in a typical example: the
+    That is the prediction less what it would be if the group were as in a typical example: the
     median of its numbers, the most frequent of its categories (prediction difference:
     Robnik-Sikonja and Kononenko 2008). Each group is changed alone, and the rest stays: the moves
-    do not add up to the probability, and of two groups that tell the same neither may move it much.
+    do not add up to the prediction, and of two groups that tell the same neither may move it much.
     """
     middle = bundle["provenance"]["typical"]
     found = {}
     for group, names in groups.items():
         if changed := [name for name in names if name in bundle["features"]]:
             plain = examples.assign(**{n: _filled(examples[n], middle[n]) for n in changed})
-            found[group] = chance - probability(bundle, plain)
+            found[group] = predicted - predict(bundle, plain)
     return pd.DataFrame(found, index=examples.index)
 
 
@@ -155,19 +184,20 @@ def _filled(values: pd.Series, value: Any) -> Any:
 
 
 def reasons(
-    bundle: Bundle, examples: pd.DataFrame, chance: Floats, groups: dict[str, list[str]]
+    bundle: Bundle, examples: pd.DataFrame, predicted: Floats, groups: dict[str, list[str]]
 ) -> pd.Series:
     """Return the groups that move each row most (see `moves`), as "history +0.21, place -0.05"."""
-    moved = moves(bundle, examples, chance, groups)
+    moved = moves(bundle, examples, predicted, groups)
     by, value = moved.columns.to_numpy(dtype=str), moved.to_numpy()
     order = np.argsort(-np.abs(value), axis=1, kind="stable")[:, :TOLD]
-    said = np.strings.mod("%+.2f", np.take_along_axis(value, order, axis=1))
+    digits = "%+.2f" if is_binary(bundle) else "%+.3g"
+    said = np.strings.mod(digits, np.take_along_axis(value, order, axis=1))
     parts = np.strings.add(np.strings.add(by[order], " "), said)
     return pd.Series(list(map(", ".join, parts)), examples.index, dtype="str")
 
 
 def value_scorer(
-    costs: Costs, features: list[str] | None = None
+    costs: Costs | ErrorCosts, features: list[str] | None = None
 ) -> Callable[[Any, pd.DataFrame, Any], float]:
     """Return the saving per 1,000 decisions as scikit-learn takes it for `scoring`.
 
@@ -176,8 +206,8 @@ def value_scorer(
     """
 
     def score(estimator: Any, X: pd.DataFrame, y: Any) -> float:
-        chance = uncalibrated(estimator, X, X.columns.tolist() if features is None else features)
+        said = raw(estimator, X, X.columns.tolist() if features is None else features)
         at = costs.at(X)
-        return at.per_1000(np.asarray(y), chance > at.threshold)
+        return per_1000(at.saving(np.asarray(y), at.decide(said)))
 
     return score

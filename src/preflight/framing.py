@@ -1,51 +1,30 @@
 """The problem, typed: what is decided, when, at what cost, and how it is judged."""
 
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
+from preflight.costs import AnyCosts, Costs, Strict, Text
 from preflight.errors import RunError
 
-Bools = npt.NDArray[Any]  # booleans, or 0 and 1
-Floats = npt.NDArray[np.float64]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-
-
-def _number_or_name(cost: Any) -> Any:
-    if isinstance(cost, bool) or not isinstance(cost, int | float | str) or cost == "":
-        raise ValueError(f"{cost!r} is neither a number nor the name of a feature")
-    return cost
-
-
-# a constant, or the column that holds it
-Cost = Annotated[float | str, BeforeValidator(_number_or_name)]
-
-
-class Strict(BaseModel):
-    """A section of the framing: unknown keys are refused, values can't change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+Task = Literal["binary", "regression"]
+METRICS: dict[Task, tuple[str, ...]] = {  # what models are measured by, the first is what is drawn
+    "binary": ("roc_auc", "average_precision", "log_loss", "brier", "value_per_1000"),
+    "regression": ("mae", "rmse", "r2", "covered", "value_per_1000"),
+}
 
 
 class Kpi(Strict):
-    """What the owner watches: cases of label 1 that nobody acted on, per 1,000 decisions."""
+    """What the owner watches: cases of label 1 that nobody acted on, per 1,000 decisions.
+
+    Of amounts: the mean absolute error.
+    """
 
     name: Text
-    now: float = Field(ge=0, le=1000)
-    wanted: float = Field(ge=0, le=1000)
+    now: float = Field(ge=0)
+    wanted: float = Field(ge=0)
 
     @model_validator(mode="after")
     def improves(self) -> Self:
@@ -73,7 +52,7 @@ class Decision(Strict):
     act: Text = Field(description="what acting means")
     wait: Text = Field(description="what not acting means")
     undo: Text = Field(description="whether and how acting can be undone")
-    label: Text = Field(description="what the label 1 means")
+    label: Text = Field(description="what the label 1 means, or which amount the label is")
 
 
 class Prediction(Strict):
@@ -81,131 +60,8 @@ class Prediction(Strict):
 
     population: Text = Field(description="of which units a prediction is made")
     lead_minutes: int = Field(gt=0, description="minutes before the event that the decision is due")
-    label_threshold: float = Field(description="the measured outcome above which the label is 1")
+    label_threshold: float = Field(0, description="the outcome above which the label is 1")
     label_known_hours: float = Field(gt=0, description="after the prediction every label is known")
-
-
-class Outcomes(NamedTuple):
-    """The cost of each outcome of some decisions: one for all, or one for each, shape (n,).
-
-    tp: acted, and it was needed; fp: acted in vain; fn: not acted, though needed; tn: neither.
-    """
-
-    tp: float | Floats
-    fp: float | Floats
-    fn: float | Floats
-    tn: float | Floats
-
-    @property
-    def threshold(self) -> float | Floats:
-        """Return the probability above which acting is cheaper (Elkan 2001, equation 2)."""
-        in_vain, needed = self.fp - self.tn, self.fn - self.tp
-        return in_vain / (in_vain + needed)
-
-    def saving(self, label: Bools, act: Bools) -> Floats:
-        """Return what each decision saves over never acting, shape (n,)."""
-        return np.where(act, np.where(label, self.fn - self.tp, self.tn - self.fp), 0.0)
-
-    def per_1000(self, label: Bools, act: Bools) -> float:
-        """Return what 1,000 such decisions save over never acting."""
-        return float(1000 * self.saving(label, act).mean())
-
-
-class Costs(Strict):
-    """The cost of each outcome of one decision (see `Outcomes`), in `unit`.
-
-    A name instead of a number is a feature: it holds what the outcome costs, row by row.
-    """
-
-    unit: Text
-    tp: Cost
-    fp: Cost
-    fn: Cost
-    tn: Cost
-    fn_factors: tuple[float, float] = Field((1, 1), description="a miss may cost so many times fn")
-
-    @model_validator(mode="after")
-    def acting_pays_when_needed(self) -> Self:
-        """Refuse constants under which there is nothing to decide; `at` looks at columns."""
-        tp, fp, fn, tn = (getattr(self, outcome) for outcome in Outcomes._fields)
-        if tp == fp == fn == tn:
-            raise ValueError(
-                "all four costs are equal: every decision is worth the same, nothing to learn"
-            )
-        needed, in_vain = (not self.columns.keys() & pair for pair in ({"tp", "fn"}, {"fp", "tn"}))
-        if needed and tp >= fn:
-            raise ValueError(
-                f"acting when it is needed costs {tp} and not acting {fn}: "
-                "never acting is always best, there is nothing to learn"
-            )
-        if in_vain and fp <= tn:
-            raise ValueError(
-                f"acting in vain costs {fp} and not acting {tn}: "
-                "always acting is always best, there is nothing to learn"
-            )
-        low, high = self.fn_factors
-        if not low <= 1 <= high:
-            raise ValueError(f"fn_factors go from {low:g} to {high:g}: they have to rise, past 1")
-        if needed and tp >= fn * low:
-            raise ValueError(
-                f"with fn_factors from {low:g} a miss may cost {fn * low:g}, not more than acting "
-                f"when it is needed, {tp:g}"
-            )
-        return self
-
-    @property
-    def columns(self) -> dict[str, str]:
-        """Return the column of each outcome whose cost is no constant."""
-        return {o: cost for o in Outcomes._fields if isinstance(cost := getattr(self, o), str)}
-
-    def at(self, table: pd.DataFrame) -> Outcomes:
-        """Return the costs of the rows of a table.
-
-        A column is found by its name where the table has it, as examples do; else by that of its
-        outcome, as predictions keep it: `cost_fn`.
-
-        Raises:
-            RunError: a column is not there, or rows have no cost, or leave nothing to decide.
-        """
-        costs = Outcomes(*(self._read(outcome, table) for outcome in Outcomes._fields))
-        if self.columns:
-            self._require_a_choice(costs, len(table))
-        return costs
-
-    def _read(self, outcome: str, table: pd.DataFrame) -> Any:
-        cost = getattr(self, outcome)
-        if outcome not in self.columns:
-            return cost
-        numbers = [str(name) for name, kind in table.dtypes.items() if kind.kind in "iuf"]
-        for name in (cost, f"cost_{outcome}"):
-            if name in numbers:
-                return table[name].to_numpy(np.float64)
-        raise RunError(
-            f"framing.costs.{outcome} names '{cost}', which is no column of numbers. "
-            f"There are: {', '.join(numbers)}."
-        )
-
-    def _require_a_choice(self, costs: Outcomes, rows: int) -> None:
-        """Raise RunError with the rows in which a cost is missing, or one choice always best."""
-        tp, fp, fn, tn = said = [f"'{o}: {getattr(self, o)}'" for o in costs._fields]
-        low, high = self.fn_factors
-        cheapest = np.minimum(costs.fn * low, costs.fn * high)  # a cost below 0 is a gain
-        broken: list[tuple[str, Any]] = [
-            *((f"{one} is missing", ~np.isfinite(c)) for one, c in zip(said, costs, strict=True)),
-            (f"{fn}, at the least of its fn_factors, is not above {tp}", cheapest <= costs.tp),
-            (f"{fp} is not above {tn}", costs.fp <= costs.tn),
-        ]
-        counted = [(fault, np.count_nonzero(where)) for fault, where in broken]
-        if faults := [f"\n  - {fault} in {n:,} of {rows:,} rows" for fault, n in counted if n]:
-            raise RunError(
-                f"framing.costs gives some rows nothing to decide:{''.join(faults)}\n"
-                "Correct the column where the features are made, or the costs."
-            )
-
-    def kept(self, examples: pd.DataFrame) -> dict[str, Any]:
-        """Return the columns that predictions keep: their worth can be told from them alone."""
-        costs = self.at(examples)
-        return {f"cost_{outcome}": getattr(costs, outcome) for outcome in self.columns}
 
 
 class Project(Strict):
@@ -246,22 +102,6 @@ class Success(Strict):
     test_openings: int = Field(gt=0, description="candidates that may be judged on one test set")
 
 
-class Plausible(Strict):
-    """Between what the candidate's metrics on test have to be: outside something is wrong."""
-
-    roc_auc: tuple[float, float]
-    value_per_1000: tuple[float, float]
-
-    def faults(self, metrics: dict[str, Any]) -> list[str]:
-        """Return each metric that is too good, or too bad, to be true; in words."""
-        ranges = {"roc_auc": self.roc_auc, "value_per_1000": self.value_per_1000}
-        return [
-            f"{name} is {mean}, and between {low:g} and {high:g} is plausible"
-            for name, (low, high) in ranges.items()
-            if (mean := metrics[name]["mean"]) is None or not low <= mean <= high
-        ]
-
-
 class Guardrails(Strict):
     """What no gain may be bought with."""
 
@@ -269,7 +109,17 @@ class Guardrails(Strict):
     protected: list[str] = Field(description="features whose groups have to be served alike")
     protected_gap: float = Field(gt=0, le=1, description="in the share of label 1 acted on")
     calibration_gap: float = Field(gt=0, le=1, description="mean of observed less predicted")
-    plausible: Plausible
+    plausible: dict[str, tuple[float, float]] = Field(
+        min_length=1, description="metrics on test: outside something is wrong"
+    )
+
+    def implausible(self, metrics: dict[str, Any]) -> list[str]:
+        """Return each metric that is too good, or too bad, to be true; in words."""
+        return [
+            f"{name} is {mean}, and between {low:g} and {high:g} is plausible"
+            for name, (low, high) in self.plausible.items()
+            if (mean := metrics[name]["mean"]) is None or not low <= mean <= high
+        ]
 
 
 def _known_timezone(name: str) -> str:
@@ -325,10 +175,11 @@ class Split(Strict):
 class Framing(Strict):
     """A framed problem; each field is used by something."""
 
+    task: Task = Field("binary", description="a label of 0 or 1, or an amount")
     goal: Goal
     decision: Decision
     prediction: Prediction
-    costs: Costs
+    costs: AnyCosts
     baselines: list[str] = Field(min_length=1, description="that the candidate has to beat")
     project: Project
     serving: Serving
@@ -337,6 +188,21 @@ class Framing(Strict):
     guardrails: Guardrails
     slices: list[str] = Field(description="features by which results are also shown")
     confidence: float = Field(gt=0.5, lt=1, description="level of every interval")
+
+    @property
+    def predicted(self) -> str:
+        """Return the column of what a model says: a probability, or a predicted amount."""
+        return "probability" if self.task == "binary" else "prediction"
+
+    @property
+    def decided(self) -> str:
+        """Return the column of what is decided by it: to act or not, or the amount itself."""
+        return "act" if self.task == "binary" else "prediction"
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Return the names of the figures that a model is measured by, the first is drawn."""
+        return METRICS[self.task]
 
     def net(self, per_1000: float) -> float:
         """Return what a saving per 1,000 decisions comes to over the months, less upkeep."""
@@ -359,6 +225,32 @@ class Framing(Strict):
         }
         unknown = {where: sorted(names - set(features)) for where, names in named.items()}
         return [f"framing.{w} names {n}, which are no features" for w, n in unknown.items() if n]
+
+    @model_validator(mode="before")
+    @classmethod
+    def is_a_known_task(cls, given: Any) -> Any:
+        """Say what to do about several classes."""
+        if isinstance(given, dict) and given.get("task") == "multiclass":
+            raise ValueError(
+                "task is multiclass, which is not built. Frame the class whose miss costs most as "
+                "the label 1 of a binary task, or give each class a project of its own"
+            )
+        return given
+
+    @model_validator(mode="after")
+    def fits_its_task(self) -> Self:
+        """Refuse costs, or plausible metrics, of another task."""
+        if isinstance(self.costs, Costs) != (self.task == "binary"):
+            named = "tp, fp, fn and tn" if self.task == "binary" else "over, under and without"
+            raise ValueError(f"task is {self.task}: its costs are {named}")
+        if unknown := self.guardrails.plausible.keys() - set(self.metrics):
+            raise ValueError(
+                f"guardrails.plausible names {sorted(unknown)}; task {self.task} is measured by "
+                f"{', '.join(self.metrics)}"
+            )
+        if self.task == "binary" and self.goal.kpi.now > 1000:
+            raise ValueError("goal.kpi counts cases per 1,000 decisions: now is above 1,000")
+        return self
 
     @model_validator(mode="after")
     def names_each_baseline_once(self) -> Self:

@@ -6,13 +6,14 @@ for each day. Every figure is written as sums over days, or pairs of days, so th
 are one product of matrices: a thousand of them cost less than fitting a tree.
 """
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from preflight.framing import Outcomes, Split
+from preflight.costs import Decided, Errors, Outcomes
+from preflight.framing import Split
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -115,33 +116,54 @@ def average_precision(label: Ints, probability: Floats, day: Ints, weights: Floa
     return _ratio(precision_sum, weights[:, cut_day].sum(axis=1))
 
 
-def log_loss(label: Ints, probability: Floats) -> Floats:
+def log_loss(label: Any, probability: Floats) -> Floats:
     """Return each row's log loss in nats, shape (n,); as scikit-learn, never infinite."""
     inside = np.clip(probability, np.finfo(np.float64).eps, 1 - np.finfo(np.float64).eps)
     return -np.log(np.where(label == 1, inside, 1 - inside))
 
 
 def figures(
-    label: Ints,
-    probability: Floats,
-    act: npt.NDArray[np.bool_],
+    label: Any,
+    predicted: Floats,
+    decided: Decided,
     day: Ints,
     weights: Floats,
-    costs: Outcomes,
+    costs: Outcomes | Errors,
     confidence: float,
 ) -> dict[str, Interval]:
-    """Return the figures of one model, each with its interval.
+    """Return the figures of one model, each with its interval: `framing.METRICS` of its task.
 
-    value_per_1000 is the saving over never acting per 1,000 decisions, in the unit of the costs.
+    value_per_1000 is what 1,000 decisions save, in the unit of the costs; mae and rmse are in the
+    unit of the label, r2 is the share of its variance that is explained, and covered the share of
+    labels that are not above what is predicted.
     """
-    replicates = {
-        "roc_auc": roc_auc(label, probability, day, weights),
-        "average_precision": average_precision(label, probability, day, weights),
-        "log_loss": mean_over(log_loss(label, probability), day, weights),
-        "brier": mean_over((probability - label) ** 2, day, weights),
-        "value_per_1000": 1000 * mean_over(costs.saving(label, act), day, weights),
+    if isinstance(costs, Outcomes):
+        replicates = {
+            "roc_auc": roc_auc(label, predicted, day, weights),
+            "average_precision": average_precision(label, predicted, day, weights),
+            "log_loss": mean_over(log_loss(label, predicted), day, weights),
+            "brier": mean_over((predicted - label) ** 2, day, weights),
+        }
+    else:
+        squares = mean_over((predicted - label) ** 2, day, weights)
+        spread = mean_over((label - label.mean()) ** 2, day, weights)
+        spread -= mean_over(label - label.mean(), day, weights) ** 2
+        replicates = {
+            "mae": mean_over(np.abs(predicted - label), day, weights),
+            "rmse": np.sqrt(squares),
+            "r2": 1 - _ratio(squares, spread),
+            "covered": mean_over(covered(label, predicted), day, weights),
+        }
+    value = 1000 * mean_over(costs.saving(label, decided), day, weights)
+    return {
+        name: interval(values, confidence)
+        for name, values in [*replicates.items(), ("value_per_1000", value)]
     }
-    return {name: interval(values, confidence) for name, values in replicates.items()}
+
+
+def covered(label: Any, predicted: Floats) -> Floats:
+    """Return 1 where a label is below what is predicted, 0 where above, and half where equal."""
+    return np.heaviside(predicted - np.asarray(label, dtype=np.float64), 0.5)
 
 
 def _ratio(above: Floats, below: Floats, otherwise: float = np.nan) -> Floats:

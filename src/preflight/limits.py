@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from preflight import model_file
-from preflight.bundle import Bundle, probability
+from preflight.bundle import Bundle, predict
 from preflight.framing import Framing
 
 
@@ -31,7 +31,7 @@ def latency_ms(bundle: Bundle, examples: pd.DataFrame, rows: int = 100, rounds: 
 def seconds(bundle: Bundle, rows: pd.DataFrame) -> float:
     """Return how long the rows take in one batch."""
     began = time.perf_counter()
-    probability(bundle, rows)
+    predict(bundle, rows)
     return time.perf_counter() - began
 
 
@@ -45,7 +45,7 @@ def model_mb(bundle: Bundle) -> float:
 def memory_mb(bundle: Bundle, rows: pd.DataFrame) -> float:
     """Return the memory that is taken, at the most, to hold the model and answer the rows."""
     tracemalloc.start()
-    probability(copy.deepcopy(bundle), rows)
+    predict(copy.deepcopy(bundle), rows)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return peak / 1e6

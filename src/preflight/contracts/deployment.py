@@ -5,15 +5,14 @@ from pydantic import Field
 
 from preflight.champion import Override, Promoted
 from preflight.contracts.features import Features
-from preflight.contracts.results import PROBABILITY, Condition
+from preflight.contracts.results import Answer, Condition
 from preflight.contracts.table import Document, DocumentContract, Utc, column
 
 
-class EndToEnd(Features):
-    """Features with what the candidate said of them: rows of test, one per decision."""
+class EndToEnd(Answer, Features):
+    """Features with what the candidate said of them, to the last bit: some rows of test."""
 
     predict_at: Series[Utc] = column("moment of prediction", "UTC")
-    probability: Series[float] = column("as it was in evaluation, to the last bit", **PROBABILITY)
 
 
 class Clearance(Document):

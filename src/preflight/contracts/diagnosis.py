@@ -3,14 +3,14 @@
 from typing import Any, Literal
 
 import pandas as pd
-from pandera.dtypes import Int8
 from pandera.typing import Series
 from pydantic import Field
 
-from preflight.contracts.primary import Key
-from preflight.contracts.results import PROBABILITY, Interval
+from preflight.contracts.primary import LABEL, Key, Label
+from preflight.contracts.results import PROBABILITY, Answer, Interval
 from preflight.contracts.table import Document, DocumentContract, Table, Utc, column, rule
 
+HALF = "if it acted above 50%"  # the last step of a waterfall, where it is decided to act
 MONEY = "of the costs, per 1,000 decisions"
 
 
@@ -76,9 +76,11 @@ class SuspiciousLabels(Key):
 
     predict_at: Series[Utc] = column("moment of prediction", "UTC")
     fold: Series[int] = column("of validation, that it was judged in", ge=0)
-    label: Series[Int8] = column("as given", isin=[0, 1])
-    probability: Series[float] = column("of label 1, fitted on what came before", **PROBABILITY)
-    doubt: Series[float] = column("probability of the other label", **PROBABILITY)
+    label: Series[Label] = column("as given", **LABEL)
+    predicted: Series[float] = column("fitted on what came before")
+    doubt: Series[float] = column(
+        "probability of the other label; of amounts how many times the usual error it is off", ge=0
+    )
     found: Series[int] = column("suspicious labels in all", "rows", ge=0)
     of: Series[int] = column("labels looked at", "rows", ge=0)
 
@@ -98,9 +100,9 @@ class Segments(Table):
     low: Series[float] = column("lower bound", MONEY)
     high: Series[float] = column("upper bound", MONEY)
     share_lost: Series[float] = column("of all that is lost", **PROBABILITY)
-    label_rate: Series[float] = column("share of label 1", **PROBABILITY)
-    predicted: Series[float] = column("mean probability", **PROBABILITY)
-    acted: Series[float] = column("share acted on", **PROBABILITY)
+    label_mean: Series[float] = column("mean label: of 0 and 1 the share of 1")
+    predicted: Series[float] = column("mean of what is predicted")
+    decided: Series[float] = column("share acted on, or mean amount")
 
     class Config:
         """The key."""
@@ -108,13 +110,11 @@ class Segments(Table):
         unique = ["segment"]
 
 
-class SegmentExamples(Key):
+class SegmentExamples(Answer, Key):
     """One row per decision to look at, of the segments where most is lost."""
 
     predict_at: Series[Utc] = column("moment of prediction", "UTC")
-    label: Series[Int8] = column("what happened", isin=[0, 1])
-    probability: Series[float] = column("what was predicted", **PROBABILITY)
-    act: Series[bool] = column("what was decided")
+    label: Series[Label] = column("what happened", **LABEL)
     segment: Series[str] = column("the segment")
     lost: Series[float] = column("against the best decision in hindsight", "of the costs", ge=0)
     facts: Series[str] = column("the features that the segment asks about")

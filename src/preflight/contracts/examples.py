@@ -1,11 +1,10 @@
 """What becomes of tables and features, whatever they are about: accounts, labels, examples."""
 
 import pandas as pd
-from pandera.dtypes import Float32, Int8
 from pandera.typing import Series
 
 from preflight.contracts.features import Features
-from preflight.contracts.primary import Key
+from preflight.contracts.primary import LABEL, Key, Label
 from preflight.contracts.table import Table, Utc, column, rule
 
 
@@ -34,10 +33,10 @@ class Cleaning(Table):
 class Labels(Key):
     """One row per example: its label."""
 
-    label: Series[Float32] = column(
+    label: Series[float] = column(
         "what framing.decision.label says; missing while it is open",
         nullable=True,
-        isin=[0, 1],
+        **LABEL,
         known_at="label_known_at",
     )
     label_known_at: Series[Utc] = column(
@@ -56,7 +55,7 @@ class Labels(Key):
 class Examples(Features):
     """Features with their label: one part of the split, in the order of prediction."""
 
-    label: Series[Int8] = column("what framing.decision.label says", isin=[0, 1])
+    label: Series[Label] = column("what framing.decision.label says", **LABEL)
     label_known_at: Series[Utc] = column("when the label was known", "UTC")
 
     @rule("the label is known after the prediction", "predict_at", "label_known_at")
@@ -72,7 +71,8 @@ class SplitSummary(Table):
     first: Series[Utc] = column("first moment of prediction", "UTC")
     last: Series[Utc] = column("last moment of prediction", "UTC")
     rows: Series[int] = column("examples", "rows", gt=0)
-    label_rate: Series[float] = column("share of label 1", gt=0, lt=1)
+    label_mean: Series[float] = column("mean label: of 0 and 1 the share of 1")
+    labels: Series[int] = column("different labels: of one nothing is learnt", ge=2)
     left_out: Series[int] = column("examples whose label was not known in time", "rows", ge=0)
 
     class Config:

@@ -4,7 +4,7 @@ from pandera.typing import Series
 
 from preflight.contracts.features import Features
 from preflight.contracts.primary import Key
-from preflight.contracts.results import COST, PROBABILITY
+from preflight.contracts.results import COST, Answer
 from preflight.contracts.table import Utc, column
 
 
@@ -15,16 +15,14 @@ class Upcoming(Features):
     lacks: Series[str] = column("what should be known in advance and is missing; empty: nothing")
 
 
-class Predictions(Key):
+class Predictions(Answer, Key):
     """One row per decision: what the champion says of it."""
 
     predict_at: Series[Utc] = column("moment of prediction: nothing later is used", "UTC")
     moment: Series[Utc] = column("when the prediction was made", "UTC")
-    probability: Series[float] = column("of label 1", **PROBABILITY)
-    act: Series[bool] = column("the decision")
     model: Series[str] = column("version of the champion")
     reasons: Series[str] = column(
-        "the three feature groups that move it most: the probability less what it would be if the "
+        "the three feature groups that move it most: the prediction less what it would be if the "
         "group were as in a typical example"
     )
     flags: Series[str] = column("what is missing or was never seen before; empty: nothing")

@@ -3,14 +3,14 @@
 from typing import Any, Literal, Self
 
 import pandas as pd
-from pandera.dtypes import Int8
 from pandera.typing import Series
-from pydantic import ConfigDict, Field, RootModel, model_validator
+from pydantic import ConfigDict, Field, RootModel, TypeAdapter, model_validator
 
 from preflight.contracts.features import Features
-from preflight.contracts.primary import Key
+from preflight.contracts.primary import LABEL, Key, Label
 from preflight.contracts.table import Document, DocumentContract, Table, Utc, column, rule
-from preflight.framing import Costs
+from preflight.costs import AnyCosts
+from preflight.framing import METRICS
 
 PROBABILITY: dict[str, Any] = {"ge": 0, "le": 1}
 COST = "of each outcome (tp, fp, fn, tn) whose cost is no constant"
@@ -67,11 +67,14 @@ class ValidationPredictions(Key):
     """One row per fold and example: each model's probability, fitted on what came before."""
 
     predict_at: Series[Utc] = column("moment of prediction", "UTC")
-    label: Series[Int8] = column("what happened", isin=[0, 1])
+    label: Series[Label] = column("what happened", **LABEL)
     fold: Series[int] = column("folds are in the order of time", ge=0)
     last: Series[bool] = column("the fold that is the validation set")
-    probability: Series[float] = column(
+    probability: Series[float] | None = column(
         "of each model", alias="^probability_.+$", regex=True, **PROBABILITY
+    )
+    prediction: Series[float] | None = column(
+        "amount, of each model", alias="^prediction_.+$", regex=True
     )
     cost: Series[float] | None = column(COST, alias="^cost_.+$", regex=True)
 
@@ -82,12 +85,15 @@ class ValidationPredictions(Key):
 
 
 class Calibration(Document):
-    """A line on log-odds, and the log loss (nats a row) on validation without and with it."""
+    """A line on log-odds, or what is added to amounts, and the loss without and with it.
+
+    The loss on validation: log loss, nats a row; of amounts what they cost a row, less `without`.
+    """
 
     slope: float = Field(gt=0)
     intercept: float
-    log_loss_without: float = Field(ge=0)
-    log_loss_with: float | None = Field(None, ge=0)
+    loss_without: float
+    loss_with: float | None = None
 
 
 class Power(Document):
@@ -121,7 +127,7 @@ class ModelBundle(Document):
     estimator: Any
     slope: float = Field(gt=0)
     intercept: float
-    threshold: float | None = Field(ge=0, le=1, description="null: the costs give each row its own")
+    threshold: float | None = Field(ge=0, le=1, description="null: of each row its own, or none")
     features: list[str]
     provenance: dict[str, Any] = Field(min_length=1)
 
@@ -130,10 +136,15 @@ class ModelBundle(Document):
         """It can decide: fitted on declared columns, and with costs if it has no threshold."""
         if unknown := set(self.features) - set(Features.names()):
             raise ValueError(f"features {sorted(unknown)} are not in the contract Features")
-        if not hasattr(self.estimator, "classes_"):
-            raise ValueError("the estimator is not fitted")
+        from sklearn.exceptions import NotFittedError
+        from sklearn.utils.validation import check_is_fitted
+
+        try:
+            check_is_fitted(self.estimator)
+        except NotFittedError as error:
+            raise ValueError("the estimator is not fitted") from error
         if self.threshold is None:
-            Costs.model_validate(self.provenance.get("framing", {}).get("costs"))
+            TypeAdapter(AnyCosts).validate_python(self.provenance.get("framing", {}).get("costs"))
         return self
 
 
@@ -145,19 +156,28 @@ class ModelBundles(RootModel[dict[str, ModelBundle]]):
     """Several models by name."""
 
 
-class TestPredictions(Key):
+class Answer(Table):
+    """What a model says of a row and what is decided: probability and act, or an amount."""
+
+    probability: Series[float] | None = column("of label 1", **PROBABILITY)
+    act: Series[bool] | None = column("the decision")
+    prediction: Series[float] | None = column("the amount, which is the decision")
+
+
+class TestPredictions(Answer, Key):
     """One row per test example, in the order of prediction."""
 
     __test__ = False  # not a test class, whatever its name
 
     predict_at: Series[Utc] = column("moment of prediction", "UTC")
-    label: Series[Int8] = column("what happened", isin=[0, 1])
-    probability: Series[float] = column("the candidate's probability of label 1", **PROBABILITY)
-    act: Series[bool] = column("the candidate's decision")
-    probability_of_baseline: Series[float] = column(
+    label: Series[Label] = column("what happened", **LABEL)
+    probability_of_baseline: Series[float] | None = column(
         "of each baseline", alias="^probability_.+$", regex=True, **PROBABILITY
     )
-    act_of_baseline: Series[bool] = column("of each baseline", alias="^act_.+$", regex=True)
+    act_of_baseline: Series[bool] | None = column("of each baseline", alias="^act_.+$", regex=True)
+    prediction_of_baseline: Series[float] | None = column(
+        "of each baseline", alias="^prediction_.+$", regex=True
+    )
     cost: Series[float] | None = column(COST, alias="^cost_.+$", regex=True)
 
 
@@ -178,25 +198,25 @@ class Interval(Document):
         return self
 
 
-class ModelMetrics(Document):
-    """The figures of one model on test."""
-
-    roc_auc: Interval
-    average_precision: Interval
-    log_loss: Interval
-    brier: Interval
-    value_per_1000: Interval = Field(description="saving over never acting, per 1,000 decisions")
-
-
-class Metrics(RootModel[dict[str, ModelMetrics]]):
-    """Figures on test of the candidate and of each baseline."""
+class Metrics(RootModel[dict[str, dict[str, Interval]]]):
+    """Figures on test of the candidate and of each baseline, all of one task."""
 
     @model_validator(mode="after")
     def has_the_candidate(self) -> Self:
-        """The candidate and something to compare it with."""
+        """The candidate and something to compare it with, by the same figures."""
+        if any({*figures} not in map(set, METRICS.values()) for figures in self.root.values()):
+            raise ValueError(f"the figures are {' or '.join(map(str, METRICS.values()))}")
         if "candidate" not in self.root or len(self.root) < 2:
             raise ValueError("needs 'candidate' and at least one baseline")
         return self
+
+
+class AmountCosts(Document):
+    """What each unit too much or too little costs, and the amount without a prediction."""
+
+    over: float | Literal["cost_over"]
+    under: float | Literal["cost_under"]
+    without: float | Literal["cost_without"]
 
 
 class OutcomeCosts(Document):
@@ -225,8 +245,8 @@ class Value(Document):
     """What the candidate is worth on test."""
 
     unit: str
-    costs: OutcomeCosts
-    per_1000: float = Field(description="saving over never acting, per 1,000 decisions")
+    costs: OutcomeCosts | AmountCosts
+    per_1000: float = Field(description="saving per 1,000 decisions over those without a model")
     over_baseline: OverBaseline
     over_champion: Interval | None = Field(description="than the model in use; null: there is none")
     net: Net
@@ -242,7 +262,7 @@ class Limit(Document):
 
 
 class Kpi(Document):
-    """What the owner watches: label 1 that nobody acted on, per 1,000 decisions."""
+    """What the owner watches (`framing.Kpi`)."""
 
     name: str
     now: float
@@ -292,12 +312,17 @@ class Verdict(Document):
 
 
 class CalibrationCurve(Table):
-    """One row per tenth of the test examples, by the candidate's probability."""
+    """One row per tenth of the test examples, by what the candidate predicts."""
 
-    bin: Series[int] = column("from the least to the most probable", ge=0)
+    bin: Series[int] = column("from the least to the most that is predicted", ge=0)
     rows: Series[int] = column("examples", "rows", gt=0)
-    predicted: Series[float] = column("mean probability", **PROBABILITY)
-    observed: Series[float] = column("share of label 1", **PROBABILITY)
+    predicted: Series[float] = column("mean probability, or amount")
+    asked: Series[float] = column(
+        "that probability; of amounts the share of labels that is to be below", **PROBABILITY
+    )
+    observed: Series[float] = column(
+        "share of label 1; of amounts of labels that are below them", **PROBABILITY
+    )
     low: Series[float] = column("lower bound of the observed share", **PROBABILITY)
     high: Series[float] = column("upper bound of the observed share", **PROBABILITY)
 
@@ -313,29 +338,32 @@ class CalibrationCurve(Table):
 
 
 class CostCurve(Table):
-    """One row per threshold from 0 to 1: what acting above it saves on test."""
+    """One row per setting of the decisions: what they save on test with it."""
 
-    threshold: Series[float] = column("act where the probability is above it", **PROBABILITY)
+    setting: Series[float] = column("act above this probability; of amounts, what is added to each")
     by_costs: Series[bool] = column("it is the one that the costs give")
-    acted: Series[float] = column("share of examples acted on", **PROBABILITY)
-    value_per_1000: Series[float] = column("saving over never acting, per 1,000 decisions")
+    share: Series[float] = column(
+        "of examples acted on; of amounts, of labels below them", **PROBABILITY
+    )
+    value_per_1000: Series[float] = column("saving per 1,000 decisions")
     low: Series[float] = column("lower bound of the saving")
     high: Series[float] = column("upper bound of the saving")
 
     class Config:
         """The key."""
 
-        unique = ["threshold"]
+        unique = ["setting"]
 
     @rule("bounds are in order", "low", "high")
     def in_order(cls, t: pd.DataFrame) -> pd.Series:
         """The lower is not above the higher."""
         return t["low"] <= t["high"]
 
-    @rule("a higher threshold acts on no more", "threshold", "acted")
-    def acts_less(cls, t: pd.DataFrame) -> pd.Series:
-        """In the order of the thresholds, the share acted on falls."""
-        return ~(t.sort_values("threshold")["acted"].diff() > 0)
+    @rule("in the order of the settings the share goes one way", "setting", "share")
+    def one_way(cls, t: pd.DataFrame) -> bool:
+        """A higher threshold acts on fewer, a larger amount is above more labels."""
+        in_order = t.sort_values("setting")["share"]
+        return bool(in_order.is_monotonic_increasing or in_order.is_monotonic_decreasing)
 
 
 class Slices(Table):
@@ -344,14 +372,18 @@ class Slices(Table):
     by: Series[str] = column("the column")
     slice: Series[str] = column("its value")
     rows: Series[int] = column("examples", "rows", gt=0)
-    label_rate: Series[float] = column("share of label 1", **PROBABILITY)
-    predicted: Series[float] = column("mean probability", **PROBABILITY)
-    value_per_1000: Series[float] = column("saving over never acting, per 1,000 decisions")
+    label_mean: Series[float] = column("mean label: of 0 and 1 the share of 1")
+    predicted: Series[float] = column("mean of what is predicted")
+    value_per_1000: Series[float] = column("saving per 1,000 decisions")
     value_low: Series[float] = column("lower bound")
     value_high: Series[float] = column("upper bound")
-    roc_auc: Series[float] = column("missing where only one label occurs", nullable=True)
-    roc_auc_low: Series[float] = column("lower bound", nullable=True)
-    roc_auc_high: Series[float] = column("upper bound", nullable=True)
+    score: Series[float] = column(
+        "area under the ROC curve, missing where only one label occurs; of amounts the mean "
+        "absolute error",
+        nullable=True,
+    )
+    score_low: Series[float] = column("lower bound", nullable=True)
+    score_high: Series[float] = column("upper bound", nullable=True)
 
     class Config:
         """The key."""
@@ -392,9 +424,11 @@ class Importance(Table):
 
     feature: Series[str] = column("the feature")
     group: Series[str] = column("its group")
-    log_loss: Series[float] = column("rise of the log loss, mean over shuffles", "nats a row")
-    low: Series[float] = column("least of the shuffles", "nats a row")
-    high: Series[float] = column("most of the shuffles", "nats a row")
+    rise: Series[float] = column(
+        "of the log loss (nats a row), or mean absolute error of amounts; mean over shuffles"
+    )
+    low: Series[float] = column("least of the shuffles")
+    high: Series[float] = column("most of the shuffles")
 
     class Config:
         """The key."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from kedro.io import DataCatalog
 
 from preflight import champion
-from preflight.bundle import Bundle, act, flagged, joined, probability, reasons
+from preflight.bundle import Bundle, answers, flagged, joined, reasons
 from preflight.champion import Promoted
 from preflight.contracts import Features
 from preflight.serving.rows import Row, Rows
@@ -106,12 +106,11 @@ class Model:
         assert self.current is not None
         promoted, bundle = self.current
         table = self._rows.table(rows)
-        chance = probability(bundle, table)
+        found = answers(bundle, table)
         told = {
-            "probability": chance.tolist(),
-            "act": act(bundle, chance, table).tolist(),
+            **{name: values.tolist() for name, values in found.items()},
             "flags": joined(flagged(bundle, table, GROUPS), table.index).tolist(),
-            "reasons": reasons(bundle, table, chance, GROUPS).tolist()
+            "reasons": reasons(bundle, table, next(iter(found.values())), GROUPS).tolist()
             if explain
             else [""] * len(rows),
         }

@@ -158,10 +158,10 @@ def target_audit(
     if unknown := set(audit.allowed) - set(Features.names()):
         raise RunError(f"audit.allowed names {sorted(unknown)}, which are no features.")
     names = [name for name in Features.names() if name not in audit.allowed]
-    label = train["label"].to_numpy()
+    label = _halved(train["label"])
     values = {name: cells(train[name], 64) for name in names}
     sample = train.sample(min(audit.pair_rows, len(train)), random_state=audit.seed)
-    known = sample["label"].to_numpy()
+    known = _halved(sample["label"])
     coarse = {name: cells(sample[name], 12) for name in names}
     pairs = {
         f"{one} with {other}": roc_auc(coarse[one] * 1000 + coarse[other], known)
@@ -183,6 +183,11 @@ def target_audit(
     )
 
 
+def _halved(label: pd.Series) -> Any:
+    """Return labels of 0 and 1 as they are; of amounts, 1 where they are above their median."""
+    return (label > label.median() if label.nunique() > 2 else label).to_numpy(np.int8)
+
+
 def _surest(values: pd.Series, cell: Any, label: Any) -> tuple[str, float]:
     """Return the cell that changes the odds of the label most, in words, and by how much."""
     ratios = odds_ratios(cell, label)
@@ -195,7 +200,8 @@ def _surest(values: pd.Series, cell: Any, label: Any) -> tuple[str, float]:
         what = low if low == high else f"{low} to {high}"
     else:
         what = str(inside.mode()[0])
-    told = f"{values.name} {what} ({here.sum():,} rows, {label[here].mean():.1%} with label 1)"
+    share = label[here].mean()
+    told = f"{values.name} {what} ({here.sum():,} rows, {share:.1%} with label 1, or a high one)"
     return told, float(ratios.max())
 
 

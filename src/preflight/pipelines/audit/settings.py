@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from preflight.framing import Strict
+from preflight.costs import Strict
 
 
 class Audit(Strict):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from preflight import champion, limits, model_file, runs
-from preflight.bundle import Bundle, probability
+from preflight.bundle import Bundle, is_binary, predict
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.deployment.settings import Deployment
@@ -63,16 +63,17 @@ def fresh_answers(project: Path, judged_run: Document, candidate: Bundle) -> Che
             rows, differ = process.submit(answers, model, rows_file, trusted).result()
     except Exception as error:  # whatever a file, or a process that dies, may raise
         return _check("end to end", [f"fails: {type(error).__name__}: {error}"], "")
-    faults = [f"{differ} of {rows} stored probabilities differ"] if differ else []
-    return _check("end to end", faults, f"gives {rows} stored probabilities again, exactly")
+    faults = [f"{differ} of {rows} stored predictions differ"] if differ else []
+    return _check("end to end", faults, f"gives {rows} stored predictions again, exactly")
 
 
 def answers(model: Path, end_to_end: Path, trusted: list[str]) -> tuple[int, int]:
-    """Return the number of stored rows, and of those with another probability than stored."""
+    """Return the number of stored rows, and of those with another prediction than stored."""
     with model.open("rb") as file:
         bundle = model_file.load(file, trusted)
     rows = pd.read_parquet(end_to_end)
-    return len(rows), int(np.count_nonzero(probability(bundle, rows) != rows["probability"]))
+    stored = rows["probability" if is_binary(bundle) else "prediction"]
+    return len(rows), int(np.count_nonzero(predict(bundle, rows) != stored))
 
 
 def clearance(
@@ -100,9 +101,7 @@ def clearance(
     checks = [
         *as_judged,
         _check("verdict", [*unheard, *off], said),
-        _check(
-            "metrics", framing.guardrails.plausible.faults(metrics["candidate"]), "are plausible"
-        ),
+        _check("metrics", framing.guardrails.implausible(metrics["candidate"]), "are plausible"),
         fresh_answers,
         _check("limits", broken, "hold when measured again"),
     ]

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from preflight.framing import Strict, Text
+from preflight.costs import Strict, Text
 
 
 class Override(Strict):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from preflight.bundle import Bundle, Floats, act, calibrated, probability
+from preflight.bundle import Bundle, Floats, corrected, decide, predict
 from preflight.contracts import Features
 from preflight.contracts.table import short
 from preflight.framing import Framing
@@ -49,15 +49,14 @@ def segments(
     last = last_fold(validation, validation_predictions)
     require_same(test, test_predictions, "test")
     features = Features.names()  # also those that the candidate doesn't see
-    raw = last["probability_candidate"].to_numpy()
-    chance = calibrated(raw, candidate["slope"], candidate["intercept"])
-    lost = _lost(validation, chance, framing)
+    said = corrected(candidate, last[f"{framing.predicted}_candidate"].to_numpy())
+    lost = _lost(validation, said, framing)
     known, codes = _encoded(validation[features], lost)
     tree = _tree(known, lost, diagnosis)
     leaf = tree.apply(_codes(test[features], codes).to_numpy(dtype="float32"))
 
-    chance = test_predictions["probability"].to_numpy()
-    lost = _lost(test, chance, framing)
+    said = test_predictions[framing.predicted].to_numpy()
+    lost = _lost(test, said, framing)
     days = Days(test, framing, evaluation)
     rules = {node: rule for node, rule in _rules(tree.tree_, known).items() if (leaf == node).any()}
     rows = []
@@ -73,9 +72,9 @@ def segments(
                 "low": worth["low"],
                 "high": worth["high"],
                 "share_lost": lost[here].sum() / lost.sum() if lost.any() else 0.0,
-                "label_rate": test["label"].to_numpy()[here].mean(),
-                "predicted": chance[here].mean(),
-                "acted": test_predictions["act"].to_numpy()[here].mean(),
+                "label_mean": test["label"].to_numpy()[here].mean(),
+                "predicted": said[here].mean(),
+                "decided": test_predictions[framing.decided].to_numpy()[here].mean(),
             }
         )
     order = sorted(range(len(rows)), key=lambda i: rows[i]["share"] - rows[i]["share_lost"])
@@ -86,6 +85,7 @@ def segments(
             lost[leaf == nodes[i]],
             test.loc[leaf == nodes[i], [*rules[nodes[i]]]],
             rows[i]["segment"],
+            framing,
             diagnosis.examples,
         )
         for i in order[:WORST]
@@ -93,10 +93,10 @@ def segments(
     return pd.DataFrame([rows[i] for i in order]), pd.concat(worst, ignore_index=True)
 
 
-def _lost(examples: pd.DataFrame, chance: Floats, framing: Framing) -> Floats:
-    """Return what each decision costs more than the best one in hindsight."""
-    best = saving(examples, examples["label"].to_numpy(dtype=float), framing, threshold=0.5)
-    return best - saving(examples, chance, framing)
+def _lost(examples: pd.DataFrame, said: Floats, framing: Framing) -> Floats:
+    """Return what each decision costs more than the best one in hindsight: the label itself."""
+    label = examples["label"].to_numpy()
+    return framing.costs.at(examples).saving(label, label) - saving(examples, said, framing)
 
 
 def _encoded(table: pd.DataFrame, lost: Floats) -> tuple[pd.DataFrame, dict[str, list[Any]]]:
@@ -173,17 +173,23 @@ def _condition(name: str, asked: Condition, codes: dict[str, list[Any]]) -> str:
 
 
 def _examples(
-    predictions: pd.DataFrame, lost: Floats, facts: pd.DataFrame, segment: str, number: int
+    predictions: pd.DataFrame,
+    lost: Floats,
+    facts: pd.DataFrame,
+    segment: str,
+    framing: Framing,
+    number: int,
 ) -> pd.DataFrame:
     """Return the decisions of a segment that cost most, the most surprising first."""
-    surprise = (predictions["label"] - predictions["probability"]).abs()
-    table = predictions[[*Features.grain(), "predict_at", "label", "probability", "act"]].assign(
+    surprise = (predictions["label"] - predictions[framing.predicted]).abs()
+    said = dict.fromkeys([framing.predicted, framing.decided])
+    table = predictions[[*Features.grain(), "predict_at", "label", *said]].assign(
         segment=segment, lost=lost, surprise=surprise
     )
     in_order = table.sort_values(["lost", "surprise"], ascending=False, kind="stable").head(number)
     shown = facts.loc[in_order.index].to_dict("records")
-    said = [", ".join(f"{name} {short(value)}" for name, value in row.items()) for row in shown]
-    return in_order.drop(columns="surprise").assign(facts=said)
+    told = [", ".join(f"{name} {short(value)}" for name, value in row.items()) for row in shown]
+    return in_order.drop(columns="surprise").assign(facts=told)
 
 
 def robustness(
@@ -203,18 +209,18 @@ def robustness(
     Grain: one row per fault.
     """
     require_same(test, test_predictions, "test")
-    whole = test_predictions["probability"].to_numpy()
+    whole = test_predictions[framing.predicted].to_numpy()
     days = Days(test, framing, evaluation)
     rows = []
     for fault, faulty in _faults(test, candidate["features"], diagnosis):
         try:
-            chance = probability(candidate, faulty)
+            said = predict(candidate, faulty)
         except ValueError:  # scikit-learn's answer to a missing value that an estimator can't take
             rows.append({"fault": fault, "changed": 1.0})
             continue
-        with_fault = saving(test, chance, framing)
+        with_fault = saving(test, said, framing)
         loss = days.per_1000(saving(test, whole, framing) - with_fault)
-        changed = act(candidate, chance, test) != test_predictions["act"].to_numpy()
+        changed = decide(candidate, said, test) != test_predictions[framing.decided].to_numpy()
         rows.append(
             {
                 "fault": fault,

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from preflight.bundle import Bundle, Floats, calibrated, probability, uncalibrated
+from preflight.bundle import Bundle, Floats, corrected, predict, raw
 from preflight.contracts import Features
+from preflight.contracts.diagnosis import HALF
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import Interval, drawn_days, interval, mean_over
@@ -21,6 +22,8 @@ from preflight.pipelines.diagnosis.settings import Diagnosis
 from preflight.pipelines.evaluation.settings import Evaluation
 from preflight.pipelines.modeling.nodes import fit, judged, saving
 from preflight.pipelines.modeling.settings import Estimator, Modeling
+
+FAR_OFF = 3.5  # times the usual error
 
 
 class Days:
@@ -87,8 +90,9 @@ def waterfall(
 
     Grain: one row per part and step, in the order in which they are taken: the model on the first
     group of features, each further group, tuning (all of these fitted on a sample of train), all
-    examples (of train; on test those of validation too), calibration, and at last what a threshold
-    of one half would do instead. What a step adds depends on those before it.
+    examples (of train; on test those of validation too), calibration, and at last, where it is
+    decided whether to act, what a threshold of one half would do instead. What a step adds depends
+    on those before it.
     """
     last = last_fold(validation, validation_predictions)
     require_same(test, test_predictions, "test")
@@ -104,23 +108,23 @@ def waterfall(
             chances[step] = found
     slope, intercept = candidate["slope"], candidate["intercept"]
     chances["all examples"] = {
-        "validation": last["probability_candidate"].to_numpy(),
-        "test": probability({**candidate, "slope": 1.0, "intercept": 0.0}, test),
+        "validation": last[f"{framing.predicted}_candidate"].to_numpy(),
+        "test": predict({**candidate, "slope": 1.0, "intercept": 0.0}, test),
     }
     if (slope, intercept) != (1.0, 0.0):
         chances["calibration"] = {
-            part: calibrated(raw, slope, intercept) for part, raw in chances["all examples"].items()
+            part: corrected(candidate, said) for part, said in chances["all examples"].items()
         }
 
     baseline = {
         "validation": saving(
             last,
-            last[f"probability_{name}"].to_numpy(),
+            last[f"{framing.predicted}_{name}"].to_numpy(),
             framing,
             modeling.baselines[name].threshold,
         ),
         "test": framing.costs.at(test).saving(
-            test["label"].to_numpy(), test_predictions[f"act_{name}"].to_numpy()
+            test["label"].to_numpy(), test_predictions[f"{framing.decided}_{name}"].to_numpy()
         ),
     }
     rows = []
@@ -132,8 +136,9 @@ def waterfall(
             worth = saving(examples, chance[part], framing)
             rows.append(_step(part, step, worth, before, days))
             before = worth
-        half = saving(examples, chance[part], framing, threshold=0.5)
-        rows.append(_step(part, "if it acted above 50%", half, before, days))
+        if framing.task == "binary":
+            half = saving(examples, chance[part], framing, threshold=0.5)
+            rows.append(_step(part, HALF, half, before, days))
     table = pd.DataFrame(rows)
     return table.astype(dict.fromkeys(table.columns[2:], "float64"))
 
@@ -158,7 +163,7 @@ def _probabilities(
     except Exception:  # whatever an estimator raises that needs a feature of a later group
         return None
     features = spec.features(Features.groups())
-    return {part: uncalibrated(estimator, rows, features) for part, rows in parts.items()}
+    return {part: raw(estimator, rows, features) for part, rows in parts.items()}
 
 
 def _step(
@@ -209,7 +214,7 @@ def learning_curve(
         if latest["label"].nunique() < 2:  # nothing to learn from yet
             continue
         chance = (
-            last["probability_candidate"].to_numpy()
+            last[f"{framing.predicted}_candidate"].to_numpy()
             if share == 1
             else judged(spec, latest, validation)
         )
@@ -254,23 +259,43 @@ def _more_labels(
     }
 
 
-def suspicious_labels(validation_predictions: pd.DataFrame, diagnosis: Diagnosis) -> pd.DataFrame:
+def suspicious_labels(
+    validation_predictions: pd.DataFrame, framing: Framing, diagnosis: Diagnosis
+) -> pd.DataFrame:
     """Return the labels that the candidate, never fitted on them, contradicts most.
 
-    A label is suspicious if the model is surer of the other one than it is on average where that
-    other one was given (confident learning: Northcutt, Jiang and Chuang 2021). In a noisy problem
-    most of them are surprises, not errors: they are a list to review.
+    In a noisy problem most of them are surprises, not errors: they are a list to review.
 
     Grain: one row per label to review, the most suspicious first; `found` of `of` labels in all.
     """
     label = validation_predictions["label"].to_numpy()
-    chance = validation_predictions["probability_candidate"].to_numpy()
-    of_other = np.where(label == 1, 1 - chance, chance)
-    usual = np.array([(1 - chance)[label == 0].mean(), chance[label == 1].mean()])
-    sure = of_other >= usual[1 - label]
-    sure &= (1 - of_other < usual[label]) | (of_other > 0.5)  # and not surer of the one given
+    said = validation_predictions[f"{framing.predicted}_candidate"].to_numpy()
+    doubt, sure = (_contradicted if framing.task == "binary" else _far_off)(label, said)
     table = validation_predictions[[*Features.grain(), "predict_at", "fold", "label"]].assign(
-        probability=chance, doubt=of_other, found=sure.sum(), of=len(label)
+        predicted=said, doubt=doubt, found=sure.sum(), of=len(label)
     )
     doubted = table[sure].sort_values("doubt", ascending=False, kind="stable")
     return doubted.head(diagnosis.labels_to_review).reset_index(drop=True)
+
+
+def _contradicted(label: Any, chance: Floats) -> tuple[Floats, Any]:
+    """Return the probability of the other label, and where the model is sure of it.
+
+    Surer than it is on average where that other one was given (confident learning: Northcutt,
+    Jiang and Chuang 2021).
+    """
+    of_other = np.where(label == 1, 1 - chance, chance)
+    usual = np.array([(1 - chance)[label == 0].mean(), chance[label == 1].mean()])
+    sure = of_other >= usual[1 - label]
+    return of_other, sure & ((1 - of_other < usual[label]) | (of_other > 0.5))  # not of both
+
+
+def _far_off(label: Any, amount: Floats) -> tuple[Floats, Any]:
+    """Return how many times the usual error each label is off, and where that is an outlier's.
+
+    The usual is the median absolute deviation, as of a normal one (Iglewicz and Hoaglin 1993).
+    """
+    error = label - amount
+    off = np.abs(error - np.median(error))
+    doubt = off / max(1.4826 * float(np.median(off)), 1e-9)
+    return doubt, doubt > FAR_OFF

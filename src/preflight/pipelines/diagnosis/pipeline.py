@@ -48,7 +48,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.suspicious_labels,
-                ["validation_predictions", DIAGNOSIS],
+                ["validation_predictions", FRAMING, DIAGNOSIS],
                 "suspicious_labels",
                 name="suspicious_labels",
             ),

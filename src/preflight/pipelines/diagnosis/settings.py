@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from preflight.framing import Strict
+from preflight.costs import Strict
 
 
 class Diagnosis(Strict):

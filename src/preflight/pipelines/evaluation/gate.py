@@ -13,8 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm
 
-from preflight.framing import Framing, Outcomes
-from preflight.intervals import Interval, Ints, detectable, drawn_days, interval, mean_over
+from preflight.costs import Costs, Errors
+from preflight.framing import Framing
+from preflight.intervals import Interval, Ints, covered, detectable, drawn_days, interval, mean_over
 from preflight.limits import broken
 
 Bools = npt.NDArray[np.bool_]
@@ -58,38 +59,55 @@ class Judged:
             predictions["predict_at"], framing.split, replicates, seed
         )
         self.days = self.weights.shape[1]
-        self.has_champion = f"act_{CHAMPION}" in predictions
+        self.has_champion = f"{framing.decided}_{CHAMPION}" in predictions
 
     def over(
         self,
         rows: Ints | None = None,
         confidence: float | None = None,
-        fn_factor: float = 1.0,
+        factor: float = 1.0,
         rival: str | None = None,
     ) -> Interval:
         """Return the candidate's value over the rival's per 1,000 on rows.
 
-        fn_factor: with a miss at so many times its cost. rival: the baseline, if not said.
+        factor: with a miss at so many times its cost. rival: the baseline, if not said.
         """
-        costs = self.costs._replace(fn=self.costs.fn * fn_factor)
-        gain = self._saving("", costs) - self._saving(f"_{rival or self.baseline}", costs)
+        gain = self.saving("", factor) - self.saving(f"_{rival or self.baseline}", factor)
         rows = np.arange(len(gain)) if rows is None else rows
         found = 1000 * mean_over(gain[rows], self.day[rows], self.weights)
         return interval(found, confidence or self.framing.confidence)
 
-    def _saving(self, suffix: str, costs: Outcomes) -> Floats:
-        """Return what each decision saves; at other costs the threshold moves, where it derives."""
-        probability = self.predictions[f"probability{suffix}"].to_numpy()
-        act = self.predictions[f"act{suffix}"].to_numpy()
-        if np.array_equal(act, probability > self.costs.threshold):
-            act = probability > costs.threshold
-        return costs.saving(self.label, act)
+    def saving(self, suffix: str, factor: float = 1.0) -> Floats:
+        """Return what each decision saves; at other costs it is another, where it derives."""
+        said = self.predictions[f"{self.framing.predicted}{suffix}"].to_numpy()
+        decided = self.predictions[f"{self.framing.decided}{suffix}"].to_numpy()
+        costs = self.costs.dearer(factor)
+        if np.array_equal(decided, self.costs.decide(said)):
+            decided = costs.decide(said)
+        return costs.saving(self.label, decided)
+
+    def kpi(self) -> float:
+        """Return what the owner watches, as `framing.Kpi` says."""
+        decided = self.predictions[self.framing.decided].to_numpy()
+        if self.framing.task == "binary":
+            return float(1000 * ((self.label == 1) & ~decided).mean())
+        return float(np.abs(self.label - decided).mean())
+
+    @property
+    def owed(self) -> Bools:
+        """Return the rows that should have been served: those with label 1; of amounts, all."""
+        return (self.label == 1) | (self.framing.task != "binary")
 
     def share(self, rows: Bools) -> Floats:
-        """Return the share of label 1 that the candidate acts on among rows, per replicate."""
-        here = np.flatnonzero(rows & (self.label == 1))
-        act = self.predictions["act"].to_numpy(dtype=float)
-        return mean_over(act[here], self.day[here], self.weights)
+        """Return the share of them that the candidate serves among rows, per replicate.
+
+        Those acted on; of amounts those that are not too little.
+        """
+        here = np.flatnonzero(rows & self.owed)
+        served = self.predictions[self.framing.decided].to_numpy(dtype=float)
+        if isinstance(self.costs, Errors):
+            served = covered(self.label, served)
+        return mean_over(served[here], self.day[here], self.weights)
 
 
 def net_gain(judged: Judged) -> Check:
@@ -152,12 +170,12 @@ def beats_champion(judged: Judged) -> Check:
 def same_at_other_costs(judged: Judged) -> Check:
     """Is it better at the cheapest and at the dearest miss as well?"""
     framing, costs = judged.framing, judged.framing.costs
-    once, unit = (1, "times its cost") if isinstance(costs.fn, str) else (costs.fn, costs.unit)
-    found = {
-        f"{once * factor:g}": judged.over(fn_factor=factor)["low"] for factor in costs.fn_factors
-    }
+    cost = costs.fn if isinstance(costs, Costs) else costs.under
+    once, unit = (1, "times its cost") if isinstance(cost, str) else (cost, costs.unit)
+    found = {f"{once * factor:g}": judged.over(factor=factor)["low"] for factor in costs.factors}
     bad = [at for at, low in found.items() if low is None or framing.net(low) < 0]
-    said = f"a miss at {' or at '.join(bad or found)} {unit}"
+    miss = "a miss" if isinstance(costs, Costs) else "each unit too little"
+    said = f"{miss} at {' or at '.join(bad or found)} {unit}"
     if bad:
         return Check("costs", False, f"with {said} it doesn't cover its upkeep with confidence")
     return Check("costs", True, f"it covers its upkeep with {said} as well")
@@ -190,13 +208,13 @@ def slices_hold(judged: Judged, slices: pd.DataFrame) -> Check:
 
 
 def groups_are_served_alike(judged: Judged, groups: pd.DataFrame) -> Check:
-    """Does each protected group get its share of label 1 acted on, within the allowed gap?"""
+    """Is each protected group served as often as the others (`Judged.share`), within a gap?"""
     framing, unequal = judged.framing, []
     allowed = framing.guardrails.protected_gap
     for name, rows in _groups(groups):
         here = np.zeros(len(groups), dtype=bool)
         here[rows] = True
-        if (judged.label[here] == 1).sum() < FEWEST_ROWS:
+        if (here & judged.owed).sum() < FEWEST_ROWS:
             continue
         gap = interval(judged.share(here) - judged.share(~here), framing.confidence)
         low, high = gap["low"], gap["high"]
@@ -209,9 +227,9 @@ def groups_are_served_alike(judged: Judged, groups: pd.DataFrame) -> Check:
 
 def calibrated(curve: pd.DataFrame, framing: Framing) -> Check:
     """Is the mean gap between observed and predicted shares within the allowed one?"""
-    distance = np.maximum(curve["low"] - curve["predicted"], curve["predicted"] - curve["high"])
+    distance = np.maximum(curve["low"] - curve["asked"], curve["asked"] - curve["high"])
     certain = float(np.average(np.maximum(distance, 0), weights=curve["rows"]))
-    gap = float(np.average((curve["observed"] - curve["predicted"]).abs(), weights=curve["rows"]))
+    gap = float(np.average((curve["observed"] - curve["asked"]).abs(), weights=curve["rows"]))
     allowed = framing.guardrails.calibration_gap
     said = (
         f"what is predicted and what happens differ by {gap:.1%} on average, at least {certain:.1%}"

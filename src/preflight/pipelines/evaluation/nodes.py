@@ -9,12 +9,14 @@ import pandas as pd
 from kedro.io import DataCatalog
 
 from preflight.audited import fingerprint, require_audited
-from preflight.bundle import DECIDING, Bundle, act, probability
+from preflight.bundle import DECIDING, Bundle, answers, decide, is_binary
 from preflight.contracts import Features
+from preflight.costs import Errors, per_1000
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import (
     Interval,
+    covered,
     detectable,
     drawn_days,
     figures,
@@ -42,14 +44,11 @@ def power(
     days is that of a ratio estimator (Cochran 1977, chapter 6).
     """
     last = validation_predictions[validation_predictions["last"]]
-    costs, label, name = (
-        framing.costs.at(last),
-        last["label"].to_numpy(),
-        selection["best_baseline"],
-    )
-    baseline = act(baselines[name], last[f"probability_{name}"].to_numpy(), last)
-    decided = last["probability_candidate"].to_numpy() > costs.threshold
-    gain = costs.saving(label, decided) - costs.saving(label, baseline)
+    costs, label = framing.costs.at(last), last["label"].to_numpy()
+    name = selection["best_baseline"]
+    said = {model: last[f"{framing.predicted}_{model}"].to_numpy() for model in ("candidate", name)}
+    baseline = decide(baselines[name], said[name], last)
+    gain = costs.saving(label, costs.decide(said["candidate"])) - costs.saving(label, baseline)
     by_day = pd.Series(gain).groupby(framing.split.day(last["predict_at"]).to_numpy())
     day = by_day.agg(["sum", "size"])
     test = split_summary[split_summary["part"] == "test"]
@@ -83,7 +82,8 @@ def test_predictions(
 
     Grain: one row per test example. Columns: the key, `predict_at`, `label`, `probability`, `act`,
     `probability_<name>` and `act_<name>` for each baseline and for the champion, if there is one,
-    and `cost_<outcome>` for each cost that is no constant.
+    and `cost_<outcome>` for each cost that is no constant. Of amounts, `prediction` alone is what
+    is predicted and decided.
 
     Raises:
         RunError: a model was made under another framing than the one that it would be judged by,
@@ -96,24 +96,23 @@ def test_predictions(
     now = framing.model_dump(mode="json", include=set(DECIDING))
     for name, bundle in {"candidate": candidate, **baselines}.items():
         then = bundle["provenance"]["framing"]
-        if changed := [section for section in DECIDING if then[section] != now[section]]:
+        if changed := [section for section in DECIDING if then.get(section) != now[section]]:
             raise RunError(
                 f"'{name}' was made under another framing: {', '.join(changed)} changed since. "
                 "Run everything again: kedro run."
             )
     rivals = dict(baselines)
     if champion is not None:
-        _require_comparable(champion, test)
+        _require_comparable(champion, test, framing)
         rivals[gate.CHAMPION] = champion
     known = test[[*Features.grain(), "predict_at", "label"]]
     columns: dict[str, Any] = {}
     for suffix, model in {"": candidate, **{f"_{k}": v for k, v in rivals.items()}}.items():
-        columns[f"probability{suffix}"] = probability(model, test)
-        columns[f"act{suffix}"] = act(model, columns[f"probability{suffix}"], test)
+        columns |= {f"{name}{suffix}": found for name, found in answers(model, test).items()}
     return known.assign(**columns, **costs)
 
 
-def _require_comparable(champion: Bundle, test: pd.DataFrame) -> None:
+def _require_comparable(champion: Bundle, test: pd.DataFrame, framing: Framing) -> None:
     """Raise RunError if the champion can't be judged on this test.
 
     It may have been made under other costs: it is judged by what it does, at the costs of today.
@@ -121,6 +120,8 @@ def _require_comparable(champion: Bundle, test: pd.DataFrame) -> None:
     to_do = (
         "Choose a later framing.split.test_from, or go back to the champion before: kedro rollback"
     )
+    if (then := champion["provenance"]["framing"]["task"]) != framing.task:
+        raise RunError(f"The champion is of task {then}, framing.task is {framing.task}. {to_do}")
     if missing := [name for name in champion["features"] if name not in test]:
         raise RunError(f"The champion reads features that there are no more: {missing}. {to_do}")
     last, first = pd.Timestamp(champion["provenance"]["last"]), test["predict_at"].min()
@@ -140,21 +141,21 @@ def metrics(
     return {
         name: figures(
             label,
-            test_predictions[f"probability{suffix}"].to_numpy(),
-            test_predictions[f"act{suffix}"].to_numpy(),
+            test_predictions[f"{framing.predicted}{suffix}"].to_numpy(),
+            test_predictions[f"{framing.decided}{suffix}"].to_numpy(),
             day,
             weights,
             costs,
             framing.confidence,
         )
-        for name, suffix in _models(test_predictions).items()
+        for name, suffix in _models(test_predictions, framing).items()
     }
 
 
-def _models(test_predictions: pd.DataFrame) -> dict[str, str]:
+def _models(test_predictions: pd.DataFrame, framing: Framing) -> dict[str, str]:
     """Return the suffix of each model's columns, the candidate's first."""
-    columns = map(str, test_predictions)
-    names = [name.removeprefix("act_") for name in columns if name.startswith("act_")]
+    begins = f"{framing.predicted}_"
+    names = [c.removeprefix(begins) for c in map(str, test_predictions) if c.startswith(begins)]
     return {"candidate": "", **{name: f"_{name}" for name in names}}
 
 
@@ -168,26 +169,31 @@ def _days(predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation) -
 def calibration_curve(
     test_predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> pd.DataFrame:
-    """Return predicted and observed shares of label 1, from the least to the most probable rows.
+    """Return shares asked for and observed, from the least to the most that is predicted.
+
+    Asked for is the probability of label 1; of amounts the share of labels that is to be below.
 
     Grain: one row per bin of about equally many examples; the observed share has its interval over
     days.
     """
     day, weights = _days(test_predictions, framing, evaluation)
-    rank = test_predictions["probability"].rank(method="first")
+    costs, said = framing.costs.at(test_predictions), test_predictions[framing.predicted].to_numpy()
+    label = test_predictions["label"].to_numpy(dtype=float)
+    asked, came = said, label
+    if isinstance(costs, Errors):
+        asked, came = np.broadcast_to(costs.quantile, said.shape), covered(label, said)
+    rank = test_predictions[framing.predicted].rank(method="first")
     bins = pd.qcut(rank, evaluation.calibration_bins, labels=False).to_numpy()
     rows = []
     for number in range(evaluation.calibration_bins):
         here = bins == number
-        part = test_predictions[here]
-        share = interval(
-            mean_over(part["label"].to_numpy(dtype=float), day[here], weights), framing.confidence
-        )
+        share = interval(mean_over(came[here], day[here], weights), framing.confidence)
         rows.append(
             {
                 "bin": number,
-                "rows": len(part),
-                "predicted": part["probability"].mean(),
+                "rows": int(here.sum()),
+                "predicted": said[here].mean(),
+                "asked": asked[here].mean(),
                 "observed": share["mean"],
                 "low": share["low"],
                 "high": share["high"],
@@ -199,27 +205,32 @@ def calibration_curve(
 def cost_curve(
     test_predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> pd.DataFrame:
-    """Return what the candidate saves with each of some thresholds, the same for all.
+    """Return what the candidate saves with other settings of its decisions, the same for all.
 
-    Grain: one row per threshold, from 0, where it always acts, to 1, where it never does. The one
-    that the costs give is among them, and marked, unless they give each row its own.
+    Grain: one row per setting: a threshold, from 0, where it always acts, to 1, where it never
+    does; of amounts what is added to each, from where nearly all are too little to where nearly all
+    are too much. The one that the costs give is marked, unless they give each row its own.
     """
     day, weights = _days(test_predictions, framing, evaluation)
     label, costs = test_predictions["label"].to_numpy(), framing.costs.at(test_predictions)
-    probability = test_predictions["probability"].to_numpy()
-    own = np.unique(costs.threshold) if np.ndim(costs.threshold) == 0 else np.array([])
+    said = test_predictions[framing.predicted].to_numpy()
     steps = np.linspace(0, 1, evaluation.thresholds + 1)
+    if isinstance(costs, Errors):
+        own, steps = np.array([0.0]), np.unique(np.quantile(label - said, steps[1:-1]))
+    else:
+        own = np.unique(costs.threshold) if np.ndim(costs.threshold) == 0 else np.array([])
     apart = np.abs(steps[:, None] - own).min(axis=1, initial=1) > 1e-9
     rows = []
-    for threshold in np.sort([*steps[apart], *own]):
-        act = probability > threshold
-        saved = 1000 * mean_over(costs.saving(label, act), day, weights)
+    for setting in np.sort([*steps[apart], *own]):
+        amounts = isinstance(costs, Errors)
+        decided = said + setting if amounts else said > setting
+        saved = 1000 * mean_over(costs.saving(label, decided), day, weights)
         value = interval(saved, framing.confidence)
         rows.append(
             {
-                "threshold": threshold,
-                "by_costs": threshold in own,
-                "acted": act.mean(),
+                "setting": setting,
+                "by_costs": setting in own,
+                "share": covered(label, decided).mean() if amounts else decided.mean(),
                 "value_per_1000": value["mean"],
                 "low": value["low"],
                 "high": value["high"],
@@ -239,35 +250,38 @@ def slices(
     day, weights = _days(test_predictions, framing, evaluation)
     slicing = _slicing(test, framing)
     label = test_predictions["label"].to_numpy()
-    chance = test_predictions["probability"].to_numpy()
+    said = test_predictions[framing.predicted].to_numpy()
     costs = framing.costs.at(test_predictions)
-    saving = costs.saving(label, test_predictions["act"].to_numpy())
+    saving = costs.saving(label, test_predictions[framing.decided].to_numpy())
     rows = []
     for by in framing.slices:
         values = slicing[by]
         for value in values.drop_duplicates().sort_values():
             here = np.flatnonzero(values.isna() if pd.isna(value) else values == value)
             worth = interval(1000 * mean_over(saving[here], day[here], weights), framing.confidence)
-            area = interval(
-                roc_auc(label[here], chance[here], day[here], weights), framing.confidence
+            score = interval(
+                roc_auc(label[here], said[here], day[here], weights)
+                if framing.task == "binary"
+                else mean_over(np.abs(label - said)[here], day[here], weights),
+                framing.confidence,
             )
             rows.append(
                 {
                     "by": by,
                     "slice": str(value).removesuffix(".0"),  # hour 5, not 5.0
                     "rows": len(here),
-                    "label_rate": label[here].mean(),
-                    "predicted": chance[here].mean(),
+                    "label_mean": label[here].mean(),
+                    "predicted": said[here].mean(),
                     "value_per_1000": worth["mean"],
                     "value_low": worth["low"],
                     "value_high": worth["high"],
-                    "roc_auc": area["mean"],
-                    "roc_auc_low": area["low"],
-                    "roc_auc_high": area["high"],
+                    "score": score["mean"],
+                    "score_low": score["low"],
+                    "score_high": score["high"],
                 }
             )
-    auc = ["roc_auc", "roc_auc_low", "roc_auc_high"]
-    return pd.DataFrame(rows).astype(dict.fromkeys(auc, "float64"))
+    scores = ["score", "score_low", "score_high"]
+    return pd.DataFrame(rows).astype(dict.fromkeys(scores, "float64"))
 
 
 def _slicing(test: pd.DataFrame, framing: Framing) -> pd.DataFrame:
@@ -277,7 +291,9 @@ def _slicing(test: pd.DataFrame, framing: Framing) -> pd.DataFrame:
 
 
 def importance(candidate: Bundle, test: pd.DataFrame, evaluation: Evaluation) -> pd.DataFrame:
-    """Return by how much shuffling each feature raises the log loss (Breiman 2001).
+    """Return by how much shuffling each feature raises the loss (Breiman 2001).
+
+    That is the log loss, or the mean absolute error of amounts.
 
     Grain: one row per feature, the most important first. Measured on a sample of test; features
     that tell the same share their importance.
@@ -289,7 +305,7 @@ def importance(candidate: Bundle, test: pd.DataFrame, evaluation: Evaluation) ->
         candidate["estimator"],
         sample[candidate["features"]],
         sample["label"],
-        scoring="neg_log_loss",
+        scoring="neg_log_loss" if is_binary(candidate) else "neg_mean_absolute_error",
         n_repeats=evaluation.importance_shuffles,
         random_state=evaluation.seed,
     ).importances
@@ -298,27 +314,27 @@ def importance(candidate: Bundle, test: pd.DataFrame, evaluation: Evaluation) ->
         {
             "feature": candidate["features"],
             "group": [group_of[name] for name in candidate["features"]],
-            "log_loss": rises.mean(axis=1),
+            "rise": rises.mean(axis=1),
             "low": rises.min(axis=1),
             "high": rises.max(axis=1),
         }
     )
-    return table.sort_values("log_loss", ascending=False, ignore_index=True)
+    return table.sort_values("rise", ascending=False, ignore_index=True)
 
 
 def end_to_end(
-    test: pd.DataFrame, test_predictions: pd.DataFrame, evaluation: Evaluation
+    test: pd.DataFrame, test_predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> pd.DataFrame:
-    """Return rows of test with the candidate's probabilities, from the least to the most probable.
+    """Return rows of test with what the candidate says of them, from the least to the most.
 
     Whoever uses the candidate has to get these numbers, to the last bit. Grain: one row per
-    example, spread evenly over the probabilities.
+    example, spread evenly over what is predicted.
     """
-    order = test_predictions["probability"].argsort(kind="stable")
+    order = test_predictions[framing.predicted].argsort(kind="stable")
     few = min(evaluation.end_to_end_rows, len(order))
     rows = order.iloc[np.linspace(0, len(order) - 1, few).astype(int)]
     columns = dict.fromkeys([*Features.grain(), "predict_at", *Features.names()])
-    chosen = test[list(columns)].assign(probability=test_predictions["probability"])
+    chosen = test[list(columns)].assign(**test_predictions[[framing.predicted]])
     return chosen.iloc[rows].drop_duplicates(Features.grain()).reset_index(drop=True)
 
 
@@ -356,7 +372,6 @@ def verdict(
         gate.seldom_opened(opened["candidates"], framing),
         gate.contracts_on(DataCatalog()._is_validation_enabled()),
     ]
-    label, act = (test_predictions[name].to_numpy() for name in ("label", "act"))
     over, costs = judged.over(), framing.costs
     reasons = [check.says for check in checks if not check.ok]
     return {
@@ -364,9 +379,9 @@ def verdict(
         "reasons": reasons or [checks[0].says],
         "value": {
             "unit": costs.unit,
-            "costs": costs.model_dump(include={"tp", "fp", "fn", "tn"})
+            "costs": costs.model_dump(include=set(costs.of._fields))
             | {outcome: f"cost_{outcome}" for outcome in costs.columns},
-            "per_1000": judged.costs.per_1000(label, act),
+            "per_1000": per_1000(judged.saving("")),
             "over_baseline": {"baseline": selection["best_baseline"], **over},
             "over_champion": judged.over(rival=gate.CHAMPION) if judged.has_champion else None,
             "net": {
@@ -377,7 +392,7 @@ def verdict(
         },
         "kpi": {
             **framing.goal.kpi.model_dump(),
-            "measured": float(1000 * ((label == 1) & ~act).mean()),
+            "measured": judged.kpi(),
         },
         "limits": limits,
         "checks": [check._asdict() for check in checks],
@@ -400,7 +415,7 @@ def _openings(
     framed = framing.model_dump_json(include={"prediction", "split"})
     this = {
         "id": f"{sha256(framed.encode()).hexdigest()[:12]}-{len(test_predictions)}",
-        "candidate": fingerprint(test_predictions[["probability"]]),
+        "candidate": fingerprint(test_predictions[[framing.predicted]]),
     }
     same = [one["test_set"] for one in earlier if one.get("test_set", {}).get("id") == this["id"]]
     judged = {one["candidate"] for one in same} | {this["candidate"]}

@@ -47,7 +47,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.end_to_end,
-                ["test", "test_predictions", "params:evaluation"],
+                ["test", "test_predictions", "params:framing", "params:evaluation"],
                 "end_to_end",
                 name="end_to_end",
             ),

@@ -2,11 +2,12 @@
 
 import pandas as pd
 
-from preflight.contracts import Features
+from preflight.contracts import Examples, Features
 from preflight.errors import RunError
 from preflight.framing import Framing
 
 KEY = Features.grain()
+LABEL = Examples.to_schema().columns["label"].dtype.type
 
 
 def features(table: pd.DataFrame, predict_at: pd.Series, *groups: pd.DataFrame) -> pd.DataFrame:
@@ -42,7 +43,7 @@ def split(
     )
     names = ["train", "validation", "test"]
     parts = [
-        examples[in_time & (part == i)].reset_index(drop=True).astype({"label": "int8"})
+        examples[in_time & (part == i)].reset_index(drop=True).astype({"label": LABEL})
         for i in range(len(names))
     ]
     framing.costs.at(examples[in_time])  # what can't be decided is told now, not after the search
@@ -58,7 +59,8 @@ def split(
             "first": [p["predict_at"].min() for p in parts],
             "last": [p["predict_at"].max() for p in parts],
             "rows": [len(p) for p in parts],
-            "label_rate": [p["label"].mean() for p in parts],
+            "label_mean": [p["label"].mean() for p in parts],
+            "labels": [p["label"].nunique() for p in parts],
             "left_out": [int((~in_time & (part == i)).sum()) for i in range(len(names))],
         }
     )

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from preflight import contracts
-from preflight.bundle import Bundle, act, flagged, joined, probability, reasons
+from preflight.bundle import Bundle, answers, flagged, joined, reasons
 from preflight.contracts import Features
 from preflight.errors import RunError
 from preflight.framing import Framing
@@ -75,9 +75,9 @@ def _none() -> pd.DataFrame:
 
 
 def predictions(champion: Bundle | None, upcoming: pd.DataFrame, framing: Framing) -> pd.DataFrame:
-    """Return the champion's probability and decision for each row, with reasons and flags.
+    """Return what the champion says and decides for each row, with reasons and flags.
 
-    Grain: one row per decision. Columns: the key, `predict_at`, `moment`, `probability`, `act`,
+    Grain: one row per decision. Columns: the key, `predict_at`, `moment`, those of `answers`,
     `model`, `reasons`, `flags`, and `cost_<outcome>` for each cost that is no constant.
 
     Raises:
@@ -87,7 +87,7 @@ def predictions(champion: Bundle | None, upcoming: pd.DataFrame, framing: Framin
         raise RunError("There is no champion yet: kedro run --pipelines deployment")
     if upcoming.empty:
         upcoming = _none()  # a file without rows keeps no categories
-    chance = probability(champion, upcoming)
+    found = answers(champion, upcoming)
     marks = flagged(champion, upcoming, Features.groups())
     told = upcoming["lacks"].to_numpy()
     lacks = {what: told == what for what in upcoming["lacks"].unique() if what}
@@ -95,10 +95,9 @@ def predictions(champion: Bundle | None, upcoming: pd.DataFrame, framing: Framin
     flags = ", ".join(f"{n:,} {what}" for what, n in counted.items()) or "nothing"
     log.info("  inference: %s decisions due. Flagged: %s", f"{len(upcoming):,}", flags)
     return upcoming[[*Features.grain(), "predict_at", "moment"]].assign(
-        probability=chance,
-        act=act(champion, chance, upcoming),
+        **found,
         model=champion["provenance"]["version"],
-        reasons=reasons(champion, upcoming, chance, Features.groups()),
+        reasons=reasons(champion, upcoming, found[framing.predicted], Features.groups()),
         flags=joined({**lacks, **marks}, upcoming.index),
         **framing.costs.kept(upcoming),
     )

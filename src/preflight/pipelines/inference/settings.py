@@ -5,7 +5,7 @@ from typing import Self
 import pandas as pd
 from pydantic import AwareDatetime, Field, model_validator
 
-from preflight.framing import Strict
+from preflight.costs import Strict
 
 
 class Inference(Strict):

@@ -17,14 +17,15 @@ from preflight.bundle import (
     Floats,
     calibrated,
     log_odds,
+    raw,
     typical,
-    uncalibrated,
 )
 from preflight.contracts import Features
+from preflight.costs import Costs, Errors, per_1000
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import log_loss
-from preflight.pipelines.modeling.settings import Baseline, Estimator, Modeling
+from preflight.pipelines.modeling.settings import Estimator, Modeling
 
 REHEARSED = 2000  # examples that everything is tried on before the search
 
@@ -66,25 +67,32 @@ def fit(spec: Estimator, examples: pd.DataFrame) -> Any:
 
 
 def judged(spec: Estimator, train: pd.DataFrame, validation: pd.DataFrame) -> Floats:
-    """Return the probability of label 1 for validation, shape (n,), fitted on train."""
-    return uncalibrated(fit(spec, train), validation, spec.features(Features.groups()))
+    """Return what is predicted for validation, shape (n,), fitted on train."""
+    return raw(fit(spec, train), validation, spec.features(Features.groups()))
 
 
 def saving(
-    examples: pd.DataFrame, chance: Floats, framing: Framing, threshold: float | None = None
+    examples: pd.DataFrame, predicted: Floats, framing: Framing, threshold: float | None = None
 ) -> Floats:
-    """Return what decisions by these probabilities save over never acting, row by row."""
+    """Return what decisions by these predictions save, row by row.
+
+    threshold: that acting begins above, in place of the one that the costs give.
+    """
     costs = framing.costs.at(examples)
-    at = costs.threshold if threshold is None else threshold
-    return costs.saving(examples["label"].to_numpy(), chance > at)
+    decided = costs.decide(predicted) if threshold is None else predicted > threshold
+    return costs.saving(examples["label"].to_numpy(), decided)
 
 
-def rehearse(development: pd.DataFrame, modeling: Modeling) -> None:
-    """Raise RunError that names the model which can't be fitted or asked for probabilities."""
+def rehearse(development: pd.DataFrame, framing: Framing, modeling: Modeling) -> None:
+    """Raise RunError that names the model which can't be fitted or asked what the task asks."""
     few = development.sample(min(REHEARSED, len(development)), random_state=modeling.seed)
+    kind = {"binary": "classifier", "regression": "regressor"}[framing.task]
     for name, spec in modeling.estimators().items():
         try:
-            judged(spec, few, few)
+            estimator = fit(spec, few)
+            raw(estimator, few, spec.features(Features.groups()))
+            if hasattr(estimator, "predict_proba") != (framing.task == "binary"):
+                raise TypeError(f"framing.task is {framing.task}, which needs a {kind}")
         except Exception as error:  # whatever an estimator or a condition may raise
             raise RunError(
                 f"modeling.{name} ({spec.path}) can't be fitted: {type(error).__name__}: {error}. "
@@ -96,19 +104,20 @@ def rehearse(development: pd.DataFrame, modeling: Modeling) -> None:
 def validation_predictions(
     development: pd.DataFrame, best_params: dict[str, Any], framing: Framing, modeling: Modeling
 ) -> pd.DataFrame:
-    """Return each model's probability for the examples of each fold, fitted on what came before.
+    """Return what each model predicts for the examples of each fold, fitted on what came before.
 
     Grain: one row per fold and example; `last` marks the fold that is the validation set.
     """
     specs = {"candidate": modeling.chosen(best_params), **modeling.baselines}
     predictions: list[pd.DataFrame] = []
     for train, validation in folds(development, framing, modeling):
-        probabilities = {
-            f"probability_{name}": judged(spec, train, validation) for name, spec in specs.items()
+        predicted = {
+            f"{framing.predicted}_{name}": judged(spec, train, validation)
+            for name, spec in specs.items()
         }
         known = validation[[*Features.grain(), "predict_at", "label"]]
         costs = framing.costs.kept(validation)
-        predictions.append(known.assign(fold=len(predictions), **probabilities, **costs))
+        predictions.append(known.assign(fold=len(predictions), **predicted, **costs))
     together = pd.concat(predictions, ignore_index=True)
     return together.assign(last=together["fold"] == len(predictions) - 1)
 
@@ -119,48 +128,54 @@ def selection(
     """Return what validation decided: the best baseline, and whether to calibrate.
 
     values: saving per 1,000 decisions of each model on the validation set.
-    calibration: slope and intercept on log-odds, and the log loss that decided.
+    calibration: slope and intercept, and the loss that decided (see `_calibration`).
     """
     last = validation_predictions[validation_predictions["last"]]
-    label, costs = last["label"].to_numpy(), framing.costs.at(last)
-    values = {
-        name: costs.per_1000(
-            label, last[f"probability_{name}"].to_numpy() > _threshold(spec, costs.threshold)
-        )
-        for name, spec in {"candidate": None, **modeling.baselines}.items()
+    worth = {
+        name: saving(last, last[f"{framing.predicted}_{name}"].to_numpy(), framing, threshold)
+        for name, threshold in {"candidate": None, **modeling.thresholds}.items()
     }
+    values = {name: per_1000(saved) for name, saved in worth.items()}
     return {
         "values": values,
         "best_baseline": max(framing.baselines, key=lambda name: values[name]),
-        "calibration": _calibration(validation_predictions, modeling.calibration_gain),
+        "calibration": _calibration(validation_predictions, framing, modeling.calibration_gain),
     }
 
 
-def _threshold(spec: Estimator | None, derived: Any) -> Any:
-    """Return the model's own threshold, if it has one, else the one derived from the costs."""
-    own = spec.threshold if isinstance(spec, Baseline) else None
-    return derived if own is None else own
-
-
-def _calibration(predictions: pd.DataFrame, least_gain: float) -> dict[str, float]:
+def _calibration(
+    predictions: pd.DataFrame, framing: Framing, least_gain: float
+) -> dict[str, float]:
     """Return the calibration, fitted on the earlier folds and judged on the last.
 
-    If it lowers the log loss there by more than `least_gain`, it is fitted on all folds and used.
+    If it lowers the loss there by more than `least_gain`, it is fitted on all folds and used: the
+    log loss of probabilities after a line on their log-odds, or what amounts cost after a shift.
     """
+    name = f"{framing.predicted}_candidate"
     earlier, last = predictions[~predictions["last"]], predictions[predictions["last"]]
-    label, raw = last["label"].to_numpy(), last["probability_candidate"].to_numpy()
-    without = float(log_loss(label, raw).mean())
+    binary = framing.task == "binary"
+
+    def loss(slope: float, intercept: float) -> float:
+        said = last[name].to_numpy()
+        if binary:
+            return float(log_loss(last["label"], calibrated(said, slope, intercept)).mean())
+        return float(-saving(last, said + intercept, framing).mean())
+
+    def line(some: pd.DataFrame) -> tuple[float, float]:
+        return _line(some) if binary else (1.0, _shift(some, framing))
+
+    without = loss(1.0, 0.0)
     if earlier["label"].nunique() < 2:
-        return {"slope": 1.0, "intercept": 0.0, "log_loss_without": without}
-    judged = float(log_loss(label, calibrated(raw, *_line(earlier))).mean())
-    slope, intercept = _line(predictions) if without - judged > least_gain else (1.0, 0.0)
+        return {"slope": 1.0, "intercept": 0.0, "loss_without": without}
+    judged = loss(*line(earlier))
+    slope, intercept = line(predictions) if without - judged > least_gain else (1.0, 0.0)
     if slope <= 0:  # a model worse than chance is not turned round, but judged as it is
         slope, intercept = 1.0, 0.0
     return {
         "slope": slope,
         "intercept": intercept,
-        "log_loss_without": without,
-        "log_loss_with": judged,
+        "loss_without": without,
+        "loss_with": judged,
     }
 
 
@@ -171,6 +186,19 @@ def _line(predictions: pd.DataFrame) -> tuple[float, float]:
     odds = log_odds(predictions["probability_candidate"].to_numpy())
     line = LogisticRegression(C=np.inf).fit(odds.reshape(-1, 1), predictions["label"])
     return float(line.coef_[0, 0]), float(line.intercept_[0])
+
+
+def _shift(predictions: pd.DataFrame, framing: Framing) -> float:
+    """Return what is added to the amounts where that costs least: a quantile of their errors.
+
+    Each error weighs as much as being wrong costs there (Koenker and Bassett 1978).
+    """
+    error = (predictions["label"] - predictions["prediction_candidate"]).to_numpy()
+    costs, order = framing.costs.at(predictions), np.argsort(error)
+    assert isinstance(costs, Errors)
+    under, both = (np.broadcast_to(c, error.shape) for c in (costs.under, costs.over + costs.under))
+    reached = np.searchsorted(np.cumsum(both[order]), under.sum())
+    return float(error[order[min(reached, len(order) - 1)]])
 
 
 def candidate(
@@ -188,7 +216,10 @@ def candidate(
 
 def baselines(development: pd.DataFrame, framing: Framing, modeling: Modeling) -> dict[str, Bundle]:
     """Return each baseline, fitted on train and validation."""
-    return {name: _bundle(spec, development, framing) for name, spec in modeling.baselines.items()}
+    return {
+        name: _bundle(spec, development, framing, threshold=spec.threshold)
+        for name, spec in modeling.baselines.items()
+    }
 
 
 def _bundle(
@@ -197,15 +228,19 @@ def _bundle(
     framing: Framing,
     slope: float = 1.0,
     intercept: float = 0.0,
+    threshold: float | None = None,
 ) -> Bundle:
+    """Return a model with its own threshold, if it has one, else the one derived from the costs."""
     import sklearn
 
     costs = framing.costs
+    if threshold is None and isinstance(costs, Costs) and not costs.columns:
+        threshold = float(costs.at(examples).threshold)
     return {
         "estimator": fit(spec, examples),
         "slope": slope,
         "intercept": intercept,
-        "threshold": _threshold(spec, None if costs.columns else costs.at(examples).threshold),
+        "threshold": threshold,
         "features": spec.features(Features.groups()),
         "provenance": {
             **spec.model_dump(include={"path", "preprocessing", "params"}),

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from preflight.audited import fingerprint
-from preflight.bundle import DECIDING, Floats, uncalibrated
+from preflight.bundle import DECIDING, Floats, raw
 from preflight.contracts import Features
 from preflight.errors import RunError
 from preflight.framing import Framing
@@ -78,7 +78,7 @@ def search(
     trials are the declared parameters of each candidate; those of the first candidate are kept
     unless the best ones are better with confidence, after what searching alone makes look better.
     """
-    rehearse(development, modeling)
+    rehearse(development, framing, modeling)
     asked = modeling.search
     if not asked.trials:
         nothing = {"candidate": modeling.declared, **NOTHING}
@@ -267,7 +267,7 @@ def _objective(
         saved: list[list[float]] = []
         for fold, (train, validation, day, days) in enumerate(parts):
             for estimator, part in grown(spec, train):
-                worth = saving(validation, uncalibrated(estimator, validation, features), framing)
+                worth = saving(validation, raw(estimator, validation, features), framing)
                 value = float(1000 * worth.mean())
                 step, so_far = round(FOLD * (fold + part)), float(np.mean([*values, value]))
                 trial.report(so_far, step)
@@ -289,7 +289,13 @@ def _over_limits(
     estimator: Any, features: list[str], validation: pd.DataFrame, framing: Framing
 ) -> dict[str, float]:
     """Return by what share latency and size are above their limits; below them it is negative."""
-    bundle: Any = {"estimator": estimator, "slope": 1.0, "intercept": 0.0, "features": features}
+    bundle: Any = {
+        "estimator": estimator,
+        "slope": 1.0,
+        "intercept": 0.0,
+        "features": features,
+        "provenance": {"framing": {"task": framing.task}},
+    }
     allowed = framing.serving
     return {
         "p99_ms": latency_ms(bundle, validation, rows=10, rounds=9) / allowed.p99_ms - 1,

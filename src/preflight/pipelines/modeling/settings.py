@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
-from preflight.framing import Framing, Strict
+from preflight.costs import Strict
+from preflight.framing import Framing
 
 
 def load(path: str) -> Any:
@@ -18,6 +19,7 @@ def load(path: str) -> Any:
         raise ValueError(f"{path!r} can't be imported: {error}") from error
 
 
+QUANTILES_APART = 0.005  # as near is near enough
 PREPROCESSING = "preprocessing"  # searched like a parameter, though it isn't the estimator's
 
 
@@ -174,6 +176,11 @@ class Modeling(Strict):
         """Return the name of the candidate that ships unless the search finds a better one."""
         return next(iter(self.candidates))
 
+    @property
+    def thresholds(self) -> dict[str, float | None]:
+        """Return each baseline's own threshold; None: derived from the costs."""
+        return {name: baseline.threshold for name, baseline in self.baselines.items()}
+
     def chosen(self, best_params: dict[str, Any]) -> Candidate:
         """Return the candidate that the search has chosen, with its parameters."""
         return self.candidates[best_params["candidate"]].tuned(best_params["params"])
@@ -199,6 +206,14 @@ class Modeling(Strict):
                 f"framing.baselines names {sorted(missing)}, which modeling.baselines doesn't "
                 f"have; it has {', '.join(self.baselines)}"
             )
+        for name, spec in self.estimators().items():
+            asked = getattr(framing.costs, "quantile", None)
+            given = spec.params.get("quantile", asked)
+            if asked is not None and abs(given - asked) > QUANTILES_APART:
+                faults.append(
+                    f"modeling.{name}.params.quantile is {given:g}, but by framing.costs too "
+                    f"little is to be decided on in {1 - asked:.1%} of cases: {asked:.4g}"
+                )
         faults += [
             f"modeling.search.earlier_folds: the fold until {fold.until} reaches into the "
             f"validation set, which begins on {framing.split.validation_from}"

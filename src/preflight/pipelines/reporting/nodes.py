@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from preflight.contracts.diagnosis import HALF
+from preflight.costs import per_1000
 from preflight.errors import RunError
 from preflight.framing import Framing
-from preflight.pipelines.reporting import figures, pages, panels
+from preflight.pipelines.reporting import figures, pages, panels, tasks
 from preflight.pipelines.reporting.checklist import scored
 from preflight.pipelines.reporting.settings import About, Checklist
 from preflight.pipelines.reporting.traced import linked, plain, traced
@@ -17,14 +19,15 @@ OPENED_WITH = ["split_summary", "best_params", "selection", "candidate"]
 
 def value_figure(metrics: dict[str, Any], selection: dict[str, Any], framing: Framing) -> Any:
     """Return a figure of what each model saves per 1,000 decisions, with intervals."""
-    title = f"What each model saves over never acting, {framing.confidence:.0%} interval"
+    instead = tasks.words(framing).instead
+    title = f"What each model saves over {instead}, {framing.confidence:.0%} interval"
     return _models(title, panels.value_panel(metrics, selection, framing))
 
 
-def auc_figure(metrics: dict[str, Any], selection: dict[str, Any], framing: Framing) -> Any:
-    """Return a figure of how well each model ranks, with intervals."""
-    title = f"How well each model ranks, {framing.confidence:.0%} interval"
-    return _models(title, panels.auc_panel(metrics, selection))
+def score_figure(metrics: dict[str, Any], selection: dict[str, Any], framing: Framing) -> Any:
+    """Return a figure of how good each model is at predicting, with intervals."""
+    title = f"{tasks.words(framing).score_title}, {framing.confidence:.0%} interval"
+    return _models(title, panels.score_panel(metrics, selection, framing))
 
 
 def _models(title: str, panel: panels.Panel) -> Any:
@@ -32,20 +35,21 @@ def _models(title: str, panel: panels.Panel) -> Any:
 
 
 def calibration_figure(calibration_curve: pd.DataFrame, framing: Framing) -> Any:
-    """Return a figure of observed against predicted shares of label 1, with intervals."""
+    """Return a figure of observed shares by what is predicted, with intervals."""
     panel = panels.calibration_panel(calibration_curve, framing)
     return figures.curves("Does what is predicted come true?", [panel])
 
 
 def cost_curve_figure(cost_curve: pd.DataFrame, framing: Framing) -> Any:
-    """Return a figure of what the candidate saves by the threshold, with intervals."""
-    title = f"What is saved by the threshold, {framing.confidence:.0%} interval"
+    """Return a figure of what other settings of the decisions save, with intervals."""
+    how = tasks.words(framing).setting_title
+    title = f"What is saved {how}, {framing.confidence:.0%} interval"
     return figures.curves(title, [panels.cost_curve_panel(cost_curve, framing)])
 
 
 def slices_figure(slices: pd.DataFrame, framing: Framing) -> Any:
     """Return a figure of what the candidate saves in each slice, a panel per slicing column."""
-    what = f"Saved per 1,000 {framing.decision.units} over never acting"
+    what = f"Saved per 1,000 {framing.decision.units} over {tasks.words(framing).instead}"
     title = f"{what}, {framing.confidence:.0%} interval"
     return figures.dots(title, panels.slice_panels(slices, framing))
 
@@ -166,12 +170,14 @@ def agreed_verdict(
     Raises:
         RunError: the value of the candidate's decisions differs between them.
     """
-    label, act = (test_predictions[name].to_numpy() for name in ("label", "act"))
+    decided = test_predictions[framing.decided].to_numpy()
+    saved = framing.costs.at(test_predictions).saving(test_predictions["label"], decided)
+    on_test = waterfall[(waterfall["part"] == "test") & (waterfall["step"] != HALF)]
     values = [
-        framing.costs.at(test_predictions).per_1000(label, act),
+        per_1000(saved),
         verdict["value"]["per_1000"],
         metrics["candidate"]["value_per_1000"]["mean"],
-        waterfall.loc[waterfall["part"] == "test", "value_per_1000"].iloc[-2],
+        on_test["value_per_1000"].iloc[-1],
     ]
     if np.ptp(values) > 1e-6 * (1 + abs(values[0])):
         raise RunError(

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from preflight.contracts import Features
-from preflight.framing import Floats, Outcomes
-from preflight.pipelines.reporting import panels, sentences
+from preflight.costs import Errors, Floats, Outcomes
+from preflight.pipelines.reporting import panels, sentences, tasks
 from preflight.pipelines.reporting.style import BLUE
 from preflight.pipelines.reporting.traced import plain, traced
 
@@ -37,6 +37,7 @@ def rendered(template: str, shown: dict[str, Any]) -> str:
         "words": panels.words,
         "span": panels.span,
         "beside": panels.beside,
+        "label": panels.percent if shown["framing"].task == "binary" else panels.figure,
         "cost": lambda cost: f"{cost:g}" if isinstance(cost, float) else f"its `{cost}`",
     }
     text: str = environment.get_template(template).render(shown)
@@ -62,17 +63,17 @@ def shown(r: dict[str, Any]) -> dict[str, Any]:
     says = {
         "headline": sentences.headline(verdict, framing),
         "lead": sentences.lead_says(framing),
-        "act": sentences.act_says(costs.threshold, framing, r["cost_curve"]),
+        "decision": sentences.decision_says(costs, framing, r["cost_curve"]),
         "costs": sentences.costs_says(r["cost_curve"], verdict["value"], framing),
         "reads": traced(len(r["candidate"]["features"]), "candidate", "['features'].__len__()"),
         "search": sentences.search_says(r["best_params"], framing),
         "power": sentences.power_says(r["power"], framing),
         "value": sentences.value_says(metrics, over, places),
         "baseline": sentences.baseline_says(metrics, selection, places),
-        "auc": sentences.auc_says(metrics, framing),
+        "score": sentences.score_says(metrics, framing),
         "calibration": sentences.calibration_says(curve, framing),
         "slices": sentences.slices_says(by_slice),
-        "importance": sentences.importance_says(r["importance"], features),
+        "importance": sentences.importance_says(r["importance"], features, framing),
         "cleaning": sentences.cleaning_says(r["cleaning"]),
         "audit": sentences.audit_says(measured),
         "waterfall": sentences.waterfall_says(r["waterfall"]),
@@ -88,7 +89,12 @@ def shown(r: dict[str, Any]) -> dict[str, Any]:
         "files": {name: file for name, file in files.items() if name in r or not file["version"]},
         "sourced": partial(_by_version, versions),
         "value": value,
-        "auc": panels.auc_panel(metrics, selection),
+        "score": panels.score_panel(metrics, selection, framing),
+        "task": tasks.words(framing),
+        "decimals": {
+            name: panels.places(one[name]["mean"] for one in metrics.values())
+            for name in framing.metrics
+        },
         "slices": by_slice,
         "few": panels.FEW,
         "features": features,
@@ -124,11 +130,13 @@ def _by_version(versions: dict[str, str], names: list[str]) -> Iterable[tuple[st
     return groups.items()
 
 
-def _outcomes(test_predictions: pd.DataFrame, costs: Outcomes) -> list[dict[str, Any]]:
+def _outcomes(test_predictions: pd.DataFrame, costs: Outcomes | Errors) -> list[dict[str, Any]]:
     """Return what the candidate's decisions led to on test: one row per outcome.
 
-    one: what one of them costs; all: all of them; never: all of them where nobody ever acts.
+    one: what one of them costs; all: all of them; instead: all where none is made.
     """
+    if isinstance(costs, Errors):
+        return _amounts(test_predictions, costs)
     rows = []
     for what, here, outcome, never in [
         ("acted, and it was needed", "act and label == 1", "tp", "fn"),
@@ -140,7 +148,36 @@ def _outcomes(test_predictions: pd.DataFrame, costs: Outcomes) -> list[dict[str,
         count = traced(len(there), "test_predictions", f"{path}.shape[0]")
         cost, cost_if_never = (_total(there, path, costs, name) for name in (outcome, never))
         one = _of_one(getattr(costs, outcome), cost / max(count, 1), count)
-        rows.append({"what": what, "rows": count, "one": one, "all": cost, "never": cost_if_never})
+        rows.append(
+            {"what": what, "rows": count, "one": one, "all": cost, "instead": cost_if_never}
+        )
+    return rows
+
+
+def _amounts(test_predictions: pd.DataFrame, costs: Errors) -> list[dict[str, Any]]:
+    """Return what too much, too little, and what is just right cost on test."""
+    label, said = (test_predictions[name].to_numpy() for name in ("label", "prediction"))
+    cost = -costs._replace(without=label).saving(label, said)
+    instead = cost + costs.saving(label, said)
+    rows = []
+    for what, here in [
+        ("decided on too much", "prediction > label"),
+        ("decided on too little", "prediction < label"),
+        ("decided on what was needed", "prediction == label"),
+    ]:
+        there = test_predictions.eval(here).to_numpy()
+        count = traced(int(there.sum()), "test_predictions", f".query({here!r}).shape[0]")
+        all_ = float(cost[there].sum())
+        one = f"{panels.figure(all_ / count)} on average" if count else "no case"
+        rows.append(
+            {
+                "what": what,
+                "rows": count,
+                "one": one,
+                "all": all_,
+                "instead": float(instead[there].sum()),
+            }
+        )
     return rows
 
 

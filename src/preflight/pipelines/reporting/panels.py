@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from preflight.framing import Framing
+from preflight.pipelines.reporting import tasks
 from preflight.pipelines.reporting.style import BLUE, GREY, ORANGE, PALETTE
 from preflight.pipelines.reporting.traced import marked, traced
 
@@ -214,16 +215,17 @@ def _downward(row: Row) -> tuple[bool, float]:
 
 
 def value_panel(metrics: dict[str, Any], selection: dict[str, Any], framing: Framing) -> Panel:
-    """Return what each model saves over never acting, per 1,000 decisions."""
+    """Return what each model saves, per 1,000 decisions."""
     return _models(
         metrics, "value_per_1000", _money(framing), selection["best_baseline"], reference=0
     )
 
 
-def auc_panel(metrics: dict[str, Any], selection: dict[str, Any]) -> Panel:
-    """Return the area under the ROC curve of each model; a coin's is 0.5."""
-    axis = "area under the ROC curve"
-    return _models(metrics, "roc_auc", axis, selection["best_baseline"], reference=0.5)
+def score_panel(metrics: dict[str, Any], selection: dict[str, Any], framing: Framing) -> Panel:
+    """Return how good each model is at predicting, whatever that is worth."""
+    task, best = tasks.words(framing), selection["best_baseline"]
+    panel = _models(metrics, framing.metrics[0], task.score, best, task.nothing_known)
+    return panel if framing.task == "binary" else panel._replace(rows=panel.rows[::-1])
 
 
 def slice_panels(slices: pd.DataFrame, framing: Framing) -> list[Panel]:
@@ -255,7 +257,7 @@ def _in_order(rows: list[Row]) -> list[Row]:
 
 
 def importance_panel(importance: pd.DataFrame, framing: Framing) -> Panel:
-    """Return the features whose shuffling raises the log loss most, coloured by group.
+    """Return the features whose shuffling raises the loss most, coloured by group.
 
     Bounds are the least and the most of the shuffles.
     """
@@ -263,7 +265,7 @@ def importance_panel(importance: pd.DataFrame, framing: Framing) -> Panel:
     rows = [
         Row(
             f["feature"],
-            f["log_loss"],
+            f["rise"],
             f["low"],
             f["high"],
             colour=PALETTE[groups.index(f["group"]) % len(PALETTE)],
@@ -271,7 +273,7 @@ def importance_panel(importance: pd.DataFrame, framing: Framing) -> Panel:
         )
         for f in known(importance)
     ]
-    axis = f"rise of the log loss, nats per {framing.decision.unit}"
+    axis = f"rise of the {tasks.words(framing).loss}, per {framing.decision.unit}"
     return _panel("", axis, 0, sorted(rows, key=_downward)[:TOP])
 
 
@@ -380,29 +382,35 @@ def checklist_panel(checklist: dict[str, Any]) -> Panel:
 
 
 def calibration_panel(curve: pd.DataFrame, framing: Framing) -> Curve:
-    """Return observed against predicted shares; on the line a prediction comes true."""
+    """Return observed shares by what is predicted; on the line they are as asked for."""
     points = [Point(c["predicted"], c["observed"], c["low"], c["high"]) for c in known(curve)]
-    axis = scale([0.0, *(p.x for p in points), *(p.high for p in points)])._replace(shares=True)
-    line = Line(0, 0, axis.high, axis.high, "as predicted")
     up = f"observed share, {framing.confidence:.0%} interval"
-    return Curve("predicted share", up, points, [line], axis, axis)
+    y = scale([0.0, *(p.high for p in points)])._replace(shares=True)
+    if framing.task == "binary":
+        axis = scale([0.0, y.high, *(p.x for p in points)])._replace(shares=True)
+        line = Line(0, 0, axis.high, axis.high, "as predicted")
+        return Curve("predicted share", up, points, [line], axis, axis)
+    x = scale(p.x for p in points)
+    asked = float(curve["asked"].mean())
+    line = Line(x.low, asked, x.high, asked, "as the costs ask")
+    return Curve("predicted", up, points, [line], x, y)
 
 
 def cost_curve_panel(curve: pd.DataFrame, framing: Framing) -> Curve:
-    """Return what is saved by the threshold, beside that which the costs give."""
-    rows = known(curve)
-    points = [Point(c["threshold"], c["value_per_1000"], c["low"], c["high"]) for c in rows]
+    """Return what is saved by the setting, beside that which the costs give."""
+    rows, task = known(curve), tasks.words(framing)
+    points = [Point(c["setting"], c["value_per_1000"], c["low"], c["high"]) for c in rows]
     y = scale([0.0, *(end for p in points for end in (p.mean, p.low, p.high))])
+    x = scale([0.0, *(p.x for p in points)], ticks=5)._replace(shares=framing.task == "binary")
     lines = [
-        Line(0, 0, 1, 0, "never acting"),
+        Line(x.low, 0, x.high, 0, task.instead),
         *(
-            Line(c["threshold"], y.high, c["threshold"], y.low, "by the costs")
+            Line(c["setting"], y.high, c["setting"], y.low, "by the costs")
             for c in rows
             if c["by_costs"]
         ),
     ]
-    x = scale([0.0, 1.0], ticks=5)._replace(shares=True)
-    return Curve("act above this probability", _money(framing), points, lines, x, y, joined=True)
+    return Curve(task.setting, _money(framing), points, lines, x, y, joined=True)
 
 
 def search_panels(

@@ -34,7 +34,7 @@ REPORTED = [
 MODELS = ["metrics", "selection", FRAMING]
 FIGURES = {
     "value": MODELS,
-    "auc": MODELS,
+    "score": MODELS,
     "calibration": ["calibration_curve", FRAMING],
     "cost_curve": ["cost_curve", FRAMING],
     "slices": ["slices", FRAMING],

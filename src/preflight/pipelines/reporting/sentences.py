@@ -7,11 +7,15 @@ import numpy as np
 import pandas as pd
 
 from preflight.contracts import Features
-from preflight.framing import Floats, Framing
+from preflight.contracts.diagnosis import HALF
+from preflight.costs import Errors, Outcomes
+from preflight.framing import Framing
+from preflight.pipelines.reporting import tasks
 from preflight.pipelines.reporting.panels import (
     MINUS,
     UNBROKEN,
     Panel,
+    figure,
     known,
     number,
     percent,
@@ -67,27 +71,41 @@ def lead_says(framing: Framing) -> str:
     return f"{hours} {'hour' if hours == 1 else 'hours'}"
 
 
-def act_says(threshold: float | Floats, framing: Framing, curve: pd.DataFrame) -> str:
-    """Return from which probability on acting is cheaper, on the rows of the test."""
+def decision_says(costs: Outcomes | Errors, framing: Framing, curve: pd.DataFrame) -> str:
+    """Return which decision is the cheaper one, on the rows of the test."""
+    if isinstance(costs, Errors):
+        low, high = np.quantile(costs.quantile, [0.05, 0.95])
+        so = f"{low:.0%}" + f"{UNBROKEN}{high:.0%}" * bool(np.ptp(costs.quantile))
+        return f"the amount that {so} of what may happen is below: by the costs it is the cheapest"
+    threshold = costs.threshold
     low, high = 100 * np.quantile(threshold, [0.05, 0.95])
     own = f"what follows from the costs of each {framing.decision.unit} ({low:.3g}% to {high:.3g}%"
     above = f"{own} for nine in ten of the test)" if np.ptp(threshold) else f"{low:.3g}%"
     if curve["by_costs"].any():
-        exact = curve.loc[curve["by_costs"], "threshold"].iloc[0]
+        exact = curve.loc[curve["by_costs"], "setting"].iloc[0]
         above = marked(exact, f"{100 * exact:.3g}%")
     return f"where the probability is above {above}: from there on acting is the cheaper choice"
 
 
 def costs_says(curve: pd.DataFrame, value: dict[str, Any], framing: Framing) -> str:
-    """Return what the threshold saves, which would have saved most, and where it matters little."""
+    """Return what the decisions save, which would have saved most, and where it matters little."""
     rows = known(curve)
     best = max(rows, key=lambda row: row["value_per_1000"])
     own = next((row for row in rows if row["by_costs"]), None)
+    if framing.task == "regression":
+        most = "Nothing that is added to all of them would have saved more in this test."
+        if own is not best:
+            most = (
+                f"{number(best['setting'], places([best['setting']]))} added to each of them would "
+                f"have saved most in this test, {_saved(best)}."
+            )
+        saved = number(value["per_1000"], 0)
+        return f"The amounts save {saved} per 1,000 {framing.decision.units}. {most}"
     first = (
         f"Each {framing.decision.unit} has the threshold that its costs give; together they save "
         f"{number(value['per_1000'], 0)}"
         if own is None
-        else f"Acting above {percent(own['threshold'], 1)}, where it is the cheaper choice, saves "
+        else f"Acting above {percent(own['setting'], 1)}, where it is the cheaper choice, saves "
         f"{_saved(own)}"
     )
     said = (
@@ -95,7 +113,7 @@ def costs_says(curve: pd.DataFrame, value: dict[str, Any], framing: Framing) -> 
         + (
             "none would have saved more in this test; "
             if best is own
-            else f"{percent(best['threshold'], 1)} would have saved most in this test, "
+            else f"{percent(best['setting'], 1)} would have saved most in this test, "
             f"{_saved(best)}; "
         )
         + f"always acting saves {_saved(rows[0])}."
@@ -104,7 +122,7 @@ def costs_says(curve: pd.DataFrame, value: dict[str, Any], framing: Framing) -> 
     if len(near) < 2:
         return said
     return (
-        f"{said} From {percent(near[0]['threshold'], 1)} to {percent(near[-1]['threshold'], 1)} it "
+        f"{said} From {percent(near[0]['setting'], 1)} to {percent(near[-1]['setting'], 1)} it "
         "is at least nine tenths of that: there it matters little that nobody knows the costs to "
         "the penny."
     )
@@ -182,10 +200,17 @@ def baseline_says(metrics: dict[str, Any], selection: dict[str, Any], decimals: 
     return f"{said} On test it saves {against}." if against.startswith("less") else said
 
 
-def auc_says(metrics: dict[str, Any], framing: Framing) -> str:
-    """Return what the candidate's area under the curve means, beside the best baseline's."""
-    means = {name: figures["roc_auc"]["mean"] for name, figures in metrics.items()}
+def score_says(metrics: dict[str, Any], framing: Framing) -> str:
+    """Return what the candidate's score means, beside the best baseline's."""
+    means = {name: figures[framing.metrics[0]]["mean"] for name, figures in metrics.items()}
     own = means.pop("candidate")
+    if framing.task == "regression":
+        least = min(means.values())
+        names = listed(words(name) for name, mean in means.items() if mean == least)
+        return (
+            f"On average the candidate is {number(own, places([own]))} off; at best a baseline is "
+            f"{number(least, places([least]))} ({names})."
+        )
     if own is None:
         return "Ranking can't be judged here: only one label occurs in the test."
     top = max(means.values())
@@ -198,11 +223,18 @@ def auc_says(metrics: dict[str, Any], framing: Framing) -> str:
 
 
 def calibration_says(curve: pd.DataFrame, framing: Framing) -> str:
-    """Return in how many groups the prediction holds, and what came of the most probable rows."""
-    name, inside = "calibration_curve", "low <= predicted <= high"
+    """Return in how many groups the prediction holds, and what came of the highest ones."""
+    name, inside = "calibration_curve", "low <= asked <= high"
     groups = traced(len(curve), name, ".shape[0]")
     within = traced(len(curve.query(inside)), name, f".query({inside!r}).shape[0]")
     most = max(known(curve), key=lambda group: group["predicted"])
+    if framing.task == "regression":
+        return (
+            f"In {within} of {groups} groups as many labels are below the prediction as the costs "
+            f"ask for, give or take the interval. Of the {most['rows']:,} highest predictions "
+            f"{most['asked']:.0%} of the labels are to be below, and {most['observed']:.0%} "
+            f"({most['low']:.0%}{UNBROKEN}{most['high']:.0%}) are."
+        )
     return (
         f"In {within} of {groups} groups the predicted share lies within the interval of what "
         f"was observed. For the {most['rows']:,} {framing.decision.units} with the highest "
@@ -239,9 +271,9 @@ def slices_says(panels: list[Panel]) -> str:
     )
 
 
-def importance_says(importance: pd.DataFrame, panel: Panel) -> str:
+def importance_says(importance: pd.DataFrame, panel: Panel, framing: Framing) -> str:
     """Return the most important features with their meaning, and the sum of each group."""
-    top = importance["log_loss"].max()
+    top = importance["rise"].max()
     if top <= 0:
         return "Shuffling no feature makes the model worse: it has learnt nothing from them."
     meaning = {name: column["description"] for name, column in Features.columns().items()}
@@ -250,14 +282,15 @@ def importance_says(importance: pd.DataFrame, panel: Panel) -> str:
         for row in panel.rows
         if row.mean == top
     )
-    sums = importance.groupby("group")["log_loss"].sum().sort_values(ascending=False)
-    by = ".groupby('group')['log_loss'].sum()"
+    sums = importance.groupby("group")["rise"].sum().sort_values(ascending=False)
+    by = ".groupby('group')['rise'].sum()"
     each = {str(g): traced(s, "importance", f"{by}[{str(g)!r}]") for g, s in sums.items()}
     groups = listed(f"{words(g)} {number(s, panel.places)}" for g, s in each.items() if s > 0)
+    loss = tasks.words(framing).loss
     rise = traced(int((importance["low"] > 0).sum()), "importance", "['low'].gt(0).sum()")
     of = traced(len(importance), "importance", ".shape[0]")
     return (
-        f"The model leans most on {first}: with its values shuffled, the log loss rises by "
+        f"The model leans most on {first}: with its values shuffled, the {loss} rises by "
         f"{number(top, panel.places)}. {rise} of {of} "
         f"features make it rise in every shuffle. Summed by group: {groups}."
     )
@@ -290,8 +323,9 @@ def waterfall_says(waterfall: pd.DataFrame) -> str:
     """Return what the candidate gains in all, which steps surely gain, and which can't be told."""
     test = waterfall[waterfall["part"] == "test"]
     every = known(test)
-    baseline, first, last, half = every[0], every[1], every[-2], every[-1]
-    steps = test.iloc[2:-1]
+    half = every.pop() if every[-1]["step"] == HALF else None
+    baseline, first, last = every[0], every[1], every[-1]
+    steps = test.iloc[2 : len(every)]
     sure = steps[steps["gain_low"] > 0].sort_values("gain", ascending=False)
     unsure = steps[(steps["gain_low"] <= 0) & (steps["gain_high"] >= 0)]
     gains = [f"{words(str(s['step']))} {signed(_gain(s))}" for s in known(sure)]
@@ -303,6 +337,8 @@ def waterfall_says(waterfall: pd.DataFrame) -> str:
     said += f"what gained from there: {listed(gains)}." if gains else "no step surely gained."
     if len(unsure):
         said += f" Not to be told from nothing: {listed(words(s) for s in unsure['step'])}."
+    if half is None:
+        return said
     return (
         f"{said} The threshold follows from the costs; acting above 50% instead would change the "
         f"value by {signed(_gain(half))}."
@@ -339,8 +375,13 @@ def segments_says(segments: pd.DataFrame, framing: Framing) -> str:
     return (
         f"Against somebody who knew what would happen, {most['share_lost']:.0%} of the loss comes "
         f"from {most['share']:.0%} of the {framing.decision.units}: {words(most['segment'])}. "
-        f"There {most['label_rate']:.0%} have label 1, {most['predicted']:.0%} was predicted and "
-        f"{most['acted']:.0%} acted on."
+        + (
+            f"There {most['label_mean']:.0%} have label 1, {most['predicted']:.0%} was predicted "
+            f"and {most['decided']:.0%} acted on."
+            if framing.task == "binary"
+            else f"There the labels are {figure(most['label_mean'])} on average, and "
+            f"{figure(most['predicted'])} was predicted."
+        )
     )
 
 
