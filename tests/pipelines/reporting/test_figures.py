@@ -13,7 +13,7 @@ from preflight.pipelines.reporting import figures, nodes, panels, style
 
 FIGURES = {
     "value": (nodes.value_figure, ["metrics", "selection", "framing"]),
-    "auc": (nodes.auc_figure, ["metrics", "selection", "framing"]),
+    "auc": (nodes.score_figure, ["metrics", "selection", "framing"]),
     "calibration": (nodes.calibration_figure, ["calibration_curve", "framing"]),
     "slices": (nodes.slices_figure, ["slices", "framing"]),
     "importance": (nodes.importance_figure, ["importance", "framing"]),

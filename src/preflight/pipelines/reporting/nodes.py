@@ -170,8 +170,8 @@ def agreed_verdict(
     Raises:
         RunError: the value of the candidate's decisions differs between them.
     """
-    decided = test_predictions[framing.decided].to_numpy()
-    saved = framing.costs.at(test_predictions).saving(test_predictions["label"], decided)
+    label, decided = (test_predictions[name].to_numpy() for name in ("label", framing.decided))
+    saved = framing.costs.at(test_predictions).saving(label, decided)
     on_test = waterfall[(waterfall["part"] == "test") & (waterfall["step"] != HALF)]
     values = [
         per_1000(saved),

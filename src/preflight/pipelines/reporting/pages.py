@@ -59,7 +59,7 @@ def shown(r: dict[str, Any]) -> dict[str, Any]:
     costs = framing.costs.at(r["test_predictions"])
     audit, curve, split = r["audit"], r["calibration_curve"], r["split_summary"]
     measured = audit[audit["limit"].notna()]
-    over = verdict["value"]["over_baseline"]
+    over, task = verdict["value"]["over_baseline"], tasks.words(framing)
     says = {
         "headline": sentences.headline(verdict, framing),
         "lead": sentences.lead_says(framing),
@@ -90,7 +90,8 @@ def shown(r: dict[str, Any]) -> dict[str, Any]:
         "sourced": partial(_by_version, versions),
         "value": value,
         "score": panels.score_panel(metrics, selection, framing),
-        "task": tasks.words(framing),
+        "task": task,
+        "predicts": task.predicts.format(unit=framing.decision.unit, label=framing.decision.label),
         "decimals": {
             name: panels.places(one[name]["mean"] for one in metrics.values())
             for name in framing.metrics
@@ -103,7 +104,7 @@ def shown(r: dict[str, Any]) -> dict[str, Any]:
         "groups": panels.known(curve),
         "calibration": panels.calibration_panel(curve, framing),
         "costs": panels.cost_curve_panel(r["cost_curve"], framing),
-        "thresholds": panels.known(r["cost_curve"]),
+        "settings": panels.known(r["cost_curve"]),
         "blue": BLUE,
         "split": panels.known(
             split.assign(**{end: panels.days(split, end, "split_summary", framing) for end in ENDS})
@@ -165,7 +166,7 @@ def _amounts(test_predictions: pd.DataFrame, costs: Errors) -> list[dict[str, An
         ("decided on too little", "prediction < label"),
         ("decided on what was needed", "prediction == label"),
     ]:
-        there = test_predictions.eval(here).to_numpy()
+        there = test_predictions.index.isin(test_predictions.query(here).index)
         count = traced(int(there.sum()), "test_predictions", f".query({here!r}).shape[0]")
         all_ = float(cost[there].sum())
         one = f"{panels.figure(all_ / count)} on average" if count else "no case"
