@@ -64,7 +64,8 @@ def corrected(bundle: Bundle, raw: Floats) -> Floats:
 
 def is_binary(bundle: Bundle) -> bool:
     """Return whether it says the probability of a label, not an amount."""
-    return bool(bundle["provenance"]["framing"]["task"] == "binary")
+    task = bundle["provenance"]["framing"].get("task", "binary")  # older models know of no other
+    return bool(task == "binary")
 
 
 def log_odds(probability: Floats) -> Floats:

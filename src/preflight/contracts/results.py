@@ -360,10 +360,10 @@ class CostCurve(Table):
         return t["low"] <= t["high"]
 
     @rule("in the order of the settings the share goes one way", "setting", "share")
-    def one_way(cls, t: pd.DataFrame) -> bool:
+    def one_way(cls, t: pd.DataFrame) -> pd.Series:
         """A higher threshold acts on fewer, a larger amount is above more labels."""
-        in_order = t.sort_values("setting")["share"]
-        return bool(in_order.is_monotonic_increasing or in_order.is_monotonic_decreasing)
+        share = t.sort_values("setting")["share"]
+        return ~(share.diff() * (share.iloc[-1] - share.iloc[0]) < 0)
 
 
 class Slices(Table):

@@ -120,8 +120,8 @@ def _require_comparable(champion: Bundle, test: pd.DataFrame, framing: Framing) 
     to_do = (
         "Choose a later framing.split.test_from, or go back to the champion before: kedro rollback"
     )
-    if (then := champion["provenance"]["framing"]["task"]) != framing.task:
-        raise RunError(f"The champion is of task {then}, framing.task is {framing.task}. {to_do}")
+    if is_binary(champion) != (framing.task == "binary"):
+        raise RunError(f"The champion is of another task, framing.task is {framing.task}. {to_do}")
     if missing := [name for name in champion["features"] if name not in test]:
         raise RunError(f"The champion reads features that there are no more: {missing}. {to_do}")
     last, first = pd.Timestamp(champion["provenance"]["last"]), test["predict_at"].min()

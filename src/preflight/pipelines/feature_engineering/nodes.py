@@ -344,5 +344,5 @@ def labels(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame:
     failed_at = flights["cancelled_at"].fillna(flights["diverted_at"])
     known_at = flights["arrived_at"].fillna(failed_at)
     late = (flights["arrival_delay"] > framing.prediction.label_threshold) | failed_at.notna()
-    label = late.astype("float32").where(known_at.notna())
+    label = late.astype("float64").where(known_at.notna())
     return flights[KEY].assign(label=label, label_known_at=known_at)

@@ -48,6 +48,6 @@ def labels(parcels: pd.DataFrame, framing: Framing) -> pd.DataFrame:
 
     Grain: as `parcels`.
     """
-    bad = (parcels["broken"] > framing.prediction.label_threshold).astype("float32")
+    bad = (parcels["broken"] > framing.prediction.label_threshold).astype("float64")
     label = bad.where(parcels["delivered_at"].notna())
     return parcels[KEY].assign(label=label, label_known_at=parcels["delivered_at"])
