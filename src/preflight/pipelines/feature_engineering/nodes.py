@@ -15,6 +15,17 @@ from preflight.contracts.raw import ORIGINS
 from preflight.framing import Framing
 from preflight.windows import NEVER, Events, Floats, Ints, Log, Window, codes, minutes
 
+TABLE = "flights"  # what is decided on: its rows become examples
+GROUPS = {  # each is a function of this module, with what it reads
+    "schedule_features": ["flights"],
+    "congestion_features": ["flights"],
+    "weather_features": ["flights", "weather", "params:framing"],
+    "operations_features": ["flights", "params:framing"],
+    "history_features": ["flights", "params:framing"],
+    "aircraft_features": ["flights", "aircraft", "params:framing"],
+    "previous_leg_features": ["flights", "params:framing"],
+}
+
 HOUR, DAY = 60, 24 * 60
 KEY = Features.grain()
 

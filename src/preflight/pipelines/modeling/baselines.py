@@ -5,7 +5,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 Floats = npt.NDArray[np.float64]
@@ -29,7 +29,7 @@ class LookupTable(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: pd.DataFrame, y: Any) -> Self:
         """Fill the table from examples X of shape (n, features) and labels y of shape (n,)."""
         label = pd.Series(np.asarray(y, dtype=np.float64), index=X.index)
-        seen = label.groupby(self._key(X)).agg(["sum", "count"])
+        seen = label.groupby(_key(X, self.keys)).agg(["sum", "count"])
         self.classes_ = np.array([0, 1])
         self.overall_ = float(label.mean())
         rate = (seen["sum"] + self.prior_rows * self.overall_) / (seen["count"] + self.prior_rows)
@@ -39,20 +39,47 @@ class LookupTable(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: pd.DataFrame) -> Floats:
         """Return the probabilities of 0 and 1, shape (n, 2)."""
         check_is_fitted(self)
-        rate = self._key(X).map(self.table_).fillna(self.overall_)
+        rate = _key(X, self.keys).map(self.table_).fillna(self.overall_)
         return np.column_stack([1 - rate, rate])
-
-    def _key(self, X: pd.DataFrame) -> pd.Series:
-        """Return the looked-up values of each row as text: a plain dictionary is safe to load."""
-        return (
-            X[self.keys[0]]
-            .astype(str)
-            .str.cat(X[self.keys[1:]].astype(str), sep="\x1f", na_rep="missing")
-        )
 
     def predict(self, X: pd.DataFrame) -> npt.NDArray[np.int64]:
         """Return the more probable label of each row, shape (n,)."""
         return (self.predict_proba(X)[:, 1] > 0.5).astype(np.int64)
+
+
+def _key(X: pd.DataFrame, keys: list[str]) -> pd.Series:
+    """Return the looked-up values of each row as text: a plain dictionary is safe to load."""
+    first, *others = keys
+    return X[first].astype(str).str.cat(X[others].astype(str), sep="\x1f", na_rep="missing")
+
+
+class LookupAmounts(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """A quantile of the amounts of earlier rows with the same values of a few columns.
+
+    Args:
+        keys: the columns looked up.
+        quantile: of the amounts; 0.5 is their median.
+        fewest: rows that a combination needs; with less it gets the quantile of all.
+    """
+
+    def __init__(self, keys: list[str], quantile: float = 0.5, fewest: int = 20) -> None:
+        self.keys = keys
+        self.quantile = quantile
+        self.fewest = fewest
+
+    def fit(self, X: pd.DataFrame, y: Any) -> Self:
+        """Fill the table from examples X of shape (n, features) and amounts y of shape (n,)."""
+        amount = pd.Series(np.asarray(y, dtype=np.float64), index=X.index)
+        by = amount.groupby(_key(X, self.keys))
+        found = by.quantile(self.quantile)[by.size() >= self.fewest]
+        self.overall_ = float(amount.quantile(self.quantile))
+        self.table_ = {str(key): float(value) for key, value in found.items()}
+        return self
+
+    def predict(self, X: pd.DataFrame) -> Floats:
+        """Return the amount of each row, shape (n,)."""
+        check_is_fitted(self)
+        return _key(X, self.keys).map(self.table_).fillna(self.overall_).to_numpy(np.float64)
 
 
 class Rules(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

@@ -29,6 +29,7 @@ def rendered(template: str, shown: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    is_binary = shown["framing"].task == "binary"
     environment.filters |= {
         "number": panels.number,
         "percent": panels.percent,
@@ -37,7 +38,7 @@ def rendered(template: str, shown: dict[str, Any]) -> str:
         "words": panels.words,
         "span": panels.span,
         "beside": panels.beside,
-        "label": panels.percent if shown["framing"].task == "binary" else panels.figure,
+        "label": partial(panels.percent, decimals=1) if is_binary else panels.figure,
         "cost": lambda cost: f"{cost:g}" if isinstance(cost, float) else f"its `{cost}`",
     }
     text: str = environment.get_template(template).render(shown)

@@ -12,6 +12,12 @@ from preflight.framing import Framing
 from preflight.windows import Events, codes, minutes
 
 KEY = Features.grain()
+TABLE = "parcels"  # what is decided on: its rows become examples
+GROUPS = {  # each is a function of this module, with what it reads
+    "order_features": ["parcels"],
+    "history_features": ["parcels", "params:framing"],
+}
+
 HISTORY = 14 * 24 * 60  # minutes: the longest window
 LOOK_BACK = pd.Timedelta(minutes=HISTORY) + pd.Timedelta(days=10)  # and until a parcel has arrived
 LOOK_AHEAD = pd.Timedelta(days=1)  # of what ships later features need nothing, but the lead
