@@ -285,11 +285,12 @@ class ErrorCosts(Priced):
         return costs
 
 
-def _which(costs: Any) -> str:
+def which(costs: Any) -> str:
+    """Return whether costs are those of outcomes or of errors, by their names."""
     given = costs if isinstance(costs, dict) else vars(costs) if hasattr(costs, "unit") else {}
     return "errors" if {"over", "under", "without"} & given.keys() else "outcomes"
 
 
 AnyCosts = Annotated[
-    Annotated[Costs, Tag("outcomes")] | Annotated[ErrorCosts, Tag("errors")], Discriminator(_which)
+    Annotated[Costs, Tag("outcomes")] | Annotated[ErrorCosts, Tag("errors")], Discriminator(which)
 ]

@@ -6,6 +6,7 @@ import pandas as pd
 from pandera.typing import Series
 from pydantic import Field
 
+from preflight.contracts.examples import MEAN
 from preflight.contracts.primary import LABEL, Key, Label
 from preflight.contracts.results import PROBABILITY, Answer, Interval
 from preflight.contracts.table import Document, DocumentContract, Table, Utc, column, rule
@@ -77,7 +78,7 @@ class SuspiciousLabels(Key):
     predict_at: Series[Utc] = column("moment of prediction", "UTC")
     fold: Series[int] = column("of validation, that it was judged in", ge=0)
     label: Series[Label] = column("as given", **LABEL)
-    predicted: Series[float] = column("fitted on what came before")
+    predicted: Series[float] = column("fitted on what came before", **MEAN)
     doubt: Series[float] = column(
         "probability of the other label; of amounts how many times the usual error it is off", ge=0
     )
@@ -100,9 +101,9 @@ class Segments(Table):
     low: Series[float] = column("lower bound", MONEY)
     high: Series[float] = column("upper bound", MONEY)
     share_lost: Series[float] = column("of all that is lost", **PROBABILITY)
-    label_mean: Series[float] = column("mean label: of 0 and 1 the share of 1")
-    predicted: Series[float] = column("mean of what is predicted")
-    decided: Series[float] = column("share acted on, or mean amount")
+    label_mean: Series[float] = column("mean label: of 0 and 1 the share of 1", **MEAN)
+    predicted: Series[float] = column("mean of what is predicted", **MEAN)
+    decided: Series[float] = column("share acted on, or mean amount", **MEAN)
 
     class Config:
         """The key."""

@@ -1,11 +1,16 @@
 """What becomes of tables and features, whatever they are about: accounts, labels, examples."""
 
+from typing import Any
+
 import pandas as pd
 from pandera.typing import Series
 
 from preflight.contracts.features import Features
 from preflight.contracts.primary import LABEL, Key, Label
 from preflight.contracts.table import Table, Utc, column, rule
+
+# of what is predicted, and of the means of labels: those of 0 and 1 are shares
+MEAN: dict[str, Any] = {"ge": 0, "le": 1} if LABEL.get("isin") == [0, 1] else {}
 
 
 class Cleaning(Table):
@@ -71,7 +76,7 @@ class SplitSummary(Table):
     first: Series[Utc] = column("first moment of prediction", "UTC")
     last: Series[Utc] = column("last moment of prediction", "UTC")
     rows: Series[int] = column("examples", "rows", gt=0)
-    label_mean: Series[float] = column("mean label: of 0 and 1 the share of 1")
+    label_mean: Series[float] = column("mean label: of 0 and 1 the share of 1", **MEAN)
     labels: Series[int] = column("different labels: of one nothing is learnt", ge=2)
     left_out: Series[int] = column("examples whose label was not known in time", "rows", ge=0)
 

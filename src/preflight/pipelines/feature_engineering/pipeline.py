@@ -3,6 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from preflight import contracts
+from preflight.errors import RunError
 from preflight.pipelines.feature_engineering import examples, nodes
 from preflight.pipelines.feature_engineering.nodes import GROUPS, LOOK_AHEAD, LOOK_BACK, TABLE
 from preflight.point_in_time import Build, year_by_year
@@ -10,8 +11,10 @@ from preflight.point_in_time import Build, year_by_year
 
 def group(name: str) -> Build:
     """Return the function of a group of features, for any number of years of the table."""
-    # A row lies at most LOOK_AHEAD after its moment of prediction, from which it looks back.
     contract = contracts.of(TABLE)
+    if contract is None:
+        raise RunError(f"nodes.py names the table '{TABLE}', which has no class in primary.py.")
+    # A row lies at most LOOK_AHEAD after its moment of prediction, from which it looks back.
     return year_by_year(getattr(nodes, name), contract, LOOK_AHEAD + LOOK_BACK, LOOK_AHEAD)
 
 

@@ -79,7 +79,8 @@ class LookupAmounts(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: pd.DataFrame) -> Floats:
         """Return the amount of each row, shape (n,)."""
         check_is_fitted(self)
-        return _key(X, self.keys).map(self.table_).fillna(self.overall_).to_numpy(np.float64)
+        known = _key(X, self.keys).map(self.table_).fillna(self.overall_)
+        return np.asarray(known, dtype=np.float64)
 
 
 class Rules(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

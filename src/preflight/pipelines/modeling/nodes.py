@@ -153,13 +153,14 @@ def _calibration(
     """
     name = f"{framing.predicted}_candidate"
     earlier, last = predictions[~predictions["last"]], predictions[predictions["last"]]
-    binary = framing.task == "binary"
+    binary, label = framing.task == "binary", last["label"].to_numpy()
+    best = framing.costs.at(last).saving(label, label)
 
     def loss(slope: float, intercept: float) -> float:
         said = last[name].to_numpy()
         if binary:
-            return float(log_loss(last["label"], calibrated(said, slope, intercept)).mean())
-        return float(-saving(last, said + intercept, framing).mean())
+            return float(log_loss(label, calibrated(said, slope, intercept)).mean())
+        return float((best - saving(last, said + intercept, framing)).mean())
 
     def line(some: pd.DataFrame) -> tuple[float, float]:
         return _line(some) if binary else (1.0, _shift(some, framing))
