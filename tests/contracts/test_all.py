@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 import pytest
-from pandera.typing import Series
 
 from preflight import contracts
 from preflight.contracts import Features, primary, raw
@@ -120,24 +119,21 @@ def test_every_column_of_a_primary_table_says_when_it_became_known(contract: typ
 
 def test_a_column_without_known_at_is_found() -> None:
     class Undated(Table):
-        a: Series[int] = column("a")
-        b_at: Series[Utc] = column("moment", "UTC", nullable=True, known_at="b_at")
-        b: Series[float] = column("b", nullable=True, known_at="b_at")
+        a: int = column("a")
+        b_at: Utc = column("moment", "UTC", known_at="b_at")
+        b: float = column("b", known_at="b_at")
 
-    class Dated(Undated):
-        class Config:
-            metadata = {"known_at": IN_ADVANCE}
+    class Dated(Undated, known_at=IN_ADVANCE):
+        pass
 
-    class KnownAtNoMoment(Undated):
-        class Config:
-            metadata = {"known_at": "b"}
+    class KnownAtNoMoment(Undated, known_at="b"):
+        pass
 
-    class RowsNeverKnown(Undated):
-        class Config:
-            metadata = {"known_at": "b_at"}
+    class RowsNeverKnown(Undated, known_at="b_at"):
+        pass
 
     class NeverMissing(Dated):
-        c: Series[int] = column("c", known_at="b_at")
+        c: int = column("c", nullable=False, known_at="b_at")
 
     assert undated(Dated) == []
     assert undated(Undated) == ["a"]

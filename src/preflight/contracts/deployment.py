@@ -1,6 +1,5 @@
 """What evaluation leaves for the promotion gate, and what the gate found."""
 
-from pandera.typing import Series
 from pydantic import Field
 
 from preflight.champion import Override, Promoted
@@ -12,8 +11,8 @@ from preflight.contracts.table import Document, DocumentContract, Utc, column
 class EndToEnd(Features):
     """Features with what the candidate said of them: rows of test, one per decision."""
 
-    predict_at: Series[Utc] = column("moment of prediction", "UTC")
-    probability: Series[float] = column("as it was in evaluation, to the last bit", **PROBABILITY)
+    predict_at: Utc = column("moment of prediction", "UTC")
+    probability: float = column("as it was in evaluation, to the last bit", **PROBABILITY)
 
 
 class Clearance(Document):

@@ -174,7 +174,6 @@ class Checked(Document):
 
     @model_validator(mode="after")
     def nothing_without_evidence(self) -> Self:
-        """A check counts only with evidence, all of it found."""
         proved = self.evidence and all(one.found for one in self.evidence)
         if self.state != "open" and not proved:
             raise ValueError(f"'{self.name}' counts without evidence")
@@ -193,7 +192,6 @@ class CheckedSection(Document):
 
     @model_validator(mode="after")
     def adds_up(self) -> Self:
-        """Points are those of the checks."""
         if self.points != sum(POINTS[check.state] for check in self.checks):
             raise ValueError("points are not those of the checks")
         return self

@@ -4,12 +4,11 @@ from typing import Any, Literal, Self
 
 import pandas as pd
 from pandera.dtypes import Int8
-from pandera.typing import Series
 from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from preflight.contracts.features import Features
 from preflight.contracts.primary import Key
-from preflight.contracts.table import Document, DocumentContract, Table, Utc, column, rule
+from preflight.contracts.table import Document, DocumentContract, Table, Utc, bounds, column, rule
 from preflight.framing import Costs
 
 PROBABILITY: dict[str, Any] = {"ge": 0, "le": 1}
@@ -29,56 +28,39 @@ class BestParams(Document):
     gain: "Interval | None" = Field(description="of the best over the declared, less optimism")
 
 
-class Trials(Table):
+class Trials(Table, key=["trial"]):
     """One row per trial of the search."""
 
-    trial: Series[int] = column("number, from 0", ge=0)
-    state: Series[str] = column(
-        "how it ended", isin=["complete", "pruned", "fail", "running", "waiting"]
-    )
-    value: Series[float] = column(
+    trial: int = column("number, from 0", ge=0)
+    state: str = column("how it ended", isin=["complete", "pruned", "fail", "running", "waiting"])
+    value: float = column(
         "saving per 1,000 decisions, mean over all folds; missing where it was given up",
         nullable=True,
     )
-    folds: Series[int] = column("folds done", "folds", ge=0)
-    limits: Series[bool] = column("keeps the serving limits")
-    candidate: Series[str] = column("which of the candidates")
-    params: Series[str] = column("its searched parameters, as JSON")
-
-    class Config:
-        """The key."""
-
-        unique = ["trial"]
+    folds: int = column("folds done", "folds", ge=0)
+    limits: bool = column("keeps the serving limits")
+    candidate: str = column("which of the candidates")
+    params: str = column("its searched parameters, as JSON")
 
 
-class ParameterImportance(Table):
+class ParameterImportance(Table, key=["parameter"]):
     """One row per searched parameter of the best trial's candidate; none if that can't be told."""
 
-    parameter: Series[str] = column("the parameter")
-    share: Series[float] = column("of the spread of the trials' values", **PROBABILITY)
-
-    class Config:
-        """The key."""
-
-        unique = ["parameter"]
+    parameter: str = column("the parameter")
+    share: float = column("of the spread of the trials' values", **PROBABILITY)
 
 
-class ValidationPredictions(Key):
+class ValidationPredictions(Key, key=["fold", *Key.grain()]):
     """One row per fold and example: each model's probability, fitted on what came before."""
 
-    predict_at: Series[Utc] = column("moment of prediction", "UTC")
-    label: Series[Int8] = column("what happened", isin=[0, 1])
-    fold: Series[int] = column("folds are in the order of time", ge=0)
-    last: Series[bool] = column("the fold that is the validation set")
-    probability: Series[float] = column(
+    predict_at: Utc = column("moment of prediction", "UTC")
+    label: Int8 = column("what happened", isin=[0, 1])
+    fold: int = column("folds are in the order of time", ge=0)
+    last: bool = column("the fold that is the validation set")
+    probability: float = column(
         "of each model", alias="^probability_.+$", regex=True, **PROBABILITY
     )
-    cost: Series[float] | None = column(COST, alias="^cost_.+$", regex=True)
-
-    class Config:
-        """Each fold judges an example once."""
-
-        unique = ["fold", *Key.grain()]
+    cost: float | None = column(COST, alias="^cost_.+$", regex=True)
 
 
 class Calibration(Document):
@@ -107,7 +89,6 @@ class Selection(Document):
 
     @model_validator(mode="after")
     def best_is_a_baseline(self) -> Self:
-        """The best baseline is one of those that were valued, and not the candidate."""
         if self.best_baseline not in self.values or self.best_baseline == "candidate":
             raise ValueError(f"best_baseline {self.best_baseline!r} is not a baseline")
         return self
@@ -150,15 +131,15 @@ class TestPredictions(Key):
 
     __test__ = False  # not a test class, whatever its name
 
-    predict_at: Series[Utc] = column("moment of prediction", "UTC")
-    label: Series[Int8] = column("what happened", isin=[0, 1])
-    probability: Series[float] = column("the candidate's probability of label 1", **PROBABILITY)
-    act: Series[bool] = column("the candidate's decision")
-    probability_of_baseline: Series[float] = column(
+    predict_at: Utc = column("moment of prediction", "UTC")
+    label: Int8 = column("what happened", isin=[0, 1])
+    probability: float = column("the candidate's probability of label 1", **PROBABILITY)
+    act: bool = column("the candidate's decision")
+    probability_of_baseline: float = column(
         "of each baseline", alias="^probability_.+$", regex=True, **PROBABILITY
     )
-    act_of_baseline: Series[bool] = column("of each baseline", alias="^act_.+$", regex=True)
-    cost: Series[float] | None = column(COST, alias="^cost_.+$", regex=True)
+    act_of_baseline: bool = column("of each baseline", alias="^act_.+$", regex=True)
+    cost: float | None = column(COST, alias="^cost_.+$", regex=True)
 
 
 class Interval(Document):
@@ -170,7 +151,6 @@ class Interval(Document):
 
     @model_validator(mode="after")
     def in_order(self) -> Self:
-        """Bounds come together and in order."""
         if (self.low is None) != (self.high is None):
             raise ValueError("an interval needs both bounds or none")
         if self.low is not None and self.high is not None and self.low > self.high:
@@ -193,7 +173,6 @@ class Metrics(RootModel[dict[str, ModelMetrics]]):
 
     @model_validator(mode="after")
     def has_the_candidate(self) -> Self:
-        """The candidate and something to compare it with."""
         if "candidate" not in self.root or len(self.root) < 2:
             raise ValueError("needs 'candidate' and at least one baseline")
         return self
@@ -280,7 +259,6 @@ class Verdict(Document):
 
     @model_validator(mode="after")
     def ships_only_what_holds(self) -> Self:
-        """A model that may be no better than the baseline, or breaks a limit, can't ship."""
         low = self.value.over_baseline.low
         if self.decision == "ship" and (low is None or low <= 0):
             raise ValueError("ships, but is not better than the baseline with confidence")
@@ -291,115 +269,79 @@ class Verdict(Document):
         return self
 
 
-class CalibrationCurve(Table):
+class CalibrationCurve(Table, key=["bin"]):
     """One row per tenth of the test examples, by the candidate's probability."""
 
-    bin: Series[int] = column("from the least to the most probable", ge=0)
-    rows: Series[int] = column("examples", "rows", gt=0)
-    predicted: Series[float] = column("mean probability", **PROBABILITY)
-    observed: Series[float] = column("share of label 1", **PROBABILITY)
-    low: Series[float] = column("lower bound of the observed share", **PROBABILITY)
-    high: Series[float] = column("upper bound of the observed share", **PROBABILITY)
+    bin: int = column("from the least to the most probable", ge=0)
+    rows: int = column("examples", "rows", gt=0)
+    predicted: float = column("mean probability", **PROBABILITY)
+    observed: float = column("share of label 1", **PROBABILITY)
+    low: float = column("lower bound of the observed share", **PROBABILITY)
+    high: float = column("upper bound of the observed share", **PROBABILITY)
 
-    class Config:
-        """The key."""
-
-        unique = ["bin"]
-
-    @rule("bounds are in order", "low", "high")
-    def in_order(cls, t: pd.DataFrame) -> pd.Series:
-        """The lower is not above the higher."""
-        return t["low"] <= t["high"]
+    in_order = bounds("low", "high")
 
 
-class CostCurve(Table):
+class CostCurve(Table, key=["threshold"]):
     """One row per threshold from 0 to 1: what acting above it saves on test."""
 
-    threshold: Series[float] = column("act where the probability is above it", **PROBABILITY)
-    by_costs: Series[bool] = column("it is the one that the costs give")
-    acted: Series[float] = column("share of examples acted on", **PROBABILITY)
-    value_per_1000: Series[float] = column("saving over never acting, per 1,000 decisions")
-    low: Series[float] = column("lower bound of the saving")
-    high: Series[float] = column("upper bound of the saving")
+    threshold: float = column("act where the probability is above it", **PROBABILITY)
+    by_costs: bool = column("it is the one that the costs give")
+    acted: float = column("share of examples acted on", **PROBABILITY)
+    value_per_1000: float = column("saving over never acting, per 1,000 decisions")
+    low: float = column("lower bound of the saving")
+    high: float = column("upper bound of the saving")
 
-    class Config:
-        """The key."""
-
-        unique = ["threshold"]
-
-    @rule("bounds are in order", "low", "high")
-    def in_order(cls, t: pd.DataFrame) -> pd.Series:
-        """The lower is not above the higher."""
-        return t["low"] <= t["high"]
+    in_order = bounds("low", "high")
 
     @rule("a higher threshold acts on no more", "threshold", "acted")
     def acts_less(cls, t: pd.DataFrame) -> pd.Series:
-        """In the order of the thresholds, the share acted on falls."""
         return ~(t.sort_values("threshold")["acted"].diff() > 0)
 
 
-class Slices(Table):
+class Slices(Table, key=["by", "slice"]):
     """One row per slice of the test examples: the candidate's figures there, with intervals."""
 
-    by: Series[str] = column("the column")
-    slice: Series[str] = column("its value")
-    rows: Series[int] = column("examples", "rows", gt=0)
-    label_rate: Series[float] = column("share of label 1", **PROBABILITY)
-    predicted: Series[float] = column("mean probability", **PROBABILITY)
-    value_per_1000: Series[float] = column("saving over never acting, per 1,000 decisions")
-    value_low: Series[float] = column("lower bound")
-    value_high: Series[float] = column("upper bound")
-    roc_auc: Series[float] = column("missing where only one label occurs", nullable=True)
-    roc_auc_low: Series[float] = column("lower bound", nullable=True)
-    roc_auc_high: Series[float] = column("upper bound", nullable=True)
+    by: str = column("the column")
+    slice: str = column("its value")
+    rows: int = column("examples", "rows", gt=0)
+    label_rate: float = column("share of label 1", **PROBABILITY)
+    predicted: float = column("mean probability", **PROBABILITY)
+    value_per_1000: float = column("saving over never acting, per 1,000 decisions")
+    value_low: float = column("lower bound")
+    value_high: float = column("upper bound")
+    roc_auc: float = column("missing where only one label occurs", nullable=True)
+    roc_auc_low: float = column("lower bound", nullable=True)
+    roc_auc_high: float = column("upper bound", nullable=True)
 
-    class Config:
-        """The key."""
-
-        unique = ["by", "slice"]
-
-    @rule("bounds are in order", "value_low", "value_high")
-    def in_order(cls, t: pd.DataFrame) -> pd.Series:
-        """The lower is not above the higher."""
-        return t["value_low"] <= t["value_high"]
+    in_order = bounds("value_low", "value_high")
 
 
-class Audit(Table):
+class Audit(Table, key=["check"]):
     """One row per finding of the audit: that it is saved means that none has failed."""
 
-    check: Series[str] = column("what was looked for")
-    state: Series[str] = column(
+    check: str = column("what was looked for")
+    state: str = column(
         "passed; assumed: taken for true, can't be tested; allowed: by name, with a reason",
         isin=["passed", "assumed", "allowed"],
     )
-    measured: Series[float] = column("what was found, in the unit of the limit", nullable=True)
-    limit: Series[float] = column("the most that passes", nullable=True)
-    evidence: Series[str] = column("what was found, in words")
-
-    class Config:
-        """The key."""
-
-        unique = ["check"]
+    measured: float = column("what was found, in the unit of the limit", nullable=True)
+    limit: float = column("the most that passes", nullable=True)
+    evidence: str = column("what was found, in words")
 
     @rule("nothing measured is above its limit", "measured", "limit")
     def within(cls, t: pd.DataFrame) -> pd.Series:
-        """What is not measured has no limit."""
         return ~(t["measured"] > t["limit"])
 
 
-class Importance(Table):
+class Importance(Table, key=["feature"]):
     """One row per feature: what the model loses on test when the feature's values are shuffled."""
 
-    feature: Series[str] = column("the feature")
-    group: Series[str] = column("its group")
-    log_loss: Series[float] = column("rise of the log loss, mean over shuffles", "nats a row")
-    low: Series[float] = column("least of the shuffles", "nats a row")
-    high: Series[float] = column("most of the shuffles", "nats a row")
-
-    class Config:
-        """The key."""
-
-        unique = ["feature"]
+    feature: str = column("the feature")
+    group: str = column("its group")
+    log_loss: float = column("rise of the log loss, mean over shuffles", "nats a row")
+    low: float = column("least of the shuffles", "nats a row")
+    high: float = column("most of the shuffles", "nats a row")
 
 
 best_params = DocumentContract(BestParams)

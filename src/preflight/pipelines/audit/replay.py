@@ -67,7 +67,7 @@ class Replay:
             raise RunError(
                 f"The features are made from {', '.join(undated)}, of which no contract says when "
                 "rows became known. Give each one in preflight/contracts that is named like the "
-                'dataset and has metadata = {"known_at": ...} (see docs/leakage.md).'
+                'dataset: class Name(Table, known_at="...") (see docs/leakage.md).'
             )
         return {name: one for name, one in found.items() if one}
 
