@@ -61,7 +61,7 @@ def test_a_table_is_told_in_words() -> None:
 def test_what_a_catalog_does_not_contract_is_left_out() -> None:
     catalog = {
         "a": {"type": "MemoryDataset"},
-        "b": {"validator": "preflight.contracts.verdict", "filepath": "b.json"},
-        "c": {"validator": "preflight.contracts.Slices", "filepath": "c.parquet"},
+        "b": {"validator": "preflight.contracts.results.verdict", "filepath": "b.json"},
+        "c": {"validator": "preflight.contracts.results.Slices", "filepath": "c.parquet"},
     }
     assert re.findall(r"^## (.*)", dictionary(catalog), flags=re.MULTILINE) == ["c"]

@@ -14,7 +14,7 @@ from kedro_datasets.pandas import ParquetDataset
 
 from preflight import champion, contracts, model_file
 
-KEY = contracts.PredictionLog.grain()
+KEY = contracts.inference.PredictionLog.grain()
 
 
 class ParquetTable(ParquetDataset):  # type: ignore[misc]

@@ -9,18 +9,13 @@ import pandera.pandas as pa
 import pytest
 
 from preflight import contracts
-from preflight.contracts import Features, primary, raw
+from preflight.contracts import Features, primary, report
 from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
 from preflight.pipelines.feature_engineering.pipeline import create_pipeline as feature_engineering
 
-EVERY = {name: getattr(contracts, name) for name in contracts.__all__}
-EVERY |= {
-    name: one
-    for module in (raw, primary)
-    for name, one in vars(module).items()
-    if isinstance(one, type) and issubclass(one, Table) and one.__module__ == module.__name__
-}
-for shared in ("RawTable", "Key"):  # what tables have in common
+EVERY = contracts.declared(*contracts.MODULES)
+EVERY |= {name: getattr(report, name) for name in ("Figure", "Html", "model_card", "datasheet")}
+for shared in ("Table", "RawTable", "Key"):  # what tables have in common
     del EVERY[shared]
 TABLES = [one for one in EVERY.values() if isinstance(one, type) and issubclass(one, Table)]
 OTHERS = {name: one for name, one in EVERY.items() if one not in TABLES}
