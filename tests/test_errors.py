@@ -13,7 +13,6 @@ from pydantic import Field
 
 from preflight.contracts.table import Document, DocumentContract, Table, column, rule
 from preflight.errors import RunError, explain
-from preflight.manifest import ManifestError
 
 
 class Boxes(Table, key=["number"]):
@@ -201,7 +200,6 @@ def test_a_wrong_parameter_is_told_without_remarks_for_programmers() -> None:
     ("make", "words"),
     [
         (lambda: RunError("no model"), "no model"),
-        (lambda: ManifestError(["a.csv has changed"]), "a.csv has changed"),
         (lambda: DatasetError("no such file"), "no such file"),
     ],
 )

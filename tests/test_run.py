@@ -222,7 +222,7 @@ def test_a_raw_file_that_is_not_the_one_in_the_manifest_stops_the_run(
     where = project()
     file = where / "data/01_raw/weather.csv"
     file.unlink() if change == "missing" else file.write_bytes(file.read_bytes() + b"\n")
-    with pytest.raises(manifest.ManifestError, match=f"weather.csv .*{change}"):
+    with pytest.raises(RunError, match=f"weather.csv .*{change}"):
         run(where, "data_engineering")
     assert not saved(where)
 

@@ -106,10 +106,10 @@ def test_metrics_are_compared_by_their_values(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="There is none: kedro run"):
+    with pytest.raises(RunError, match="There is none: kedro run"):
         runs.read(tmp_path, "never")
     write(tmp_path, VERSIONS[0])
-    with pytest.raises(ValueError, match=f"no manifest of a run 'never'. There are: {VERSIONS[0]}"):
+    with pytest.raises(RunError, match=f"no manifest of a run 'never'. There are: {VERSIONS[0]}"):
         runs.read(tmp_path, "never")
     assert runs.read(tmp_path, VERSIONS[0])["run"] == VERSIONS[0]
 

@@ -20,7 +20,7 @@ from kedro.validation import ValidationConfigurationError, resolve_validator
 
 from preflight import runs
 from preflight.errors import RunError, explain
-from preflight.manifest import MANIFEST, ManifestError, verify
+from preflight.manifest import MANIFEST, verify
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +154,8 @@ class RawDataHooks:
                 raw.setdefault(path.parent, []).append(path.name)
         faults = [fault for folder, names in raw.items() for fault in verify(folder, sorted(names))]
         if faults:
-            raise ManifestError(faults)
+            lines = ["The raw data are not what their manifest says:", *faults]
+            raise RunError("\n- ".join(lines))
 
 
 class VersionHooks:
