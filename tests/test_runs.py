@@ -102,7 +102,7 @@ def test_metrics_are_compared_by_their_values(tmp_path: Path) -> None:
         manifests.append(manifest_of(version, outputs={"metrics": record}))
     found = runs.difference(tmp_path, *manifests)
     assert found["metrics"] == ["candidate.roc_auc.mean: 0.8 -> 0.75"]
-    assert found["outputs"] == ["metrics"]
+    assert found["outputs"] == [f"metrics: {VERSIONS[0][:12]} -> {VERSIONS[1][:12]}"]
 
 
 def test_a_run_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:

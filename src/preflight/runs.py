@@ -202,11 +202,12 @@ def _changes(before: Document, after: Document) -> list[str]:
         if name not in before or name not in after:
             lines.append(f"{name}: only {'before' if name in before else 'after'}")
         elif before[name] != after[name]:
-            old, new = (
-                f"{v:.6g}" if isinstance(v, float) else v for v in (before[name], after[name])
-            )
-            lines.append(f"{name}: {old} -> {new}")
+            lines.append(f"{name}: {_short(before[name])} -> {_short(after[name])}")
     return lines
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 # Measured anew in each run, or counted over the versions that are kept: never the same.
@@ -316,8 +317,8 @@ def _without_measured(value: Any) -> Any:
 def versions(project: Path) -> list[Document]:
     """Return the versions on disk, the oldest first: size, files, and what each is.
 
-    what: the pipelines of a run and its decision; failed; no manifest (an orphan). kept_by: why it
-    must not be pruned: it is the champion, or what the champion was made from.
+    what: the pipelines of a run; failed; no manifest (an orphan). champion: it is one that one can
+    go back to, or what such a one was made from.
     """
     folders: dict[str, list[Path]] = {}
     for path in (project / "data").glob("*/**/*/"):
