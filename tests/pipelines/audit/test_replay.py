@@ -14,7 +14,7 @@ from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.audit import nodes, replay
-from preflight.pipelines.audit.replay import DECISION, Reach, Replay
+from preflight.pipelines.audit.replay import DECISION, Replay
 from preflight.pipelines.feature_engineering import examples
 from preflight.pipelines.feature_engineering.nodes import LOOK_AHEAD, LOOK_BACK
 from preflight.pipelines.feature_engineering.pipeline import create_pipeline
@@ -23,7 +23,7 @@ from preflight.point_in_time import run_in_memory
 Tables = dict[str, pd.DataFrame]
 Column = pd.Series | np.ndarray
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
-FLIGHTS = Reach(LOOK_BACK, LOOK_AHEAD)
+FLIGHTS = (LOOK_BACK, LOOK_AHEAD)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def replayed(
     pipeline: Pipeline,
     given: dict[str, Any],
     key: list[str],
-    reach: Reach,
+    reach: tuple[pd.Timedelta, pd.Timedelta],
     moments: int = 4,
     **more: Any,
 ) -> list[dict[str, Any]]:
@@ -255,7 +255,7 @@ class Machines(Table, key=["machine"], known_at=IN_ADVANCE):
 
 
 CONTRACTS: dict[str, type[Table]] = {"visits": Visits, "machines": Machines}
-WEEK = Reach(pd.Timedelta(days=21), pd.Timedelta(0))
+WEEK = (pd.Timedelta(days=21), pd.Timedelta(0))
 
 
 @pytest.fixture(scope="module")
