@@ -199,12 +199,11 @@ class ManifestHooks:
         """Begin to count."""
         self._run = run_params["run_id"]
         self._began = datetime.now(UTC)
-        self._nodes: dict[str, Any] = {}
+        self._nodes: dict[str, float] = {}
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: Any) -> dict[str, Any] | None:
         """Begin to count for a node; tell it of run, code, files and evidence, if it asks."""
-        runs.forget_peak()
         self._start = time.perf_counter()
         if PROVENANCE not in node.inputs:
             return None
@@ -218,9 +217,8 @@ class ManifestHooks:
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
-        """Keep the duration of the node and its peak of memory."""
-        seconds = time.perf_counter() - self._start
-        self._nodes[node.name] = {"seconds": round(seconds, 3), "peak_mb": runs.peak_mb()}
+        """Keep the duration of the node."""
+        self._nodes[node.name] = round(time.perf_counter() - self._start, 3)
 
     @hook_impl
     def on_pipeline_error(

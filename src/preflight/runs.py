@@ -17,7 +17,6 @@ from preflight.errors import RunError
 from preflight.pipeline_registry import ON_DEMAND
 
 RUN_MANIFEST = "data/08_reporting/run_manifest.json"
-LOCK = "requirements.lock"
 CODE = ("src", "conf/base", "pyproject.toml")  # what a run does is in these
 _VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
 
@@ -30,7 +29,6 @@ def surroundings(project: Path) -> Document:
     return {
         "code": code(project),
         "packages": dict(sorted(installed.items())),
-        "off_lock": _off_lock(project / LOCK, installed),
         "python": platform.python_version(),
         "platform": platform.platform(),
     }
@@ -68,34 +66,6 @@ def _git(project: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.CalledProcessError):  # no git, or no commit yet
         return None
     return done.stdout
-
-
-def _off_lock(lock: Path, installed: dict[str, str]) -> dict[str, str]:
-    """Return the locked version of each package that is installed in another."""
-    text = lock.read_text() if lock.exists() else ""
-    locked: dict[str, set[str]] = {}  # several, where they differ by platform
-    for name, version in re.findall(r"^([\w.-]+)==([^\s;\\]+)", text, flags=re.M):
-        locked.setdefault(name.lower(), set()).add(version)
-    return {
-        name: " or ".join(sorted(versions))
-        for name, versions in locked.items()
-        if name in installed and installed[name] not in versions
-    }
-
-
-def forget_peak() -> None:
-    """Let the system count the peak of memory from now on, where it can (Linux)."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak_mb() -> float | None:
-    """Return the peak of the process's memory since then, in MB; None where it is not known."""
-    try:
-        found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
-    except OSError:
-        return None
-    return round(int(found[1]) / 1000, 1) if found else None
 
 
 def kept_evidence(project: Path) -> list[str]:
