@@ -59,7 +59,7 @@ def test_kept_versions_come_in_order_and_are_only_read(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         (folder / "verdict.json").write_text(json.dumps(version))
     assert kept.load() == ["2013-01-01", "2013-01-02"]
-    with pytest.raises(DatasetError, match="is read here"):
+    with pytest.raises(DatasetError, match="only read"):
         kept.save([])
 
 

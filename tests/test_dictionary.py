@@ -4,27 +4,20 @@ import re
 
 from kedro.config import OmegaConfigLoader
 from kedro.validation import ValidatorSpec, resolve_validator
-from pandera.typing import Series
 
 from preflight.contracts.table import Table, Utc, column
 from preflight.dictionary import dictionary, section
 
 
-class Boxes(Table):
+class Boxes(Table, key=["number"], known_at="sent_at"):
     """One row per box."""
 
-    number: Series[int] = column("the box", ge=1, le=9)
-    kind: Series[str] = column("kind | make", isin=["crate", "bag"])
-    sent_at: Series[Utc] = column("moment of sending", "UTC")
-    weighed_at: Series[Utc] = column("moment", "UTC", nullable=True, known_at="weighed_at")
-    weight: Series[float] = column("weight", "kg", nullable=True, gt=0, known_at="weighed_at")
-    lid: Series[float] = column("lid", nullable=True, known_at="weighed_at", assumption="seen")
-
-    class Config:
-        """The key."""
-
-        unique = ["number"]
-        metadata = {"known_at": "sent_at"}
+    number: int = column("the box", ge=1, le=9)
+    kind: str = column("kind | make", isin=["crate", "bag"])
+    sent_at: Utc = column("moment of sending", "UTC")
+    weighed_at: Utc = column("moment", "UTC", nullable=True, known_at="weighed_at")
+    weight: float = column("weight", "kg", nullable=True, gt=0, known_at="weighed_at")
+    lid: float = column("lid", nullable=True, known_at="weighed_at", assumption="seen")
 
 
 def test_every_contracted_table_and_column_is_in_it(conf: OmegaConfigLoader) -> None:
@@ -68,7 +61,7 @@ def test_a_table_is_told_in_words() -> None:
 def test_what_a_catalog_does_not_contract_is_left_out() -> None:
     catalog = {
         "a": {"type": "MemoryDataset"},
-        "b": {"validator": "preflight.contracts.verdict", "filepath": "b.json"},
-        "c": {"validator": "preflight.contracts.Slices", "filepath": "c.parquet"},
+        "b": {"validator": "preflight.contracts.results.verdict", "filepath": "b.json"},
+        "c": {"validator": "preflight.contracts.results.Slices", "filepath": "c.parquet"},
     }
     assert re.findall(r"^## (.*)", dictionary(catalog), flags=re.MULTILINE) == ["c"]

@@ -60,9 +60,9 @@ def drafted(path: Path) -> tuple[str, type[Table]]:
 
 def remarks(text: str, column: str) -> str:
     """What is to be decided of a column."""
-    before = text.split(f"\n    {column}: Series[", maxsplit=1)[0].splitlines()
+    before = text.split(f"\n    {column}: ", maxsplit=1)[0].splitlines()
     above = [line for line in before[-9:] if line.startswith("    ")]
-    last = max([i for i, line in enumerate(above) if "Series[" in line], default=-1)
+    last = max([i for i, line in enumerate(above) if " = column(" in line], default=-1)
     return "\n".join(above[last + 1 :])
 
 
@@ -163,9 +163,9 @@ def test_what_has_to_be_decided_stands_with_its_column(tmp_path: Path) -> None:
     assert remarks(text, "pieces") == ""
     assert "# Could be the label: column_size_class, broken.\n" in text
     assert "# Could be a target that is a number: weight.\n" in text
-    assert 'column_size_class: Series[str] = column("size class", alias="size class", ' in text
-    assert 'broken: Series[int] = column("broken", isin=[0, 1])' in text
-    assert 'pieces: Series[int] = column("pieces", ge=0, le=4)' in text
+    assert 'column_size_class: str = column("size class", alias="size class", ' in text
+    assert 'broken: int = column("broken", isin=[0, 1])' in text
+    assert 'pieces: int = column("pieces", ge=0, le=4)' in text
 
 
 @pytest.mark.parametrize(

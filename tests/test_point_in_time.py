@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kedro.pipeline import Node, Pipeline
-from pandera.typing import Series
 
 from preflight.contracts.primary import Flights, Weather
 from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
@@ -18,34 +17,22 @@ START = pd.Timestamp("2020-01-01", tz="UTC")
 HOURS = st.integers(0, 48)
 
 
-class Visits(Table):
+class Visits(Table, key=["visit"], known_at="booked_at", event_time="booked_at"):
     """One row per visit, booked at a moment; its cost is known when it is closed."""
 
-    visit: Series[int] = column("number")
-    booked_at: Series[Utc] = column("booking", "UTC")
-    closed_at: Series[Utc] = column("end", "UTC", nullable=True, known_at="closed_at")
-    cost: Series[float] = column("cost", "euros", nullable=True, known_at="closed_at")
-    kind: Series[pd.CategoricalDtype] = column(
+    visit: int = column("number")
+    booked_at: Utc = column("booking", "UTC")
+    closed_at: Utc = column("end", "UTC", nullable=True, known_at="closed_at")
+    cost: float = column("cost", "euros", nullable=True, known_at="closed_at")
+    kind: pd.CategoricalDtype = column(
         "kind", nullable=True, known_at="closed_at", assumption="asked for at booking"
     )
 
-    class Config:
-        """Known when booked."""
 
-        unique = ["visit"]
-        metadata = {"known_at": "booked_at", "event_time": "booked_at"}
-
-
-class Rooms(Table):
+class Rooms(Table, key=["room"], known_at=IN_ADVANCE):
     """One row per room."""
 
-    room: Series[int] = column("number")
-
-    class Config:
-        """Known always, and without a time."""
-
-        unique = ["room"]
-        metadata = {"known_at": IN_ADVANCE}
+    room: int = column("number")
 
 
 def moment(hours: float) -> pd.Timestamp:

@@ -41,7 +41,7 @@ def verdict_of(made: Made) -> dict[str, Any]:
     found = nodes.verdict(
         predictions, test, made["selection"], curve, limits, [], framing, evaluation
     )
-    assert contracts.verdict.validate(found) is found
+    assert contracts.results.verdict.validate(found) is found
     return found
 
 

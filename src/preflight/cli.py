@@ -2,13 +2,14 @@
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from kedro.framework.startup import ProjectMetadata
 
 # Modules are imported in the commands: every kedro command loads this one.
-RAW = "data/01_raw"
 
 
 @click.group(name="preflight")
@@ -16,40 +17,43 @@ def cli() -> None:
     """Commands of this project."""
 
 
+@contextmanager
+def told() -> Iterator[None]:
+    """Tell an error that a user can cause, without a traceback."""
+    from preflight.errors import RunError
+
+    try:
+        yield
+    except (RunError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
 @cli.command("accept-data")
 @click.pass_obj
+@told()
 def accept_data(project: ProjectMetadata) -> None:
     """Accept the files in data/01_raw as they are: write their manifest anew."""
     from preflight.manifest import accept
 
-    try:
-        changes = accept(project.project_path / RAW)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo("\n".join(changes))
+    click.echo("\n".join(accept(project.project_path / "data/01_raw")))
 
 
 @cli.command("contract")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--to", type=click.Path(path_type=Path), help="A new file for the draft.")
 @click.pass_obj
+@told()
 def contract(project: ProjectMetadata, file: Path, to: Path | None) -> None:
     """Draft a contract and a catalog entry from a CSV or Parquet file."""
     from preflight.draft import draft
-    from preflight.errors import RunError
 
     path, root = file.resolve(), project.project_path
-    try:
-        text = draft(
-            file, (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
-        )
-        if to is None:
-            click.echo(text, nl=False)
-            return
-        with to.open("x", encoding="utf-8") as new:
-            new.write(text)
-    except (RunError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+    text = draft(file, (path.relative_to(root) if path.is_relative_to(root) else path).as_posix())
+    if to is None:
+        click.echo(text, nl=False)
+        return
+    with to.open("x", encoding="utf-8") as new:
+        new.write(text)
     click.echo(f"Drafted into {to}: read and edit it.")
 
 
@@ -70,33 +74,26 @@ def dictionary(project: ProjectMetadata) -> None:
 @click.argument("before")
 @click.argument("after")
 @click.pass_obj
+@told()
 def diff(project: ProjectMetadata, before: str, after: str) -> None:
     """Show what changed between two runs, by their versions."""
     from preflight import runs
 
-    try:
-        one, two = (runs.read(project.project_path, version) for version in (before, after))
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
-    found = runs.difference(project.project_path, one, two)
-    for section, lines in found.items():
-        click.echo(f"{section}: {'the same' if not lines else ''}".rstrip())
-        for line in lines:
-            click.echo(f"  {line}")
+    one, two = (runs.read(project.project_path, version) for version in (before, after))
+    for section, lines in runs.difference(project.project_path, one, two).items():
+        click.echo("\n  ".join([f"{section}:{'' if lines else ' the same'}", *lines]))
 
 
 @cli.command("reproduce")
 @click.argument("version")
 @click.pass_obj
+@told()
 def reproduce(project: ProjectMetadata, version: str) -> None:
     """Make a run again in a clean folder, and compare what it gives."""
     from preflight import runs
 
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            faults = runs.reproduce(project.project_path, version, Path(folder, "again"))
-        except ValueError as error:
-            raise click.ClickException(str(error)) from error
+        faults = runs.reproduce(project.project_path, version, Path(folder, "again"))
     if faults:
         raise click.ClickException("\n  - ".join([f"{version} is not reproduced:", *faults]))
     click.echo(f"{version} is reproduced: every output is the same.")
@@ -107,6 +104,7 @@ def reproduce(project: ProjectMetadata, version: str) -> None:
 @click.option("--keep", default=5, show_default=True, help="Runs that are kept by --prune.")
 @click.option("--yes", is_flag=True, help="Delete without a question.")
 @click.pass_obj
+@told()
 def versions(project: ProjectMetadata, prune: bool, keep: int, yes: bool) -> None:
     """List the versions on disk, with size and what they are; prune old ones."""
     from preflight import runs
@@ -126,13 +124,10 @@ def versions(project: ProjectMetadata, prune: bool, keep: int, yes: bool) -> Non
 
 @cli.command("rollback")
 @click.pass_obj
+@told()
 def rollback(project: ProjectMetadata) -> None:
     """Make the champion before this one the champion again."""
     from preflight import champion
-    from preflight.errors import RunError
 
-    try:
-        now = champion.roll_back(project.project_path / champion.POINTER)
-    except RunError as error:
-        raise click.ClickException(str(error)) from error
+    now = champion.roll_back(project.project_path / champion.POINTER)
     click.echo(f"{now.version} is the champion again.")

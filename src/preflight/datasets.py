@@ -14,7 +14,7 @@ from kedro_datasets.pandas import ParquetDataset
 
 from preflight import champion, contracts, model_file
 
-KEY = contracts.PredictionLog.grain()
+KEY = contracts.inference.PredictionLog.grain()
 
 
 class ParquetTable(ParquetDataset):  # type: ignore[misc]
@@ -31,22 +31,39 @@ class ParquetTable(ParquetDataset):  # type: ignore[misc]
         return table
 
 
-class Champion(AbstractDataset[Any, Any]):
+class AtPath(AbstractDataset[Any, Any]):
+    """What lies at a path, and is only read unless a class says how it is written.
+
+    Args:
+        filepath: of the file or folder.
+        metadata: for Kedro-Viz.
+    """
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def save(self, data: Any) -> None:
+        """Refuse."""
+        raise DatasetError(f"{self._filepath} is only read")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+class Champion(AtPath):
     """The model that a pointer names, and None as long as there is none.
 
     Args:
-        filepath: of the pointer.
         trusted: types that may be in the model's file besides those that skops knows.
-        metadata: for Kedro-Viz.
     """
 
     def __init__(
         self, filepath: str, trusted: list[str], metadata: dict[str, Any] | None = None
     ) -> None:
-        self._filepath = Path(filepath)
+        super().__init__(filepath, metadata)
         self._trusted = trusted
         self._loaded: Path | None = None
-        self.metadata = metadata
 
     def load(self) -> Any:
         """Return the model, with its version in the provenance, or None."""
@@ -70,16 +87,9 @@ class Champion(AbstractDataset[Any, Any]):
     def _exists(self) -> bool:
         return self._loaded is not None or champion.current(self._filepath) is not None
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
 
-
-class Promotion(AbstractDataset[dict[str, Any], Any]):
+class Promotion(AtPath):
     """The champion's pointer: what is saved becomes the champion, unless another came first."""
-
-    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> Any:
         """Return the champion as it was promoted; raise DatasetError if there is none."""
@@ -92,20 +102,13 @@ class Promotion(AbstractDataset[dict[str, Any], Any]):
         """Change the pointer in one step."""
         champion.promote(self._filepath, champion.Promoted.model_validate(data))
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
 
-
-class PredictionLog(AbstractDataset[pd.DataFrame, pd.DataFrame]):
+class PredictionLog(AtPath):
     """Predictions that were given: Parquet files in a folder a day, by the UTC day of `moment`.
 
     A file is put in its place whole and never changed, so a crash leaves nothing half-written. Rows
     that are there already are not added: same decision, moment and model.
     """
-
-    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
         """Return all rows, in the order of `moment`; raise DatasetError if there are none."""
@@ -135,9 +138,6 @@ class PredictionLog(AbstractDataset[pd.DataFrame, pd.DataFrame]):
     def _exists(self) -> bool:
         return any(self._filepath.glob("day=*/*.parquet"))
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
-
 
 def _overlapping(folder: Path, first: str, last: str) -> list[Path]:
     """Return the files with moments between two of a day, by their names."""
@@ -150,25 +150,15 @@ def _keys(rows: pd.DataFrame) -> npt.NDArray[Any]:
     return pd.util.hash_pandas_object(rows[KEY], index=False).to_numpy()
 
 
-class Folder(AbstractDataset[Any, Path]):
+class Folder(AtPath):
     """A folder, for what needs to look into its files."""
-
-    def __init__(self, filepath: str) -> None:
-        self._filepath = Path(filepath)
 
     def load(self) -> Path:
         """Return its path."""
         return self._filepath
 
-    def save(self, data: Any) -> None:
-        """Refuse."""
-        raise DatasetError(f"{self._filepath} is only read")
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
-
-
-class StudyStorage(AbstractDataset[str, str]):
+class StudyStorage(AtPath):
     """Where Optuna keeps its studies, as the URL that it wants.
 
     Args:
@@ -177,7 +167,7 @@ class StudyStorage(AbstractDataset[str, str]):
     """
 
     def __init__(self, filepath: str, url: str | None = None) -> None:
-        self._filepath = Path(filepath)
+        super().__init__(filepath)
         self._url = url
 
     def load(self) -> str:
@@ -186,27 +176,10 @@ class StudyStorage(AbstractDataset[str, str]):
             self._filepath.parent.mkdir(parents=True, exist_ok=True)
         return self._url or f"sqlite:///{self._filepath.as_posix()}"
 
-    def save(self, data: str) -> None:
-        """Refuse: Optuna writes there itself."""
-        raise DatasetError("studies are written by Optuna, trial by trial")
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
-
-
-class KeptVersions(AbstractDataset[Any, list[Any]]):
+class KeptVersions(AtPath):
     """All versions of a JSON dataset that are on disk, the oldest first; none if there is none."""
-
-    def __init__(self, filepath: str) -> None:
-        self._filepath = Path(filepath)
 
     def load(self) -> list[Any]:
         """Return the documents."""
         return [json.loads(path.read_text()) for path in sorted(self._filepath.glob("*/*.json"))]
-
-    def save(self, data: Any) -> None:
-        """Refuse: a version is written by the dataset itself."""
-        raise DatasetError(f"{self._filepath} is read here, and written as a dataset of its own")
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}

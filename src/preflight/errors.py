@@ -7,8 +7,6 @@ from dataclasses import replace
 from kedro.io import DatasetError
 from kedro.validation import CheckFailure, DataValidationError, ParameterValidationError
 
-from preflight.manifest import ManifestError
-
 KEY = "multiple_fields_uniqueness"  # pandera's names of checks
 NUMBERS = {"float64": "numbers", "int64": "whole numbers"}
 COLUMNS = {"column_in_dataframe": "missing", "column_in_schema": "not in the contract"}
@@ -26,7 +24,7 @@ def explain(error: BaseException) -> str | None:
         return _wrong_parameters(str(error))
     if isinstance(error, DatasetError):
         return _dataset_error(str(error))
-    if isinstance(error, RunError | ManifestError) or _raised_by_kedro(error):
+    if isinstance(error, RunError) or _raised_by_kedro(error):
         return str(error)
     return None
 

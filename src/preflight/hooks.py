@@ -20,7 +20,7 @@ from kedro.validation import ValidationConfigurationError, resolve_validator
 
 from preflight import runs
 from preflight.errors import RunError, explain
-from preflight.manifest import MANIFEST, ManifestError, verify
+from preflight.manifest import MANIFEST, verify
 
 log = logging.getLogger(__name__)
 
@@ -67,16 +67,14 @@ class ContractHooks:
     @hook_impl
     def after_catalog_created(self, catalog: Any) -> None:
         """Resolve every `validator:` now: a misspelt one would be found at its first use."""
-        faults = []
+        faults = ["The catalog names contracts that can't be loaded:"]
         for name, spec in catalog.validator_specs.items():
             try:
                 resolve_validator(spec)
             except ValidationConfigurationError as error:
-                faults.append(f"  - {name}: {error}")
-        if faults:
-            raise RunError(
-                "\n".join(["The catalog names contracts that can't be loaded:", *faults])
-            )
+                faults.append(f"{name}: {error}")
+        if faults[1:]:
+            raise RunError("\n  - ".join(faults))
         if not catalog._is_validation_enabled():
             log.warning(
                 "KEDRO_DATASET_VALIDATION is off: no contract is enforced. "
@@ -84,98 +82,75 @@ class ContractHooks:
             )
 
 
-class ParameterHooks:
-    """No run begins with a parameter that nothing reads."""
-
-    @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
-        """Refuse a misspelt name; those below the first level are refused by their types."""
-        read = {
-            name.removeprefix("params:").split(".")[0]
-            for pipeline in pipelines.values()
-            for name in pipeline.inputs()
-            if name.startswith("params:")
-        }
-        for name in set(run_params["runtime_params"]) - read:
-            raise RunError(f"There is no parameter '{name}'. There are: {', '.join(sorted(read))}.")
-
-
-class FramingHooks:
-    """No run begins with a framing that names what is not there."""
-
-    @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
-        """Tell all such names at once, before the first node."""
-        given = {
-            name: catalog.load(f"params:{name}")
-            for name in ("framing", "modeling")
-            if f"params:{name}" in pipeline.inputs()
-        }
-        if "framing" not in given:
-            return
-        from preflight.contracts import Features  # here, as every kedro command loads this module
-
-        faults = given["framing"].unknown_columns(Features.names())
-        if "modeling" in given:
-            faults += given["modeling"].misfits(given["framing"], Features.groups())
-        if faults:
-            lines = [f"  - {fault}" for fault in faults]
-            features = f"Features are: {', '.join(Features.names())}; slices may have month."
-            raise RunError("\n".join(["The settings don't fit together:", *lines, features]))
-
-
-class TestSetHooks:
-    """No run begins in which a model could learn from test."""
-
-    @hook_impl
-    def before_pipeline_run(self) -> None:
-        """Refuse a graph in which a path leads from `test` to `candidate`."""
-        graph = pipelines["__default__"]
-        if not {"test", "candidate"} <= graph.datasets():
-            return
-        before = graph.to_outputs("candidate").nodes
-        if readers := [node.name for node in before if "test" in node.inputs]:
-            raise RunError(
-                f"'test' reaches 'candidate' by way of {', '.join(readers)}: the figures on test "
-                "would be worth nothing. Let evaluation alone read it."
-            )
-
-
-class RawDataHooks:
-    """No run reads a raw file that is not the one in the manifest."""
-
-    @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
-        """Verify all raw files that the run reads, before its first node."""
-        raw: dict[Path, list[str]] = {}
-        for name in pipeline.inputs():
-            path = Path(getattr(catalog.get(name), "_filepath", ""))
-            if path.parent.name == "01_raw" and path.name != MANIFEST:
-                raw.setdefault(path.parent, []).append(path.name)
-        faults = [fault for folder, names in raw.items() for fault in verify(folder, sorted(names))]
-        if faults:
-            raise ManifestError(faults)
-
-
-class VersionHooks:
-    """All nodes of a run read what this run wrote, even if another run writes at the same time."""
+class GuardHooks:
+    """No run begins with settings, a graph or raw data that it could not go by."""
 
     @hook_impl
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
     ) -> None:
-        """Pin the version that is loaded of each output to the one that this run saves."""
-        if run_params["only_missing_outputs"]:
-            return  # then an output may be that of an earlier run
-        for name in pipeline.all_outputs():
-            dataset = catalog.get(name)
-            version = getattr(dataset, "_version", None)
-            if version is not None:
-                dataset._version = Version(version.save, version.save)
+        """Refuse before the first node."""
+        _know_the_parameters(run_params["runtime_params"])
+        _fit_together(pipeline, catalog)
+        _keep_test_apart(pipelines["__default__"])
+        _verify_raw_data(pipeline, catalog)
 
 
-class DeploymentHooks:
-    """A deployment reads what one run judged, and what that run rests on: never a mixture."""
+def _know_the_parameters(given: dict[str, Any]) -> None:
+    """Refuse a misspelt parameter; those below the first level are refused by their types."""
+    read = {
+        name.removeprefix("params:").split(".")[0]
+        for pipeline in pipelines.values()
+        for name in pipeline.inputs()
+        if name.startswith("params:")
+    }
+    for name in set(given) - read:
+        raise RunError(f"There is no parameter '{name}'. There are: {', '.join(sorted(read))}.")
+
+
+def _fit_together(pipeline: Pipeline, catalog: Any) -> None:
+    """Refuse a framing, and models, that name features that are not there."""
+    from preflight.contracts import Features  # here, as every kedro command loads this module
+
+    inputs, faults = pipeline.inputs(), []
+    if "params:framing" in inputs:
+        framing = catalog.load("params:framing")
+        faults += framing.unknown_columns(Features.names())
+        if "params:modeling" in inputs:
+            faults += catalog.load("params:modeling").misfits(framing, Features.groups())
+    if faults:
+        lines = [f"  - {fault}" for fault in faults]
+        features = f"Features are: {', '.join(Features.names())}; slices may have month."
+        raise RunError("\n".join(["The settings don't fit together:", *lines, features]))
+
+
+def _keep_test_apart(graph: Pipeline) -> None:
+    """Refuse a graph in which a path leads from `test` to `candidate`."""
+    if not {"test", "candidate"} <= graph.datasets():
+        return
+    before = graph.to_outputs("candidate").nodes
+    if readers := [node.name for node in before if "test" in node.inputs]:
+        raise RunError(
+            f"'test' reaches 'candidate' by way of {', '.join(readers)}: the figures on test "
+            "would be worth nothing. Let evaluation alone read it."
+        )
+
+
+def _verify_raw_data(pipeline: Pipeline, catalog: Any) -> None:
+    """Refuse a raw file that is not the one in the manifest."""
+    raw: dict[Path, list[str]] = {}
+    for name in pipeline.inputs():
+        path = Path(getattr(catalog.get(name), "_filepath", ""))
+        if path.parent.name == "01_raw" and path.name != MANIFEST:
+            raw.setdefault(path.parent, []).append(path.name)
+    faults = [fault for folder, names in raw.items() for fault in verify(folder, sorted(names))]
+    if faults:
+        lines = ["The raw data are not what their manifest says:", *faults]
+        raise RunError("\n- ".join(lines))
+
+
+class VersionHooks:
+    """A run reads the versions that belong together, whatever else is written at the same time."""
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
@@ -186,11 +161,20 @@ class DeploymentHooks:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
     ) -> None:
+        """Pin what is loaded: of an output what this run saves, in a deployment what was judged."""
+        if JUDGED in pipeline.inputs():
+            self._pin_to_judged(run_params.get("load_versions") or {}, pipeline, catalog)
+        if run_params["only_missing_outputs"]:
+            return  # then an output may be that of an earlier run
+        for name in pipeline.all_outputs():
+            dataset = catalog.get(name)
+            version = getattr(dataset, "_version", None)
+            if version is not None:
+                dataset._version = Version(version.save, version.save)
+
+    def _pin_to_judged(self, asked: dict[str, str], pipeline: Pipeline, catalog: Any) -> None:
         """Pin all that is loaded to the newest run with a verdict, or to the one asked for."""
-        if JUDGED not in pipeline.inputs():
-            return
-        asked = (run_params.get("load_versions") or {}).get("verdict")
-        run = runs.judged(self._project, asked)
+        run = runs.judged(self._project, asked.get("verdict"))
         catalog.get(JUDGED)._version = Version(run["run"], None)
         files = {**run["inputs"], **run["outputs"]}
         for name in pipeline.inputs() & files.keys():
@@ -215,12 +199,11 @@ class ManifestHooks:
         """Begin to count."""
         self._run = run_params["run_id"]
         self._began = datetime.now(UTC)
-        self._nodes: dict[str, Any] = {}
+        self._nodes: dict[str, float] = {}
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: Any) -> dict[str, Any] | None:
         """Begin to count for a node; tell it of run, code, files and evidence, if it asks."""
-        runs.forget_peak()
         self._start = time.perf_counter()
         if PROVENANCE not in node.inputs:
             return None
@@ -234,16 +217,8 @@ class ManifestHooks:
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
-        """Keep the duration of the node and its peak of memory."""
-        seconds = time.perf_counter() - self._start
-        self._nodes[node.name] = {"seconds": round(seconds, 3), "peak_mb": runs.peak_mb()}
-
-    @hook_impl
-    def after_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
-    ) -> None:
-        """Save the manifest of a run that is done."""
-        self._save(run_params, pipeline, catalog, None)
+        """Keep the duration of the node."""
+        self._nodes[node.name] = round(time.perf_counter() - self._start, 3)
 
     @hook_impl
     def on_pipeline_error(
@@ -251,17 +226,20 @@ class ManifestHooks:
     ) -> None:
         """Save the manifest of a run that failed, with what it had made."""
         if self._nodes:
-            self._save(run_params, pipeline, catalog, explain(error) or repr(error))
+            said = explain(error) or repr(error)
+            self.after_pipeline_run(run_params, pipeline, catalog, said)
 
-    def _save(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any, error: str | None
+    @hook_impl
+    def after_pipeline_run(
+        self,
+        run_params: dict[str, Any],
+        pipeline: Pipeline,
+        catalog: Any,
+        error: str | None = None,
     ) -> None:
+        """Save the manifest of a run that is done."""
         if RUN_MANIFEST not in catalog:
             return
-        names = {"inputs": pipeline.inputs(), "outputs": pipeline.all_outputs()}
-        files = {
-            kind: runs.file_records(self._project, catalog, some) for kind, some in names.items()
-        }
         seconds = (datetime.now(UTC) - self._began).total_seconds()
         document = {
             "run": run_params["run_id"],
@@ -274,7 +252,8 @@ class ManifestHooks:
             "contracts": catalog._is_validation_enabled(),
             **runs.surroundings(self._project),
             **self._settings,
-            **files,
+            "inputs": runs.file_records(self._project, catalog, pipeline.inputs()),
+            "outputs": runs.file_records(self._project, catalog, pipeline.all_outputs()),
             "nodes": self._nodes,
         }
         catalog.save(RUN_MANIFEST, json.loads(json.dumps(document, default=_as_json)))
@@ -317,39 +296,24 @@ class TrackingHooks:
 class ProgressHooks:
     """Which stages are done while it works, and at the end what was decided and where to look."""
 
-    def __init__(self) -> None:
-        self._done: list[str] = []
-        self._left: Counter[str] = Counter()
-        self._seconds: defaultdict[str, float] = defaultdict(float)
-        self._last = 0.0
-
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
         """Say what runs, and count what each stage has to save."""
         self._left = Counter(_stage(node) for node in pipeline.nodes for _ in node.outputs)
-        self._seconds.clear()
-        self._done.clear()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._done: list[str] = []
         self._last = time.monotonic()
         log.info("Version %s: %s", run_params["run_id"], ", ".join(self._left))
 
     @hook_impl
-    def after_dataset_loaded(self, node: Node) -> None:
-        """Count the time of reading."""
-        self._tick(node)
-
-    @hook_impl
-    def after_node_run(self, node: Node) -> None:
-        """Count the time of computing."""
-        self._tick(node)
-
-    @hook_impl
     def after_dataset_saved(self, node: Node) -> None:
-        """Count the time of writing, and say that a stage is done when its last output is saved.
+        """Count the time since the last, and say that a stage is done with its last output.
 
         Quick ones are told together with the next.
         """
-        self._tick(node)
-        stage = _stage(node)
+        stage, now = _stage(node), time.monotonic()
+        self._seconds[stage] += now - self._last
+        self._last = now
         self._left[stage] -= 1
         if self._left[stage] == 0:
             self._done.append(f"{stage} {self._seconds[stage]:.1f} s")
@@ -368,25 +332,21 @@ class ProgressHooks:
                 todo,
             )
 
-    def _tick(self, node: Node) -> None:
-        now = time.monotonic()
-        self._seconds[_stage(node)] += now - self._last
-        self._last = now
-
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
         """Say the decision, where the report is and what to do next."""
-        if "audit" in pipeline.all_outputs() and "report" not in pipeline.all_outputs():
+        made = pipeline.all_outputs()
+        if "audit" in made and "report" not in made:
             audit = catalog.load("audit")
             told = ", ".join(audit.loc[audit["state"] != "passed", "check"]) or "nothing"
             log.info("\nThe audit has passed. Taken on trust: %s.", told)
-        if "verdict" in pipeline.all_outputs():
+        if "verdict" in made:
             verdict = catalog.load("verdict")
             log.info("\n%s: %s.", verdict["decision"].upper(), "; ".join(verdict["reasons"]))
-        if "report" in pipeline.all_outputs():
+        if "report" in made:
             log.info("Report:  %s", os.path.relpath(catalog["report"]._get_load_path()))
             log.info("Next:    make viz   (walk from any number in it to the raw data)")
-        if "promotion" in pipeline.all_outputs():
+        if "promotion" in made:
             promoted = catalog.load("promotion")
             log.info("\nPROMOTED: %s is the champion.", promoted["version"])
             log.info("Back to the one before it:  kedro rollback")

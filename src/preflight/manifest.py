@@ -6,23 +6,15 @@ read. A new version is welcome, but on purpose: `make accept`.
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from preflight.errors import RunError
+
 MANIFEST = "manifest.json"
 UNFILLED = "to be filled in"
-_NOT_DATA = {MANIFEST, "README.md"}
-
-
-class ManifestError(ValueError):
-    """The raw data are not what the manifest says; the message lists every fault."""
-
-    def __init__(self, faults: Sequence[str]) -> None:
-        self.faults = list(faults)
-        lines = "".join(f"\n- {fault}" for fault in self.faults)
-        super().__init__(f"The raw data are not what their manifest says:{lines}")
 
 
 class Entry(BaseModel):
@@ -37,33 +29,30 @@ class Entry(BaseModel):
 
 
 Entries = dict[str, Entry]
-_ENTRIES = TypeAdapter(Entries)
 
 
 def verify(folder: Path, names: Iterable[str]) -> list[str]:
-    """Return every fault of the named files, in plain words and with what to do; none is good.
-
-    `names` are file names in `folder`, which also holds the manifest.
-    """
+    """Return every fault of the named files of a folder with a manifest; none is good."""
     try:
         entries = read(folder)
-    except ManifestError as error:
-        return error.faults
+    except RunError as error:
+        return [str(error)]
     return [fault for name in names for fault in _faults(folder / name, entries.get(name))]
 
 
 def read(folder: Path) -> Entries:
-    """Return the manifest of `folder` by file name; raise ManifestError if none is valid there."""
+    """Return the manifest of `folder` by file name; raise RunError if none is valid there."""
     path = folder / MANIFEST
     try:
-        return _ENTRIES.validate_json(path.read_bytes())
+        return TypeAdapter(Entries).validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise ManifestError(
-            [f"{path} is missing: `git restore {path}`, or write a new one with `make accept`."]
+        raise RunError(
+            f"{path} is missing: `git restore {path}`, or write a new one with `make accept`."
         ) from None
     except ValidationError as error:
-        raise ManifestError(
-            [f"{path} is not a valid manifest: {_where(error)}. Mend it, or `git restore {path}`."]
+        said = "; ".join(": ".join((*map(str, one["loc"]), one["msg"])) for one in error.errors())
+        raise RunError(
+            f"{path} is not a valid manifest: {said}. Mend it, or `git restore {path}`."
         ) from None
 
 
@@ -71,12 +60,19 @@ def accept(folder: Path) -> list[str]:
     """Write the manifest anew from the files in `folder`, and return what changed, a line a file.
 
     Source and licence of known files are kept; those of new files are left to be filled in, and
-    until they are, `verify` refuses them. Raise ManifestError if the present manifest is not valid,
-    ValueError if a file's rows can't be counted.
+    until they are, `verify` refuses them. Raise RunError if the present manifest is not valid, or
+    the rows of a file can't be counted.
     """
     old = read(folder) if (folder / MANIFEST).exists() else {}
-    new = {path.name: _entry(path, old.get(path.name)) for path in _data_files(folder)}
-    _write(folder / MANIFEST, new)
+    new = {
+        path.name: _entry(path, old.get(path.name))
+        for path in sorted(folder.iterdir())
+        if path.is_file() and not path.name.startswith((".", MANIFEST, "README.md"))
+    }
+    text = json.dumps({name: entry.model_dump() for name, entry in new.items()}, indent=2)
+    half_made = folder / f".{MANIFEST}.half-made"
+    half_made.write_text(f"{text}\n", encoding="utf-8", newline="\n")
+    half_made.replace(folder / MANIFEST)  # in one step: a reader never sees half of it
     return [_change(name, old.get(name), new.get(name)) for name in sorted(old | new)]
 
 
@@ -95,7 +91,7 @@ def count_rows(path: Path) -> int:
         return len(pd.read_csv(path, usecols=[0]))
     if path.suffix == ".parquet":
         return int(read_metadata(path).num_rows)
-    raise ValueError(
+    raise RunError(
         f"{path}: only the rows of CSV and Parquet files can be counted. "
         "Move the file elsewhere, or teach count_rows in manifest.py to read it."
     )
@@ -124,33 +120,9 @@ def _faults(path: Path, entry: Entry | None) -> list[str]:
     return faults
 
 
-def _where(error: ValidationError) -> str:
-    return "; ".join(": ".join((*map(str, fault["loc"]), fault["msg"])) for fault in error.errors())
-
-
-def _data_files(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_file() and path.name not in _NOT_DATA and not path.name.startswith(".")
-    )
-
-
 def _entry(path: Path, known: Entry | None) -> Entry:
-    return Entry(
-        sha256=sha256(path),
-        rows=count_rows(path),
-        source=known.source if known else UNFILLED,
-        licence=known.licence if known else UNFILLED,
-    )
-
-
-def _write(path: Path, entries: Entries) -> None:
-    """Replace the manifest in one step, so that a reader never sees half of it."""
-    text = json.dumps({name: entry.model_dump() for name, entry in entries.items()}, indent=2)
-    half_made = path.with_name(f".{path.name}.half-made")
-    half_made.write_text(f"{text}\n", encoding="utf-8", newline="\n")
-    half_made.replace(path)
+    told = known.model_dump() if known else dict.fromkeys(("source", "licence"), UNFILLED)
+    return Entry(**told | {"sha256": sha256(path), "rows": count_rows(path)})
 
 
 def _change(name: str, old: Entry | None, new: Entry | None) -> str:
@@ -158,6 +130,6 @@ def _change(name: str, old: Entry | None, new: Entry | None) -> str:
         return f"{name}: no longer there, its entry is dropped"
     if old is None:
         return f"{name}: new, {new.rows:,} rows; write its source and licence in {MANIFEST}"
-    if old.sha256 == new.sha256 and old.rows == new.rows:
+    if old == new:
         return f"{name}: unchanged, {new.rows:,} rows"
     return f"{name}: changed, {old.rows:,} -> {new.rows:,} rows"

@@ -6,7 +6,7 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from importlib.metadata import distributions
 from pathlib import Path
@@ -17,7 +17,6 @@ from preflight.errors import RunError
 from preflight.pipeline_registry import ON_DEMAND
 
 RUN_MANIFEST = "data/08_reporting/run_manifest.json"
-LOCK = "requirements.lock"
 CODE = ("src", "conf/base", "pyproject.toml")  # what a run does is in these
 _VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
 
@@ -30,7 +29,6 @@ def surroundings(project: Path) -> Document:
     return {
         "code": code(project),
         "packages": dict(sorted(installed.items())),
-        "off_lock": _off_lock(project / LOCK, installed),
         "python": platform.python_version(),
         "platform": platform.platform(),
     }
@@ -70,34 +68,6 @@ def _git(project: Path, *arguments: str) -> str | None:
     return done.stdout
 
 
-def _off_lock(lock: Path, installed: dict[str, str]) -> dict[str, str]:
-    """Return the locked version of each package that is installed in another."""
-    text = lock.read_text() if lock.exists() else ""
-    locked: dict[str, set[str]] = {}  # several, where they differ by platform
-    for name, version in re.findall(r"^([\w.-]+)==([^\s;\\]+)", text, flags=re.M):
-        locked.setdefault(name.lower(), set()).add(version)
-    return {
-        name: " or ".join(sorted(versions))
-        for name, versions in locked.items()
-        if name in installed and installed[name] not in versions
-    }
-
-
-def forget_peak() -> None:
-    """Let the system count the peak of memory from now on, where it can (Linux)."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak_mb() -> float | None:
-    """Return the peak of the process's memory since then, in MB; None where it is not known."""
-    try:
-        found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
-    except OSError:
-        return None
-    return round(int(found[1]) / 1000, 1) if found else None
-
-
 def kept_evidence(project: Path) -> list[str]:
     """Return the files of tests and documents, and each test as "path::name"."""
     found = []
@@ -133,37 +103,42 @@ def file_record(project: Path, dataset: Any) -> Document | None:
 
 
 def read(project: Path, version: str) -> Document:
-    """Return the manifest of a run; raise ValueError, with those there are, if it has none."""
+    """Return the manifest of a run; raise RunError, with those there are, if it has none."""
     folder = project / RUN_MANIFEST
     path = folder / version / Path(RUN_MANIFEST).name
     if not path.is_file():
         there = sorted(p.parent.name for p in folder.glob("*/*.json"))
         said = "There are: " + ", ".join(there[-5:]) if there else "There is none: kedro run"
-        raise ValueError(f"There is no manifest of a run '{version}'. {said}.")
+        raise RunError(f"There is no manifest of a run '{version}'. {said}.")
     found: Document = json.loads(path.read_text())
     return found
 
 
 def difference(project: Path, before: Document, after: Document) -> dict[str, list[str]]:
     """Return what differs between two runs, by section, one line each; equal sections are empty."""
-    outputs = [
-        name
-        for name in before["outputs"].keys() & after["outputs"].keys()
-        if before["outputs"][name]["sha256"] != after["outputs"][name]["sha256"]
-    ]
-    figures = [_figures(project, run) for run in (before, after)]
-    data = [{n: f["sha256"][:12] for n, f in run["inputs"].items()} for run in (before, after)]
-    both = data[0].keys() & data[1].keys()  # what only one of them read is told by its pipelines
+
+    def changed(view: Callable[[Document], Document]) -> list[str]:
+        return _changes(view(before), view(after))
+
+    def files(run: Document, kind: str) -> Document:
+        # what only one of them read or made is told by its pipelines
+        both = before[kind].keys() & after[kind].keys()
+        return {name: run[kind][name]["sha256"][:12] for name in both}
+
     return {
-        "pipelines": _changes(*({"run": run["pipelines"] or "all"} for run in (before, after))),
-        "data": _changes(*({name: found[name] for name in both} for found in data)),
-        "code": _changes(_code_of(before), _code_of(after)),
-        "parameters": _changes(*(flat(run["parameters"]) for run in (before, after))),
-        "catalog": _changes(*(flat(run["catalog"]) for run in (before, after))),
-        "packages": _changes(*({"python": r["python"], **r["packages"]} for r in (before, after))),
-        "metrics": _changes(*figures),
-        "outputs": sorted(outputs),
+        "pipelines": changed(lambda run: {"run": run["pipelines"] or "all"}),
+        "data": changed(lambda run: files(run, "inputs")),
+        "code": changed(_code_of),
+        "parameters": changed(lambda run: flat(run["parameters"])),
+        "catalog": changed(lambda run: flat(run["catalog"])),
+        "packages": changed(_packages_of),
+        "metrics": changed(lambda run: _figures(project, run)),
+        "outputs": changed(lambda run: files(run, "outputs")),
     }
+
+
+def _packages_of(run: Document) -> Document:
+    return {"python": run["python"], **run["packages"]}
 
 
 def _code_of(run: Document) -> Document:
@@ -185,25 +160,19 @@ def _figures(project: Path, run: Document) -> Document:
 def flat(value: Any, prefix: str = "") -> Document:
     """Return the leaves of nested dictionaries by their dotted names; a list is a leaf."""
     if isinstance(value, dict):
-        parts = [
-            flat(inner, f"{prefix}.{name}" if prefix else name) for name, inner in value.items()
-        ]
+        parts = [flat(inner, f"{prefix}{name}.") for name, inner in value.items()]
         return {name: leaf for part in parts for name, leaf in part.items()}
-    return {prefix: value}
+    return {prefix.removesuffix("."): value}
 
 
 def _changes(before: Document, after: Document) -> list[str]:
     """Return a line for each name whose value differs, is new or is gone."""
-    gone = object()
     lines = []
     for name in sorted(before.keys() | after.keys()):
-        old, new = before.get(name, gone), after.get(name, gone)
-        if old == new:
-            continue
-        if old is gone or new is gone:
-            lines.append(f"{name}: {'only after' if old is gone else 'only before'}")
-        else:
-            lines.append(f"{name}: {_short(old)} -> {_short(new)}")
+        if name not in before or name not in after:
+            lines.append(f"{name}: only {'before' if name in before else 'after'}")
+        elif before[name] != after[name]:
+            lines.append(f"{name}: {_short(before[name])} -> {_short(after[name])}")
     return lines
 
 
@@ -247,18 +216,16 @@ def _not_as_it_was(project: Path, run: Document) -> list[str]:
         return [f"the run was of a part of its pipelines: {run['filters']}"]
     if run["status"] != "done":
         return [f"the run {run['status']}: {run['error']}"]
-    faults = []
-    for name, file in run["inputs"].items():
-        path = project / file["path"]
-        if not path.is_file():
-            faults.append(f"input {name}: {file['path']} is gone")
-        elif manifest.sha256(path) != file["sha256"]:
-            faults.append(f"input {name}: {file['path']} has changed since the run")
+    faults = [
+        f"input {name}: {fault}"
+        for name, file in run["inputs"].items()
+        if (fault := _lost(project, file["path"], file["sha256"]))
+    ]
     now = surroundings(project)
     was_committed = run["code"]["commit"] and run["code"]["changed"] == []
     if not was_committed and now["code"]["sha256"] != run["code"]["sha256"]:
         faults.append("code: it was not committed for the run, and has changed since")
-    here, there = ({"python": r["python"], **r["packages"]} for r in (now, run))
+    here, there = _packages_of(now), _packages_of(run)
     of_then = {name: here[name] for name in there.keys() & here.keys()}  # others do no harm
     return faults + [f"package {line}" for line in _changes(there, of_then)]
 
@@ -320,60 +287,53 @@ def _without_measured(value: Any) -> Any:
 def versions(project: Path) -> list[Document]:
     """Return the versions on disk, the oldest first: size, files, and what each is.
 
-    what: the pipelines of a run and its decision; failed; no manifest (an orphan). kept_by: why it
-    must not be pruned: it is the champion, or what the champion was made from.
+    what: the pipelines of a run; failed; no manifest (an orphan). champion: it is one that one can
+    go back to, or what such a one was made from.
     """
     folders: dict[str, list[Path]] = {}
     for path in (project / "data").glob("*/**/*/"):
         if _VERSION.fullmatch(path.name):
             folders.setdefault(path.name, []).append(path)
-    champions = _lineage(project, _champions(project))
-    found = []
-    for version, places in sorted(folders.items()):
-        files = [file for place in places for file in place.iterdir() if file.is_file()]
-        found.append(
-            {
-                "version": version,
-                "bytes": sum(file.stat().st_size for file in files),
-                "folders": places,
-                "what": _what(project, version),
-                "champion": version in champions,
-            }
-        )
-    return found
+    promoted = champion.read(project / champion.POINTER).champions  # one can go back to each
+    champions = _lineage(
+        project, {version for one in promoted for version in (one.version, one.run)}
+    )
+    return [
+        {
+            "version": version,
+            "bytes": sum(
+                f.stat().st_size for place in places for f in place.iterdir() if f.is_file()
+            ),
+            "folders": places,
+            "what": _what(project, version),
+            "champion": version in champions,
+        }
+        for version, places in sorted(folders.items())
+    ]
 
 
 def _what(project: Path, version: str) -> str:
     try:
         run = read(project, version)
-    except ValueError:
+    except RunError:
         return "orphan: no manifest"
     stages = ", ".join(run["pipelines"]) or "all"
     return stages if run["status"] == "done" else f"{stages}: {run['status']}"
 
 
-def _champions(project: Path) -> set[str]:
-    """Return the versions of the champion, and of those before it that one can go back to."""
-    promoted = champion.read(project / champion.POINTER).champions
-    return {one.version for one in promoted} | {one.run for one in promoted}
-
-
 def _lineage(project: Path, some: set[str]) -> set[str]:
-    """Return the versions, and all whose outputs they were made from."""
+    """Return the versions, and all whose outputs they were made from.
+
+    Not that of a champion that was read: with it a run only compares.
+    """
     done: set[str] = set()
     todo = set(some)
     while todo:
-        version = todo.pop()
-        done.add(version)
-        with contextlib.suppress(ValueError):  # an orphan
-            todo |= _made_from(read(project, version)) - done
+        done.add(version := todo.pop())
+        with contextlib.suppress(RunError):  # an orphan
+            inputs = read(project, version)["inputs"].items()
+            todo |= {file["version"] for name, file in inputs if name != "champion"} - {*done, None}
     return done
-
-
-def _made_from(run: Document) -> set[str]:
-    """Return the versions of what a run read; not of the champion, with which it only compares."""
-    inputs = {name: file["version"] for name, file in run["inputs"].items() if name != "champion"}
-    return {version for version in inputs.values() if version}
 
 
 def judged(project: Path, asked: str | None = None) -> Document:
@@ -384,10 +344,7 @@ def judged(project: Path, asked: str | None = None) -> Document:
     """
     kept = sorted(path.parent.name for path in (project / RUN_MANIFEST).glob("*/*.json"))
     for version in [asked] if asked else reversed(kept):
-        try:
-            run = read(project, version)
-        except ValueError as error:
-            raise RunError(str(error)) from error
+        run = read(project, version)
         if "verdict" in run["outputs"]:
             return run
     raise RunError(f"There is no verdict{f' of run {asked}' if asked else ''} yet: kedro run")
@@ -399,20 +356,22 @@ def with_all_before(project: Path, run: Document) -> tuple[list[Document], list[
     for version in sorted(_lineage(project, {run["run"]})):
         try:
             every.append(read(project, version))
-        except ValueError:
+        except RunError:
             faults.append(f"run {version}, which it was made from, has left no manifest")
-    files = {(f["path"], f["sha256"]) for one in every for f in _files(one)}
-    for path, was in sorted(files):
-        if not (project / path).is_file():
-            faults.append(f"{path} is gone")
-        elif manifest.sha256(project / path) != was:
-            faults.append(f"{path} has changed since")
-    return every, faults
+    named = {
+        (file["path"], file["sha256"])
+        for one in every
+        for name, file in [*one["outputs"].items(), *one["inputs"].items()]
+        if name != "champion"
+    }
+    return every, faults + [fault for file in sorted(named) if (fault := _lost(project, *file))]
 
 
-def _files(run: Document) -> Iterator[Document]:
-    yield from run["outputs"].values()
-    yield from (file for name, file in run["inputs"].items() if name != "champion")
+def _lost(project: Path, path: str, was: str) -> str | None:
+    """Return what became of a file that had a hash; None if it is the same."""
+    if not (project / path).is_file():
+        return f"{path} is gone"
+    return None if manifest.sha256(project / path) == was else f"{path} has changed since"
 
 
 def prune(project: Path, keep: int) -> list[Document]:
@@ -426,6 +385,6 @@ def prune(project: Path, keep: int) -> list[Document]:
     for one in found:
         if not one["what"].startswith("orphan"):
             groups[set(one["what"].split(", ")) <= set(ON_DEMAND)].append(one["version"])
-    newest = [version for group in groups.values() for version in group[-keep:]]
-    kept = _lineage(project, set(newest)) if keep else set()
+    newest = {version for group in groups.values() for version in group[-keep:] if keep}
+    kept = _lineage(project, newest)
     return [v for v in found if v["version"] not in kept and not v["champion"]]

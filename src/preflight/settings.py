@@ -1,32 +1,16 @@
 """Kedro's settings for this project."""
 
-from preflight.hooks import (
-    ContractHooks,
-    DeploymentHooks,
-    ErrorHooks,
-    FramingHooks,
-    ManifestHooks,
-    ParameterHooks,
-    ProgressHooks,
-    RawDataHooks,
-    TestSetHooks,
-    TrackingHooks,
-    VersionHooks,
-)
+from preflight import hooks
 
 # Kedro calls the last one first.
 HOOKS = (
-    ProgressHooks(),
-    ManifestHooks(),
-    TrackingHooks(),
-    VersionHooks(),
-    DeploymentHooks(),
-    RawDataHooks(),
-    TestSetHooks(),
-    FramingHooks(),
-    ParameterHooks(),
-    ContractHooks(),
-    ErrorHooks(),
+    hooks.ProgressHooks(),
+    hooks.ManifestHooks(),
+    hooks.TrackingHooks(),
+    hooks.VersionHooks(),
+    hooks.GuardHooks(),
+    hooks.ContractHooks(),
+    hooks.ErrorHooks(),
 )
 
 CONFIG_LOADER_ARGS = {

@@ -7,21 +7,15 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 import pytest
-from pandera.typing import Series
 
 from preflight import contracts
-from preflight.contracts import Features, primary, raw
+from preflight.contracts import Features, primary, report
 from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
 from preflight.pipelines.feature_engineering.pipeline import create_pipeline as feature_engineering
 
-EVERY = {name: getattr(contracts, name) for name in contracts.__all__}
-EVERY |= {
-    name: one
-    for module in (raw, primary)
-    for name, one in vars(module).items()
-    if isinstance(one, type) and issubclass(one, Table) and one.__module__ == module.__name__
-}
-for shared in ("RawTable", "Key"):  # what tables have in common
+EVERY = contracts.declared(*contracts.MODULES)
+EVERY |= {name: getattr(report, name) for name in ("Figure", "Html", "model_card", "datasheet")}
+for shared in ("Table", "RawTable", "Key"):  # what tables have in common
     del EVERY[shared]
 TABLES = [one for one in EVERY.values() if isinstance(one, type) and issubclass(one, Table)]
 OTHERS = {name: one for name, one in EVERY.items() if one not in TABLES}
@@ -120,24 +114,21 @@ def test_every_column_of_a_primary_table_says_when_it_became_known(contract: typ
 
 def test_a_column_without_known_at_is_found() -> None:
     class Undated(Table):
-        a: Series[int] = column("a")
-        b_at: Series[Utc] = column("moment", "UTC", nullable=True, known_at="b_at")
-        b: Series[float] = column("b", nullable=True, known_at="b_at")
+        a: int = column("a")
+        b_at: Utc = column("moment", "UTC", known_at="b_at")
+        b: float = column("b", known_at="b_at")
 
-    class Dated(Undated):
-        class Config:
-            metadata = {"known_at": IN_ADVANCE}
+    class Dated(Undated, known_at=IN_ADVANCE):
+        pass
 
-    class KnownAtNoMoment(Undated):
-        class Config:
-            metadata = {"known_at": "b"}
+    class KnownAtNoMoment(Undated, known_at="b"):
+        pass
 
-    class RowsNeverKnown(Undated):
-        class Config:
-            metadata = {"known_at": "b_at"}
+    class RowsNeverKnown(Undated, known_at="b_at"):
+        pass
 
     class NeverMissing(Dated):
-        c: Series[int] = column("c", known_at="b_at")
+        c: int = column("c", nullable=False, known_at="b_at")
 
     assert undated(Dated) == []
     assert undated(Undated) == ["a"]

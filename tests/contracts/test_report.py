@@ -6,10 +6,9 @@ import plotly.graph_objects as go
 import pytest
 from kedro.validation import DataValidationError
 
-from preflight.contracts import Figure, Html, datasheet, model_card
+from preflight.contracts.report import Figure, Html, datasheet, model_card
 
 LOADS = "loads something from elsewhere, or needs a script"
-CROSSED = "has tags that don't match"
 PAGE = (
     "<!doctype html><html><head><style>p { background: url(#a) }</style></head>"
     "<body><p>@import and url(x) are text<br><img src='data:image/png;base64,AA'></p>"
@@ -43,8 +42,7 @@ def test_a_page_that_is_whole_and_loads_nothing_passes() -> None:
 @pytest.mark.parametrize(
     ("page", "expected"),
     [
-        (PAGE[:60], ["is cut short", CROSSED]),
-        (PAGE.replace("</p>", ""), [CROSSED]),
+        (PAGE[:60], ["is cut short"]),
         (PAGE.replace("<!doctype html>", ""), ["has no doctype"]),
         (PAGE.replace("<p>", "<script src='https://a.org/b.js'></script><p>"), [LOADS]),
         (PAGE.replace("<p>", "<script>1</script><p>"), [LOADS]),

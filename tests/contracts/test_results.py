@@ -12,9 +12,9 @@ from pandera.errors import SchemaErrors
 from sklearn.dummy import DummyClassifier
 
 from preflight import contracts
-from preflight.contracts import (
+from preflight.contracts import Features
+from preflight.contracts.results import (
     CalibrationCurve,
-    Features,
     Importance,
     ParameterImportance,
     Slices,
@@ -109,7 +109,7 @@ def planted(document: Any, path: str, value: Any) -> Any:
 @pytest.mark.parametrize("contract", DOCUMENTS)
 def test_a_clean_document_passes_unchanged(contract: str) -> None:
     document = clean(contract)
-    assert getattr(contracts, contract).validate(document) is document
+    assert contracts.declared(*contracts.MODULES)[contract].validate(document) is document
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,9 @@ def test_a_clean_document_passes_unchanged(contract: str) -> None:
 )
 def test_a_planted_defect_is_refused(contract: str, path: str, value: Any, sentence: str) -> None:
     with pytest.raises(DataValidationError) as error:
-        getattr(contracts, contract).validate(planted(clean(contract), path, value))
+        contracts.declared(*contracts.MODULES)[contract].validate(
+            planted(clean(contract), path, value)
+        )
     (fault,) = error.value.failures
     assert re.search(sentence, fault.message)
 
@@ -158,9 +160,9 @@ def test_a_planted_defect_is_refused(contract: str, path: str, value: Any, sente
 def test_a_candidate_with_nothing_to_compare_it_with_is_refused() -> None:
     document = clean("metrics")
     alone = {"candidate": document["candidate"]}
-    assert contracts.metrics.validate(alone | {"never": document["never"]})
+    assert contracts.results.metrics.validate(alone | {"never": document["never"]})
     with pytest.raises(DataValidationError) as error:
-        contracts.metrics.validate(alone)
+        contracts.results.metrics.validate(alone)
     assert "at least one baseline" in error.value.failures[0].message
 
 
@@ -169,9 +171,9 @@ def test_a_model_that_is_not_clearly_better_may_be_held(defect: dict[str, Any]) 
     document = clean("verdict")
     document["value"]["over_baseline"] |= defect
     with pytest.raises(DataValidationError):
-        contracts.verdict.validate(document)
+        contracts.results.verdict.validate(document)
     document["decision"] = "hold"
-    assert contracts.verdict.validate(document) is document
+    assert contracts.results.verdict.validate(document) is document
 
 
 def slices() -> pd.DataFrame:
@@ -296,10 +298,10 @@ def test_predictions_keep_no_cost_that_is_missing() -> None:
 
 def test_a_cost_in_a_column_is_named_and_a_bundle_without_threshold_carries_it() -> None:
     document = planted(clean("verdict"), "value.costs.fn", "cost_fn")
-    assert contracts.verdict.validate(document) is document
+    assert contracts.results.verdict.validate(document) is document
     for wrong in ("amount", "cost_tp"):
         with pytest.raises(DataValidationError):
-            contracts.verdict.validate(planted(clean("verdict"), "value.costs.fn", wrong))
+            contracts.results.verdict.validate(planted(clean("verdict"), "value.costs.fn", wrong))
     costs = {"unit": "euros", "tp": 1, "fp": 1, "fn": "amount", "tn": 0}
     carried = bundle(threshold=None, provenance={"framing": {"costs": costs}})
-    assert contracts.candidate.validate(carried) is carried
+    assert contracts.results.candidate.validate(carried) is carried

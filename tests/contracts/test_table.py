@@ -7,24 +7,18 @@ import pandera.pandas as pa
 import pytest
 from kedro.validation import DataValidationError
 from pandera.errors import SchemaErrors
-from pandera.typing import Series
 from pydantic import Field
 
 from preflight.contracts.table import Document, DocumentContract, Table, Utc, column, rule
 
 
-class Boxes(Table):
+class Boxes(Table, key=["number"]):
     """One row per box."""
 
-    number: Series[int] = column("the box")
-    least: Series[float] = column("least weight", "kg", known_at="weighed_at")
-    most: Series[float] = column("most weight", "kg", group="weights", nullable=True)
-    weighed_at: Series[Utc] = column("when it was weighed", "UTC")
-
-    class Config:
-        """The key."""
-
-        unique = ["number"]
+    number: int = column("the box")
+    least: float = column("least weight", "kg", nullable=False, known_at="weighed_at")
+    most: float = column("most weight", "kg", group="weights", nullable=True)
+    weighed_at: Utc = column("when it was weighed", "UTC")
 
     @rule("least is not above most", "least", "most")
     def in_order(cls, t: pd.DataFrame) -> pd.Series:
@@ -128,7 +122,7 @@ def test_the_grain_is_the_key() -> None:
     class Loose(Table):
         """A table without a key."""
 
-        number: Series[int] = column("the box")
+        number: int = column("the box")
 
     assert Boxes.grain() == ["number"]
     assert Loose.grain() == []
@@ -136,7 +130,7 @@ def test_the_grain_is_the_key() -> None:
 
 def test_a_check_goes_to_pandera_and_the_rest_is_kept_as_metadata() -> None:
     class Weights(pa.DataFrameModel):
-        weight: Series[float] = column("weight", "kg", ge=0, le=10)
+        weight: float = column("weight", "kg", ge=0, le=10)
 
     found = Weights.to_schema().columns["weight"]
     assert [check.name for check in found.checks] == [
@@ -178,21 +172,15 @@ def test_what_is_no_document_at_all_is_refused(document: Any) -> None:
     assert len(error.value.failures) == 1
 
 
-class Parcels(Table):
+class Parcels(Table, key=["number"], known_at="in advance"):
     """One row per parcel; its weight is known when it is weighed."""
 
-    number: Series[int] = column("number")
-    weighed_at: Series[Utc] = column("weighing", "UTC", nullable=True, known_at="weighed_at")
-    weight: Series[float] = column("weight", "kg", nullable=True, known_at="weighed_at")
-    sender: Series[float] = column(
+    number: int = column("number")
+    weighed_at: Utc = column("weighing", "UTC", nullable=True, known_at="weighed_at")
+    weight: float = column("weight", "kg", nullable=True, known_at="weighed_at")
+    sender: float = column(
         "sender", nullable=True, known_at="weighed_at", assumption="written on it"
     )
-
-    class Config:
-        """The key."""
-
-        unique = ["number"]
-        metadata = {"known_at": "in advance"}
 
 
 def test_a_value_without_the_moment_when_it_became_known_is_refused() -> None:

@@ -310,7 +310,7 @@ def test_what_was_answered_is_logged_with_what_was_asked(
     first = ask(ready, as_json(rows.head(2))).json()
     wait_for(catalog["prediction_log"].exists)
     wait_for(lambda: len(catalog["prediction_log"].load()) == len(rows) + 1)
-    kept = contracts.PredictionLog.validate(catalog["prediction_log"].load())
+    kept = contracts.inference.PredictionLog.validate(catalog["prediction_log"].load())
     assert set(kept["source"]) == {"service"}
     last = kept[kept["moment"] == pd.Timestamp(first["moment"])]
     chance = probability(served["bundle"], rows)

@@ -1,61 +1,45 @@
-"""The contracts: one per dataset, the only place where columns are declared.
+"""The contracts: one per dataset, the only place where columns are declared."""
 
-Those of raw and primary tables are found in their modules.
-"""
+from types import ModuleType
+from typing import Any
 
-from preflight.contracts import primary
-from preflight.contracts.deployment import EndToEnd, clearance, promotion
-from preflight.contracts.diagnosis import (
-    LearningCurve,
-    Robustness,
-    SegmentExamples,
-    Segments,
-    SuspiciousLabels,
-    Waterfall,
-    more_labels,
+from preflight.contracts import (
+    deployment,
+    diagnosis,
+    examples,
+    features,
+    inference,
+    primary,
+    raw,
+    report,
+    results,
 )
-from preflight.contracts.examples import Cleaning, Examples, Labels, SplitSummary
 from preflight.contracts.features import Features
-from preflight.contracts.inference import PredictionLog, Predictions, Upcoming
-from preflight.contracts.report import (
-    Figure,
-    Html,
-    checklist,
-    datasheet,
-    model_card,
-    raw_manifest,
-    run_manifest,
-)
-from preflight.contracts.results import (
-    Audit,
-    CalibrationCurve,
-    CostCurve,
-    Importance,
-    ParameterImportance,
-    Slices,
-    TestPredictions,
-    Trials,
-    ValidationPredictions,
-    baselines,
-    best_params,
-    candidate,
-    champion,
-    metrics,
-    power,
-    selection,
-    verdict,
-)
 from preflight.contracts.table import DocumentContract, Table
+
+__all__ = ["Features", "declared", "described", "of"]
+
+MODULES = (raw, primary, features, examples, results, diagnosis, report, deployment, inference)
+
+
+def declared(*modules: ModuleType) -> dict[str, Any]:
+    """Return the contracts of tables and documents that modules hold, by name."""
+    return {
+        name: one
+        for module in modules
+        for name, one in vars(module).items()
+        if isinstance(one, DocumentContract) or (isinstance(one, type) and issubclass(one, Table))
+    }
 
 
 def of(dataset: str) -> type[Table] | None:
     """Return the contract that bears a primary table's name: `LateParcels` of `late_parcels`."""
-    return vars(primary).get(dataset.title().replace("_", ""))
+    return declared(primary).get(dataset.title().replace("_", ""))
 
 
 def described(dataset: str) -> str:
     """Return what the contract that bears a dataset's name says of it; "" if none does."""
-    every = globals() | vars(primary)
+    every = declared(*MODULES)
     contract = every.get(dataset.title().replace("_", "")) or every.get(dataset)
     if isinstance(contract, DocumentContract):
         return f"{dataset}\n{contract.described()}"
@@ -67,49 +51,3 @@ def described(dataset: str) -> str:
     ]
     key = ", ".join(contract.grain())
     return "\n".join([f"{dataset}: {contract.__doc__}", f"  key: {key}", *lines])
-
-
-__all__ = [
-    "Audit",
-    "CalibrationCurve",
-    "Cleaning",
-    "CostCurve",
-    "EndToEnd",
-    "Examples",
-    "Features",
-    "Figure",
-    "Html",
-    "Importance",
-    "Labels",
-    "LearningCurve",
-    "ParameterImportance",
-    "PredictionLog",
-    "Predictions",
-    "Robustness",
-    "SegmentExamples",
-    "Segments",
-    "Slices",
-    "SplitSummary",
-    "SuspiciousLabels",
-    "TestPredictions",
-    "Trials",
-    "Upcoming",
-    "ValidationPredictions",
-    "Waterfall",
-    "baselines",
-    "best_params",
-    "candidate",
-    "champion",
-    "checklist",
-    "clearance",
-    "datasheet",
-    "metrics",
-    "model_card",
-    "more_labels",
-    "power",
-    "promotion",
-    "raw_manifest",
-    "run_manifest",
-    "selection",
-    "verdict",
-]

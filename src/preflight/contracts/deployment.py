@@ -1,18 +1,17 @@
 """What evaluation leaves for the promotion gate, and what the gate found."""
 
-from pandera.typing import Series
 from pydantic import Field
 
 from preflight.champion import Override, Promoted
 from preflight.contracts.features import Features
-from preflight.contracts.results import Condition, Said
+from preflight.contracts.results import Answer, Condition
 from preflight.contracts.table import Document, DocumentContract, Utc, column
 
 
-class EndToEnd(Said, Features):
+class EndToEnd(Answer, Features):
     """Features with what the candidate said of them, to the last bit: some rows of test."""
 
-    predict_at: Series[Utc] = column("moment of prediction", "UTC")
+    predict_at: Utc = column("moment of prediction", "UTC")
 
 
 class Clearance(Document):

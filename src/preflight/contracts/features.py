@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 from pandera.dtypes import Float32
-from pandera.typing import Series
 
 from preflight.contracts.primary import Key
 from preflight.contracts.table import Utc, column
@@ -37,13 +36,13 @@ schedule, congestion, weather = _group("schedule"), _group("congestion"), _group
 operations, history = _group("operations"), _group("history")
 aircraft, previous_leg = _group("aircraft"), _group("previous_leg")
 
-Number = Series[Float32]
+Number = Float32
 
 
 class Features(Key):
     """One row per scheduled departure: what was known two hours before it."""
 
-    predict_at: Series[Utc] = column("moment of prediction: nothing later is used", "UTC")
+    predict_at: Utc = column("moment of prediction: nothing later is used", "UTC")
 
     hour: Number = schedule("local hour", "hours", nullable=False, ge=0, le=23)
     minute_of_day: Number = schedule("local time", "minutes", nullable=False, ge=0, lt=1440)
@@ -55,7 +54,7 @@ class Features(Key):
     block_minutes: Number = schedule(
         "scheduled from gate to gate", "minutes", nullable=False, gt=0, lt=1440
     )
-    dest: Series[pd.CategoricalDtype] = schedule("airport of destination", nullable=False)
+    dest: pd.CategoricalDtype = schedule("airport of destination", nullable=False)
 
     departures_before: Number = congestion("scheduled at the origin in the hour before", "flights")
     departures_around_all: Number = congestion(

@@ -1,6 +1,6 @@
 """The primary tables: clean, in UTC, with the moment when each row and value became known.
 
-`known_at` of a table (in `Config.metadata`) is the column with the moment when its rows became
+`known_at` of a table is the column with the moment when its rows became
 known, or "in advance" for what is published long before. `known_at` of a column is the same for a
 value that became known later than its row. `event_time` is the column by which a period is cut out.
 """
@@ -9,87 +9,65 @@ from typing import Any
 
 import pandas as pd
 from pandera.dtypes import Float32, Int8, Int32
-from pandera.typing import Series
 
 from preflight.contracts.raw import ORIGINS
 from preflight.contracts.table import IN_ADVANCE, Table, Utc, column, rule
 
-# What `framing.decision.label` says: 0 or 1. Of amounts: Float64, and such as {"ge": 0}.
+# What `framing.decision.label` says: 0 or 1. Of amounts: float, and such as {"ge": 0}.
 Label = Int8
 LABEL: dict[str, Any] = {"isin": [0, 1]}
 
 HOUR = pd.Timedelta(hours=1)
 
 
-class Key(Table):
+class Key(Table, key=["carrier", "flight", "origin", "scheduled_departure"]):
     """What tells one scheduled departure from all others."""
 
-    carrier: Series[pd.CategoricalDtype] = column("airline, two-character code", group="schedule")
-    flight: Series[Int32] = column("flight number", ge=1, le=9999)
-    origin: Series[pd.CategoricalDtype] = column(
-        "airport of departure", isin=ORIGINS, group="schedule"
-    )
-    scheduled_departure: Series[Utc] = column("scheduled departure", "UTC")
-
-    class Config:
-        """The grain: one row per scheduled departure."""
-
-        unique = ["carrier", "flight", "origin", "scheduled_departure"]
+    carrier: pd.CategoricalDtype = column("airline, two-character code", group="schedule")
+    flight: Int32 = column("flight number", ge=1, le=9999)
+    origin: pd.CategoricalDtype = column("airport of departure", isin=ORIGINS, group="schedule")
+    scheduled_departure: Utc = column("scheduled departure", "UTC")
 
 
-class Flights(Key):
+class Flights(Key, known_at=IN_ADVANCE, event_time="scheduled_departure"):
     """One row per scheduled departure, with what became of it."""
 
-    dest: Series[pd.CategoricalDtype] = column("airport of destination")
-    tailnum: Series[pd.CategoricalDtype] = column(
+    dest: pd.CategoricalDtype = column("airport of destination")
+    tailnum: pd.CategoricalDtype = column(
         "aircraft; missing for some cancelled flights",
-        nullable=True,
         known_at="departed_at",
         assumption="recorded after departure, taken as the aircraft planned two hours before: "
         "a later swap would not show",
     )
-    distance: Series[Int32] = column("between the airports", "miles", gt=0)
-    scheduled_arrival: Series[Utc] = column("scheduled arrival", "UTC")
-    departed_at: Series[Utc] = column(
-        "actual departure; missing while it has not", "UTC", nullable=True, known_at="departed_at"
+    distance: Int32 = column("between the airports", "miles", gt=0)
+    scheduled_arrival: Utc = column("scheduled arrival", "UTC")
+    departed_at: Utc = column(
+        "actual departure; missing while it has not", "UTC", known_at="departed_at"
     )
-    arrived_at: Series[Utc] = column(
-        "actual arrival at the destination; missing while it has not",
-        "UTC",
-        nullable=True,
-        known_at="arrived_at",
+    arrived_at: Utc = column(
+        "actual arrival at the destination; missing while it has not", "UTC", known_at="arrived_at"
     )
-    cancelled_at: Series[Utc] = column(
+    cancelled_at: Utc = column(
         "cancellation known; assumed to be an hour after the scheduled departure",
         "UTC",
-        nullable=True,
         known_at="cancelled_at",
     )
-    diverted_at: Series[Utc] = column(
+    diverted_at: Utc = column(
         "known not to arrive as planned; assumed to be three hours after it should have, "
         "given its departure",
         "UTC",
-        nullable=True,
         known_at="diverted_at",
     )
-    departure_delay: Series[Float32] = column(
-        "departure less scheduled departure", "minutes", nullable=True, known_at="departed_at"
+    departure_delay: Float32 = column(
+        "departure less scheduled departure", "minutes", known_at="departed_at"
     )
-    arrival_delay: Series[Float32] = column(
-        "arrival less scheduled arrival", "minutes", nullable=True, known_at="arrived_at"
+    arrival_delay: Float32 = column(
+        "arrival less scheduled arrival", "minutes", known_at="arrived_at"
     )
-    air_time: Series[Float32] = column(
-        "time in the air", "minutes", nullable=True, gt=0, known_at="arrived_at"
-    )
-
-    class Config:
-        """The schedule is published in advance."""
-
-        metadata = {"known_at": IN_ADVANCE, "event_time": "scheduled_departure"}
+    air_time: Float32 = column("time in the air", "minutes", gt=0, known_at="arrived_at")
 
     @rule("scheduled to arrive after departure", "scheduled_departure", "scheduled_arrival")
     def scheduled_in_order(cls, t: pd.DataFrame) -> pd.Series:
-        """No flight takes longer than a day."""
         block = t["scheduled_arrival"] - t["scheduled_departure"]
         return (block > 0 * HOUR) & (block < 24 * HOUR)
 
@@ -98,7 +76,6 @@ class Flights(Key):
         "departed_at", "scheduled_departure", "departure_delay",
     )  # fmt: skip
     def departure_accounts(cls, t: pd.DataFrame) -> pd.Series:
-        """Both are given, or neither."""
         return minutes_account(t["departed_at"], t["scheduled_departure"], t["departure_delay"])
 
     @rule(
@@ -106,7 +83,6 @@ class Flights(Key):
         "arrived_at", "scheduled_arrival", "arrival_delay",
     )  # fmt: skip
     def arrival_accounts(cls, t: pd.DataFrame) -> pd.Series:
-        """Both are given, or neither."""
         return minutes_account(t["arrived_at"], t["scheduled_arrival"], t["arrival_delay"])
 
     @rule("taxi times are positive", "departed_at", "arrived_at", "air_time")
@@ -131,31 +107,27 @@ def minutes_account(end: pd.Series, start: pd.Series, minutes: pd.Series) -> pd.
     return (gap == minutes) | (end.isna() & minutes.isna())
 
 
-class Weather(Table):
+class Weather(
+    Table, key=["origin", "hour_start"], known_at="published_at", event_time="published_at"
+):
     """One row per airport and hour with readings; hours without are absent."""
 
-    origin: Series[pd.CategoricalDtype] = column("airport", isin=ORIGINS)
-    hour_start: Series[Utc] = column("start of the hour", "UTC")
-    published_at: Series[Utc] = column("end of the hour: its readings are known", "UTC")
-    temp: Series[Float32] = column("temperature", "°F", nullable=True, ge=-40, le=130)
-    dewp: Series[Float32] = column("dew point", "°F", nullable=True, ge=-60, le=90)
-    humid: Series[Float32] = column("relative humidity", "%", nullable=True, ge=0, le=100)
-    wind_dir: Series[Float32] = column(
+    origin: pd.CategoricalDtype = column("airport", isin=ORIGINS)
+    hour_start: Utc = column("start of the hour", "UTC")
+    published_at: Utc = column("end of the hour: its readings are known", "UTC")
+    temp: Float32 = column("temperature", "°F", nullable=True, ge=-40, le=130)
+    dewp: Float32 = column("dew point", "°F", nullable=True, ge=-60, le=90)
+    humid: Float32 = column("relative humidity", "%", nullable=True, ge=0, le=100)
+    wind_dir: Float32 = column(
         "wind from; missing when variable or calm", "degrees", nullable=True, ge=0, le=360
     )
-    wind_speed: Series[Float32] = column("wind", "mph", nullable=True, ge=0, le=150)
-    wind_gust: Series[Float32] = column(
+    wind_speed: Float32 = column("wind", "mph", nullable=True, ge=0, le=150)
+    wind_gust: Float32 = column(
         "gusts; missing when there were none", "mph", nullable=True, ge=0, le=250
     )
-    precip: Series[Float32] = column("precipitation of the hour", "inches", ge=0, le=15)
-    pressure: Series[Float32] = column("at sea level", "hPa", nullable=True, ge=870, le=1085)
-    visib: Series[Float32] = column("visibility, 10 and more as 10", "miles", ge=0, le=10)
-
-    class Config:
-        """Known at the end of the hour."""
-
-        unique = ["origin", "hour_start"]
-        metadata = {"known_at": "published_at", "event_time": "published_at"}
+    precip: Float32 = column("precipitation of the hour", "inches", ge=0, le=15)
+    pressure: Float32 = column("at sea level", "hPa", nullable=True, ge=870, le=1085)
+    visib: Float32 = column("visibility, 10 and more as 10", "miles", ge=0, le=10)
 
     @rule("known an hour after its start", "hour_start", "published_at")
     def published_after(cls, t: pd.DataFrame) -> pd.Series:
@@ -163,29 +135,17 @@ class Weather(Table):
         return t["published_at"] == t["hour_start"] + HOUR
 
 
-class Aircraft(Table):
+class Aircraft(Table, key=["tailnum"], known_at=IN_ADVANCE):
     """One row per registered aircraft. The registry is of a later date: assumed known."""
 
-    tailnum: Series[str] = column("registration")
-    year: Series[Float32] = column("year of manufacture", "year", nullable=True, ge=1980, le=2013)
-    seats: Series[Float32] = column("number of seats", "seats", nullable=True, ge=20, le=900)
-
-    class Config:
-        """The key."""
-
-        unique = ["tailnum"]
-        metadata = {"known_at": IN_ADVANCE}
+    tailnum: str = column("registration")
+    year: Float32 = column("year of manufacture", "year", nullable=True, ge=1980, le=2013)
+    seats: Float32 = column("number of seats", "seats", nullable=True, ge=20, le=900)
 
 
-class Airports(Table):
+class Airports(Table, key=["faa"], known_at=IN_ADVANCE):
     """One row per airport."""
 
-    faa: Series[str] = column("FAA code")
-    name: Series[str] = column("name")
-    timezone: Series[str] = column("time zone, IANA name", nullable=True)
-
-    class Config:
-        """The key."""
-
-        unique = ["faa"]
-        metadata = {"known_at": IN_ADVANCE}
+    faa: str = column("FAA code")
+    name: str = column("name")
+    timezone: str = column("time zone, IANA name", nullable=True)

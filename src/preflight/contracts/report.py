@@ -12,7 +12,6 @@ from preflight.manifest import Entries
 
 LARGEST = 3_000_000  # bytes: such a page opens at once and can be mailed
 RUNS_OR_LOADS = {"base", "embed", "frame", "iframe", "link", "object", "script"}
-NEVER_CLOSED = {"base", "br", "col", "hr", "img", "input", "link", "meta", "wbr"}
 CSS_LOADS = re.compile(r"@import|url\((?!['\"]?(?:data:|#))")
 
 
@@ -38,52 +37,33 @@ class Html:
 
     def validate(self, data: Any) -> Any:
         """Return the page; raise DataValidationError that names what is wrong with it."""
-        page = _Page()
+        page = _Loads()
         page.feed(data)
         faults = {
             "has no doctype": not data.lstrip().lower().startswith("<!doctype html>"),
             "is cut short": not data.rstrip().endswith("</html>"),
-            "has tags that don't match": page.open or page.crossed,
-            "loads something from elsewhere, or needs a script": page.loads,
+            "loads something from elsewhere, or needs a script": page.found,
             f"is larger than {LARGEST:,} bytes": len(data.encode()) > LARGEST,
         }
         return _refuse("page", faults, data)
 
 
-class _Page(HTMLParser):
-    """What is open, closed out of turn, or loads something."""
+class _Loads(HTMLParser):
+    """Whether a page loads something or needs a script."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.crossed: list[str] = []
-        self.loads = False
+    found = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note what is opened and what it loads."""
-        elsewhere = any(
+        """Look at a tag and its attributes."""
+        self.found |= tag in RUNS_OR_LOADS or any(
             name.startswith("on")
             or (name in {"src", "srcset"} and not (value or "").startswith("data:"))
             for name, value in attrs
         )
-        self.loads |= elsewhere or tag in RUNS_OR_LOADS
-        if tag not in NEVER_CLOSED:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note what a tag loads that closes itself."""
-        self.handle_starttag(tag, attrs)
-        if tag not in NEVER_CLOSED:
-            self.open.pop()
 
     def handle_data(self, data: str) -> None:
-        """Note what a style sheet loads."""
-        self.loads |= self.open[-1:] == ["style"] and bool(CSS_LOADS.search(data))
-
-    def handle_endtag(self, tag: str) -> None:
-        """Close the innermost tag."""
-        if not self.open or self.open.pop() != tag:
-            self.crossed.append(tag)
+        """Look at a style sheet."""
+        self.found |= self.cdata_elem == "style" and bool(CSS_LOADS.search(data))
 
 
 class Sections:
@@ -127,13 +107,6 @@ class Code(Document):
     sha256: str
 
 
-class NodeCost(Document):
-    """What a node took; the memory is the peak of the process, null where it is not known."""
-
-    seconds: float = Field(ge=0)
-    peak_mb: float | None
-
-
 class RunManifest(Document):
     """What a run was made from, what it made, and what that took."""
 
@@ -147,14 +120,13 @@ class RunManifest(Document):
     contracts: bool = Field(False, description="they were enforced")
     code: Code
     packages: dict[str, str]
-    off_lock: dict[str, str] = Field(description="the locked version, where another is installed")
     python: str
     platform: str
     parameters: dict[str, Any]
     catalog: dict[str, Any]
     inputs: dict[str, File]
     outputs: dict[str, File]
-    nodes: dict[str, NodeCost]
+    nodes: dict[str, float] = Field(description="seconds that each took")
 
 
 class Evidence(Document):
@@ -174,7 +146,6 @@ class Checked(Document):
 
     @model_validator(mode="after")
     def nothing_without_evidence(self) -> Self:
-        """A check counts only with evidence, all of it found."""
         proved = self.evidence and all(one.found for one in self.evidence)
         if self.state != "open" and not proved:
             raise ValueError(f"'{self.name}' counts without evidence")
@@ -193,7 +164,6 @@ class CheckedSection(Document):
 
     @model_validator(mode="after")
     def adds_up(self) -> Self:
-        """Points are those of the checks."""
         if self.points != sum(POINTS[check.state] for check in self.checks):
             raise ValueError("points are not those of the checks")
         return self

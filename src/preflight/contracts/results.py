@@ -1,25 +1,14 @@
 """What modeling and evaluation return: bundles, predictions, metrics, slices, the verdict."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import pandas as pd
-import pandera.pandas as pa
-from pandera.typing import Series
-from pydantic import (
-    ConfigDict,
-    Discriminator,
-    Field,
-    RootModel,
-    Tag,
-    TypeAdapter,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, RootModel, TypeAdapter, model_validator
 
-from preflight.contracts.examples import MEAN
 from preflight.contracts.features import Features
 from preflight.contracts.primary import LABEL, Key, Label
-from preflight.contracts.table import Document, DocumentContract, Table, Utc, column, rule
-from preflight.costs import AnyCosts, which
+from preflight.contracts.table import Document, DocumentContract, Table, Utc, bounds, column, rule
+from preflight.costs import AnyCosts
 from preflight.framing import METRICS
 
 PROBABILITY: dict[str, Any] = {"ge": 0, "le": 1}
@@ -39,76 +28,52 @@ class BestParams(Document):
     gain: "Interval | None" = Field(description="of the best over the declared, less optimism")
 
 
-class Trials(Table):
+class Trials(Table, key=["trial"]):
     """One row per trial of the search."""
 
-    trial: Series[int] = column("number, from 0", ge=0)
-    state: Series[str] = column(
-        "how it ended", isin=["complete", "pruned", "fail", "running", "waiting"]
-    )
-    value: Series[float] = column(
+    trial: int = column("number, from 0", ge=0)
+    state: str = column("how it ended", isin=["complete", "pruned", "fail", "running", "waiting"])
+    value: float = column(
         "saving per 1,000 decisions, mean over all folds; missing where it was given up",
         nullable=True,
     )
-    folds: Series[int] = column("folds done", "folds", ge=0)
-    limits: Series[bool] = column("keeps the serving limits")
-    candidate: Series[str] = column("which of the candidates")
-    params: Series[str] = column("its searched parameters, as JSON")
-
-    class Config:
-        """The key."""
-
-        unique = ["trial"]
+    folds: int = column("folds done", "folds", ge=0)
+    limits: bool = column("keeps the serving limits")
+    candidate: str = column("which of the candidates")
+    params: str = column("its searched parameters, as JSON")
 
 
-class ParameterImportance(Table):
+class ParameterImportance(Table, key=["parameter"]):
     """One row per searched parameter of the best trial's candidate; none if that can't be told."""
 
-    parameter: Series[str] = column("the parameter")
-    share: Series[float] = column("of the spread of the trials' values", **PROBABILITY)
-
-    class Config:
-        """The key."""
-
-        unique = ["parameter"]
+    parameter: str = column("the parameter")
+    share: float = column("of the spread of the trials' values", **PROBABILITY)
 
 
-class ValidationPredictions(Key):
-    """One row per fold and example: each model's probability, fitted on what came before."""
+class ValidationPredictions(Key, key=["fold", *Key.grain()]):
+    """One row per fold and example: each model's prediction, fitted on what came before."""
 
-    predict_at: Series[Utc] = column("moment of prediction", "UTC")
-    label: Series[Label] = column("what happened", **LABEL)
-    fold: Series[int] = column("folds are in the order of time", ge=0)
-    last: Series[bool] = column("the fold that is the validation set")
-    probability: Series[float] | None = column(
+    predict_at: Utc = column("moment of prediction", "UTC")
+    label: Label = column("what happened", **LABEL)
+    fold: int = column("folds are in the order of time", ge=0)
+    last: bool = column("the fold that is the validation set")
+    probability: float | None = column(
         "of each model", alias="^probability_.+$", regex=True, **PROBABILITY
     )
-    prediction: Series[float] | None = column(
-        "amount, of each model", alias="^prediction_.+$", regex=True
-    )
-    cost: Series[float] | None = column(COST, alias="^cost_.+$", regex=True)
-
-    class Config:
-        """Each fold judges an example once."""
-
-        unique = ["fold", *Key.grain()]
-
-    @pa.dataframe_check(error="the candidate says a probability, or an amount", ignore_na=False)
-    def of_one_task(cls, t: pd.DataFrame) -> bool:
-        """One of them, not both."""
-        return ("probability_candidate" in t) != ("prediction_candidate" in t)
+    prediction: float | None = column("amount", alias="^prediction_.+$", regex=True)
+    cost: float | None = column(COST, alias="^cost_.+$", regex=True)
 
 
 class Calibration(Document):
     """A line on log-odds, or what is added to amounts, and the loss without and with it.
 
-    The loss on validation: log loss, nats a row; of amounts what being wrong costs a row.
+    The loss on validation: log loss, nats a row; of amounts what they cost a row, less `without`.
     """
 
     slope: float = Field(gt=0)
     intercept: float
-    loss_without: float = Field(ge=0)
-    loss_with: float | None = Field(None, ge=0)
+    loss_without: float
+    loss_with: float | None = None
 
 
 class Power(Document):
@@ -128,7 +93,6 @@ class Selection(Document):
 
     @model_validator(mode="after")
     def best_is_a_baseline(self) -> Self:
-        """The best baseline is one of those that were valued, and not the candidate."""
         if self.best_baseline not in self.values or self.best_baseline == "candidate":
             raise ValueError(f"best_baseline {self.best_baseline!r} is not a baseline")
         return self
@@ -171,27 +135,12 @@ class ModelBundles(RootModel[dict[str, ModelBundle]]):
     """Several models by name."""
 
 
-class Said(Table):
-    """What a model says of a row: a probability, or an amount."""
-
-    probability: Series[float] | None = column("of label 1", **PROBABILITY)
-    prediction: Series[float] | None = column("the amount, which is the decision")
-
-    @pa.dataframe_check(error="there is a probability, or an amount", ignore_na=False)
-    def of_one_task(cls, t: pd.DataFrame) -> bool:
-        """One of them, not both."""
-        return ("probability" in t) != ("prediction" in t)
-
-
-class Answer(Said):
+class Answer(Table):
     """What a model says of a row and what is decided: probability and act, or an amount."""
 
-    act: Series[bool] | None = column("the decision")
-
-    @pa.dataframe_check(error="a probability comes with what is decided", ignore_na=False)
-    def decides(cls, t: pd.DataFrame) -> bool:
-        """An amount is the decision."""
-        return ("act" in t) == ("probability" in t)
+    probability: float | None = column("of label 1", **PROBABILITY)
+    act: bool | None = column("the decision")
+    prediction: float | None = column("the amount, which is the decision")
 
 
 class TestPredictions(Answer, Key):
@@ -199,16 +148,16 @@ class TestPredictions(Answer, Key):
 
     __test__ = False  # not a test class, whatever its name
 
-    predict_at: Series[Utc] = column("moment of prediction", "UTC")
-    label: Series[Label] = column("what happened", **LABEL)
-    probability_of_baseline: Series[float] | None = column(
+    predict_at: Utc = column("moment of prediction", "UTC")
+    label: Label = column("what happened", **LABEL)
+    probability_of_baseline: float | None = column(
         "of each baseline", alias="^probability_.+$", regex=True, **PROBABILITY
     )
-    act_of_baseline: Series[bool] | None = column("of each baseline", alias="^act_.+$", regex=True)
-    prediction_of_baseline: Series[float] | None = column(
+    act_of_baseline: bool | None = column("of each baseline", alias="^act_.+$", regex=True)
+    prediction_of_baseline: float | None = column(
         "of each baseline", alias="^prediction_.+$", regex=True
     )
-    cost: Series[float] | None = column(COST, alias="^cost_.+$", regex=True)
+    cost: float | None = column(COST, alias="^cost_.+$", regex=True)
 
 
 class Interval(Document):
@@ -220,7 +169,6 @@ class Interval(Document):
 
     @model_validator(mode="after")
     def in_order(self) -> Self:
-        """Bounds come together and in order."""
         if (self.low is None) != (self.high is None):
             raise ValueError("an interval needs both bounds or none")
         if self.low is not None and self.high is not None and self.low > self.high:
@@ -233,21 +181,11 @@ class Metrics(RootModel[dict[str, dict[str, Interval]]]):
 
     @model_validator(mode="after")
     def has_the_candidate(self) -> Self:
-        """The candidate and something to compare it with."""
+        """The candidate and something to compare it with, by the same figures."""
+        if any({*figures} not in map(set, METRICS.values()) for figures in self.root.values()):
+            raise ValueError(f"the figures are {' or '.join(map(str, METRICS.values()))}")
         if "candidate" not in self.root or len(self.root) < 2:
             raise ValueError("needs 'candidate' and at least one baseline")
-        return self
-
-    @model_validator(mode="after")
-    def are_those_of_one_task(self) -> Self:
-        """Each model has all figures of the task, and no other."""
-        given = [{*figures} for figures in self.root.values()]
-        task = max(METRICS.values(), key=lambda names: sum(len(one & {*names}) for one in given))
-        for model, names in zip(self.root, given, strict=True):
-            if lacks := {*task} - names:
-                raise ValueError(f"{model} lacks {sorted(lacks)}")
-            if unknown := names - {*task}:
-                raise ValueError(f"{model} has {sorted(unknown)}, which are not among {task}")
         return self
 
 
@@ -285,10 +223,7 @@ class Value(Document):
     """What the candidate is worth on test."""
 
     unit: str
-    costs: Annotated[
-        Annotated[OutcomeCosts, Tag("outcomes")] | Annotated[AmountCosts, Tag("errors")],
-        Discriminator(which),
-    ]
+    costs: OutcomeCosts | AmountCosts
     per_1000: float = Field(description="saving per 1,000 decisions over those without a model")
     over_baseline: OverBaseline
     over_champion: Interval | None = Field(description="than the model in use; null: there is none")
@@ -343,7 +278,6 @@ class Verdict(Document):
 
     @model_validator(mode="after")
     def ships_only_what_holds(self) -> Self:
-        """A model that may be no better than the baseline, or breaks a limit, can't ship."""
         low = self.value.over_baseline.low
         if self.decision == "ship" and (low is None or low <= 0):
             raise ValueError("ships, but is not better than the baseline with confidence")
@@ -354,131 +288,92 @@ class Verdict(Document):
         return self
 
 
-class CalibrationCurve(Table):
+class CalibrationCurve(Table, key=["bin"]):
     """One row per tenth of the test examples, by what the candidate predicts."""
 
-    bin: Series[int] = column("from the least to the most that is predicted", ge=0)
-    rows: Series[int] = column("examples", "rows", gt=0)
-    predicted: Series[float] = column("mean probability, or amount", **MEAN)
-    asked: Series[float] = column(
+    bin: int = column("from the least to the most that is predicted", ge=0)
+    rows: int = column("examples", "rows", gt=0)
+    predicted: float = column("mean probability, or amount")
+    asked: float = column(
         "that probability; of amounts the share of labels that is to be below", **PROBABILITY
     )
-    observed: Series[float] = column(
+    observed: float = column(
         "share of label 1; of amounts of labels that are below them", **PROBABILITY
     )
-    low: Series[float] = column("lower bound of the observed share", **PROBABILITY)
-    high: Series[float] = column("upper bound of the observed share", **PROBABILITY)
+    low: float = column("lower bound of the observed share", **PROBABILITY)
+    high: float = column("upper bound of the observed share", **PROBABILITY)
 
-    class Config:
-        """The key."""
-
-        unique = ["bin"]
-
-    @rule("bounds are in order", "low", "high")
-    def in_order(cls, t: pd.DataFrame) -> pd.Series:
-        """The lower is not above the higher."""
-        return t["low"] <= t["high"]
+    in_order = bounds("low", "high")
 
 
-class CostCurve(Table):
+class CostCurve(Table, key=["setting"]):
     """One row per setting of the decisions: what they save on test with it."""
 
-    setting: Series[float] = column(
-        "act above this probability; of amounts, what is added to each", **MEAN
-    )
-    by_costs: Series[bool] = column("it is the one that the costs give")
-    share: Series[float] = column(
-        "of examples acted on; of amounts, of labels below them", **PROBABILITY
-    )
-    value_per_1000: Series[float] = column("saving per 1,000 decisions")
-    low: Series[float] = column("lower bound of the saving")
-    high: Series[float] = column("upper bound of the saving")
+    setting: float = column("act above this probability; of amounts, what is added to each")
+    by_costs: bool = column("it is the one that the costs give")
+    share: float = column("of examples acted on; of amounts, of labels below", **PROBABILITY)
+    value_per_1000: float = column("saving per 1,000 decisions")
+    low: float = column("lower bound of the saving")
+    high: float = column("upper bound of the saving")
 
-    class Config:
-        """The key."""
-
-        unique = ["setting"]
-
-    @rule("bounds are in order", "low", "high")
-    def in_order(cls, t: pd.DataFrame) -> pd.Series:
-        """The lower is not above the higher."""
-        return t["low"] <= t["high"]
+    in_order = bounds("low", "high")
 
     @rule("in the order of the settings the share goes one way", "setting", "share")
     def one_way(cls, t: pd.DataFrame) -> pd.Series:
         """A higher threshold acts on fewer, a larger amount is above more labels."""
-        step = t.sort_values("setting")["share"].diff()
-        return ~((step > 0) & (step < 0).any())
+        steps = t.sort_values("setting")["share"].diff()
+        return ~(steps * steps.sum() < 0)
 
 
-class Slices(Table):
+class Slices(Table, key=["by", "slice"]):
     """One row per slice of the test examples: the candidate's figures there, with intervals."""
 
-    by: Series[str] = column("the column")
-    slice: Series[str] = column("its value")
-    rows: Series[int] = column("examples", "rows", gt=0)
-    label_mean: Series[float] = column("mean label: of 0 and 1 the share of 1", **MEAN)
-    predicted: Series[float] = column("mean of what is predicted", **MEAN)
-    value_per_1000: Series[float] = column("saving per 1,000 decisions")
-    value_low: Series[float] = column("lower bound")
-    value_high: Series[float] = column("upper bound")
-    score: Series[float] = column(
+    by: str = column("the column")
+    slice: str = column("its value")
+    rows: int = column("examples", "rows", gt=0)
+    label_mean: float = column("mean label: of 0 and 1 the share of 1")
+    predicted: float = column("mean of what is predicted")
+    value_per_1000: float = column("saving per 1,000 decisions")
+    value_low: float = column("lower bound")
+    value_high: float = column("upper bound")
+    score: float = column(
         "area under the ROC curve, missing where only one label occurs; of amounts the mean "
         "absolute error",
         nullable=True,
     )
-    score_low: Series[float] = column("lower bound", nullable=True)
-    score_high: Series[float] = column("upper bound", nullable=True)
+    score_low: float = column("lower bound", nullable=True)
+    score_high: float = column("upper bound", nullable=True)
 
-    class Config:
-        """The key."""
-
-        unique = ["by", "slice"]
-
-    @rule("bounds are in order", "value_low", "value_high")
-    def in_order(cls, t: pd.DataFrame) -> pd.Series:
-        """The lower is not above the higher."""
-        return t["value_low"] <= t["value_high"]
+    in_order = bounds("value_low", "value_high")
 
 
-class Audit(Table):
+class Audit(Table, key=["check"]):
     """One row per finding of the audit: that it is saved means that none has failed."""
 
-    check: Series[str] = column("what was looked for")
-    state: Series[str] = column(
+    check: str = column("what was looked for")
+    state: str = column(
         "passed; assumed: taken for true, can't be tested; allowed: by name, with a reason",
         isin=["passed", "assumed", "allowed"],
     )
-    measured: Series[float] = column("what was found, in the unit of the limit", nullable=True)
-    limit: Series[float] = column("the most that passes", nullable=True)
-    evidence: Series[str] = column("what was found, in words")
-
-    class Config:
-        """The key."""
-
-        unique = ["check"]
+    measured: float = column("what was found, in the unit of the limit", nullable=True)
+    limit: float = column("the most that passes", nullable=True)
+    evidence: str = column("what was found, in words")
 
     @rule("nothing measured is above its limit", "measured", "limit")
     def within(cls, t: pd.DataFrame) -> pd.Series:
-        """What is not measured has no limit."""
         return ~(t["measured"] > t["limit"])
 
 
-class Importance(Table):
+class Importance(Table, key=["feature"]):
     """One row per feature: what the model loses on test when the feature's values are shuffled."""
 
-    feature: Series[str] = column("the feature")
-    group: Series[str] = column("its group")
-    rise: Series[float] = column(
+    feature: str = column("the feature")
+    group: str = column("its group")
+    rise: float = column(
         "of the log loss (nats a row), or mean absolute error of amounts; mean over shuffles"
     )
-    low: Series[float] = column("least of the shuffles")
-    high: Series[float] = column("most of the shuffles")
-
-    class Config:
-        """The key."""
-
-        unique = ["feature"]
+    low: float = column("least of the shuffles")
+    high: float = column("most of the shuffles")
 
 
 best_params = DocumentContract(BestParams)

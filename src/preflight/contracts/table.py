@@ -23,15 +23,16 @@ def column(description: str, unit: str | None = None, **checks: Any) -> Any:
     `known_at`, `assumption` and `group` are kept as metadata; all other keywords go to
     `pandera.Field`.
 
-    known_at: the column of the same table that holds the moment when this value became known;
-        without it the value is known with its row.
+    known_at: the column of the same table that holds the moment when this value became known, and
+        may be missing until then; without it the value is known with its row.
     assumption: why the value is taken for known with its row all the same. No audit can prove it:
         it is listed, with the features that rest on it.
     group: the feature group that the column belongs to.
     """
     kept = {"unit": unit} | {k: checks.pop(k, None) for k in ("known_at", "assumption", "group")}
     metadata = {key: value for key, value in kept.items() if value is not None}
-    return pa.Field(description=description, metadata=metadata, **checks)
+    usual = {"nullable": "known_at" in metadata}
+    return pa.Field(description=description, metadata=metadata, **usual | checks)
 
 
 class BrokenRuleError(Exception):
@@ -56,14 +57,27 @@ def rule(statement: str, *columns: str) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
+def bounds(low: str, high: str) -> Any:
+    """Return a rule: the lower is not above the higher, where both are there."""
+
+    def in_order(cls: Any, t: pd.DataFrame) -> pd.Series:
+        return ~(t[low] > t[high])
+
+    return rule("bounds are in order", low, high)(in_order)
+
+
 def _hold(
     contract: Any,  # a check's `cls`, for mypy a Table and not its class
     table: pd.DataFrame,
     columns: Iterable[str],
     holds: Callable[[pd.DataFrame], pd.Series],
 ) -> bool:
-    """Return True if all rows hold; raise BrokenRuleError with those that don't."""
-    if not _as_declared(contract, table, columns):
+    """Return True if all rows hold, or can't be asked; else raise BrokenRuleError."""
+    declared = contract.to_schema().columns
+    if not all(
+        name in table and declared[name].dtype.check(Engine.dtype(table[name].dtype))
+        for name in columns
+    ):
         return True
     part = table[list(columns)]
     broken = part[~holds(part)]
@@ -77,28 +91,31 @@ def _hold(
     raise BrokenRuleError(f"{len(broken):,} {rows}, the first: {examples}")
 
 
-def _as_declared(
-    contract: type[pa.DataFrameModel], table: pd.DataFrame, columns: Iterable[str]
-) -> bool:
-    declared = contract.to_schema().columns
-    return all(
-        name in table and declared[name].dtype.check(Engine.dtype(table[name].dtype))
-        for name in columns
-    )
-
-
 def short(value: Any) -> str:
     """Return a value as a message shows it."""
     return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)
 
 
 class Table(pa.DataFrameModel):
-    """A table with exactly the declared columns, types and key."""
+    """A table with exactly the declared columns and types.
+
+    Of a class are said, beside its name: `key`, the columns of which one row each exists;
+    `known_at`, the column with the moment when a row became known, or "in advance"; `event_time`,
+    the column by which a period is cut out of the table.
+    """
 
     class Config:
-        """No column more, none less, and a key that is unique."""
+        """No column more, none less."""
 
         strict = True
+
+    def __init_subclass__(cls, key: list[str] | None = None, **metadata: str) -> None:
+        said: dict[str, Any] = {"unique": key, "metadata": metadata}
+        given = {name: value for name, value in said.items() if value}
+        if given:
+            given["name"] = cls.__name__
+            cls.Config = type("Config", (cls.Config,), given)  # type: ignore[misc, assignment]
+        super().__init_subclass__()  # type: ignore[no-untyped-call]
 
     @classmethod
     def columns(cls) -> dict[str, dict[str, Any]]:
@@ -129,11 +146,7 @@ class Table(pa.DataFrameModel):
 
     @classmethod
     def about(cls, name: str) -> str | None:
-        """Return what `Config.metadata` says of the rows.
-
-        known_at: the column with the moment when a row became known, or "in advance".
-        event_time: the column by which a period is cut out of the table; None if it has no time.
-        """
+        """Return the class's `known_at` or `event_time`; None if it has none."""
         return (getattr(cls.Config, "metadata", None) or {}).get(name)
 
     @classmethod
@@ -151,11 +164,10 @@ class Table(pa.DataFrameModel):
     @pa.dataframe_check(error="a value that is there became known at a moment", ignore_na=False)
     def has_moment(cls, table: pd.DataFrame) -> bool:
         """Refuse a value without the moment when it became known: it would never be known."""
-        for value, moment in cls.known_later().items():
-            _hold(
-                cls, table, [value, moment], lambda t: t.iloc[:, 0].isna() | t.iloc[:, -1].notna()
-            )
-        return True
+        return all(
+            _hold(cls, table, pair, lambda t: t.iloc[:, 0].isna() | t.iloc[:, -1].notna())
+            for pair in cls.known_later().items()
+        )
 
 
 class Document(BaseModel):

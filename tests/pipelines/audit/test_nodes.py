@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from preflight.audited import require_audited
-from preflight.contracts import Audit as AuditContract
 from preflight.contracts import Features
+from preflight.contracts.results import Audit as AuditContract
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.audit import nodes

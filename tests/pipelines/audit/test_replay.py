@@ -8,14 +8,13 @@ import pandas as pd
 import pytest
 import yaml
 from kedro.pipeline import Node, Pipeline
-from pandera.typing import Series
 
 from preflight.contracts import Features
 from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.audit import nodes, replay
-from preflight.pipelines.audit.replay import DECISION, Reach, Replay
+from preflight.pipelines.audit.replay import DECISION, Replay
 from preflight.pipelines.feature_engineering import examples
 from preflight.pipelines.feature_engineering.nodes import LOOK_AHEAD, LOOK_BACK
 from preflight.pipelines.feature_engineering.pipeline import create_pipeline
@@ -24,7 +23,7 @@ from preflight.point_in_time import run_in_memory
 Tables = dict[str, pd.DataFrame]
 Column = pd.Series | np.ndarray
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
-FLIGHTS = Reach(LOOK_BACK, LOOK_AHEAD)
+FLIGHTS = (LOOK_BACK, LOOK_AHEAD)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +38,7 @@ def replayed(
     pipeline: Pipeline,
     given: dict[str, Any],
     key: list[str],
-    reach: Reach,
+    reach: tuple[pd.Timedelta, pd.Timedelta],
     moments: int = 4,
     **more: Any,
 ) -> list[dict[str, Any]]:
@@ -239,36 +238,24 @@ def test_values_are_the_same_if_missing_alike_or_but_for_rounding(
 # Another trade, with other tables and names: machines that are visited by a mechanic.
 
 
-class Visits(Table):
+class Visits(Table, key=["machine", "booked_at"], known_at="booked_at", event_time="booked_at"):
     """One row per visit, known when booked; its cost is known when it is closed."""
 
-    machine: Series[str] = column("machine")
-    booked_at: Series[Utc] = column("booking", "UTC")
-    closed_at: Series[Utc] = column("end", "UTC", nullable=True, known_at="closed_at")
-    cost: Series[float] = column("cost", "euros", nullable=True, known_at="closed_at")
-
-    class Config:
-        """Known when booked."""
-
-        unique = ["machine", "booked_at"]
-        metadata = {"known_at": "booked_at", "event_time": "booked_at"}
+    machine: str = column("machine")
+    booked_at: Utc = column("booking", "UTC")
+    closed_at: Utc = column("end", "UTC", nullable=True, known_at="closed_at")
+    cost: float = column("cost", "euros", nullable=True, known_at="closed_at")
 
 
-class Machines(Table):
+class Machines(Table, key=["machine"], known_at=IN_ADVANCE):
     """One row per machine."""
 
-    machine: Series[str] = column("machine")
-    bought: Series[int] = column("year")
-
-    class Config:
-        """Known always."""
-
-        unique = ["machine"]
-        metadata = {"known_at": IN_ADVANCE}
+    machine: str = column("machine")
+    bought: int = column("year")
 
 
 CONTRACTS: dict[str, type[Table]] = {"visits": Visits, "machines": Machines}
-WEEK = Reach(pd.Timedelta(days=21), pd.Timedelta(0))
+WEEK = (pd.Timedelta(days=21), pd.Timedelta(0))
 
 
 @pytest.fixture(scope="module")

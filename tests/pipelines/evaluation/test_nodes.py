@@ -45,7 +45,7 @@ def judge(
     found = nodes.verdict(
         predictions, examples, selection, curve, list(limits), list(earlier), framing, evaluation
     )
-    assert contracts.verdict.validate(found) is found
+    assert contracts.results.verdict.validate(found) is found
     return found
 
 
@@ -166,7 +166,7 @@ def test_metrics_are_those_of_each_model_on_all_rows(
     predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
     found = nodes.metrics(predictions, framing, evaluation)
-    assert contracts.metrics.validate(found) is found
+    assert contracts.results.metrics.validate(found) is found
     assert list(found) == ["candidate", "never", "guess"]
     for name, suffix in (("candidate", ""), ("never", "_never"), ("guess", "_guess")):
         label, probability = predictions["label"], predictions[f"probability{suffix}"]
@@ -218,7 +218,7 @@ def test_bins_of_the_calibration_hold_all_rows_in_order_of_probability(
     predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
     found = nodes.calibration_curve(predictions, framing, evaluation)
-    contracts.CalibrationCurve.validate(found, lazy=True)
+    contracts.results.CalibrationCurve.validate(found, lazy=True)
     assert found["bin"].tolist() == [0, 1, 2, 3]
     assert found["rows"].tolist() == [225] * 4
     assert found["predicted"].is_monotonic_increasing
@@ -233,7 +233,7 @@ def test_the_cost_curve_goes_from_always_to_never_past_the_threshold_of_the_cost
     predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
     found = nodes.cost_curve(predictions, framing, evaluation)
-    contracts.CostCurve.validate(found, lazy=True)
+    contracts.results.CostCurve.validate(found, lazy=True)
     own = framing.costs.at(predictions).threshold
     assert found["threshold"].tolist() == pytest.approx(sorted([0, 1 / 3, 2 / 3, 1, own]))
     assert found.loc[found["by_costs"], "threshold"].tolist() == [own]
@@ -273,7 +273,7 @@ def test_slices_add_up_to_the_whole(
     predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
     found = nodes.slices(predictions, examples, framing, evaluation)
-    contracts.Slices.validate(found, lazy=True)
+    contracts.results.Slices.validate(found, lazy=True)
     whole = {
         "label_rate": predictions["label"].mean(),
         "predicted": predictions["probability"].mean(),
@@ -311,7 +311,9 @@ def test_a_slice_with_one_label_has_no_auc(
     auc = found[["roc_auc", "roc_auc_low", "roc_auc_high"]]
     assert auc.loc["west"].isna().all()
     assert auc.loc["north"].notna().all()
-    contracts.Slices.validate(found.reset_index()[list(contracts.Slices.columns())], lazy=True)
+    contracts.results.Slices.validate(
+        found.reset_index()[list(contracts.results.Slices.columns())], lazy=True
+    )
 
 
 @pytest.mark.parametrize("kind", ["float32", "float64", "int16"])
@@ -332,7 +334,7 @@ def test_the_planted_feature_is_the_most_important_and_the_others_are_worth_noth
     models: tuple[Bundle, dict[str, Bundle]], examples: pd.DataFrame, evaluation: Evaluation
 ) -> None:
     found = nodes.importance(models[0], examples, evaluation)
-    contracts.Importance.validate(found.astype({"group": "str"}), lazy=True)
+    contracts.results.Importance.validate(found.astype({"group": "str"}), lazy=True)
     assert found["feature"][0] == "signal"
     assert set(found["feature"]) == set(FEATURES)
     assert found.set_index("feature")["group"].to_dict() == {
@@ -572,7 +574,7 @@ def test_rows_without_a_value_are_a_slice_too(
     some = examples.assign(place=examples["place"].where(examples["place"] != "west"))
     found = nodes.slices(predictions, some, framing, evaluation)
     assert found["rows"][found["by"] == "place"].sum() == len(examples)
-    contracts.Slices.validate(found, lazy=True)
+    contracts.results.Slices.validate(found, lazy=True)
 
 
 def test_two_more_of_the_same_test_set_are_counted_and_the_candidates_told_apart(
@@ -619,7 +621,7 @@ SUMMARY = pd.DataFrame({"part": ["test"], "first": DAYS[:1], "last": DAYS[1:]})
 def power_of(predictions: pd.DataFrame, framing: Framing) -> dict[str, Any]:
     never = {"never": bundle(Says("noise", 0, -5), threshold=1)}
     found = nodes.power(predictions, never, {"best_baseline": "never"}, SUMMARY, framing)
-    assert contracts.power.validate(found) is found
+    assert contracts.results.power.validate(found) is found
     return found
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from preflight.contracts import Examples, Features, Labels, SplitSummary
+from preflight.contracts import Features
+from preflight.contracts.examples import Examples, Labels, SplitSummary
 from preflight.contracts.primary import Flights, Weather
 from preflight.errors import RunError
 from preflight.framing import Framing

@@ -50,10 +50,10 @@ def at(given: dict[str, Any], framing: Framing, champion: Bundle) -> Callable[..
     ) -> pd.DataFrame:
         asked = Inference(moment=moment, until=until, every_minutes=every)
         rows = nodes.upcoming(framing, asked, **{**given, **changed})
-        contracts.Upcoming.validate(rows)
+        contracts.inference.Upcoming.validate(rows)
         told = nodes.predictions(champion, rows, framing)
-        contracts.Predictions.validate(told)
-        contracts.PredictionLog.validate(nodes.logged(rows, told))
+        contracts.inference.Predictions.validate(told)
+        contracts.inference.PredictionLog.validate(nodes.logged(rows, told))
         return told
 
     return predict

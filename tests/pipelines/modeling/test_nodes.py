@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 
 from preflight.audited import seal
 from preflight.bundle import calibrated, log_odds, value_scorer
-from preflight.contracts import Trials, best_params
-from preflight.contracts import selection as selection_contract
+from preflight.contracts.results import Trials, best_params
+from preflight.contracts.results import selection as selection_contract
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.modeling import nodes

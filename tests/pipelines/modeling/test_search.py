@@ -22,7 +22,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from preflight import model_file
 from preflight.bundle import probability
-from preflight.contracts import ParameterImportance
+from preflight.contracts.results import ParameterImportance
 from preflight.framing import Framing
 from preflight.pipelines.modeling import nodes
 from preflight.pipelines.modeling import search as searching

@@ -18,7 +18,7 @@ from preflight.contracts import Features
 from preflight.contracts.table import short
 from preflight.errors import RunError
 from preflight.framing import Framing
-from preflight.pipelines.audit.replay import DECISION, Difference, Reach, Replay
+from preflight.pipelines.audit.replay import DECISION, Difference, Replay
 from preflight.pipelines.audit.settings import Audit
 from preflight.pipelines.audit.telling import (
     cells,
@@ -78,7 +78,7 @@ def replay_audit(features: pd.DataFrame, audit: Audit, **given: Any) -> pd.DataF
 
     given: what feature_engineering reads, by name.
     """
-    reach = Reach(LOOK_BACK, LOOK_AHEAD)
+    reach = (LOOK_BACK, LOOK_AHEAD)
     past = Replay(FEATURES, given, features, Features.grain(), reach, audit.seed)
     return pd.DataFrame([*replayed(past, audit.moments), *_assumptions(past)])
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any, NamedTuple
@@ -21,13 +20,6 @@ Change = Callable[[pd.DataFrame, Contract, pd.Timestamp], pd.DataFrame]
 RECENT = pd.Timedelta(days=1)  # decisions due this long before a moment are compared as well
 ROUNDING = 1e-6  # of a feature's spread: sums of fractions may differ in their last bits
 DECISION = "the decision itself"  # named where one is there in the run only, or in the replay only
-
-
-class Reach(NamedTuple):
-    """How much of the tables features need around a moment of prediction."""
-
-    back: pd.Timedelta
-    ahead: pd.Timedelta
 
 
 class Difference(NamedTuple):
@@ -49,6 +41,7 @@ class Replay:
     given: what the pipeline reads, by name: tables and `params:`.
     features: what the run made.
     key: the columns that tell one decision from all others.
+    reach: how much of the tables features need before and after a moment of prediction.
     contract_of: gives the contract of a table by its name.
     """
 
@@ -56,7 +49,7 @@ class Replay:
     given: dict[str, Any]
     features: pd.DataFrame
     key: list[str]
-    reach: Reach
+    reach: tuple[pd.Timedelta, pd.Timedelta]
     seed: int = 0
     contract_of: Callable[[str], Contract | None] = contracts.of
 
@@ -67,7 +60,7 @@ class Replay:
             raise RunError(
                 f"The features are made from {', '.join(undated)}, of which no contract says when "
                 "rows became known. Give each one in preflight/contracts that is named like the "
-                'dataset and has metadata = {"known_at": ...} (see docs/leakage.md).'
+                'dataset: class Name(Table, known_at="...") (see docs/leakage.md).'
             )
         return {name: one for name, one in found.items() if one}
 
@@ -79,9 +72,10 @@ class Replay:
 
     def changes(self) -> dict[str, Change]:
         """Return what a replay does to each table, by what it finds; cuts come first."""
+        back, ahead = self.reach
         return {
-            "look_back": lambda t, c, m: between(t, c, start=m - RECENT - self.reach.back),
-            "look_ahead": lambda t, c, m: between(t, c, end=m + self.reach.ahead),
+            "look_back": lambda t, c, m: between(t, c, start=m - RECENT - back),
+            "look_ahead": lambda t, c, m: between(t, c, end=m + ahead),
             "known_at": as_of,
             "row_order": lambda t, _, __: t.sample(frac=1, random_state=self.seed),
         }
@@ -102,14 +96,15 @@ class Replay:
             ) from error
         rebuilt = self.due(features, moment)
         run, then = self.due(self.features, moment).align(rebuilt, axis=0)
-        decisions = run.index
+        decisions = run.index.to_frame(index=False)
         run, then = run.reset_index(drop=True), then.reset_index(drop=True)  # faster to compare
         found = {}
         for name in map(str, run):
             differs = ~_same(run[name], then[name])
             if differs.any():
                 a, b = run[name][differs], then[name][differs]
-                example = self._decision(decisions[a.index[0]])
+                key = decisions.loc[a.index[0]].items()
+                example = ", ".join(f"{column} {value}" for column, value in key)
                 found[name] = Difference(name, moment, len(a), example, a.iloc[0], b.iloc[0])
         return found
 
@@ -120,18 +115,13 @@ class Replay:
         due = due.astype(dict.fromkeys(due.select_dtypes("category"), "str"))
         return due.set_index(self.key).sort_index()
 
-    def _decision(self, key: Any) -> str:
-        values = key if isinstance(key, tuple) else (key,)
-        return ", ".join(f"{n} {value}" for n, value in zip(self.key, values, strict=True))
-
     def causes(self, moment: pd.Timestamp) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
         """Return for each check, and for each column that is hidden alone, what differs then."""
-        all_changes = self.changes()
-        checks = {n: set(self.differences(moment, change)) for n, change in all_changes.items()}
+        changes = self.changes()
+        checks = {n: set(self.differences(moment, change)) for n, change in changes.items()}
         # To cut the tables first is faster, and right unless that changes features by itself.
-        cuts = [all_changes[n] for n in ("look_back", "look_ahead")]
-        if checks["look_back"] | checks["look_ahead"]:
-            cuts = []
+        cut = not checks["look_back"] | checks["look_ahead"]
+        cuts = [changes[n] for n in ("look_back", "look_ahead") if cut]
         columns = {
             name: set(self.differences(moment, *cuts, hide))
             for name, hide in (self._hidden_one_at_a_time() if checks["known_at"] else ())
@@ -143,7 +133,7 @@ class Replay:
         for table, contract in self.contracts().items():
             rows, later = contract.about("known_at"), contract.known_later()
             if rows and rows != IN_ADVANCE:
-                yield f"the rows of {table}", partial(_without, of=contract, known_at=rows)
+                yield f"the rows of {table}", _hiding(contract, None, rows)
             for column, schema in contract.to_schema().columns.items():
                 moment = later.get(column, rows)
                 can_be_missing = schema.nullable or str(schema.dtype).startswith("float")
@@ -168,27 +158,18 @@ class Replay:
         return set(self.differences(last, self.changes()["look_back"], hide))
 
 
-def _without(
-    table: pd.DataFrame, contract: Contract, moment: pd.Timestamp, of: Contract, known_at: str
-) -> pd.DataFrame:
-    return table[table[known_at] <= moment] if contract is of else table
+def _hiding(of: Contract, column: str | None, known_at: str) -> Change:
+    """Return a change of one table alone: no row, or no value of a column, before it was known."""
 
+    def hide(table: pd.DataFrame, contract: Contract, moment: pd.Timestamp) -> pd.DataFrame:
+        if contract is not of:
+            return table
+        known = table[known_at] <= moment
+        if column is None:
+            return table[known]
+        return table.assign(**{column: table[column].where(known)})
 
-def _hiding(contract: Contract, column: str, known_at: str) -> Change:
-    return partial(_blank, of=contract, column=column, known_at=known_at)
-
-
-def _blank(
-    table: pd.DataFrame,
-    contract: Contract,
-    moment: pd.Timestamp,
-    of: Contract,
-    column: str,
-    known_at: str,
-) -> pd.DataFrame:
-    if contract is not of:
-        return table
-    return table.assign(**{column: table[column].where(table[known_at] <= moment)})
+    return hide
 
 
 def _same(run: pd.Series, then: pd.Series) -> pd.Series:

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from preflight.contracts import Examples, Features
+from preflight.contracts import Features
+from preflight.contracts.examples import Examples
 from preflight.errors import RunError
 from preflight.framing import Framing
 

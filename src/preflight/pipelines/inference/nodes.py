@@ -70,7 +70,7 @@ def _lacking(table: pd.DataFrame, contract: Any) -> pd.Series:
 
 
 def _none() -> pd.DataFrame:
-    table: pd.DataFrame = contracts.Upcoming.empty()
+    table: pd.DataFrame = contracts.inference.Upcoming.empty()
     return table
 
 

@@ -2,7 +2,6 @@
 
 import pandas as pd
 from pandera.dtypes import Float32
-from pandera.typing import Series
 
 from preflight.contracts.primary import Key
 from preflight.contracts.raw import PLACES
@@ -15,13 +14,13 @@ class Features(Key):
     A feature has a description, a unit, a range that it can't leave, and the group that it is in.
     """
 
-    predict_at: Series[Utc] = column("moment of prediction: nothing later is used", "UTC")
+    predict_at: Utc = column("moment of prediction: nothing later is used", "UTC")
 
-    place: Series[pd.CategoricalDtype] = column("where it goes", isin=PLACES, group="order")
-    weight: Series[Float32] = column("with its packing", "kg", gt=0, le=100, group="order")
-    glass: Series[Float32] = column("1: there is glass in it", isin=[0, 1], group="order")
+    place: pd.CategoricalDtype = column("where it goes", isin=PLACES, group="order")
+    weight: Float32 = column("with its packing", "kg", gt=0, le=100, group="order")
+    glass: Float32 = column("1: there is glass in it", isin=[0, 1], group="order")
 
-    broken_share: Series[Float32] = column(
+    broken_share: Float32 = column(
         "of parcels to the place that were delivered in 14 days",
         "share",
         nullable=True,
@@ -29,6 +28,6 @@ class Features(Key):
         le=1,
         group="history",
     )
-    delivered: Series[Float32] = column(
+    delivered: Float32 = column(
         "parcels to the place in 14 days", "parcels", ge=0, le=100_000, group="history"
     )

@@ -4,8 +4,6 @@ Begin here: one class per file, and an entry in conf/base/catalog/data_engineeri
 `make contract FROM=data/01_raw/yours.csv` drafts both.
 """
 
-from pandera.typing import Series
-
 from preflight.contracts.table import Table, Utc, column
 
 PLACES = ["north", "south", "west"]
@@ -20,18 +18,13 @@ class RawTable(Table):
         coerce = True
 
 
-class RawParcels(RawTable):
+class RawParcels(RawTable, key=["parcel"]):
     """One row per parcel."""
 
-    parcel: Series[int] = column("number of the parcel", ge=1)
-    ships_at: Series[Utc] = column("leaves the warehouse", "UTC")
-    place: Series[str] = column("where it goes", isin=PLACES)
-    weight: Series[float] = column("with its packing", "kg", gt=0, le=100)
-    glass: Series[int] = column("1: there is glass in it", isin=[0, 1])
-    delivered_at: Series[Utc] = column("when it was delivered", "UTC", nullable=True)
-    broken: Series[float] = column("1: the customer complained", nullable=True, isin=[0, 1])
-
-    class Config:
-        """The key."""
-
-        unique = ["parcel"]
+    parcel: int = column("number of the parcel", ge=1)
+    ships_at: Utc = column("leaves the warehouse", "UTC")
+    place: str = column("where it goes", isin=PLACES)
+    weight: float = column("with its packing", "kg", gt=0, le=100)
+    glass: int = column("1: there is glass in it", isin=[0, 1])
+    delivered_at: Utc = column("when it was delivered", "UTC", nullable=True)
+    broken: float = column("1: the customer complained", nullable=True, isin=[0, 1])

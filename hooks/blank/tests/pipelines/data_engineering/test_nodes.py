@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from preflight.contracts import Cleaning
+from preflight.contracts.examples import Cleaning
 from preflight.contracts.primary import Parcels
 from preflight.contracts.raw import RawParcels
 from preflight.pipelines.data_engineering.nodes import clean_parcels
