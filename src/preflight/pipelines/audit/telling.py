@@ -9,18 +9,24 @@ Ints = npt.NDArray[np.int64]
 SURE = 3.3  # standard errors that a rate is moved towards the overall one before it is believed
 
 
-def cells(values: pd.Series, number: int) -> Ints:
+FEWEST = 25  # rows of a cell, on average: of fewer the rates differ by chance
+
+
+def cells(values: pd.Series, number: int, together: int = 1) -> Ints:
     """Return the cell of each value, shape (n,): about `number` cells, and 0 where it is missing.
+
+    Fewer of a small table, so that a cell has rows enough; together: with the cells of so many.
 
     Common values have a cell each, as a mark such as -1 hides among numbers. Other numbers have
     cells of about equally many rows, other categories share one.
     """
     code, distinct = pd.factorize(values)
+    number = max(2, min(number, int((len(values) / FEWEST) ** (1 / together))))
     if len(distinct) <= number:
         return code + 1
     counts = np.bincount(code[code >= 0])
     common = np.argsort(-counts, kind="stable")[: number // 2]
-    common = common[counts[common] > len(values) / 1000]
+    common = common[counts[common] > max(len(values) / 1000, FEWEST)]
     own = np.zeros(len(distinct), dtype=np.int64)
     own[common] = np.arange(1, len(common) + 1)
     cell = np.full(len(values), len(common) + 1)
