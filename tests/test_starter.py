@@ -175,6 +175,44 @@ def test_without_the_example_the_smallest_problem_stands_in_its_place_and_runs(
     assert list(project.glob("data/08_reporting/verdict.json/*/verdict.json"))
 
 
+def test_the_page_on_your_data_leads_to_a_verdict_if_it_is_followed_to_the_letter(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    assert new(starter, "--name", "Care Hours", answers="no\n").returncode == 0
+    project = tmp_path / "care-hours"
+
+    def run(*command: str) -> str:
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    run(*git, "init", "-q")
+    run(*git, "add", ".")
+    run(*git, "commit", "-qm", "new")
+    page = (PROJECT / "docs/yours.md").read_text()
+    for title, text in re.findall(r'```\w+ title="([^"]+)"\n(.*?)```', page, flags=re.S):
+        (project / title.replace("preflight", "care_hours")).write_text(
+            text.replace("preflight", "care_hours")
+        )
+    run(sys.executable, "make_patients.py")
+    (project / "data/01_raw/parcels.csv").unlink()
+    kedro = [sys.executable, "-m", "kedro"]
+    run(*kedro, "accept-data")
+    assert "class RawPatients" in run(*kedro, "contract", "data/01_raw/patients.csv")
+    manifest = project / "data/01_raw/manifest.json"
+    fill_in = re.search(r"stands `(.+?)` for its source and licence: `(.+?)`", page)
+    assert fill_in
+    manifest.write_text(manifest.read_text().replace(*fill_in.groups()))
+    run("git", "add", ".")
+    counted = run("git", "diff", "--cached", "--numstat", "--", ".", ":!*.csv").splitlines()
+    assert sum(int(line.split()[0]) for line in counted) < 150
+    said = run(*kedro, "run", "--params", "modeling.search.trials=3,evaluation.replicates=300")
+    assert re.search(r"^(SHIP|HOLD): .*per 1,000 patients the candidate saves", said, flags=re.M)
+    (report,) = project.glob("data/08_reporting/report.html/*/report.html")
+    assert "mean absolute error" in report.read_text()
+
+
 def test_from_a_clean_machine_to_a_decision(
     starter: Path, new: Callable[..., Made], tmp_path: Path
 ) -> None:

@@ -17,7 +17,7 @@ import pandas as pd
 import pandera.pandas as pa
 from jinja2 import Environment, PackageLoader
 
-from preflight.contracts.raw import RawTable
+from preflight.contracts.table import RawTable
 from preflight.errors import RunError
 
 FEW = 12  # so many values of a text are listed

@@ -72,7 +72,7 @@ class Project(Strict):
     upkeep_per_month: float = Field(ge=0, description="to run, watch and retrain it")
     label_source: Text = Field(description="where labels come from")
     label_price: float = Field(ge=0, description="of one label")
-    label_waiver: Text | None = Field(description="why labels cost nothing, if they do")
+    label_waiver: Text | None = Field(None, description="why labels cost nothing, if they do")
 
     @model_validator(mode="after")
     def labels_are_paid_for(self) -> Self:
@@ -106,7 +106,7 @@ class Guardrails(Strict):
     """What no gain may be bought with."""
 
     slice_loss: float = Field(ge=0, description="against the baseline per 1,000, in any slice")
-    protected: list[str] = Field(description="features whose groups have to be served alike")
+    protected: list[str] = Field([], description="features whose groups have to be served alike")
     protected_gap: float = Field(gt=0, le=1, description="in the share of label 1 acted on")
     calibration_gap: float = Field(gt=0, le=1, description="mean of observed less predicted")
     plausible: dict[str, tuple[float, float]] = Field(
@@ -138,8 +138,8 @@ class Split(Strict):
     )
     validation_from: AwareDatetime
     test_from: AwareDatetime
-    groups: list[str] = Field(description="features whose values may be in one part only")
-    embargo_hours: float = Field(ge=0)
+    groups: list[str] = Field([], description="features whose values may be in one part only")
+    embargo_hours: float = Field(0, ge=0)
 
     @model_validator(mode="after")
     def in_order(self) -> Self:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from preflight.contracts.table import Table, Utc, column, rule
+from preflight.contracts.table import RawTable, Utc, column, rule
 
 ORIGINS = ["EWR", "JFK", "LGA"]
 DAY = 24 * 60
@@ -27,15 +27,6 @@ def local_hour(cls: Any, t: pd.DataFrame) -> pd.Series:
     """Return True where `time_hour` (UTC) is the local date and hour of the other columns."""
     told = pd.to_datetime(t[["year", "month", "day", "hour"]], errors="coerce")
     return t["time_hour"].dt.tz_convert("America/New_York").dt.tz_localize(None) == told
-
-
-class RawTable(Table):
-    """A published file: CSV text gets its declared types, and a value that can't is a failure."""
-
-    class Config:
-        """Numbers are read from text here and nowhere else."""
-
-        coerce = True
 
 
 class RawFlights(RawTable, key=["time_hour", "carrier", "flight", "origin"]):

@@ -170,6 +170,15 @@ class Table(pa.DataFrameModel):
         )
 
 
+class RawTable(Table):
+    """A file as it came: CSV text gets its declared types, and a value that can't is a failure."""
+
+    class Config:
+        """Numbers are read from text here and nowhere else."""
+
+        coerce = True
+
+
 class Document(BaseModel):
     """A JSON document with a contract: pydantic holds it, Kedro enforces it as a `validator:`."""
 

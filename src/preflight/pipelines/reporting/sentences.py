@@ -66,7 +66,7 @@ def lead_says(framing: Framing) -> str:
     """Return how long ahead the decision is due."""
     minutes = framing.prediction.lead_minutes
     if minutes % 60:
-        return f"{minutes} minutes"
+        return f"{minutes} {'minute' if minutes == 1 else 'minutes'}"
     hours = traced(minutes // 60, "params:framing", "['prediction']['lead_minutes'] // 60")
     return f"{hours} {'hour' if hours == 1 else 'hours'}"
 

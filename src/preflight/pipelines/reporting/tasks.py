@@ -62,7 +62,7 @@ BINARY = Words(
 
 REGRESSION = Words(
     instead="deciding without a prediction",
-    predicts="how much of this there will be: {label}",
+    predicts="{label}",
     label="mean label",
     loss="mean absolute error",
     heads=["mean absolute error", "root mean squared error", "R²", "labels below"],

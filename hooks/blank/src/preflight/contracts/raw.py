@@ -4,18 +4,9 @@ Begin here: one class per file, and an entry in conf/base/catalog/data_engineeri
 `make contract FROM=data/01_raw/yours.csv` drafts both.
 """
 
-from preflight.contracts.table import Table, Utc, column
+from preflight.contracts.table import RawTable, Utc, column
 
 PLACES = ["north", "south", "west"]
-
-
-class RawTable(Table):
-    """A file as it came: CSV text gets its declared types, and a value that can't is a failure."""
-
-    class Config:
-        """Numbers are read from text here and nowhere else."""
-
-        coerce = True
 
 
 class RawParcels(RawTable, key=["parcel"]):
