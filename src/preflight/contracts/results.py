@@ -408,7 +408,7 @@ class CostCurve(Table):
     def one_way(cls, t: pd.DataFrame) -> pd.Series:
         """A higher threshold acts on fewer, a larger amount is above more labels."""
         step = t.sort_values("setting")["share"].diff()
-        return ~((step > 0) & (step < 0).any())
+        return ~((step > 0) & bool((step < 0).any()))
 
 
 class Slices(Table):
