@@ -111,6 +111,30 @@ def framing() -> Framing:
     return Framing.model_validate(FRAMING)
 
 
+# The same parcels by what is to be packed around each: an amount, of which too little costs more.
+AMOUNTS: dict[str, Any] = {
+    **FRAMING,
+    "task": "regression",
+    "costs": {"unit": "euros", "over": 1, "under": 3, "without": 30, "under_factors": [0.8, 1.25]},
+    "baselines": ["usual", "lookup"],
+    "guardrails": {
+        **FRAMING["guardrails"],
+        "protected_gap": 0.2,
+        "plausible": {"mae": [1, 20], "value_per_1000": [1, 99999]},
+    },
+}
+
+
+@pytest.fixture
+def amounts_as_written() -> dict[str, Any]:
+    return deepcopy(AMOUNTS)
+
+
+@pytest.fixture(scope="session")
+def amount_framing() -> Framing:
+    return Framing.model_validate(AMOUNTS)
+
+
 class Parcels:
     """What modeling and evaluation ask of the contract of the features."""
 
@@ -172,6 +196,19 @@ def example_parcels(start: str, until: str, rows: int, seed: int = 0) -> pd.Data
 @pytest.fixture(scope="session")
 def make_parcels() -> Callable[..., pd.DataFrame]:
     return example_parcels
+
+
+def example_amounts(start: str, until: str, rows: int, seed: int = 0) -> pd.DataFrame:
+    """The same examples, labelled with an amount that is 4 off what signal and place tell."""
+    made = example_parcels(start, until, rows, seed).drop(columns="chance")
+    told = 30 + 8 * made["signal"] + 5 * (made["place"] == "north")
+    off = np.random.default_rng(seed + 1).normal(0, 4, rows)
+    return made.assign(label=(told + off).astype("float64"))
+
+
+@pytest.fixture(scope="session")
+def make_amounts() -> Callable[..., pd.DataFrame]:
+    return example_amounts
 
 
 @pytest.fixture(scope="session")
@@ -267,6 +304,33 @@ def small_modeling(
     return Modeling.model_validate(written | changes)
 
 
+def amount_modeling(**changes: Any) -> Modeling:
+    """A quick candidate of amounts and two baselines, all by the quantile of the costs."""
+    asked = {"quantile": 0.75}
+    trees = {"loss": "quantile", "max_iter": 30, "random_state": 1, **asked}
+    return small_modeling(
+        **{
+            "candidates": {
+                "trees": {
+                    "path": "sklearn.ensemble.HistGradientBoostingRegressor",
+                    "params": {**trees, "categorical_features": "from_dtype"},
+                }
+            },
+            "baselines": {
+                "usual": {
+                    "path": "sklearn.dummy.DummyRegressor",
+                    "params": {"strategy": "quantile", **asked},
+                },
+                "lookup": {
+                    "path": "preflight.pipelines.modeling.baselines.LookupAmounts",
+                    "params": {"keys": ["place"], **asked},
+                },
+            },
+        }
+        | changes
+    )
+
+
 def results_of(
     examples: pd.DataFrame,
     framing: Framing,
@@ -310,6 +374,19 @@ def results_of(
 @pytest.fixture(scope="module")
 def made(framing: Framing, parcels: Any, make_parcels: Callable[..., pd.DataFrame]) -> Made:
     return results_of(make_parcels("2013-01-01", "2013-06-01", 12_000), framing, small_modeling())
+
+
+@pytest.fixture(scope="module")
+def made_amounts(
+    amount_framing: Framing, parcels: Any, make_amounts: Callable[..., pd.DataFrame]
+) -> Made:
+    examples = make_amounts("2013-01-01", "2013-06-01", 4000)
+    return results_of(examples, amount_framing, amount_modeling())
+
+
+@pytest.fixture(scope="session")
+def modeling_amounts() -> Callable[..., Modeling]:
+    return amount_modeling
 
 
 @pytest.fixture(scope="session")

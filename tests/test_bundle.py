@@ -13,18 +13,21 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from preflight.bundle import (
     Bundle,
     _filled,
-    act,
+    answers,
     calibrated,
+    decide,
     flagged,
+    is_binary,
     joined,
     log_odds,
     moves,
-    probability,
+    predict,
+    raw,
     reasons,
     typical,
     value_scorer,
 )
-from preflight.framing import Costs
+from preflight.costs import Costs, ErrorCosts
 
 COSTS = {"unit": "euros", "tp": 2.0, "fp": 1.0, "fn": "amount", "tn": 0.0}
 CHANCES = st.lists(st.floats(0, 1), min_size=1, max_size=20).map(np.array)
@@ -47,7 +50,7 @@ def bundle() -> Bundle:
         "intercept": 0.0,
         "threshold": 0.2,
         "features": ["b", "a"],
-        "provenance": {},
+        "provenance": {"framing": {"task": "binary"}},
     }
 
 
@@ -88,40 +91,40 @@ def test_certainty_has_finite_log_odds_of_either_sign() -> None:
 
 def test_acting_needs_more_than_the_threshold(bundle: Bundle) -> None:
     chance = np.array([np.nextafter(0.2, 0), 0.2, np.nextafter(0.2, 1)])
-    assert act(bundle, chance, pd.DataFrame()).tolist() == [False, False, True]
+    assert decide(bundle, chance, pd.DataFrame()).tolist() == [False, False, True]
 
 
 def test_a_threshold_of_one_never_acts(bundle: Bundle) -> None:
     bundle["threshold"] = 1.0
-    assert not act(bundle, np.array([0.0, 1.0]), pd.DataFrame()).any()
+    assert not decide(bundle, np.array([0.0, 1.0]), pd.DataFrame()).any()
 
 
 def test_without_a_threshold_the_costs_it_carries_decide_row_by_row(bundle: Bundle) -> None:
     examples = pd.DataFrame({"a": [0.0] * 3, "b": [3.0] * 3, "amount": [3.0, 4.0, 60.0]})
     bundle |= {"threshold": None, "provenance": {"framing": {"costs": COSTS}}}
-    chance = probability(bundle, examples)  # the estimator is not shown the amount
+    chance = predict(bundle, examples)  # the estimator is not shown the amount
     assert chance == pytest.approx([0.3] * 3)
-    assert act(bundle, chance, examples).tolist() == [False, False, True]  # above 1/2, 1/3, 1/59
+    assert decide(bundle, chance, examples).tolist() == [False, False, True]  # above 1/2, 1/3, 1/59
     bundle["threshold"] = 0.2
-    assert act(bundle, chance, examples).all()
+    assert decide(bundle, chance, examples).all()
 
 
 @pytest.mark.parametrize("columns", [["b", "a"], ["a", "b"], ["extra", "a", "more", "b"]])
 def test_features_are_picked_by_name(bundle: Bundle, columns: list[str]) -> None:
     values: dict[str, Any] = {"a": [1, 2], "b": [3, 4], "extra": [9, 9], "more": ["x", None]}
     table = pd.DataFrame(values)[columns]
-    assert probability(bundle, table) == pytest.approx([0.31, 0.42])
+    assert predict(bundle, table) == pytest.approx([0.31, 0.42])
 
 
 def test_a_missing_feature_is_an_error_that_names_it(bundle: Bundle) -> None:
     with pytest.raises(KeyError, match="b"):
-        probability(bundle, pd.DataFrame({"a": [1.0]}))
+        predict(bundle, pd.DataFrame({"a": [1.0]}))
 
 
 def test_probabilities_are_calibrated(bundle: Bundle) -> None:
     bundle |= {"slope": 2.0, "intercept": 0.5}
     raw = np.array([0.31])
-    found = probability(bundle, pd.DataFrame({"a": [1.0], "b": [3.0]}))
+    found = predict(bundle, pd.DataFrame({"a": [1.0], "b": [3.0]}))
     assert found == pytest.approx(calibrated(raw, 2.0, 0.5))
     assert found != pytest.approx(raw)
 
@@ -137,8 +140,8 @@ def test_a_probability_has_64_bits_whatever_the_estimator_gives(bundle: Bundle) 
 
     bundle["estimator"] = Short()
     table = pd.DataFrame({"a": [0.0, 1.0], "b": [1.0, 1.0]})
-    assert probability(bundle, table).dtype == np.float64
-    assert probability(bundle, table) == pytest.approx([0.1, 0.11])
+    assert predict(bundle, table).dtype == np.float64
+    assert predict(bundle, table) == pytest.approx([0.1, 0.11])
 
 
 def test_a_scorer_is_the_saving_per_1000_within_scikit_learn() -> None:
@@ -182,7 +185,7 @@ def test_what_is_typical_and_known_comes_from_the_examples() -> None:
 def test_a_move_is_against_the_typical_value_of_one_group(bundle: Bundle) -> None:
     bundle["provenance"] |= {"typical": {"a": 1.0, "b": 2.0}, "known": {}}
     table = pd.DataFrame({"a": [1.0, 3.0], "b": [7.0, 1.0]})
-    chance = probability(bundle, table)
+    chance = predict(bundle, table)
     found = moves(bundle, table, chance, GROUPS)
     assert found["first"].tolist() == pytest.approx([0, 0.02])
     assert found["second"].tolist() == pytest.approx([0.5, -0.1])
@@ -209,3 +212,56 @@ def test_a_category_is_replaced_by_the_typical_one() -> None:
     values = pd.Series(["south", None], dtype="category")
     assert list(_filled(values, "north")) == ["north", "north"]
     assert np.isnan(_filled(pd.Series([1.0], dtype="float32"), None)).all()
+
+
+class Amounts:
+    """An estimator that shows what it was given, as `Weighs`, and has no probabilities."""
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        assert list(X.columns) == ["b", "a"]
+        return (X.to_numpy() @ [10, 1]).astype("float32")
+
+
+@pytest.fixture
+def of_amounts(bundle: Bundle) -> Bundle:
+    made = {"framing": {"task": "regression"}, "typical": {"a": 1.0, "b": 2.0}, "known": {}}
+    return {**bundle, "estimator": Amounts(), "threshold": None, "provenance": made}
+
+
+def test_an_amount_is_what_is_predicted_shifted_and_is_the_decision(of_amounts: Bundle) -> None:
+    table = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+    assert raw(of_amounts["estimator"], table, ["b", "a"]).tolist() == [31, 42]
+    assert predict(of_amounts, table).dtype == np.float64
+    of_amounts["intercept"] = -2.5
+    said = predict(of_amounts, table)
+    assert said.tolist() == [28.5, 39.5]
+    assert decide(of_amounts, said, table) is said
+    found = answers(of_amounts, table)
+    assert list(found) == ["prediction"]
+    assert found["prediction"].tolist() == [28.5, 39.5]
+    assert predict(of_amounts, table.iloc[:0]).shape == (0,)
+
+
+def test_a_probability_is_answered_with_what_is_decided(bundle: Bundle) -> None:
+    found = answers(bundle, pd.DataFrame({"a": [0.0, 0.0], "b": [3.0, 1.0]}))
+    assert found["probability"] == pytest.approx([0.3, 0.1])
+    assert found["act"].tolist() == [True, False]
+
+
+def test_a_model_from_before_there_were_tasks_says_probabilities(bundle: Bundle) -> None:
+    bundle["provenance"] = {"framing": {"costs": COSTS}}
+    assert is_binary(bundle)
+
+
+def test_the_reasons_of_an_amount_are_in_its_unit(of_amounts: Bundle) -> None:
+    table = pd.DataFrame({"a": [1.0, 3.0], "b": [712.0, 1.0]})
+    told = reasons(of_amounts, table, predict(of_amounts, table), GROUPS)
+    assert told.tolist() == ["second +7.1e+03, first +0", "second -10, first +2"]
+
+
+def test_a_scorer_of_amounts_is_the_saving_per_1000() -> None:
+    costs = ErrorCosts(unit="euros", over=1, under=3, without=20)
+    X = pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, 2.0]})
+    # 11 where 10 is right, and 22 where 30 is: 1 and 24, not 10 and 30
+    score = value_scorer(costs, ["b", "a"])(Amounts(), X, [10, 30])
+    assert score == 1000 * (9 + 6) / 2

@@ -6,193 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 from kedro.config import OmegaConfigLoader
 from pydantic import ValidationError
 
-from preflight.errors import RunError
-from preflight.framing import Costs, Framing, Outcomes, Split
+from preflight.framing import Framing, Split
 
-PRICE = st.floats(-100, 100).map(lambda price: round(price, 2))
 NO_TABLE = pd.DataFrame()  # constants need none
-GAP = st.floats(0.01, 100).map(lambda price: round(price, 2))
-
-
-@given(tn=PRICE, tp=PRICE, in_vain=GAP, missed=GAP, chance=st.floats(0, 1))
-def test_above_the_threshold_acting_is_the_cheaper_of_the_two(
-    tn: float, tp: float, in_vain: float, missed: float, chance: float
-) -> None:
-    costs = Outcomes(tp=tp, fp=tn + in_vain, fn=tp + missed, tn=tn)
-    acting = chance * costs.tp + (1 - chance) * costs.fp
-    waiting = chance * costs.fn + (1 - chance) * costs.tn
-    assume(abs(acting - waiting) > 1e-6)
-    assert (chance > costs.threshold) == (acting < waiting)
-    assert 0 < costs.threshold < 1
-
-
-@given(chance=st.lists(st.floats(0, 1), min_size=1, max_size=20), seed=st.integers(0, 99))
-def test_no_other_threshold_saves_more_where_probabilities_are_true(
-    chance: list[float], seed: int
-) -> None:
-    costs = Outcomes(tp=1, fp=1, fn=5, tn=0)
-    p = np.array(chance)
-
-    def expected(threshold: float) -> float:
-        act = p > threshold
-        ones, zeros = np.ones(len(p), dtype=bool), np.zeros(len(p), dtype=bool)
-        return float(p @ costs.saving(ones, act) + (1 - p) @ costs.saving(zeros, act))
-
-    others = np.random.default_rng(seed).random(20)
-    assert all(expected(costs.threshold) >= expected(other) - 1e-9 for other in others)
-
-
-def test_savings_are_those_of_a_table_made_by_hand() -> None:
-    costs = Outcomes(tp=2, fp=7, fn=11, tn=3)
-    label, act = np.array([1, 1, 0, 0]), np.array([True, False, True, False])
-    assert costs.saving(label, act).tolist() == [9, 0, -4, 0]
-    assert costs.saving(label.astype(bool), act).tolist() == [9, 0, -4, 0]
-
-
-def test_a_saving_is_what_never_acting_costs_less_what_was_paid() -> None:
-    costs = Outcomes(tp=2, fp=7, fn=11, tn=3)
-    label, act = np.array([1, 1, 0, 0]), np.array([True, False, True, False])
-    paid = np.array([costs.tp, costs.fn, costs.fp, costs.tn])
-    never = np.where(label, costs.fn, costs.tn)
-    assert costs.saving(label, act).tolist() == (never - paid).tolist()
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"tp": 5}, "acting when it is needed costs 5.0 and not acting 5.0: never acting is"),
-        ({"tp": 6}, "acting when it is needed costs 6.0 and not acting 5.0: never acting is"),
-        ({"fp": 0}, "acting in vain costs 0.0 and not acting 0.0: always acting is always best"),
-        ({"tn": 2}, "acting in vain costs 1.0 and not acting 2.0: always acting is always best"),
-        (dict.fromkeys(["tp", "fp", "fn", "tn"], 1), "all four costs are equal: every decision"),
-        ({"fn_factors": [0.2, 2]}, "a miss may cost .*, not more than acting"),
-        ({"fn_factors": [1.5, 2]}, "fn_factors go from 1.5 to 2: they have to rise, past 1"),
-    ],
-)
-def test_costs_that_leave_nothing_to_decide_are_refused(
-    change: dict[str, float], sentence: str
-) -> None:
-    sound = {"unit": "euros", "tp": 1, "fp": 1, "fn": 5, "tn": 0}
-    assert Costs.model_validate(sound).at(NO_TABLE).threshold == 0.2
-    with pytest.raises(ValidationError, match=sentence):
-        Costs.model_validate(sound | change)
-
-
-OUTCOMES = {"tp": 1.0, "fp": 1.5, "fn": 5.3, "tn": 0.25}
-
-
-@given(names=st.sets(st.sampled_from(sorted(OUTCOMES)), min_size=1), seed=st.integers(0, 99))
-def test_a_column_of_one_value_is_that_constant(names: set[str], seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    label, chance = rng.integers(0, 2, 30), rng.random(30)
-    constant = Costs(unit="euros", **OUTCOMES).at(NO_TABLE)
-    table = pd.DataFrame({f"of_{name}": [OUTCOMES[name]] * 30 for name in names})
-    column = Costs(unit="euros", **OUTCOMES | {name: f"of_{name}" for name in names}).at(table)
-    assert set(np.broadcast_to(column.threshold, 30)) == {constant.threshold}
-    act = chance > constant.threshold
-    np.testing.assert_array_equal(chance > column.threshold, act)
-    np.testing.assert_array_equal(column.saving(label, act), constant.saving(label, act))
-    assert column.per_1000(label, act) == constant.per_1000(label, act)
-
-
-def dear(**changes: Any) -> Costs:
-    """Costs under which a miss costs what the column `amount` says."""
-    return Costs.model_validate(
-        {"unit": "euros", "tp": 2, "fp": 1, "fn": "amount", "tn": 0} | changes
-    )
-
-
-def test_each_row_has_the_threshold_and_the_saving_of_its_own_costs() -> None:
-    amount = np.array([3, 6, 50, 3, 6, 50], dtype="float32")
-    found = dear().at(pd.DataFrame({"amount": amount, "other": 9}))
-    assert found.threshold == pytest.approx([1 / 2, 1 / 5, 1 / 49] * 2)
-    chance = 0.3
-    acting, waiting = chance * 2 + (1 - chance) * 1, chance * amount
-    np.testing.assert_array_equal(chance > found.threshold, acting < waiting)
-    label = np.array([1, 1, 1, 0, 0, 0])
-    assert found.saving(label, np.ones(6, dtype=bool)).tolist() == [1, 4, 48, -1, -1, -1]
-    assert found.saving(label, np.zeros(6, dtype=bool)).tolist() == [0] * 6
-    assert found.per_1000(label, chance > found.threshold) == pytest.approx(1000 * (52 - 2) / 6)
-
-
-def test_costs_are_found_by_their_name_and_else_where_predictions_keep_them() -> None:
-    examples = pd.DataFrame({"amount": [3.0, 6.0], "cost_fn": [70.0, 80.0], "act": [True, False]})
-    kept = dear().kept(examples)
-    assert {name: values.tolist() for name, values in kept.items()} == {"cost_fn": [3, 6]}
-    np.testing.assert_array_equal(dear().at(pd.DataFrame(kept)).fn, [3, 6])
-    assert dear(fn=6).kept(examples) == {}
-
-
-@pytest.mark.parametrize("column", [["text"], [True], None])
-def test_a_cost_that_is_no_column_of_numbers_is_told_with_those_there_are(column: Any) -> None:
-    table = pd.DataFrame({"distance": [1.0], "seats": [3], "place": ["a"], "late": [True]})
-    with pytest.raises(RunError, match=r"costs.fn names 'amount', which .* distance, seats\.$"):
-        dear().at(table if column is None else table.assign(amount=column))
-
-
-@pytest.mark.parametrize(
-    ("changes", "faults"),
-    [
-        ({"amount": [np.nan, 6, np.inf, 6]}, ["'fn: amount' is missing in 2 of 4 rows"]),
-        (
-            {"amount": [6, 2, -5, 2.001]},
-            ["'fn: amount', at the least of its fn_factors, is not above 'tp: 2.0' in 2 of 4 rows"],
-        ),
-        ({"vain": [1, 0, -1, 1]}, ["'fp: vain' is not above 'tn: 0.0' in 2 of 4 rows"]),
-        (
-            {"amount": [6, None, 1, 6], "vain": [None, 1, 1, 0]},
-            [
-                "fn: amount' is missing in 1 of",
-                "fp: vain' is missing in 1",
-                "tp: 2.0' in 1",
-                "tn: 0",
-            ],
-        ),
-    ],
-)
-def test_rows_without_a_cost_or_a_choice_are_counted(
-    changes: dict[str, Any], faults: list[str]
-) -> None:
-    costs, sound = dear(fp="vain"), pd.DataFrame({"amount": [6.0] * 4, "vain": [1.0] * 4})
-    assert costs.at(sound).threshold == pytest.approx([0.2] * 4)
-    with pytest.raises(RunError) as refused:
-        costs.at(sound.assign(**changes))
-    first, *told, last = str(refused.value).splitlines()
-    assert first == "framing.costs gives some rows nothing to decide:"
-    assert last.startswith("Correct the column where the features are made")
-    assert len(told) == len(faults)
-    assert all(any(fault in line for line in told) for fault in faults)
-
-
-@pytest.mark.parametrize(("factors", "amount"), [((0.5, 2), 4), ((1, 3), -1)])
-def test_a_miss_has_to_cost_more_at_the_least_of_its_factors_as_well(
-    factors: tuple[float, float], amount: float
-) -> None:
-    table, tp = pd.DataFrame({"amount": [float(amount), 6.0]}), 2 if amount > 0 else -2
-    assert dear(tp=tp).at(table)
-    with pytest.raises(RunError, match=r"least of its fn_factors, .* in 1 of 2 rows"):
-        dear(tp=tp, fn_factors=factors).at(table)
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"tn": 1}, "acting in vain costs 1.0 and not acting 1.0"),
-        ({"fn": 2, "fp": "vain"}, "acting when it is needed costs 2.0 and not acting 2.0"),
-        ({"fn_factors": [1.5, 2]}, "fn_factors go from 1.5 to 2: they have to rise, past 1"),
-        (dict.fromkeys(["tp", "fp", "fn", "tn"], "amount"), "all four costs are equal"),
-    ],
-)
-def test_constants_beside_a_column_are_looked_at_before_a_run(
-    changes: dict[str, Any], sentence: str
-) -> None:
-    with pytest.raises(ValidationError, match=sentence):
-        dear(**changes)
 
 
 def sections(section: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -201,7 +20,9 @@ def sections(section: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[
 
 
 def test_an_unknown_key_is_refused_in_every_section(framing_as_written: dict[str, Any]) -> None:
-    found = sections(framing_as_written)
+    found = [
+        one for one in sections(framing_as_written) if one[-1:] != ("plausible",)
+    ]  # of metrics
     assert len(found) > 1
     for path in found:
         section = framing_as_written
@@ -211,7 +32,8 @@ def test_an_unknown_key_is_refused_in_every_section(framing_as_written: dict[str
         with pytest.raises(ValidationError) as error:
             Framing.model_validate(framing_as_written)
         (fault,) = error.value.errors()
-        assert (fault["loc"], fault["type"]) == ((*path, "treshold"), "extra_forbidden")
+        named = tuple(part for part in fault["loc"] if part != "outcomes")  # the kind of costs
+        assert (named, fault["type"]) == ((*path, "treshold"), "extra_forbidden")
         del section["treshold"]
     Framing.model_validate(framing_as_written)
 
@@ -387,4 +209,56 @@ def test_what_says_nothing_is_refused(
 def test_a_baseline_that_is_named_twice_is_refused(framing_as_written: dict[str, Any]) -> None:
     framing_as_written["baselines"] *= 2
     with pytest.raises(ValidationError, match="baselines names one twice"):
+        Framing.model_validate(framing_as_written)
+
+
+def test_costs_are_those_of_the_task(
+    framing_as_written: dict[str, Any], amounts_as_written: dict[str, Any]
+) -> None:
+    framing = Framing.model_validate(amounts_as_written)
+    assert (framing.predicted, framing.decided) == ("prediction", "prediction")
+    assert framing.metrics[0] == "mae"
+    framing = Framing.model_validate(framing_as_written)
+    assert (framing.task, framing.predicted, framing.decided) == ("binary", "probability", "act")
+    for written, other, named in (
+        (framing_as_written, amounts_as_written, "task is binary: its costs are tp, fp, fn and tn"),
+        (amounts_as_written, framing_as_written, "its costs are over, under and without"),
+    ):
+        with pytest.raises(ValidationError, match=named):
+            Framing.model_validate(written | {"costs": other["costs"]})
+
+
+def test_plausible_metrics_are_those_of_the_task(amounts_as_written: dict[str, Any]) -> None:
+    amounts_as_written["guardrails"]["plausible"] |= {"roc_auc": [0.6, 0.9]}
+    with pytest.raises(ValidationError, match=r"plausible names \['roc_auc'\]; task regression is"):
+        Framing.model_validate(amounts_as_written)
+    amounts_as_written["guardrails"]["plausible"] = {}
+    with pytest.raises(ValidationError, match="at least 1 item"):
+        Framing.model_validate(amounts_as_written)
+
+
+def test_what_is_implausible_is_told_in_words(amount_framing: Framing) -> None:
+    good = {name: {"mean": 5.0} for name in amount_framing.metrics}
+    rails = amount_framing.guardrails
+    assert rails.implausible(good | {"value_per_1000": {"mean": 100}}) == []
+    assert rails.implausible(good | {"mae": {"mean": 0.01}, "value_per_1000": {"mean": None}}) == [
+        "mae is 0.01, and between 1 and 20 is plausible",
+        "value_per_1000 is None, and between 1 and 99999 is plausible",
+    ]
+
+
+def test_several_classes_are_refused_with_what_to_do(framing_as_written: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="Frame the class whose miss costs most as the label"):
+        Framing.model_validate(framing_as_written | {"task": "multiclass"})
+    with pytest.raises(ValidationError, match="'binary' or 'regression'"):
+        Framing.model_validate(framing_as_written | {"task": "ranking"})
+
+
+def test_a_share_per_1000_is_not_above_it_and_an_error_may_be(
+    framing_as_written: dict[str, Any], amounts_as_written: dict[str, Any]
+) -> None:
+    for written in (framing_as_written, amounts_as_written):
+        written["goal"]["kpi"] |= {"now": 5000}
+    Framing.model_validate(amounts_as_written)
+    with pytest.raises(ValidationError, match="now is above 1,000"):
         Framing.model_validate(framing_as_written)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from preflight import intervals
-from preflight.framing import Outcomes
+from preflight.costs import Errors, Outcomes
+from preflight.framing import METRICS
 from preflight.intervals import average_precision, day_weights, interval, mean_over, roc_auc
 
 COSTS = Outcomes(tp=1, fp=1, fn=5, tn=0)
@@ -192,3 +193,48 @@ def test_a_bootstrap_over_days_covers_the_truth_where_one_over_rows_does_not() -
             covered[name] += found["low"] <= truth <= found["high"]
     assert covered["days"] / replications == pytest.approx(0.9, abs=0.08)
     assert covered["rows"] / replications < 0.6
+
+
+@given(seed=st.integers(0, 1000), days=st.integers(1, 6), digits=st.sampled_from([0, 8]))
+def test_the_figures_of_amounts_are_scikit_learns_with_the_days_as_weights(
+    seed: int, days: int, digits: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    label = rng.normal(20, 5, 40).round(digits)
+    said = (label + rng.normal(1, 3, 40)).round(digits)
+    day = np.concatenate([np.arange(days), rng.integers(0, days, 40 - days)])
+    weights = day_weights(days, 60, seed)
+    costs = Errors(over=1, under=3, without=18)
+    found = intervals.figures(label, said, said, day, weights, costs, 0.9)
+    assert tuple(found) == METRICS["regression"]
+
+    def theirs(weight: np.ndarray) -> dict[str, float]:
+        off = said - label
+        cost = np.where(off > 0, off, -3 * off)
+        without = np.where(label < 18, 18 - label, 3 * (label - 18))
+        return {
+            "mae": sk.mean_absolute_error(label, said, sample_weight=weight),
+            "rmse": sk.root_mean_squared_error(label, said, sample_weight=weight),
+            "r2": sk.r2_score(label, said, sample_weight=weight),
+            "covered": np.average((off > 0) + (off == 0) / 2, weights=weight),
+            "value_per_1000": 1000 * np.average(without - cost, weights=weight),
+        }
+
+    assert {n: f["mean"] for n, f in found.items()} == pytest.approx(theirs(np.ones(40)))
+    drawn = [theirs(weight[day]) for weight in weights[1:]]
+    for name, figure in found.items():
+        low, high = np.quantile([one[name] for one in drawn], [0.05, 0.95])
+        assert (figure["low"], figure["high"]) == pytest.approx((low, high), rel=1e-6), name
+
+
+def test_amounts_that_are_all_the_same_have_no_r2() -> None:
+    day, weights = np.arange(8) % 4, day_weights(4, 50, 1)
+    label, said = np.full(8, 7.0), np.full(8, 6.0)
+    found = intervals.figures(label, said, said, day, weights, Errors(1, 3, 0), 0.9)
+    assert found["r2"] == {"mean": None, "low": None, "high": None}
+    assert found["mae"] == {"mean": 1, "low": 1, "high": 1}
+    assert found["covered"]["mean"] == 0
+
+
+def test_what_is_equal_is_covered_by_half() -> None:
+    assert intervals.covered(np.array([1, 2, 3]), np.array([2.0, 2.0, 2.0])).tolist() == [1, 0.5, 0]

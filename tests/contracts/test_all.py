@@ -21,6 +21,7 @@ TABLES = [one for one in EVERY.values() if isinstance(one, type) and issubclass(
 OTHERS = {name: one for name, one in EVERY.items() if one not in TABLES}
 PRIMARY = [one for one in TABLES if one.__module__ == primary.__name__]
 READ_FROM_TEXT = "preflight.contracts.raw"  # the only place where types are given
+OTHER_TASK = ("prediction", "^prediction")  # columns that stand where a probability does not
 NUMBERED = {"weekday", "previous_state"}  # features that count nothing: they number states
 
 
@@ -143,8 +144,9 @@ def test_an_empty_table_of_the_declared_types_is_accepted_by_every_rule(
 ) -> None:
     empty = pd.DataFrame(
         {
-            name.strip("^$").replace(".+", "x"): pd.Series([], dtype=one.dtype.type)
+            name.strip("^$").replace(".+", "candidate"): pd.Series([], dtype=one.dtype.type)
             for name, one in schema(contract).columns.items()
+            if one.required or not name.startswith(OTHER_TASK)
         }
     )
     assert len(contract.validate(empty, lazy=True)) == 0

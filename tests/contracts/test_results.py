@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 from kedro.validation import DataValidationError
 from pandera.errors import SchemaErrors
-from sklearn.dummy import DummyClassifier
+from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from preflight import contracts
 from preflight.contracts import Features
 from preflight.contracts.results import (
+    Answer,
     CalibrationCurve,
+    CostCurve,
     Importance,
     ParameterImportance,
     Slices,
@@ -22,7 +24,7 @@ from preflight.contracts.results import (
     Trials,
     ValidationPredictions,
 )
-from preflight.contracts.table import Table
+from preflight.contracts.table import Table, column
 
 INTERVAL = {"mean": 5.0, "low": 1.0, "high": 9.0}
 UNDEFINED = {"mean": None, "low": None, "high": None}
@@ -61,7 +63,7 @@ def clean(contract: str) -> Any:
             "selection": {
                 "values": {"candidate": 3.0, "lookup": 2.0, "never": 0.0},
                 "best_baseline": "lookup",
-                "calibration": {"slope": 1.0, "intercept": 0.0, "log_loss_without": 0.5},
+                "calibration": {"slope": 1.0, "intercept": 0.0, "loss_without": 0.5},
             },
             "candidate": bundle(),
             "baselines": {"lookup": bundle(), "never": bundle(threshold=1)},
@@ -120,7 +122,7 @@ def test_a_clean_document_passes_unchanged(contract: str) -> None:
         ("selection", "best_baseline", "candidate", "'candidate' is not a baseline"),
         ("selection", "best_baseline", "other", "'other' is not a baseline"),
         ("selection", "calibration.slope", 0, "greater than 0"),
-        ("selection", "calibration.log_loss_without", -0.1, "greater than or equal to 0"),
+        ("selection", "calibration.loss_without", -0.1, "greater than or equal to 0"),
         ("candidate", "estimator", DummyClassifier(), "the estimator is not fitted"),
         ("candidate", "features", ["signal"], r"\['signal'\] are not in the contract Features"),
         ("candidate", "slope", -1.0, "greater than 0"),
@@ -130,8 +132,8 @@ def test_a_clean_document_passes_unchanged(contract: str) -> None:
         ("baselines", "never.estimator", DummyClassifier(), "the estimator is not fitted"),
         ("baselines", "never.threshold", ..., "Field required"),
         ("metrics", "candidate", ..., "needs 'candidate' and at least one baseline"),
-        ("metrics", "never.brier", ..., "Field required"),
-        ("metrics", "candidate.gini", INTERVAL, "not permitted"),
+        ("metrics", "never.brier", ..., r"never lacks \['brier'\]"),
+        ("metrics", "candidate.gini", INTERVAL, r"candidate has \['gini'\], which are not among"),
         ("metrics", "never.brier", INTERVAL | {"low": 9.5}, "low 9.5 is above high 9.0"),
         ("metrics", "never.brier", INTERVAL | {"low": None}, "both bounds or none"),
         ("metrics", "never.brier", INTERVAL | {"high": None}, "both bounds or none"),
@@ -182,14 +184,14 @@ def slices() -> pd.DataFrame:
             "by": ["place", "place"],
             "slice": ["north", "west"],
             "rows": [3, 4],
-            "label_rate": [0.1, 0.2],
+            "label_mean": [0.1, 0.2],
             "predicted": [0.1, 0.2],
             "value_per_1000": [50.0, -10.0],
             "value_low": [10.0, -20.0],
             "value_high": [90.0, 0.0],
-            "roc_auc": [0.7, None],
-            "roc_auc_low": [0.6, None],
-            "roc_auc_high": [0.8, None],
+            "score": [0.7, None],
+            "score_low": [0.6, None],
+            "score_high": [0.8, None],
         }
     ).astype({"by": "str", "slice": "str"})
 
@@ -200,6 +202,7 @@ def curve() -> pd.DataFrame:
             "bin": [0, 1],
             "rows": [10, 10],
             "predicted": [0.1, 0.4],
+            "asked": [0.1, 0.4],
             "observed": [0.1, 0.5],
             "low": [0.0, 0.3],
             "high": [0.2, 0.6],
@@ -212,7 +215,7 @@ def importance() -> pd.DataFrame:
         {
             "feature": ["a", "b"],
             "group": ["one", "one"],
-            "log_loss": [0.1, 0.0],
+            "rise": [0.1, 0.0],
             "low": [0.09, -0.01],
             "high": [0.11, 0.01],
         }
@@ -259,7 +262,7 @@ def test_a_clean_table_passes_unchanged(contract: Any) -> None:
         (Slices, {"value_low": [10.0, 1.0]}, "bounds are in order"),
         (Slices, {"slice": ["north", "north"]}, "multiple_fields_uniqueness"),
         (Slices, {"rows": [3, 0]}, "greater_than(0)"),
-        (Slices, {"label_rate": [0.1, 1.2]}, "less_than_or_equal_to(1)"),
+        (Slices, {"label_mean": [0.1, 1.2]}, "less_than_or_equal_to(1)"),
         (CalibrationCurve, {"low": [0.0, 0.7]}, "bounds are in order"),
         (CalibrationCurve, {"bin": [1, 1]}, "multiple_fields_uniqueness"),
         (CalibrationCurve, {"observed": [0.1, -0.1]}, "greater_than_or_equal_to(0)"),
@@ -287,7 +290,10 @@ def test_a_planted_defect_in_a_table_is_the_only_one_found(
 def test_predictions_need_the_columns_of_the_design(contract: type[Table]) -> None:
     assert {"predict_at", "label"} <= set(contract.columns())
     columns = contract.to_schema().columns
-    assert [name for name in columns if not columns[name].required] == ["^cost_.+$"]
+    required = {name for name in columns if columns[name].required}
+    assert required >= {*contract.grain(), "predict_at", "label"}
+    said = ("probability", "prediction", "act", "cost")  # that of a task, and costs if any
+    assert all(name.strip("^").startswith(said) for name in columns if name not in required)
 
 
 def test_predictions_keep_no_cost_that_is_missing() -> None:
@@ -305,3 +311,75 @@ def test_a_cost_in_a_column_is_named_and_a_bundle_without_threshold_carries_it()
     costs = {"unit": "euros", "tp": 1, "fp": 1, "fn": "amount", "tn": 0}
     carried = bundle(threshold=None, provenance={"framing": {"costs": costs}})
     assert contracts.results.candidate.validate(carried) is carried
+
+
+AMOUNT = ["mae", "rmse", "r2", "covered", "value_per_1000"]
+
+
+def test_figures_and_costs_of_amounts_pass_and_are_not_mixed() -> None:
+    models = {name: dict.fromkeys(AMOUNT, INTERVAL) for name in ("candidate", "usual")}
+    assert contracts.results.metrics.validate(models) is models
+    for change, said in (
+        ({"usual": dict.fromkeys(MODEL, INTERVAL)}, " lacks "),
+        ({"usual": models["usual"] | {"brier": INTERVAL}}, r"usual has \['brier'\]"),
+    ):
+        with pytest.raises(DataValidationError) as error:
+            contracts.results.metrics.validate(models | change)
+        (fault,) = error.value.failures
+        assert re.search(said, fault.message)
+    document = planted(clean("verdict"), "value.costs", {"over": 1, "under": 3, "without": 20})
+    assert contracts.results.verdict.validate(document) is document
+    for costs in ({"over": 1, "under": 3}, {"over": 1, "under": "cost_over", "without": 20}):
+        with pytest.raises(DataValidationError) as error:
+            contracts.results.verdict.validate(planted(clean("verdict"), "value.costs", costs))
+
+
+def test_a_bundle_of_amounts_has_no_threshold_and_carries_its_costs() -> None:
+    costs = {"unit": "euros", "over": 1, "under": 3, "without": 20}
+    carried = bundle(
+        estimator=DummyRegressor().fit([[0], [0]], [3, 5]),
+        threshold=None,
+        provenance={"framing": {"task": "regression", "costs": costs}},
+    )
+    assert contracts.results.candidate.validate(carried) is carried
+    with pytest.raises(DataValidationError, match="not a valid"):
+        contracts.results.candidate.validate(carried | {"estimator": DummyRegressor()})
+
+
+def steps(share: list[float]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"setting": [0.1, 0.2, 0.3], "by_costs": False, "share": share}
+        | dict.fromkeys(["value_per_1000", "low", "high"], 0.0)
+    )
+
+
+def test_the_shares_of_a_cost_curve_go_one_way() -> None:
+    for share in ([1, 0.5, 0.5], [0, 0.5, 0.5], [0.5, 0.5, 0.5]):
+        CostCurve.validate(steps([float(one) for one in share]), lazy=True)
+    for share in ([1.0, 0.5, 0.6], [0.0, 0.6, 0.5], [0.5, 0.6, 0.5]):
+        with pytest.raises(SchemaErrors, match="the share goes one way"):
+            CostCurve.validate(steps(share), lazy=True)
+
+
+class OfBoxes(Answer):
+    """One row per box: what is said of it."""
+
+    box: int = column("the box")
+
+
+def test_an_answer_is_a_probability_with_its_decision_or_an_amount() -> None:
+    box = pd.DataFrame({"box": [1, 2]})
+    for said in ({"probability": 0.2, "act": True}, {"prediction": 7.0}):
+        OfBoxes.validate(box.assign(**said), lazy=True)
+    for said, faults in (
+        ({}, {"there is a probability, or an amount"}),
+        ({"probability": 0.2}, {"a probability comes with what is decided"}),
+        ({"prediction": 7.0, "act": True}, {"a probability comes with what is decided"}),
+        (
+            {"prediction": 7.0, "probability": 0.2, "act": True},
+            {"there is a probability, or an amount"},
+        ),
+    ):
+        with pytest.raises(SchemaErrors) as error:
+            OfBoxes.validate(box.assign(**said), lazy=True)
+        assert set(error.value.failure_cases["check"]) == faults

@@ -20,7 +20,7 @@ from kedro.io import DataCatalog, DatasetError
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from preflight import champion, contracts, model_file
-from preflight.bundle import act, probability
+from preflight.bundle import decide, predict
 from preflight.contracts import Features
 from preflight.datasets import Champion, PredictionLog
 from preflight.serving import app, log
@@ -118,10 +118,10 @@ def rows(served: dict[str, Any]) -> pd.DataFrame:
 def test_the_probabilities_are_those_of_the_bundle(
     ready: TestClient, rows: pd.DataFrame, served: dict[str, Any]
 ) -> None:
-    chance = probability(served["bundle"], rows)
+    chance = predict(served["bundle"], rows)
     told = ask(ready, as_json(rows)).json()
     assert [one["probability"] for one in told["answers"]] == chance.tolist()
-    decided = act(served["bundle"], chance, rows).tolist()
+    decided = decide(served["bundle"], chance, rows).tolist()
     assert [one["act"] for one in told["answers"]] == decided
     assert (told["model"], told["faults"]) == ("v1", [])
     for i in (0, 7):
@@ -133,7 +133,7 @@ def test_the_probabilities_are_those_of_the_bundle(
 def test_many_who_ask_at_once_get_their_own_answers(
     ready: TestClient, rows: pd.DataFrame, served: dict[str, Any]
 ) -> None:
-    chance = probability(served["bundle"], rows).tolist()
+    chance = predict(served["bundle"], rows).tolist()
     each = as_json(rows)
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         told = list(pool.map(lambda row: ask(ready, [row]).json(), each))
@@ -184,7 +184,7 @@ def test_good_rows_are_answered_beside_bad_ones_if_that_is_asked_for(
     answer = ask(ready, some, partial=True)
     assert answer.status_code == 200
     told = answer.json()
-    chance = probability(served["bundle"], rows)
+    chance = predict(served["bundle"], rows)
     assert told["answers"][1] is None
     assert [told["answers"][i]["probability"] for i in (0, 2)] == chance[[0, 2]].tolist()
     assert [fault["row"] for fault in told["faults"]] == [1]
@@ -255,7 +255,7 @@ def test_promotions_and_rollbacks_under_load_fail_no_request(
     ready: TestClient, rows: pd.DataFrame, tmp_path: Path, served: dict[str, Any]
 ) -> None:
     models = {"v1": served["bundle"], "v2": another(served["bundle"])}
-    says = {name: probability(bundle, rows).tolist() for name, bundle in models.items()}
+    says = {name: predict(bundle, rows).tolist() for name, bundle in models.items()}
     assert says["v1"] != says["v2"]
     each, told, ended = as_json(rows), [], False
 
@@ -313,7 +313,7 @@ def test_what_was_answered_is_logged_with_what_was_asked(
     kept = contracts.inference.PredictionLog.validate(catalog["prediction_log"].load())
     assert set(kept["source"]) == {"service"}
     last = kept[kept["moment"] == pd.Timestamp(first["moment"])]
-    chance = probability(served["bundle"], rows)
+    chance = predict(served["bundle"], rows)
     assert last["probability"].tolist() == chance[:2].tolist()
     np.testing.assert_array_equal(last["slack"], rows["slack"].head(2))
 

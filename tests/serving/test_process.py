@@ -21,7 +21,7 @@ import pandas as pd
 import pytest
 
 from preflight import champion, contracts, model_file
-from preflight.bundle import probability
+from preflight.bundle import predict
 from preflight.datasets import PredictionLog
 
 ROOT = Path(__file__).parents[2]
@@ -81,7 +81,7 @@ def test_a_service_that_is_killed_leaves_a_log_that_is_whole_and_true(
     project: Path, served: dict[str, Any]
 ) -> None:
     rows = served["features"].iloc[20_000:20_020].reset_index(drop=True)
-    chance = probability(served["bundle"], rows)
+    chance = predict(served["bundle"], rows)
     columns = list(contracts.Features.to_schema().columns)
     body = json.dumps(
         {"rows": json.loads(rows[columns].to_json(orient="records", date_format="iso"))}

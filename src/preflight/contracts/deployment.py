@@ -4,11 +4,11 @@ from pydantic import Field
 
 from preflight.champion import Override, Promoted
 from preflight.contracts.features import Features
-from preflight.contracts.results import Answer, Condition
+from preflight.contracts.results import Condition, Said
 from preflight.contracts.table import Document, DocumentContract, Utc, column
 
 
-class EndToEnd(Answer, Features):
+class EndToEnd(Said, Features):
     """Features with what the candidate said of them, to the last bit: some rows of test."""
 
     predict_at: Utc = column("moment of prediction", "UTC")

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import Field
 
+from preflight.contracts.examples import MEAN
 from preflight.contracts.primary import LABEL, Key, Label
 from preflight.contracts.results import PROBABILITY, Answer, Interval
 from preflight.contracts.table import Document, DocumentContract, Table, Utc, bounds, column, rule
@@ -62,7 +63,7 @@ class SuspiciousLabels(Key, key=["fold", *Key.grain()]):
     predict_at: Utc = column("moment of prediction", "UTC")
     fold: int = column("of validation, that it was judged in", ge=0)
     label: Label = column("as given", **LABEL)
-    predicted: float = column("fitted on what came before")
+    predicted: float = column("fitted on what came before", **MEAN)
     doubt: float = column(
         "probability of the other label; of amounts how many times the usual error it is off", ge=0
     )
@@ -80,9 +81,9 @@ class Segments(Table, key=["segment"]):
     low: float = column("lower bound", MONEY)
     high: float = column("upper bound", MONEY)
     share_lost: float = column("of all that is lost", **PROBABILITY)
-    label_mean: float = column("mean label: of 0 and 1 the share of 1")
-    predicted: float = column("mean of what is predicted")
-    decided: float = column("share acted on, or mean amount")
+    label_mean: float = column("mean label: of 0 and 1 the share of 1", **MEAN)
+    predicted: float = column("mean of what is predicted", **MEAN)
+    decided: float = column("share acted on, or mean amount", **MEAN)
 
 
 class SegmentExamples(Answer, Key):

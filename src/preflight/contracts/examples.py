@@ -1,10 +1,15 @@
 """What becomes of tables and features, whatever they are about: accounts, labels, examples."""
 
+from typing import Any
+
 import pandas as pd
 
 from preflight.contracts.features import Features
 from preflight.contracts.primary import LABEL, Key, Label
 from preflight.contracts.table import Table, Utc, column, rule
+
+# of what is predicted, and of the means of labels: those of 0 and 1 are shares
+MEAN: dict[str, Any] = {"ge": 0, "le": 1} if LABEL.get("isin") == [0, 1] else {}
 
 
 class Cleaning(Table, key=["table", "finding"]):
@@ -55,6 +60,6 @@ class SplitSummary(Table, key=["part"]):
     first: Utc = column("first moment of prediction", "UTC")
     last: Utc = column("last moment of prediction", "UTC")
     rows: int = column("examples", "rows", gt=0)
-    label_mean: float = column("mean label: of 0 and 1 the share of 1")
+    label_mean: float = column("mean label: of 0 and 1 the share of 1", **MEAN)
     labels: int = column("different labels: of one nothing is learnt", ge=2)
     left_out: int = column("examples whose label was not known in time", "rows", ge=0)

@@ -1,14 +1,24 @@
 """What modeling and evaluation return: bundles, predictions, metrics, slices, the verdict."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import pandas as pd
-from pydantic import ConfigDict, Field, RootModel, TypeAdapter, model_validator
+import pandera.pandas as pa
+from pydantic import (
+    ConfigDict,
+    Discriminator,
+    Field,
+    RootModel,
+    Tag,
+    TypeAdapter,
+    model_validator,
+)
 
+from preflight.contracts.examples import MEAN
 from preflight.contracts.features import Features
 from preflight.contracts.primary import LABEL, Key, Label
 from preflight.contracts.table import Document, DocumentContract, Table, Utc, bounds, column, rule
-from preflight.costs import AnyCosts
+from preflight.costs import AnyCosts, which
 from preflight.framing import METRICS
 
 PROBABILITY: dict[str, Any] = {"ge": 0, "le": 1}
@@ -63,17 +73,21 @@ class ValidationPredictions(Key, key=["fold", *Key.grain()]):
     prediction: float | None = column("amount", alias="^prediction_.+$", regex=True)
     cost: float | None = column(COST, alias="^cost_.+$", regex=True)
 
+    @pa.dataframe_check(error="the candidate says a probability, or an amount", ignore_na=False)
+    def of_one_task(cls, t: pd.DataFrame) -> bool:
+        return ("probability_candidate" in t) != ("prediction_candidate" in t)
+
 
 class Calibration(Document):
     """A line on log-odds, or what is added to amounts, and the loss without and with it.
 
-    The loss on validation: log loss, nats a row; of amounts what they cost a row, less `without`.
+    The loss on validation: log loss, nats a row; of amounts what being wrong costs a row.
     """
 
     slope: float = Field(gt=0)
     intercept: float
-    loss_without: float
-    loss_with: float | None = None
+    loss_without: float = Field(ge=0)
+    loss_with: float | None = Field(None, ge=0)
 
 
 class Power(Document):
@@ -135,12 +149,26 @@ class ModelBundles(RootModel[dict[str, ModelBundle]]):
     """Several models by name."""
 
 
-class Answer(Table):
-    """What a model says of a row and what is decided: probability and act, or an amount."""
+class Said(Table):
+    """What a model says of a row: a probability, or an amount."""
 
     probability: float | None = column("of label 1", **PROBABILITY)
-    act: bool | None = column("the decision")
     prediction: float | None = column("the amount, which is the decision")
+
+    @pa.dataframe_check(error="there is a probability, or an amount", ignore_na=False)
+    def of_one_task(cls, t: pd.DataFrame) -> bool:
+        return ("probability" in t) != ("prediction" in t)
+
+
+class Answer(Said):
+    """What a model says of a row and what is decided: probability and act, or an amount."""
+
+    act: bool | None = column("the decision")
+
+    @pa.dataframe_check(error="a probability comes with what is decided", ignore_na=False)
+    def decides(cls, t: pd.DataFrame) -> bool:
+        """An amount is the decision."""
+        return ("act" in t) == ("probability" in t)
 
 
 class TestPredictions(Answer, Key):
@@ -181,11 +209,21 @@ class Metrics(RootModel[dict[str, dict[str, Interval]]]):
 
     @model_validator(mode="after")
     def has_the_candidate(self) -> Self:
-        """The candidate and something to compare it with, by the same figures."""
-        if any({*figures} not in map(set, METRICS.values()) for figures in self.root.values()):
-            raise ValueError(f"the figures are {' or '.join(map(str, METRICS.values()))}")
+        """The candidate and something to compare it with."""
         if "candidate" not in self.root or len(self.root) < 2:
             raise ValueError("needs 'candidate' and at least one baseline")
+        return self
+
+    @model_validator(mode="after")
+    def are_those_of_one_task(self) -> Self:
+        """Each model has all figures of the task, and no other."""
+        given = [{*figures} for figures in self.root.values()]
+        task = max(METRICS.values(), key=lambda names: sum(len(one & {*names}) for one in given))
+        for model, names in zip(self.root, given, strict=True):
+            if lacks := {*task} - names:
+                raise ValueError(f"{model} lacks {sorted(lacks)}")
+            if unknown := names - {*task}:
+                raise ValueError(f"{model} has {sorted(unknown)}, which are not among {task}")
         return self
 
 
@@ -223,7 +261,10 @@ class Value(Document):
     """What the candidate is worth on test."""
 
     unit: str
-    costs: OutcomeCosts | AmountCosts
+    costs: Annotated[
+        Annotated[OutcomeCosts, Tag("outcomes")] | Annotated[AmountCosts, Tag("errors")],
+        Discriminator(which),
+    ]
     per_1000: float = Field(description="saving per 1,000 decisions over those without a model")
     over_baseline: OverBaseline
     over_champion: Interval | None = Field(description="than the model in use; null: there is none")
@@ -293,7 +334,7 @@ class CalibrationCurve(Table, key=["bin"]):
 
     bin: int = column("from the least to the most that is predicted", ge=0)
     rows: int = column("examples", "rows", gt=0)
-    predicted: float = column("mean probability, or amount")
+    predicted: float = column("mean probability, or amount", **MEAN)
     asked: float = column(
         "that probability; of amounts the share of labels that is to be below", **PROBABILITY
     )
@@ -309,7 +350,7 @@ class CalibrationCurve(Table, key=["bin"]):
 class CostCurve(Table, key=["setting"]):
     """One row per setting of the decisions: what they save on test with it."""
 
-    setting: float = column("act above this probability; of amounts, what is added to each")
+    setting: float = column("act above this probability; of amounts, what is added to each", **MEAN)
     by_costs: bool = column("it is the one that the costs give")
     share: float = column("of examples acted on; of amounts, of labels below", **PROBABILITY)
     value_per_1000: float = column("saving per 1,000 decisions")
@@ -321,8 +362,8 @@ class CostCurve(Table, key=["setting"]):
     @rule("in the order of the settings the share goes one way", "setting", "share")
     def one_way(cls, t: pd.DataFrame) -> pd.Series:
         """A higher threshold acts on fewer, a larger amount is above more labels."""
-        steps = t.sort_values("setting")["share"].diff()
-        return ~(steps * steps.sum() < 0)
+        step = t.sort_values("setting")["share"].diff()
+        return ~((step > 0) & bool((step < 0).any()))
 
 
 class Slices(Table, key=["by", "slice"]):
@@ -331,8 +372,8 @@ class Slices(Table, key=["by", "slice"]):
     by: str = column("the column")
     slice: str = column("its value")
     rows: int = column("examples", "rows", gt=0)
-    label_mean: float = column("mean label: of 0 and 1 the share of 1")
-    predicted: float = column("mean of what is predicted")
+    label_mean: float = column("mean label: of 0 and 1 the share of 1", **MEAN)
+    predicted: float = column("mean of what is predicted", **MEAN)
     value_per_1000: float = column("saving per 1,000 decisions")
     value_low: float = column("lower bound")
     value_high: float = column("upper bound")

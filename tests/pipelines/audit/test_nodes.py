@@ -275,3 +275,20 @@ def test_a_failed_finding_is_never_saved() -> None:
 
 def test_the_real_contract_is_what_the_audit_reads() -> None:
     assert {"names", "grain"} <= set(dir(Features))
+
+
+def test_of_amounts_a_feature_that_tells_high_from_low_is_caught(parts: Parts) -> None:
+    train = parts[0].assign(
+        label=np.random.default_rng(7).gamma(2, 10, len(parts[0])), one=0.0, other=0.0
+    )
+    assert failed(target(train, settings())) == []
+    told = train.assign(one=train["label"] + np.random.default_rng(8).normal(0, 2, len(train)))
+    found = target(told, settings())
+    assert "one feature" in failed(found)
+    (value,) = found.loc[found["check"] == "one value", "evidence"].head(1)
+    assert "% with a label above the median)" in value
+
+
+def test_labels_of_0_and_1_stay_and_amounts_are_halved_at_their_median() -> None:
+    assert nodes._halved(pd.Series([0, 1, 0, 0], dtype="int8")).tolist() == [0, 1, 0, 0]
+    assert nodes._halved(pd.Series([1.5, 9.0, 2.0, 100.0])).tolist() == [0, 1, 0, 1]

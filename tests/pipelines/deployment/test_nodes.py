@@ -30,7 +30,9 @@ OVERRIDE = Deployment.model_validate({"override": {"by": "Ada", "reason": "the a
 
 @pytest.fixture(scope="module")
 def end_to_end(made: Made) -> pd.DataFrame:
-    return evaluation.end_to_end(made["test"], made["test_predictions"], made["evaluation"])
+    return evaluation.end_to_end(
+        made["test"], made["test_predictions"], made["framing"], made["evaluation"]
+    )
 
 
 @pytest.fixture
@@ -129,7 +131,7 @@ def test_a_fresh_process_gives_the_stored_probabilities(
 ) -> None:
     check = nodes.fresh_answers(tmp_path, judged, made["candidate"])
     assert check["ok"]
-    assert check["says"] == "gives 20 stored probabilities again, exactly"
+    assert check["says"] == "gives 20 stored predictions again, exactly"
 
 
 def test_a_probability_that_differs_in_its_last_bit_is_told(
@@ -142,7 +144,7 @@ def test_a_probability_that_differs_in_its_last_bit_is_told(
     assert check == {
         "name": "end to end",
         "ok": False,
-        "says": "1 of 20 stored probabilities differ",
+        "says": "1 of 20 stored predictions differ",
     }
 
 

@@ -155,7 +155,7 @@ class NoMissing(ClassifierMixin):
 def test_an_estimator_that_gives_no_answer_is_told(made: Made) -> None:
     candidate = {**made["candidate"], "estimator": NoMissing().fit(pd.DataFrame(), None)}
     predictions = made["test_predictions"].assign(
-        probability=failures.probability(candidate, made["test"])
+        probability=failures.predict(candidate, made["test"])
     )
     faults = robustness_of({**made, "candidate": candidate, "test_predictions": predictions})
     assert faults.loc["content missing", ["value_per_1000", "loss"]].isna().all()

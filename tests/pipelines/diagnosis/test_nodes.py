@@ -167,15 +167,55 @@ def sharp(rows: int, flipped: int) -> pd.DataFrame:
     )
 
 
+def doubted(made: Made, predictions: pd.DataFrame) -> pd.DataFrame:
+    return nodes.suspicious_labels(predictions, made["framing"], made["diagnosis"])
+
+
 def test_flipped_labels_are_found_and_others_are_not(made: Made) -> None:
-    found = nodes.suspicious_labels(sharp(2000, flipped=20), made["diagnosis"])
+    found = doubted(made, sharp(2000, flipped=20))
     assert set(found["parcel"]) <= set(range(20))  # the surer half: above the usual certainty
     assert 5 <= len(found) == found["found"].iloc[0] <= 20
     assert list(found["doubt"]) == sorted(found["doubt"], reverse=True)
-    assert nodes.suspicious_labels(sharp(2000, flipped=0), made["diagnosis"]).empty
+    assert doubted(made, sharp(2000, flipped=0)).empty
 
 
 def test_no_more_labels_are_listed_than_can_be_reviewed(made: Made) -> None:
-    found = nodes.suspicious_labels(sharp(2000, flipped=300), made["diagnosis"])
+    found = doubted(made, sharp(2000, flipped=300))
     assert len(found) == 50 < found["found"].iloc[0] <= 300
     assert set(found["of"]) == {2000}
+
+
+def drawn(rows: int, planted: int) -> pd.DataFrame:
+    """Predicted amounts that are two off, but for so many labels that were taken down wrongly."""
+    rng = np.random.default_rng(6)
+    amount = rng.uniform(10, 50, rows)
+    label = amount + rng.normal(1, 2, rows).clip(-5, 7)
+    label[:planted] += np.where(np.arange(planted) % 2, 40, -40)
+    found = sharp(rows, flipped=0).drop(columns="probability_candidate")
+    return found.assign(label=label, prediction_candidate=amount)
+
+
+def test_labels_that_are_far_off_are_found_and_others_are_not(made_amounts: Made) -> None:
+    found = doubted(made_amounts, drawn(2000, planted=20))
+    assert set(found["parcel"]) == set(range(20))
+    assert list(found["doubt"]) == sorted(found["doubt"], reverse=True)
+    assert found["doubt"].iloc[0] == pytest.approx(40 / 2, rel=0.25)  # times the usual error
+    assert set(found["found"]) == {20}
+    assert doubted(made_amounts, drawn(2000, planted=0)).empty
+
+
+def test_the_waterfall_of_amounts_has_no_threshold_of_one_half(made_amounts: Made) -> None:
+    steps = on(waterfall_of(made_amounts), "test")
+    assert list(steps.index) == ["lookup", "content alone", "weather", "all examples"]
+    assert steps.loc["content alone", "gain_low"] > 0
+    by_hand = made_amounts["framing"].costs.at(made_amounts["test"])
+    said = made_amounts["test_predictions"]
+    saved = by_hand.saving(said["label"].to_numpy(), said["prediction"].to_numpy())
+    assert steps["value_per_1000"].iloc[-1] == pytest.approx(1000 * saved.mean())
+
+
+def test_the_curve_of_amounts_rises_with_the_examples(made_amounts: Made) -> None:
+    curve, _ = curve_of(made_amounts)
+    assert curve["value_per_1000"].iloc[-1] == pytest.approx(
+        made_amounts["selection"]["values"]["candidate"]
+    )

@@ -122,8 +122,8 @@ def test_a_dearer_miss_moves_the_threshold_and_the_value(
     judge: Judge, predictions: Predictions
 ) -> None:
     # a miss at 60: the threshold is 1 / 59, so both act always where theirs is derived
-    assert judge().over(fn_factor=10)["mean"] == 0 < judge().over()["mean"]
-    own = judge(predictions.assign(act=predictions["probability"] > 0.5)).over(fn_factor=10)
+    assert judge().over(factor=10)["mean"] == 0 < judge().over()["mean"]
+    own = judge(predictions.assign(act=predictions["probability"] > 0.5)).over(factor=10)
     unlike = predictions["probability"] <= 0.5  # there the baseline acts and the candidate doesn't
     saved = np.where(predictions["label"] == 1, 58, -1)[unlike].sum()
     assert own["mean"] == pytest.approx(-1000 * saved / len(predictions))
@@ -144,8 +144,8 @@ def test_a_miss_that_is_a_column_is_told_in_times_its_cost(
 ) -> None:
     column = changed(framing, "costs", fn="amount")
     same = judge(predictions.assign(cost_fn=6.0), column)
-    assert [same.over(fn_factor=f) for f in (0.8, 1.25)] == [
-        judge().over(fn_factor=f) for f in (0.8, 1.25)
+    assert [same.over(factor=f) for f in (0.8, 1.25)] == [
+        judge().over(factor=f) for f in (0.8, 1.25)
     ]
     said = "it covers its upkeep with a miss at 0.8 or at 1.25 times its cost as well"
     assert gate.same_at_other_costs(same).says == said
@@ -167,7 +167,7 @@ def test_where_a_miss_costs_more_the_threshold_moves_row_by_row(
         derived = chance > 1 / (factor * amount - 2 + 1)
         saved = np.where(label, factor * amount - 2, -1)
         ahead = derived * saved - saved  # the flat baseline acts always
-        found = judge(dear, column).over(fn_factor=factor)
+        found = judge(dear, column).over(factor=factor)
         assert found["mean"] == pytest.approx(1000 * ahead.mean())
 
 
@@ -204,7 +204,7 @@ def curve(shift: float, width: float = 0.02) -> pd.DataFrame:
     predicted = np.array([0.1, 0.3, 0.6])
     observed = predicted + shift
     return pd.DataFrame(
-        {"rows": [100, 100, 100], "predicted": predicted, "observed": observed,
+        {"rows": [100, 100, 100], "asked": predicted, "observed": observed,
          "low": observed - width, "high": observed + width}
     )  # fmt: skip
 
@@ -240,3 +240,52 @@ def test_too_many_candidates_on_one_test_set_hold(framing: Framing) -> None:
 def test_contracts_that_were_off_hold() -> None:
     assert gate.contracts_on(True).ok
     assert not gate.contracts_on(False).ok
+
+
+@pytest.fixture
+def amounts(predictions: Predictions) -> Predictions:
+    """The same days with amounts; the candidate says the cheapest, the baseline one for all."""
+    rng = np.random.default_rng(3)
+    middle = rng.normal(30, 10, len(predictions))
+    return predictions[["predict_at", "place"]].assign(
+        label=middle + rng.uniform(-8, 8, len(predictions)),
+        prediction=middle + 4,  # above three quarters
+        prediction_flat=37.0,
+    )
+
+
+def test_a_dearer_unit_too_little_costs_both_more(
+    judge: Judge, amounts: Predictions, amount_framing: Framing
+) -> None:
+    judged = judge(amounts, amount_framing)
+    off = {name: amounts[name] - amounts["label"] for name in ("prediction", "prediction_flat")}
+    for factor in (1.0, 0.8, 10.0):  # what was predicted stays
+        cost = {n: np.maximum(one, -3 * factor * one) for n, one in off.items()}
+        gain = (cost["prediction_flat"] - cost["prediction"]).mean()
+        assert judged.over(factor=factor)["mean"] == pytest.approx(1000 * gain)
+    check = gate.same_at_other_costs(judged)
+    assert check.ok
+    assert check.says == (
+        "it covers its upkeep with each unit too little at 2.4 or at 3.75 euros as well"
+    )
+    low = amounts.assign(prediction=amounts["label"] - 3, prediction_flat=amounts["label"] + 12)
+    assert gate.net_gain(judge(low, amount_framing)).ok  # 9 against 12
+    wide = changed(amount_framing, "costs", under_factors=(0.8, 2))
+    check = gate.same_at_other_costs(judge(low, wide))  # 18 against 12
+    assert not check.ok
+    assert "with each unit too little at 6 euros it doesn't cover" in check.says
+
+
+def test_of_amounts_a_group_that_gets_too_little_more_often_holds_and_is_named(
+    judge: Judge, amounts: Predictions, amount_framing: Framing
+) -> None:
+    groups = amounts[["place"]]
+    assert gate.groups_are_served_alike(judge(amounts, amount_framing), groups).ok
+    less = np.where(amounts["place"] == "west", 8, 0)
+    unlike = judge(amounts.assign(prediction=amounts["prediction"] - less), amount_framing)
+    check = gate.groups_are_served_alike(unlike, groups)
+    assert not check.ok
+    west = (amounts["place"] == "west").to_numpy()
+    covered = (unlike.predictions["prediction"] > amounts["label"]).to_numpy()
+    gap = covered[west].mean() - covered[~west].mean()
+    assert f"place west ({gap:+.0%})" in check.says

@@ -15,9 +15,10 @@ from sklearn.metrics import roc_auc_score
 from preflight import contracts, limits
 from preflight.audited import seal
 from preflight.bundle import DECIDING, Bundle
+from preflight.costs import per_1000
 from preflight.errors import RunError
 from preflight.framing import Framing
-from preflight.pipelines.evaluation import nodes
+from preflight.pipelines.evaluation import gate, nodes
 from preflight.pipelines.evaluation.settings import Evaluation
 
 pytestmark = pytest.mark.usefixtures("parcels")
@@ -206,7 +207,7 @@ def test_the_level_of_every_interval_is_that_of_the_framing(
             figure["high"] - figure["low"],
             (bins["high"] - bins["low"]).mean(),
             (parts["value_high"] - parts["value_low"]).mean(),
-            (parts["roc_auc_high"] - parts["roc_auc_low"]).mean(),
+            (parts["score_high"] - parts["score_low"]).mean(),
             over["high"] - over["low"],
         ]
 
@@ -235,15 +236,15 @@ def test_the_cost_curve_goes_from_always_to_never_past_the_threshold_of_the_cost
     found = nodes.cost_curve(predictions, framing, evaluation)
     contracts.results.CostCurve.validate(found, lazy=True)
     own = framing.costs.at(predictions).threshold
-    assert found["threshold"].tolist() == pytest.approx(sorted([0, 1 / 3, 2 / 3, 1, own]))
-    assert found.loc[found["by_costs"], "threshold"].tolist() == [own]
+    assert found["setting"].tolist() == pytest.approx(sorted([0, 1 / 3, 2 / 3, 1, own]))
+    assert found.loc[found["by_costs"], "setting"].tolist() == [own]
     costs, label = framing.costs.at(predictions), predictions["label"].to_numpy()
     by_hand = [
-        costs.per_1000(label, predictions["probability"].to_numpy() > threshold)
-        for threshold in found["threshold"]
+        per_1000(costs.saving(label, predictions["probability"].to_numpy() > threshold))
+        for threshold in found["setting"]
     ]
     assert found["value_per_1000"].tolist() == pytest.approx(by_hand)
-    assert found["acted"].iloc[[0, -1]].tolist() == [1, 0]
+    assert found["share"].iloc[[0, -1]].tolist() == [1, 0]
     assert (found["low"] <= found["value_per_1000"]).all()
     assert (found["value_per_1000"] <= found["high"]).all()
 
@@ -275,7 +276,7 @@ def test_slices_add_up_to_the_whole(
     found = nodes.slices(predictions, examples, framing, evaluation)
     contracts.results.Slices.validate(found, lazy=True)
     whole = {
-        "label_rate": predictions["label"].mean(),
+        "label_mean": predictions["label"].mean(),
         "predicted": predictions["probability"].mean(),
         "value_per_1000": 1000 * saving(predictions["label"], predictions["act"]).mean(),
     }
@@ -295,9 +296,9 @@ def test_a_slice_is_measured_on_its_own_rows(
     here = predictions[examples["place"] == "west"]
     west = found.loc["west"]
     assert west["rows"] == len(here)
-    assert west["label_rate"] == pytest.approx(here["label"].mean())
-    assert west["roc_auc"] == pytest.approx(roc_auc_score(here["label"], here["probability"]))
-    assert west["roc_auc_low"] < west["roc_auc"] < west["roc_auc_high"]
+    assert west["label_mean"] == pytest.approx(here["label"].mean())
+    assert west["score"] == pytest.approx(roc_auc_score(here["label"], here["probability"]))
+    assert west["score_low"] < west["score"] < west["score_high"]
     assert west["value_low"] < west["value_per_1000"] < west["value_high"]
     local = examples["predict_at"].dt.tz_convert("America/New_York")
     assert found.loc["2013-05", "rows"] == (local.dt.month == 5).sum() > 0
@@ -308,7 +309,7 @@ def test_a_slice_with_one_label_has_no_auc(
 ) -> None:
     predictions.loc[examples["place"] == "west", "label"] = 0
     found = nodes.slices(predictions, examples, framing, evaluation).set_index("slice")
-    auc = found[["roc_auc", "roc_auc_low", "roc_auc_high"]]
+    auc = found[["score", "score_low", "score_high"]]
     assert auc.loc["west"].isna().all()
     assert auc.loc["north"].notna().all()
     contracts.results.Slices.validate(
@@ -340,9 +341,9 @@ def test_the_planted_feature_is_the_most_important_and_the_others_are_worth_noth
     assert found.set_index("feature")["group"].to_dict() == {
         "signal": "content", "place": "content", "noise": "weather",
     }  # fmt: skip
-    assert found["log_loss"].tolist()[0] > 0.05
-    assert found[["log_loss", "low", "high"]].iloc[1:].to_numpy().tolist() == [[0.0] * 3] * 2
-    assert found["low"][0] < found["log_loss"][0] < found["high"][0]
+    assert found["rise"].tolist()[0] > 0.05
+    assert found[["rise", "low", "high"]].iloc[1:].to_numpy().tolist() == [[0.0] * 3] * 2
+    assert found["low"][0] < found["rise"][0] < found["high"][0]
 
 
 def test_importance_is_the_same_again(
@@ -619,7 +620,8 @@ SUMMARY = pd.DataFrame({"part": ["test"], "first": DAYS[:1], "last": DAYS[1:]})
 
 
 def power_of(predictions: pd.DataFrame, framing: Framing) -> dict[str, Any]:
-    never = {"never": bundle(Says("noise", 0, -5), threshold=1)}
+    made = {"framing": framing.model_dump(mode="json", include=set(DECIDING))}
+    never = {"never": bundle(Says("noise", 0, -5), threshold=1, provenance=made)}
     found = nodes.power(predictions, never, {"best_baseline": "never"}, SUMMARY, framing)
     assert contracts.results.power.validate(found) is found
     return found
@@ -665,3 +667,129 @@ def test_what_the_test_can_show_is_told_before_it_is_opened(
 def test_of_one_day_of_validation_nothing_is_known(framing: Framing) -> None:
     power = power_of(validation_of(1, np.full(1, 5)), framing)
     assert power["shows_per_1000"] is None
+
+
+def test_predictions_of_amounts_have_an_amount_and_no_act(made_amounts: dict[str, Any]) -> None:
+    found = made_amounts["test_predictions"]
+    assert list(found) == [
+        "parcel", "predict_at", "label", "prediction", "prediction_usual", "prediction_lookup",
+    ]  # fmt: skip
+    assert set(found.dtypes.astype(str)[3:]) == {"float64"}
+    said = made_amounts["candidate"]["estimator"].predict(made_amounts["test"][FEATURES])
+    shift = made_amounts["candidate"]["intercept"]
+    np.testing.assert_array_equal(found["prediction"], said + shift)
+
+
+def test_a_candidate_or_champion_of_the_other_task_is_not_judged(
+    models: tuple[Bundle, dict[str, Bundle]],
+    examples: pd.DataFrame,
+    amount_framing: Framing,
+    made_amounts: dict[str, Any],
+) -> None:
+    with pytest.raises(RunError, match="'candidate' was made under another framing: task, costs"):
+        nodes.test_predictions(*models, examples, sealed(examples), amount_framing)
+    test, of_amounts = made_amounts["test"], [made_amounts[n] for n in ("candidate", "baselines")]
+    with pytest.raises(RunError, match=r"champion is of another task, framing.task is regression"):
+        nodes.test_predictions(*of_amounts, test, sealed(test), amount_framing, models[0])
+
+
+def test_metrics_of_amounts_are_scikit_learns_and_what_they_save(
+    made_amounts: dict[str, Any], evaluation: Evaluation
+) -> None:
+    predictions, framing = made_amounts["test_predictions"], made_amounts["framing"]
+    found = nodes.metrics(predictions, framing, evaluation)
+    assert contracts.metrics.validate(found) is found
+    assert list(found) == ["candidate", "usual", "lookup"]
+    for name, column in (("candidate", "prediction"), ("lookup", "prediction_lookup")):
+        off = predictions[column] - predictions["label"]
+        from_30 = 30 - predictions["label"]
+        saved = np.maximum(from_30, -3 * from_30) - np.maximum(off, -3 * off)
+        assert found[name]["mae"]["mean"] == pytest.approx(off.abs().mean())
+        assert found[name]["value_per_1000"]["mean"] == pytest.approx(1000 * saved.mean())
+
+
+def test_amounts_are_calibrated_by_the_share_of_labels_that_the_costs_ask_to_be_below(
+    made_amounts: dict[str, Any], evaluation: Evaluation
+) -> None:
+    predictions, framing = made_amounts["test_predictions"], made_amounts["framing"]
+    found = nodes.calibration_curve(predictions, framing, evaluation)
+    contracts.CalibrationCurve.validate(found.assign(predicted=0.5), lazy=True)
+    assert set(found["asked"]) == {0.75}
+    in_order = predictions.sort_values("prediction", kind="stable")
+    lowest = in_order.head(found["rows"].iloc[0])
+    assert found["predicted"].iloc[0] == pytest.approx(lowest["prediction"].mean())
+    below = (lowest["label"] < lowest["prediction"]).mean()
+    assert found["observed"].iloc[0] == pytest.approx(below)
+    assert gate.calibrated(found, framing).ok
+    too_much = predictions.assign(prediction=predictions["prediction"] + 10)
+    assert not gate.calibrated(nodes.calibration_curve(too_much, framing, evaluation), framing).ok
+
+
+def test_a_cost_curve_of_amounts_adds_to_each(
+    made_amounts: dict[str, Any], evaluation: Evaluation
+) -> None:
+    predictions, framing = made_amounts["test_predictions"], made_amounts["framing"]
+    found = nodes.cost_curve(predictions, framing, evaluation.model_copy(update={"thresholds": 9}))
+    contracts.CostCurve.validate(found.assign(setting=np.linspace(0, 1, len(found))), lazy=True)
+    assert found.loc[found["by_costs"], "setting"].tolist() == [0]
+    assert found["setting"].min() < 0 < found["setting"].max()
+    assert found["setting"].is_monotonic_increasing
+    assert found["share"].is_monotonic_increasing
+    assert found["share"].min() < 0.2
+    assert found["share"].max() > 0.8
+    costs, label = framing.costs.at(predictions), predictions["label"].to_numpy()
+    by_hand = [
+        per_1000(costs.saving(label, predictions["prediction"].to_numpy() + shift))
+        for shift in found["setting"]
+    ]
+    assert found["value_per_1000"].tolist() == pytest.approx(by_hand)
+    assert abs(found["value_per_1000"].idxmax() - found["by_costs"].idxmax()) <= 1
+
+
+def test_slices_importance_and_stored_rows_are_of_amounts(
+    made_amounts: dict[str, Any], evaluation: Evaluation
+) -> None:
+    predictions, test = made_amounts["test_predictions"], made_amounts["test"]
+    framing = made_amounts["framing"]
+    found = nodes.slices(predictions, test, framing, evaluation).set_index("slice")
+    north = predictions[(test["place"] == "north").to_numpy()]
+    off = (north["prediction"] - north["label"]).abs().mean()
+    assert found.loc["north", "score"] == pytest.approx(off)
+    assert found.loc["north", "label_mean"] == pytest.approx(north["label"].mean())
+    rise = nodes.importance(made_amounts["candidate"], test, evaluation)
+    assert rise["feature"].tolist() == ["signal", "place", "noise"]
+    assert rise["rise"].iloc[0] > 1  # a unit of the amount, not of the log loss
+    stored = nodes.end_to_end(test, predictions, framing, evaluation)
+    said = predictions["prediction"]
+    assert stored["prediction"].iloc[[0, -1]].tolist() == [said.min(), said.max()]
+    assert "probability" not in stored
+
+
+def test_a_candidate_of_amounts_ships_and_its_verdict_can_be_recomputed(
+    made_amounts: dict[str, Any], evaluation: Evaluation
+) -> None:
+    predictions, framing = made_amounts["test_predictions"], made_amounts["framing"]
+    best = made_amounts["selection"]
+    found = judge(predictions, made_amounts["test"], framing, evaluation, best)
+    assert (found["decision"], found["reasons"]) == ("ship", found["reasons"][:1])
+    off = {n: predictions[n] - predictions["label"] for n in ("prediction", "prediction_lookup")}
+    cost = {name: np.maximum(one, -3 * one) for name, one in off.items()}
+    gain = 1000 * (cost["prediction_lookup"] - cost["prediction"]).mean()
+    assert found["value"]["over_baseline"]["mean"] == pytest.approx(gain)
+    assert found["value"]["costs"] == {"over": 1, "under": 3, "without": 30}
+    assert found["kpi"]["measured"] == pytest.approx(off["prediction"].abs().mean())
+    same = predictions.assign(prediction=predictions["prediction_lookup"])
+    held = judge(same, made_amounts["test"], framing, evaluation, best)
+    assert held["decision"] == "hold"
+
+
+def test_what_a_test_of_amounts_can_show_is_told(made_amounts: dict[str, Any]) -> None:
+    found = nodes.power(
+        made_amounts["validation_predictions"],
+        made_amounts["baselines"],
+        made_amounts["selection"],
+        SUMMARY,
+        made_amounts["framing"],
+    )
+    assert contracts.power.validate(found) is found
+    assert found["shows_per_1000"] > 0

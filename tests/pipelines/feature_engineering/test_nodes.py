@@ -277,7 +277,7 @@ def test_labels_say_late_cancelled_or_diverted_and_wait_until_it_is_known(
 ) -> None:
     flights = tables["flights"]
     labels = nodes.labels(flights, framing)
-    assert labels["label"].equals(late(flights).astype("float32"))
+    assert labels["label"].equals(late(flights).astype("float64"))
     moment = pd.Timestamp("2013-02-08 21:00", tz="UTC")
     open_then = nodes.labels(known_at(tables, moment)["flights"], framing)
     assert (open_then["label"].notna() == (labels["label_known_at"] <= moment)).all()

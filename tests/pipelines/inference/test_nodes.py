@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from preflight import contracts
-from preflight.bundle import Bundle, probability
+from preflight.bundle import Bundle, predict
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.inference import nodes
@@ -71,7 +71,7 @@ def test_at_a_random_moment_the_probabilities_are_those_with_hindsight(
     moment = NOON + pd.Timedelta(seconds=int(rng.integers(-20 * 86400, 18 * 86400)))
     told = at(moment, every=120)
     due = features["predict_at"].between(moment - pd.Timedelta(hours=2), moment, "right")
-    there = features[due].assign(probability=probability(champion, features[due]))
+    there = features[due].assign(probability=predict(champion, features[due]))
     assert len(told) == due.sum()
     pd.testing.assert_series_equal(by_key(told), by_key(there), check_exact=True)
 
@@ -82,7 +82,7 @@ def test_a_backfill_makes_each_decision_once_and_all_as_with_hindsight(
     until = NOON + pd.Timedelta(hours=36)
     told = at(NOON, until)
     due = features["predict_at"].between(NOON - pd.Timedelta(hours=1), until, "right")
-    there = features[due].assign(probability=probability(champion, features[due]))
+    there = features[due].assign(probability=predict(champion, features[due]))
     both = by_key(told).sort_index(), by_key(there).sort_index()
     pd.testing.assert_series_equal(*both, check_exact=True)
     late = told["moment"] - told["predict_at"]

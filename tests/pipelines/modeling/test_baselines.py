@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from preflight.pipelines.modeling.baselines import LookupTable, Rules
+from preflight.pipelines.modeling.baselines import LookupAmounts, LookupTable, Rules
 
 Examples = Callable[..., pd.DataFrame]
 ROWS = st.lists(
@@ -149,3 +149,19 @@ def test_a_missing_value_is_a_value_to_look_up() -> None:
     seen = pd.DataFrame({"place": ["a", None, None], "kind": ["z", "z", "z"]})
     model = LookupTable(["place", "kind"], prior_rows=0).fit(seen, [1, 0, 0])
     assert chance(model, seen) == [1, 0, 0]
+
+
+def test_a_lookup_of_amounts_is_the_quantile_of_each_combination_with_enough_rows() -> None:
+    rng = np.random.default_rng(0)
+    seen = pd.DataFrame(
+        {"place": ["a"] * 30 + ["b"] * 30 + ["c"] * 5, "amount": rng.gamma(2, 10, 65)}
+    ).astype({"place": "category"})
+    model = LookupAmounts(["place"], quantile=0.75, fewest=10).fit(seen, seen["amount"])
+    by_hand = seen.groupby("place", observed=True)["amount"].quantile(0.75)
+    overall = seen["amount"].quantile(0.75)
+    asked = pd.DataFrame({"place": ["b", "a", "c", "new", None]})
+    expected = [by_hand["b"], by_hand["a"], *[overall] * 3]
+    assert model.predict(asked) == pytest.approx(expected)
+    assert not hasattr(model, "predict_proba")
+    with pytest.raises(NotFittedError):
+        clone(model).predict(asked)

@@ -341,7 +341,7 @@ def test_only_the_framed_baselines_are_to_be_beaten(framing: Framing) -> None:
 def test_a_calibrated_candidate_is_left_as_it_is(framing: Framing) -> None:
     found = nodes.selection(predicted(truth), framing, settings())["calibration"]
     assert (found["slope"], found["intercept"]) == (1.0, 0.0)
-    assert found["log_loss_without"] - found["log_loss_with"] <= 0.001
+    assert found["loss_without"] - found["loss_with"] <= 0.001
 
 
 def test_a_miscalibrated_candidate_is_set_right(framing: Framing) -> None:
@@ -349,7 +349,7 @@ def test_a_miscalibrated_candidate_is_set_right(framing: Framing) -> None:
     found = nodes.selection(predictions, framing, settings())["calibration"]
     assert found["slope"] == pytest.approx(0.5, abs=0.05)
     assert found["intercept"] == pytest.approx(-0.5, abs=0.1)
-    assert found["log_loss_without"] - found["log_loss_with"] > 0.02
+    assert found["loss_without"] - found["loss_with"] > 0.02
 
 
 def test_a_line_is_judged_on_the_last_fold_and_then_fitted_on_all(framing: Framing) -> None:
@@ -365,14 +365,14 @@ def test_a_line_is_judged_on_the_last_fold_and_then_fitted_on_all(framing: Frami
     assert (found["slope"], found["intercept"]) == pytest.approx(line(last | True))
     judged = calibrated(raw[last], *line(~last))
     losses = -np.log(np.where(label[last] == 1, judged, 1 - judged))
-    assert found["log_loss_with"] == pytest.approx(losses.mean())
+    assert found["loss_with"] == pytest.approx(losses.mean())
 
 
 def test_a_gain_too_small_to_matter_changes_nothing(framing: Framing) -> None:
     predictions = predicted(lambda odds: 2 * odds + 1)
     found = nodes.selection(predictions, framing, settings(gain=0.9))["calibration"]
     assert (found["slope"], found["intercept"]) == (1.0, 0.0)
-    assert found["log_loss_without"] - found["log_loss_with"] > 0.02
+    assert found["loss_without"] - found["loss_with"] > 0.02
 
 
 def test_a_line_that_does_not_hold_on_the_last_fold_is_not_used(framing: Framing) -> None:
@@ -382,7 +382,7 @@ def test_a_line_that_does_not_hold_on_the_last_fold_is_not_used(framing: Framing
     predictions.loc[earlier, "probability_candidate"] = calibrated(raw.to_numpy(), 3.0, 2.0)
     found = nodes.selection(predictions, framing, settings())["calibration"]
     assert (found["slope"], found["intercept"]) == (1.0, 0.0)
-    assert found["log_loss_with"] > found["log_loss_without"]
+    assert found["loss_with"] > found["loss_without"]
 
 
 @pytest.mark.parametrize("label", [None, 0, 1])
@@ -395,7 +395,7 @@ def test_without_an_earlier_fold_to_learn_from_nothing_is_calibrated(
     else:
         predictions.loc[~predictions["last"], "label"] = label
     found = nodes.selection(predictions, framing, settings())
-    assert found["calibration"].keys() == {"slope", "intercept", "log_loss_without"}
+    assert found["calibration"].keys() == {"slope", "intercept", "loss_without"}
     assert (found["calibration"]["slope"], found["calibration"]["intercept"]) == (1.0, 0.0)
     assert selection_contract.validate(found) is found
 
@@ -405,7 +405,7 @@ def test_the_candidate_is_fitted_on_all_with_the_best_parameters_and_says_so(
 ) -> None:
     modeling = settings()
     best = {"candidate": "trees", "params": {"max_leaf_nodes": 5}, "value": 1.0, "trial": 3}
-    chosen = {"calibration": {"slope": 0.5, "intercept": -0.5, "log_loss_without": 0.4}}
+    chosen = {"calibration": {"slope": 0.5, "intercept": -0.5, "loss_without": 0.4}}
     found = nodes.candidate(development, best, chosen, framing, modeling)
     alone = nodes.fit(modeling.chosen(best), development)
     np.testing.assert_array_equal(
@@ -552,7 +552,7 @@ def test_a_model_worse_than_chance_is_not_turned_round_by_calibration(
         }
     )
     line = nodes.selection(predictions, framing, settings())["calibration"]
-    assert line["log_loss_with"] < line["log_loss_without"] - 0.1
+    assert line["loss_with"] < line["loss_without"] - 0.1
     assert (line["slope"], line["intercept"]) == (1.0, 0.0)
 
 
@@ -589,3 +589,128 @@ def test_a_model_can_go_without_a_group_of_features(
     found = nodes.candidate(development, best, chosen, framing, without)
     assert found["features"] == ["signal", "place"]
     assert found["estimator"].feature_names_in_.tolist() == ["signal", "place"]
+
+
+def amounts(shift: Callable[[pd.DataFrame], Any]) -> pd.DataFrame:
+    """Two folds of amounts; the candidate says the cheapest ones, but for a shift."""
+    rng = np.random.default_rng(4)
+    rows = 4000
+    last = np.arange(rows) >= rows // 2
+    middle = rng.normal(30, 10, rows)
+    label = middle + rng.uniform(-8, 8, rows)
+    table = pd.DataFrame({"label": label, "last": last, "prediction_usual": 35.0})
+    said = middle + 4  # above three quarters of what may come
+    return table.assign(prediction_lookup=middle, prediction_candidate=said + shift(table))
+
+
+def test_amounts_that_cost_least_are_left_as_they_are(
+    amount_framing: Framing, modeling_amounts: Callable[..., Modeling]
+) -> None:
+    modeling = modeling_amounts(calibration_gain=0.01)
+    found = nodes.selection(amounts(lambda _: 0), amount_framing, modeling)
+    assert selection_contract.validate(found) is found
+    assert (found["calibration"]["slope"], found["calibration"]["intercept"]) == (1.0, 0.0)
+    assert found["best_baseline"] == "lookup"
+
+
+def test_amounts_that_are_off_are_shifted_and_that_is_judged_on_the_last_fold(
+    amount_framing: Framing, modeling_amounts: Callable[..., Modeling]
+) -> None:
+    modeling = modeling_amounts(calibration_gain=0.01)
+    predictions = amounts(lambda table: 6)
+    found = nodes.selection(predictions, amount_framing, modeling)["calibration"]
+    error = predictions["label"] - predictions["prediction_candidate"]
+    last = predictions["last"]
+    assert found["slope"] == 1
+    assert found["intercept"] == pytest.approx(error.quantile(0.75), abs=0.02)
+
+    def cost(shift: float) -> float:
+        off = shift - error[last]
+        return float(np.maximum(off, -3 * off).mean())
+
+    assert found["loss_without"] == pytest.approx(cost(0))
+    assert found["loss_with"] == pytest.approx(cost(error[~last].quantile(0.75)), abs=0.01)
+    lenient = modeling_amounts(calibration_gain=found["loss_without"])
+    kept = nodes.selection(predictions, amount_framing, lenient)["calibration"]
+    assert kept["intercept"] == 0
+
+
+def test_a_shift_that_does_not_hold_on_the_last_fold_is_not_used(
+    amount_framing: Framing, modeling_amounts: Callable[..., Modeling]
+) -> None:
+    predictions = amounts(lambda table: np.where(table["last"], 0, 9))
+    modeling = modeling_amounts(calibration_gain=0.01)
+    found = nodes.selection(predictions, amount_framing, modeling)["calibration"]
+    assert (found["slope"], found["intercept"]) == (1.0, 0.0)
+    assert found["loss_with"] > found["loss_without"]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 30])
+def test_no_other_shift_costs_less_where_each_row_has_its_own_costs(
+    amount_framing: Framing, rows: int
+) -> None:
+    rng = np.random.default_rng(rows)
+    costs = amount_framing.costs.model_copy(update={"over": "dear", "under": "scarce"})
+    framing = amount_framing.model_copy(update={"costs": costs})
+    some = pd.DataFrame(
+        {
+            "label": rng.normal(30, 10, rows),
+            "prediction_candidate": 30.0,
+            "dear": rng.uniform(0.1, 5, rows),
+            "scarce": rng.uniform(0.1, 5, rows),
+        }
+    )
+
+    def cost(shift: float) -> float:
+        return -float(nodes.saving(some, np.full(rows, 30 + shift), framing).sum())
+
+    found = cost(nodes._shift(some, framing))
+    assert found == pytest.approx(min(cost(error) for error in some["label"] - 30))
+
+
+def test_a_model_of_the_other_task_is_refused_by_name(
+    development: pd.DataFrame,
+    framing: Framing,
+    amount_framing: Framing,
+    make_amounts: Examples,
+    modeling_amounts: Callable[..., Modeling],
+) -> None:
+    of_amounts = make_amounts("2013-01-01", "2013-04-01", 400)
+    right = modeling_amounts()
+    nodes.rehearse(of_amounts, amount_framing, right)
+    wrong = modeling_amounts(baselines=settings().baselines)
+    said = r"modeling.baselines.never \(sklearn.dummy.DummyClassifier\).* can't be fitted"
+    with pytest.raises(RunError, match=said):
+        nodes.rehearse(of_amounts, amount_framing, wrong)
+    said = "modeling.candidates.trees .*framing.task is binary, which needs a classifier"
+    with pytest.raises(RunError, match=said):
+        nodes.rehearse(development, framing, right)
+    tolls = of_amounts.assign(label=(of_amounts["label"] > 30).astype(float))
+    said = "modeling.baselines.never .*framing.task is regression, which needs a regressor"
+    with pytest.raises(RunError, match=said):  # labels that a classifier can take
+        nodes.rehearse(tolls, amount_framing, wrong)
+
+
+def test_a_quantile_that_is_not_that_of_the_costs_is_refused(
+    framing: Framing, amount_framing: Framing, modeling_amounts: Callable[..., Modeling]
+) -> None:
+    groups = ["content", "weather"]
+    assert modeling_amounts().misfits(amount_framing, groups) == []
+    dearer = amount_framing.costs.model_copy(update={"under": 4.0})
+    other = amount_framing.model_copy(update={"costs": dearer})
+    assert [fault.split(",")[0] for fault in modeling_amounts().misfits(other, groups)] == [
+        f"modeling.{name}.params.quantile is 0.75"
+        for name in ("candidates.trees", "baselines.usual", "baselines.lookup")
+    ]
+    assert modeling_amounts().misfits(other, groups)[0].endswith("20.0% of cases: 0.8")
+    each = amount_framing.costs.model_copy(update={"under": "margin"})
+    own = amount_framing.model_copy(update={"costs": each})
+    assert modeling_amounts().misfits(own, groups) == []  # of each row its own
+
+
+def test_a_candidate_of_amounts_is_shifted_and_says_so(made_amounts: dict[str, Any]) -> None:
+    candidate, selected = made_amounts["candidate"], made_amounts["selection"]
+    assert candidate["threshold"] is None
+    assert candidate["provenance"]["framing"]["task"] == "regression"
+    assert selected["values"]["candidate"] > selected["values"]["lookup"] > 0
+    assert "prediction_candidate" in made_amounts["validation_predictions"]

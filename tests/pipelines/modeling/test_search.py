@@ -21,7 +21,7 @@ import yaml
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from preflight import model_file
-from preflight.bundle import probability
+from preflight.bundle import predict
 from preflight.contracts.results import ParameterImportance
 from preflight.framing import Framing
 from preflight.pipelines.modeling import nodes
@@ -292,7 +292,7 @@ def test_the_candidates_of_the_docs_need_no_code(
     model_file.dump(model, file)
     trusted = re.findall(r"`((?:collections|lightgbm)\.[\w.]+)`", text)
     again = model_file.load(io.BytesIO(file.getvalue()), trusted)
-    np.testing.assert_array_equal(probability(again, development), probability(model, development))
+    np.testing.assert_array_equal(predict(again, development), predict(model, development))
 
 
 SURE = {"calibration": {"slope": 1.0, "intercept": 0.0}}

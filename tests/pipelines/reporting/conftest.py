@@ -122,8 +122,8 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
             "calibration": {
                 "slope": 1.1,
                 "intercept": 0.0,
-                "log_loss_without": 0.52341,
-                "log_loss_with": 0.51234,
+                "loss_without": 0.52341,
+                "loss_with": 0.51234,
             },
         },
         "power": {"days": 30, "shows_per_1000": 31.2, "asked_per_1000": 20.0},
@@ -156,6 +156,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "bin": [0, 1, 2],
                 "rows": [334, 333, 333],
                 "predicted": [0.1, 0.3, 0.6],
+                "asked": [0.1, 0.3, 0.6],
                 "observed": [0.12, 0.38, 0.57],
                 "low": [0.08, 0.33, 0.5],
                 "high": [0.16, 0.43, 0.64],
@@ -163,9 +164,9 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
         ),
         "cost_curve": pd.DataFrame(
             {
-                "threshold": [0.0, 0.2, 0.25, 1.0],
+                "setting": [0.0, 0.2, 0.25, 1.0],
                 "by_costs": [False, True, False, False],
-                "acted": [1.0, 0.4, 0.35, 0.0],
+                "share": [1.0, 0.4, 0.35, 0.0],
                 "value_per_1000": [-310.4, 123.4, 125.6, 0.0],
                 "low": [-350.0, 90.1, 91.0, 0.0],
                 "high": [-270.0, 160.2, 161.0, 0.0],
@@ -179,7 +180,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
             {
                 "feature": ["weight", "size", "age"],
                 "group": ["box", "box", "sender"],
-                "log_loss": [0.0301, 0.0102, -0.0003],
+                "rise": [0.0301, 0.0102, -0.0003],
                 "low": [0.0281, 0.0092, -0.0007],
                 "high": [0.0322, 0.0113, 0.0001],
             }
@@ -190,7 +191,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "first": day.tz_localize("UTC"),
                 "last": day.tz_localize("UTC"),
                 "rows": [5000, 2000, 1000],
-                "label_rate": [0.31, 0.29, 0.3],
+                "label_mean": [0.31, 0.29, 0.3],
                 "left_out": [3, 2, 0],
             }
         ),
@@ -250,9 +251,9 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "low": [700.0, 150.0],
                 "high": [900.0, 250.0],
                 "share_lost": [0.63, 0.37],
-                "label_rate": [0.4, 0.25],
+                "label_mean": [0.4, 0.25],
                 "predicted": [0.2, 0.26],
-                "acted": [0.11, 0.3],
+                "decided": [0.11, 0.3],
             }
         ),
         "segment_examples": pd.DataFrame(

@@ -68,7 +68,7 @@ def test_numbers_are_those_of_the_datasets(results: dict[str, Any]) -> None:
         "0.712 (0.680 to 0.740)",
         "table of rates, the best of 2 there, saves",  # selection
         "saves 111 per 1,000 (the candidate 130)",
-        "The probabilities are corrected",
+        "The predictions are corrected",
         "0.5234 without a correction and 0.5123 with",
         "above 20%",  # framing: 1 / (1 + 4)
         "1 hour ahead",
@@ -205,7 +205,7 @@ def test_tiny_test_set_without_intervals(results: dict[str, Any]) -> None:
     assert "the test is too small for an interval" in text
     assert "123 (no interval)" in text
     assert "only one label occurs" in text
-    for name in ("value", "auc"):
+    for name in ("value", "score"):
         node = getattr(nodes, f"{name}_figure")
         assert node(results["metrics"], results["selection"], results["framing"]).data
 
@@ -216,13 +216,13 @@ def test_nothing_known_at_all(results: dict[str, Any]) -> None:
     hold(results)
     results["verdict"]["value"]["over_baseline"] |= NOTHING
     results["slices"][["value_per_1000", "value_low", "value_high"]] = np.nan
-    results["importance"][["log_loss", "low", "high"]] = 0.0
-    results["selection"]["calibration"] = {"slope": 1, "intercept": 0, "log_loss_without": 0.5}
+    results["importance"][["rise", "low", "high"]] = 0.0
+    results["selection"]["calibration"] = {"slope": 1, "intercept": 0, "loss_without": 0.5}
     text = read(results)
     assert "can't be compared with table of rates" in text
     assert "is not known in any slice" in text
     assert "it has learnt nothing from them" in text
-    assert "No correction of the probabilities was tried" in text
+    assert "No correction of the predictions was tried" in text
 
 
 def test_without_a_search(results: dict[str, Any]) -> None:
@@ -251,7 +251,7 @@ def test_a_baseline_that_beats_the_chosen_one_on_test_is_named(results: dict[str
 def test_ties_name_all(results: dict[str, Any]) -> None:
     results["metrics"]["table_of_rates"]["value_per_1000"]["mean"] = 123.4
     results["slices"].loc[results["slices"]["slice"] == "south", "value_per_1000"] = 20.0
-    results["importance"].loc[1, "log_loss"] = 0.0301
+    results["importance"].loc[1, "rise"] = 0.0301
     text = read(results)
     assert "as much as table of rates" in text
     assert "Worst: depot south and hour 2 (20)" in text

@@ -159,7 +159,7 @@ def target_audit(
         raise RunError(f"audit.allowed names {sorted(unknown)}, which are no features.")
     names = [name for name in Features.names() if name not in audit.allowed]
     label = _halved(train["label"])
-    which = "label 1" if train["label"].nunique() == 2 else "a label above the median"
+    meant = "label 1" if train["label"].nunique() == 2 else "a label above the median"
     values = {name: cells(train[name], 64) for name in names}
     sample = train.sample(min(audit.pair_rows, len(train)), random_state=audit.seed)
     known = _halved(sample["label"])
@@ -169,7 +169,7 @@ def target_audit(
         for one, other in combinations(names, 2)
     }
     alone = {name: roc_auc(cell, label) for name, cell in values.items()}
-    odds = dict(_surest(train[name], cell, label, which) for name, cell in values.items())
+    odds = dict(_surest(train[name], cell, label, meant) for name, cell in values.items())
     sums = sums_and_differences(sample[names].select_dtypes("number"), known)
     auc, times = "ROC AUC on train", "times the odds of the label"
     return pd.DataFrame(
@@ -189,7 +189,7 @@ def _halved(label: pd.Series) -> Any:
     return (label > label.median() if label.nunique() > 2 else label).to_numpy(np.int8)
 
 
-def _surest(values: pd.Series, cell: Any, label: Any, which: str) -> tuple[str, float]:
+def _surest(values: pd.Series, cell: Any, label: Any, meant: str) -> tuple[str, float]:
     """Return the cell that changes the odds of the label most, in words, and by how much."""
     ratios = odds_ratios(cell, label)
     here = cell == ratios.argmax()
@@ -202,7 +202,7 @@ def _surest(values: pd.Series, cell: Any, label: Any, which: str) -> tuple[str, 
     else:
         what = str(inside.mode()[0])
     share = label[here].mean()
-    told = f"{values.name} {what} ({here.sum():,} rows, {share:.1%} with {which})"
+    told = f"{values.name} {what} ({here.sum():,} rows, {share:.1%} with {meant})"
     return told, float(ratios.max())
 
 
