@@ -136,12 +136,9 @@ def _column(
         + [f"{word}={_literal(value)}" for word, value in checks.items()],
         "distinct": distinct,
         "missing": len(values) - len(there),
-        "empty": there.empty,
+        "there": there,
         "first": repr(*there.head(1).tolist()) if len(there) else "",
         "python": type(there.iloc[0]).__name__ if len(there) else "",
-        "least": there.min() if kind == "Utc" else None,
-        "most": there.max() if kind == "Utc" else None,
-        "zone": there.dt.tz if kind == "Utc" else None,
         **(_of_text(there) if kind == "str" else {}),
     }
 
