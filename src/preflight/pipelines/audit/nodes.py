@@ -20,12 +20,7 @@ from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.audit.replay import DECISION, Difference, Replay
 from preflight.pipelines.audit.settings import Audit
-from preflight.pipelines.audit.telling import (
-    cells,
-    odds_ratios,
-    roc_auc,
-    sums_and_differences,
-)
+from preflight.pipelines.audit.telling import cells, odds_ratios, roc_auc, sums_and_differences
 from preflight.pipelines.feature_engineering.nodes import LOOK_AHEAD, LOOK_BACK
 from preflight.pipelines.feature_engineering.pipeline import create_pipeline
 
