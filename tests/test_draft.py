@@ -156,7 +156,6 @@ def test_what_has_to_be_decided_stands_with_its_column(tmp_path: Path) -> None:
         "due": "dates as text ('1.2.2013')",
         "country": "always 'US'",
         "note": "no value at all",
-        "parts": "the same as pieces",
         "broken": "two values, 1 and another: the label",
     }.items():
         assert said in remarks(text, column), column

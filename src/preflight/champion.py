@@ -58,11 +58,6 @@ class Pointer(Document):
     champions: list[Promoted]
     history: list[Change]
 
-    @property
-    def current(self) -> Promoted | None:
-        """Return the champion in use, or None."""
-        return self.champions[-1] if self.champions else None
-
 
 def read(pointer: Path) -> Pointer:
     """Return the champion and those before it; nothing is there as long as nothing was promoted."""
@@ -76,7 +71,8 @@ def read(pointer: Path) -> Pointer:
 
 def current(pointer: Path) -> Promoted | None:
     """Return the champion, or None."""
-    return read(pointer).current
+    champions = read(pointer).champions
+    return champions[-1] if champions else None
 
 
 def named(
@@ -115,21 +111,18 @@ def promote(pointer: Path, promoted: Promoted) -> None:
         RunError: another is the champion by now, or just being made it.
     """
     with _locked(pointer):
-        state = read(pointer)
-        if now := _not_the_one(state.current, promoted.instead_of):
+        if now := changed_since(pointer, promoted.instead_of):
             raise RunError(f"Another promotion or rollback came first: {now}.")
+        state = read(pointer)
         _write(pointer, state, [*state.champions, promoted], "promoted")
-
-
-def _not_the_one(champion: Promoted | None, judged: str | None) -> str | None:
-    if (champion.sha256 if champion else None) == judged:
-        return None
-    return f"the champion is {champion.version} now" if champion else "there is no champion now"
 
 
 def changed_since(pointer: Path, judged: str | None) -> str | None:
     """Return what the champion is, if not the one with these bytes (None: none); else None."""
-    return _not_the_one(current(pointer), judged)
+    now = current(pointer)
+    if (now.sha256 if now else None) == judged:
+        return None
+    return f"the champion is {now.version} now" if now else "there is no champion now"
 
 
 def roll_back(pointer: Path) -> Promoted:

@@ -46,16 +46,14 @@ def section(contract: type[Table], datasets: list[str]) -> Iterator[str]:
     yield f"## {', '.join(datasets)}\n"
     known, key = contract.about("known_at"), ", ".join(f"`{name}`" for name in contract.grain())
     yield " ".join((contract.__doc__ or "").split()) + "\n"
-    facts = [f"Key: {key}."] if key else []
-    if known:
-        facts.append(f"Known: {known if known == IN_ADVANCE else f'at `{known}`'}.")
-    yield " ".join(facts) + "\n"
+    when = known if known == IN_ADVANCE else f"at `{known}`"
+    yield f"Key: {key}.{f' Known: {when}.' if known else ''}\n"
     yield "| column | meaning | type | unit | values |\n|---|---|---|---|---|"
     schema = contract.to_schema().columns
     for name, about in contract.columns().items():
         cells = [
             f"`{name}`",
-            _meaning(about),
+            about["description"] + _later(about),
             TYPES.get(str(schema[name].dtype), str(schema[name].dtype)),
             about.get("unit", ""),
             "; ".join(_values(schema[name])),
@@ -64,11 +62,10 @@ def section(contract: type[Table], datasets: list[str]) -> Iterator[str]:
     yield ""
 
 
-def _meaning(about: dict[str, Any]) -> str:
+def _later(about: dict[str, Any]) -> str:
     if "assumption" in about:
-        return f"{about['description']}; assumed known with its row"
-    later = f"; known at `{about['known_at']}`" if "known_at" in about else ""
-    return about["description"] + later
+        return "; assumed known with its row"
+    return f"; known at `{about['known_at']}`" if "known_at" in about else ""
 
 
 def _values(column: pa.Column) -> Iterator[str]:

@@ -129,7 +129,6 @@ def _column(
     words = re.sub(r"[\W_]+", " ", name).strip() or "without a name"
     alias = {} if names[name] == name else {"alias": name}
     checks = alias | _checks(values, kind, distinct, inferred)
-    earlier = table.columns[: table.columns.get_loc(name)]
     return {
         "name": names[name],
         "kind": kind,
@@ -137,17 +136,11 @@ def _column(
         + [f"{word}={_literal(value)}" for word, value in checks.items()],
         "distinct": distinct,
         "missing": len(values) - len(there),
-        "empty": there.empty,
+        "there": there,
         "first": repr(*there.head(1).tolist()) if len(there) else "",
         "python": type(there.iloc[0]).__name__ if len(there) else "",
-        "twins": [names[one] for one in earlier if len(there) and table[one].equals(values)],
-        "endless": kind == "float" and bool(there.abs().max() == float("inf")),
-        **(_of_moments(there) if kind == "Utc" else _of_text(there) if kind == "str" else {}),
+        **(_of_text(there) if kind == "str" else {}),
     }
-
-
-def _of_moments(there: pd.Series) -> dict[str, Any]:
-    return {"least": there.min(), "most": there.max(), "zone": there.dt.tz}
 
 
 def _of_text(there: pd.Series) -> dict[str, Any]:

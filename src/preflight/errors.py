@@ -124,25 +124,18 @@ def _kind(failure: CheckFailure) -> str:
     return (failure.check or "").split("(")[0]
 
 
-def _argument(failure: CheckFailure) -> str:
-    return re.sub(r"^\w+\('?(.*?)'?\)$", r"\1", failure.check or "")
-
-
 def _in_words(failure: CheckFailure) -> str:
     kind, examples = _kind(failure), [str(example) for example in failure.failure_examples]
     if kind in COLUMNS:
-        names = (
-            f"column {examples[0]} is"
-            if len(examples) == 1
-            else f"columns {', '.join(examples)} are"
-        )
+        one = len(examples) == 1
+        names = f"{'column' if one else 'columns'} {', '.join(examples)} {'is' if one else 'are'}"
         return f"{names} {COLUMNS[kind]}"
     if kind == KEY:
         rows = "; ".join(", ".join(map(str, row)) for row in failure.failure_examples[:3])
         return f"key {failure.column} is not unique: {failure.failure_count:,} rows, e.g. {rows}"
     if broken := re.search(r'BrokenRuleError\("(.*)"\)', examples[0] if examples else "", re.S):
         return f"rule '{failure.check}': {broken[1]}"
-    argument = _argument(failure)
+    argument = re.sub(r"^\w+\('?(.*?)'?\)$", r"\1", failure.check or "")
     meaning = {
         "not_nullable": "has missing values",
         "coerce_dtype": f"has values that are not {NUMBERS.get(argument, argument)}",

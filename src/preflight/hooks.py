@@ -231,11 +231,7 @@ class ManifestHooks:
 
     @hook_impl
     def after_pipeline_run(
-        self,
-        run_params: dict[str, Any],
-        pipeline: Pipeline,
-        catalog: Any,
-        error: str | None = None,
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any, error: str | None = None
     ) -> None:
         """Save the manifest of a run that is done."""
         if RUN_MANIFEST not in catalog:

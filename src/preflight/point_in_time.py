@@ -53,12 +53,8 @@ def between(
     time = contract.about("event_time")
     if time is None:
         return table
-    inside = pd.Series(True, index=table.index)
-    if start is not None:
-        inside &= table[time] >= start
-    if end is not None:
-        inside &= table[time] <= end
-    return table[inside]
+    at = table[time]
+    return table[at.between(at.min() if start is None else start, at.max() if end is None else end)]
 
 
 def year_by_year(

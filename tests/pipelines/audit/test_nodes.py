@@ -94,7 +94,7 @@ def test_clean_examples_pass_and_keep_the_contract(parts: Parts, framing: Framin
         "features of train", "audited train", "features of validation", "audited validation",
         "one feature", "one value", "two features", "sum or difference",
         "features of test", "audited test",
-        "same decision", "same row", "labels in time", "labels known", "parts in order",
+        "same decision", "labels in time", "parts in order", "same row", "labels known",
     ]  # fmt: skip
 
 

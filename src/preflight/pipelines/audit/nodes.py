@@ -20,12 +20,7 @@ from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.audit.replay import DECISION, Difference, Replay
 from preflight.pipelines.audit.settings import Audit
-from preflight.pipelines.audit.telling import (
-    cells,
-    odds_ratios,
-    roc_auc,
-    sums_and_differences,
-)
+from preflight.pipelines.audit.telling import cells, odds_ratios, roc_auc, sums_and_differences
 from preflight.pipelines.feature_engineering.nodes import LOOK_AHEAD, LOOK_BACK
 from preflight.pipelines.feature_engineering.pipeline import create_pipeline
 
@@ -240,42 +235,25 @@ def split_audit(
         int((before["predict_at"] >= start).sum() + (after["predict_at"] < start).sum())
         for (before, after), start in zip(pairwise(parts), starts, strict=True)
     )
-    waits = max((part["label_known_at"] - part["predict_at"]).max() for part in parts)
-    ids = _shared(parts, Features.grain())
-    rows = _shared(parts, Features.names()) / (len(validation) + len(test))
-    groups = {group: _shared(parts, [group]) for group in framing.split.groups}
+    counted = {
+        "same decision": (_shared(parts, Features.grain()), "decisions are in two parts"),
+        **{
+            f"same {group}": (_shared(parts, [group]), f"rows have a {group} of a part before")
+            for group in framing.split.groups
+        },
+        "labels in time": (late, "labels were open when the next part began"),
+        "parts in order": (disordered, "rows lie on the wrong side of a boundary"),
+    }
+    same = _shared(parts, Features.names()) / (len(validation) + len(test))
+    alike = f"{same:.2%} of validation and test have all features as a row before"
+    hours = max((part["label_known_at"] - part["predict_at"]).max() for part in parts) / HOUR
+    last = f"the last label was known {hours:.1f} hours after its prediction"
     return pd.DataFrame(
         [
             *_audited({"test": test}, features),
-            _finding("same decision", f"{ids:,} decisions are in two parts", ids, 0),
-            _finding(
-                "same row",
-                f"{rows:.2%} of validation and test have all features as a row before",
-                rows,
-                audit.duplicate_share,
-            ),
-            *(
-                _finding(f"same {group}", f"{n:,} rows have a {group} of a part before", n, 0)
-                for group, n in groups.items()
-            ),
-            _finding(
-                "labels in time",
-                f"{late:,} labels of train and validation were open when the next part began",
-                late,
-                0,
-            ),
-            _finding(
-                "labels known",
-                f"the last label was known {waits / HOUR:.1f} hours after its prediction",
-                waits / HOUR,
-                framing.prediction.label_known_hours,
-            ),
-            _finding(
-                "parts in order",
-                f"{disordered:,} rows lie on the wrong side of a boundary",
-                disordered,
-                0,
-            ),
+            *(_finding(check, f"{n:,} {what}", n, 0) for check, (n, what) in counted.items()),
+            _finding("same row", alike, same, audit.duplicate_share),
+            _finding("labels known", last, hours, framing.prediction.label_known_hours),
         ]
     )
 

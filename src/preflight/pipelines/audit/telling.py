@@ -37,15 +37,10 @@ def cells(values: pd.Series, number: int, together: int = 1) -> Ints:
     return np.where(code < 0, 0, cell)
 
 
-def _per_cell(cell: Ints, label: npt.NDArray[np.int8]) -> tuple[Ints, Ints]:
-    """Return the rows and those with label 1 of each cell that has any."""
-    rows, bad = np.bincount(cell), np.bincount(cell, weights=label).astype(np.int64)
-    return rows[rows > 0], bad[rows > 0]
-
-
 def roc_auc(cell: Ints, label: npt.NDArray[np.int8]) -> float:
     """Return the ROC AUC of the best order of the cells: by their rate of label 1."""
-    rows, bad = _per_cell(cell, label)
+    rows, bad = np.bincount(cell), np.bincount(cell, weights=label).astype(np.int64)
+    rows, bad = rows[rows > 0], bad[rows > 0]
     order = np.argsort(bad / rows)
     good, bad = (rows - bad)[order], bad[order]
     pairs = (bad * (np.cumsum(good) - good / 2)).sum()

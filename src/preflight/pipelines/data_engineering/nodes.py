@@ -18,10 +18,10 @@ PUERTO_RICO = {
 }
 
 
-def _found(table: str, rows: int, counts: dict[tuple[str, str], int]) -> pd.DataFrame:
-    """Return the cleaning log of one table from (finding, action) -> rows concerned."""
-    log = [(table, finding, action, int(n), rows) for (finding, action), n in counts.items()]
-    return pd.DataFrame(log, columns=["table", "finding", "action", "rows", "of"])
+def _found(table: str, rows: int, *findings: tuple[str, str, int]) -> pd.DataFrame:
+    """Return the cleaning log of one table from findings: what, what was done, to how many rows."""
+    log = pd.DataFrame(findings, columns=["finding", "action", "rows"]).astype({"rows": "int64"})
+    return log.assign(of=rows, table=table)[["table", "finding", "action", "rows", "of"]]
 
 
 def clean_airports(raw_airports: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -38,10 +38,8 @@ def clean_airports(raw_airports: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
     return airports, _found(
         "airports",
         len(raw_airports),
-        {
-            ("airport absent, in the time zone of Puerto Rico", "repaired"): len(added),
-            ("no time zone", "kept"): published["timezone"].isna().sum(),
-        },
+        ("airport absent, in the time zone of Puerto Rico", "repaired", len(added)),
+        ("no time zone", "kept", published["timezone"].isna().sum()),
     )
 
 
@@ -51,24 +49,19 @@ def clean_aircraft(raw_planes: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame
     A registration is used again when an aircraft is gone: a DC-7 of 1956 or a four-seater did not
     fly for an airline in 2013, so these years and seats belong to another aircraft.
     """
-    old, small = raw_planes["year"] < 1980, raw_planes["seats"] < 20
-    reused = old | small
-    aircraft = pd.DataFrame(
-        {
-            "tailnum": raw_planes["tailnum"],
-            "year": raw_planes["year"].mask(reused).astype("float32"),
-            "seats": raw_planes["seats"].mask(reused).astype("float32"),
-        }
-    ).sort_values("tailnum", ignore_index=True)
+    reused = (raw_planes["year"] < 1980) | (raw_planes["seats"] < 20)
+    known = raw_planes[["year", "seats"]].mask(reused).astype("float32")
+    aircraft = pd.concat([raw_planes["tailnum"], known], axis=1)
+    aircraft = aircraft.sort_values("tailnum", ignore_index=True)
     return aircraft, _found(
         "aircraft",
         len(raw_planes),
-        {
-            ("built before 1980 or under 20 seats: registration reused", "set to missing"): (
-                reused.sum()
-            ),
-            ("no year of manufacture", "kept"): raw_planes["year"].isna().sum(),
-        },
+        (
+            "built before 1980 or under 20 seats: registration reused",
+            "set to missing",
+            reused.sum(),
+        ),
+        ("no year of manufacture", "kept", raw_planes["year"].isna().sum()),
     )
 
 
@@ -79,29 +72,23 @@ def clean_weather(raw_weather: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame
     """
     impossible = raw_weather["wind_speed"] > 150  # mph; the strongest ever here was 113
     readings = raw_weather.drop(columns=["year", "month", "day", "hour", "time_hour", "origin"])
-    readings = readings.astype("float32").assign(
-        wind_speed=raw_weather["wind_speed"].mask(impossible).astype("float32")
-    )
-    known = pd.DataFrame(
-        {
-            "origin": raw_weather["origin"].astype("category"),
-            "hour_start": raw_weather["time_hour"],
-            "published_at": raw_weather["time_hour"] + HOUR,
-        }
-    )
-    weather = pd.concat([known, readings], axis=1)
+    readings = readings.assign(wind_speed=readings["wind_speed"].mask(impossible)).astype("float32")
+    known = {
+        "origin": raw_weather["origin"].astype("category"),
+        "hour_start": raw_weather["time_hour"],
+        "published_at": raw_weather["time_hour"] + HOUR,
+    }
+    weather = pd.concat([pd.DataFrame(known), readings], axis=1)
     weather = weather.sort_values(["hour_start", "origin"], ignore_index=True)
     span = (raw_weather["time_hour"].max() - raw_weather["time_hour"].min()) / HOUR + 1
     hours = int(span) * raw_weather["origin"].nunique()
     return weather, _found(
         "weather",
         len(raw_weather),
-        {
-            ("wind above 150 mph", "set to missing"): impossible.sum(),
-            ("hour without a row", "kept"): hours - len(raw_weather),
-            ("no pressure", "kept"): raw_weather["pressure"].isna().sum(),
-            ("no wind direction", "kept"): raw_weather["wind_dir"].isna().sum(),
-        },
+        ("wind above 150 mph", "set to missing", impossible.sum()),
+        ("hour without a row", "kept", hours - len(raw_weather)),
+        ("no pressure", "kept", raw_weather["pressure"].isna().sum()),
+        ("no wind direction", "kept", raw_weather["wind_dir"].isna().sum()),
     )
 
 
@@ -123,6 +110,7 @@ def clean_flights(
     departed = departure + pd.to_timedelta(raw["dep_delay"], unit="min")
     cancelled, diverted = raw["dep_time"].isna(), raw["dep_time"].notna() & raw["arr_delay"].isna()
     ferry = cancelled & (raw["origin"] == "EWR") & (raw["dest"] == "LGA")
+    midnight = (raw[["dep_time", "arr_time"]] == 2400).any(axis=1)
     text = {name: raw[name].astype("category") for name in ("carrier", "origin", "dest", "tailnum")}
     flights = pd.DataFrame(
         {
@@ -146,21 +134,23 @@ def clean_flights(
     return flights, _found(
         "flights",
         len(raw),
-        {
-            ("ferry flight between New York's airports", "excluded"): ferry.sum(),
-            ("cancelled, assumed known an hour after the scheduled departure", "kept"): (
-                cancelled & ~ferry
-            ).sum(),
-            ("diverted or lost, assumed known three hours after it should have landed", "kept"): (
-                diverted.sum()
-            ),
-            ("aircraft not recorded; all cancelled, so never used as a sign", "kept"): (
-                raw["tailnum"].isna() & ~ferry
-            ).sum(),
-            ("actual clock at 24:00, read as midnight", "repaired"): (
-                (raw[["dep_time", "arr_time"]] == 2400).any(axis=1).sum()
-            ),
-        },
+        ("ferry flight between New York's airports", "excluded", ferry.sum()),
+        (
+            "cancelled, assumed known an hour after the scheduled departure",
+            "kept",
+            (cancelled & ~ferry).sum(),
+        ),
+        (
+            "diverted or lost, assumed known three hours after it should have landed",
+            "kept",
+            diverted.sum(),
+        ),
+        (
+            "aircraft not recorded; all cancelled, so never used as a sign",
+            "kept",
+            (raw["tailnum"].isna() & ~ferry).sum(),
+        ),
+        ("actual clock at 24:00, read as midnight", "repaired", midnight.sum()),
     )
 
 
@@ -209,10 +199,8 @@ def cleaning_log(
     links = _found(
         "flights",
         len(flights),
-        {
-            ("aircraft not in the registry", "kept"): unregistered.sum(),
-            ("carrier not among the airlines", "kept"): unnamed.sum(),
-        },
+        ("aircraft not in the registry", "kept", unregistered.sum()),
+        ("carrier not among the airlines", "kept", unnamed.sum()),
     )
     logs = [flights_log, links, weather_log, aircraft_log, airports_log]
     return pd.concat(logs, ignore_index=True)

@@ -322,20 +322,10 @@ def _with_aircraft(flights: pd.DataFrame) -> Ints:
 
 def _previous_leg(flights: pd.DataFrame) -> Ints:
     """Return the row of the same aircraft's previous scheduled departure; -1 where none is."""
-    tail = flights["tailnum"].cat.codes.to_numpy()
-    order = np.lexsort(
-        (
-            flights["origin"].cat.codes,
-            flights["flight"],
-            flights["carrier"].cat.codes,
-            minutes(flights["scheduled_departure"]),
-            tail,
-        )
-    )
-    previous = np.full(len(flights), -1)
-    same = (tail[order][1:] == tail[order][:-1]) & (tail[order][1:] >= 0)
-    previous[order[1:][same]] = order[:-1][same]
-    return previous
+    order = ["tailnum", "scheduled_departure", "carrier", "flight", "origin"]
+    legs = flights[order].reset_index(drop=True).sort_values(order)
+    before = legs.index.to_series().groupby(legs["tailnum"], observed=True).shift()
+    return before.sort_index().fillna(-1).to_numpy(dtype=np.int64)
 
 
 def _keys(flights: pd.DataFrame, *columns: str) -> Ints:
