@@ -87,16 +87,16 @@ while True:
 def test_killed_at_any_moment_the_log_is_whole_and_free_of_doubles(tmp_path: Path) -> None:
     source = str(Path(champion.__file__).parents[1])
     command = [sys.executable, "-c", LOG_FOREVER, source, str(Path(__file__).parent)]
-    log = PredictionLog(str(tmp_path / "log"))
+    where = tmp_path / "log"
+    log = PredictionLog(str(where))
     for i in range(3):
-        with subprocess.Popen(
-            [*command, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True
-        ) as process:
+        with subprocess.Popen([*command, str(where)], stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-            while not log.exists():
+            before = len([*where.rglob("*.parquet")])
+            while len([*where.rglob("*.parquet")]) < before + 3:
                 time.sleep(0.01)
-            time.sleep(0.05 + 0.013 * i)
+            time.sleep(0.013 * i)
             process.kill()
     rows = contracts.inference.PredictionLog.validate(log.load())
     assert len(rows) > 2

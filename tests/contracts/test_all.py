@@ -15,7 +15,7 @@ from preflight.pipelines.feature_engineering.pipeline import create_pipeline as 
 
 EVERY = contracts.declared(*contracts.MODULES)
 EVERY |= {name: getattr(report, name) for name in ("Figure", "Html", "model_card", "datasheet")}
-for shared in ("Table", "RawTable", "Key"):  # what tables have in common
+for shared in ("Table", "RawTable", "Key", "Said", "Answer"):  # what tables have in common
     del EVERY[shared]
 TABLES = [one for one in EVERY.values() if isinstance(one, type) and issubclass(one, Table)]
 OTHERS = {name: one for name, one in EVERY.items() if one not in TABLES}

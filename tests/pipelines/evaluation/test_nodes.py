@@ -698,7 +698,7 @@ def test_metrics_of_amounts_are_scikit_learns_and_what_they_save(
 ) -> None:
     predictions, framing = made_amounts["test_predictions"], made_amounts["framing"]
     found = nodes.metrics(predictions, framing, evaluation)
-    assert contracts.metrics.validate(found) is found
+    assert contracts.results.metrics.validate(found) is found
     assert list(found) == ["candidate", "usual", "lookup"]
     for name, column in (("candidate", "prediction"), ("lookup", "prediction_lookup")):
         off = predictions[column] - predictions["label"]
@@ -713,7 +713,7 @@ def test_amounts_are_calibrated_by_the_share_of_labels_that_the_costs_ask_to_be_
 ) -> None:
     predictions, framing = made_amounts["test_predictions"], made_amounts["framing"]
     found = nodes.calibration_curve(predictions, framing, evaluation)
-    contracts.CalibrationCurve.validate(found.assign(predicted=0.5), lazy=True)
+    contracts.results.CalibrationCurve.validate(found.assign(predicted=0.5), lazy=True)
     assert set(found["asked"]) == {0.75}
     in_order = predictions.sort_values("prediction", kind="stable")
     lowest = in_order.head(found["rows"].iloc[0])
@@ -730,7 +730,9 @@ def test_a_cost_curve_of_amounts_adds_to_each(
 ) -> None:
     predictions, framing = made_amounts["test_predictions"], made_amounts["framing"]
     found = nodes.cost_curve(predictions, framing, evaluation.model_copy(update={"thresholds": 9}))
-    contracts.CostCurve.validate(found.assign(setting=np.linspace(0, 1, len(found))), lazy=True)
+    contracts.results.CostCurve.validate(
+        found.assign(setting=np.linspace(0, 1, len(found))), lazy=True
+    )
     assert found.loc[found["by_costs"], "setting"].tolist() == [0]
     assert found["setting"].min() < 0 < found["setting"].max()
     assert found["setting"].is_monotonic_increasing
@@ -791,5 +793,5 @@ def test_what_a_test_of_amounts_can_show_is_told(made_amounts: dict[str, Any]) -
         SUMMARY,
         made_amounts["framing"],
     )
-    assert contracts.power.validate(found) is found
+    assert contracts.results.power.validate(found) is found
     assert found["shows_per_1000"] > 0
