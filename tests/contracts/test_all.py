@@ -2,6 +2,8 @@
 
 import inspect
 import re
+from importlib import import_module
+from pkgutil import iter_modules
 
 import numpy as np
 import pandas as pd
@@ -10,21 +12,26 @@ import pytest
 from pandera.typing import Series
 
 from preflight import contracts
-from preflight.contracts import Features, primary, raw
-from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
+from preflight.contracts import Features, primary
+from preflight.contracts.table import IN_ADVANCE, DocumentContract, Table, Utc, column
 from preflight.pipelines.feature_engineering.pipeline import create_pipeline as feature_engineering
 
-EVERY = {name: getattr(contracts, name) for name in contracts.__all__}
-EVERY |= {
-    name: one
-    for module in (raw, primary)
+MODULES = [
+    import_module(f"{contracts.__name__}.{one.name}") for one in iter_modules(contracts.__path__)
+]
+TABLES = [
+    one
+    for module in MODULES
     for name, one in vars(module).items()
     if isinstance(one, type) and issubclass(one, Table) and one.__module__ == module.__name__
+    if name not in {"Table", "RawTable", "Key"}  # what tables have in common
+]
+OTHERS = {
+    name: one
+    for module in MODULES
+    for name, one in vars(module).items()
+    if isinstance(one, DocumentContract)
 }
-for shared in ("RawTable", "Key"):  # what tables have in common
-    del EVERY[shared]
-TABLES = [one for one in EVERY.values() if isinstance(one, type) and issubclass(one, Table)]
-OTHERS = {name: one for name, one in EVERY.items() if one not in TABLES}
 PRIMARY = [one for one in TABLES if one.__module__ == primary.__name__]
 READ_FROM_TEXT = "preflight.contracts.raw"  # the only place where types are given
 NUMBERED = {"weekday", "previous_state"}  # features that count nothing: they number states
@@ -41,7 +48,7 @@ def test_contracts_are_found() -> None:
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_is_no_table_validates_all_the_same(name: str) -> None:
-    assert list(inspect.signature(EVERY[name].validate).parameters)[-1] == "data"
+    assert list(inspect.signature(OTHERS[name].validate).parameters)[-1] == "data"
 
 
 @pytest.mark.parametrize("contract", TABLES)

@@ -1,35 +1,20 @@
 """The contracts: one per dataset, the only place where columns are declared.
 
-Those of raw and primary tables are found in their modules.
+Those of raw and primary tables, and of stages that can be deleted, are found in their modules.
 """
 
+from importlib import import_module
+from pkgutil import iter_modules
+
 from preflight.contracts import primary
-from preflight.contracts.deployment import EndToEnd, clearance, promotion
-from preflight.contracts.diagnosis import (
-    LearningCurve,
-    Robustness,
-    SegmentExamples,
-    Segments,
-    SuspiciousLabels,
-    Waterfall,
-    more_labels,
-)
 from preflight.contracts.examples import Cleaning, Examples, Labels, SplitSummary
 from preflight.contracts.features import Features
-from preflight.contracts.inference import PredictionLog, Predictions, Upcoming
-from preflight.contracts.report import (
-    Figure,
-    Html,
-    checklist,
-    datasheet,
-    model_card,
-    raw_manifest,
-    run_manifest,
-)
+from preflight.contracts.predictions import PredictionLog, Predictions
 from preflight.contracts.results import (
     Audit,
     CalibrationCurve,
     CostCurve,
+    EndToEnd,
     Importance,
     ParameterImportance,
     Slices,
@@ -45,6 +30,7 @@ from preflight.contracts.results import (
     selection,
     verdict,
 )
+from preflight.contracts.run import raw_manifest, run_manifest
 from preflight.contracts.table import DocumentContract, Table
 
 
@@ -55,18 +41,19 @@ def of(dataset: str) -> type[Table] | None:
 
 def described(dataset: str) -> str:
     """Return what the contract that bears a dataset's name says of it; "" if none does."""
-    every = globals() | vars(primary)
-    contract = every.get(dataset.title().replace("_", "")) or every.get(dataset)
-    if isinstance(contract, DocumentContract):
-        return f"{dataset}\n{contract.described()}"
-    if contract is None:
+    modules = (import_module(f"{__name__}.{one.name}") for one in iter_modules(__path__))
+    every = {name: one for module in modules for name, one in vars(module).items()}
+    document, table = every.get(dataset), every.get(dataset.title().replace("_", ""))
+    if isinstance(document, DocumentContract):
+        return f"{dataset}\n{document.described()}"
+    if not (isinstance(table, type) and issubclass(table, Table)):
         return ""
     lines = [
         f"  {name}{' (' + about['unit'] + ')' if 'unit' in about else ''}: {about['description']}"
-        for name, about in contract.columns().items()
+        for name, about in table.columns().items()
     ]
-    key = ", ".join(contract.grain())
-    return "\n".join([f"{dataset}: {contract.__doc__}", f"  key: {key}", *lines])
+    key = ", ".join(table.grain())
+    return "\n".join([f"{dataset}: {table.__doc__}", f"  key: {key}", *lines])
 
 
 __all__ = [
@@ -77,37 +64,22 @@ __all__ = [
     "EndToEnd",
     "Examples",
     "Features",
-    "Figure",
-    "Html",
     "Importance",
     "Labels",
-    "LearningCurve",
     "ParameterImportance",
     "PredictionLog",
     "Predictions",
-    "Robustness",
-    "SegmentExamples",
-    "Segments",
     "Slices",
     "SplitSummary",
-    "SuspiciousLabels",
     "TestPredictions",
     "Trials",
-    "Upcoming",
     "ValidationPredictions",
-    "Waterfall",
     "baselines",
     "best_params",
     "candidate",
     "champion",
-    "checklist",
-    "clearance",
-    "datasheet",
     "metrics",
-    "model_card",
-    "more_labels",
     "power",
-    "promotion",
     "raw_manifest",
     "run_manifest",
     "selection",

@@ -1,19 +1,10 @@
-"""What evaluation leaves for the promotion gate, and what the gate found."""
+"""What the promotion gate found, and the champion."""
 
-from pandera.typing import Series
 from pydantic import Field
 
 from preflight.champion import Override, Promoted
-from preflight.contracts.features import Features
-from preflight.contracts.results import PROBABILITY, Condition
-from preflight.contracts.table import Document, DocumentContract, Utc, column
-
-
-class EndToEnd(Features):
-    """Features with what the candidate said of them: rows of test, one per decision."""
-
-    predict_at: Series[Utc] = column("moment of prediction", "UTC")
-    probability: Series[float] = column("as it was in evaluation, to the last bit", **PROBABILITY)
+from preflight.contracts.results import Condition
+from preflight.contracts.table import Document, DocumentContract
 
 
 class Clearance(Document):

@@ -402,6 +402,13 @@ class Importance(Table):
         unique = ["feature"]
 
 
+class EndToEnd(Features):
+    """Features with what the candidate said of them: rows of test, one per decision."""
+
+    predict_at: Series[Utc] = column("moment of prediction", "UTC")
+    probability: Series[float] = column("as it was in evaluation, to the last bit", **PROBABILITY)
+
+
 best_params = DocumentContract(BestParams)
 selection = DocumentContract(Selection)
 candidate = DocumentContract(ModelBundle)

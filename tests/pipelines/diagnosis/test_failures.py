@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.base import ClassifierMixin
 
-from preflight.contracts import Robustness, Segments
+from preflight.contracts.diagnosis import Robustness, Segments
 from preflight.pipelines.diagnosis import failures
 from preflight.pipelines.diagnosis.failures import Condition
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from preflight.contracts import LearningCurve, Waterfall, more_labels
+from preflight.contracts.diagnosis import LearningCurve, Waterfall, more_labels
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.diagnosis import nodes

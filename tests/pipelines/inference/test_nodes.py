@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from preflight import contracts
 from preflight.bundle import Bundle, probability
+from preflight.contracts.inference import Upcoming
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.inference import nodes
@@ -50,7 +51,7 @@ def at(given: dict[str, Any], framing: Framing, champion: Bundle) -> Callable[..
     ) -> pd.DataFrame:
         asked = Inference(moment=moment, until=until, every_minutes=every)
         rows = nodes.upcoming(framing, asked, **{**given, **changed})
-        contracts.Upcoming.validate(rows)
+        Upcoming.validate(rows)
         told = nodes.predictions(champion, rows, framing)
         contracts.Predictions.validate(told)
         contracts.PredictionLog.validate(nodes.logged(rows, told))

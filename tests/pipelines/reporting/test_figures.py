@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import plotly.io as pio
 import pytest
 
-from preflight.contracts import Figure
+from preflight.contracts.report import Figure
 from preflight.pipelines.reporting import figures, nodes, panels, style
 
 FIGURES = {

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preflight.contracts import Html
+from preflight.contracts.report import Html
 from preflight.pipelines import reporting
 from preflight.pipelines.reporting import nodes, panels, sentences
 
