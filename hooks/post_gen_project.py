@@ -14,6 +14,7 @@ from pathlib import Path
 NAME = "{{ cookiecutter.project_name }}".strip()
 PACKAGE = "{{ cookiecutter.python_package }}"
 EXAMPLE = "{{ cookiecutter.example }}".strip().lower() in {"yes", "y", "true", "1"}
+WITHOUT = set(re.findall("[a-z]+", "{{ cookiecutter.without }}".lower())) - {"nothing"}
 STARTER = Path(r"{{ cookiecutter._repo_dir }}").resolve()
 BLANK = STARTER / "hooks/blank"
 PROJECT = Path.cwd().resolve()
@@ -58,6 +59,7 @@ CHANGED = {
 }
 WORDS = {"preflight": PACKAGE, "Preflight": NAME, "PREFLIGHT": PACKAGE.upper()}
 WORD = re.compile(r"(?<![A-Za-z0-9])(preflight|Preflight|PREFLIGHT)(?![A-Za-z0-9])")
+LINE = 100  # of [tool.ruff]
 README = """\
 # {name}
 
@@ -69,8 +71,6 @@ make help    # everything else
 
 What is decided, and what it costs, stands in `conf/base/parameters/framing.yml`. Begin there, and \
 with the tables in `src/{package}/contracts/`; say here, in a line, what the problem is and whose.
-
-`make format` once: with another name some lines are too long, and imports in another order.
 
 {sections}
 Made from {credit}.
@@ -101,13 +101,26 @@ def renamed(text: str) -> str:
     return WORD.sub(lambda found: WORDS[found[0]], text)
 
 
+def wrapped(text: str) -> str:
+    """Return the code with imports that are too long now as ruff writes them."""
+
+    def lines(found: re.Match[str]) -> str:
+        if len(found[0]) <= LINE:
+            return found[0]
+        names = "".join(f"{found[1]}    {name},\n" for name in found[3].split(", "))
+        return f"{found[1]}{found[2]}(\n{names}{found[1]})"
+
+    return re.sub(rf"(?m)^( *)(from {PACKAGE}\S* import )([^(\n]+)$", lines, text)
+
+
 def copy(name: str, origin: Path = STARTER) -> None:
     """Copy a file; what is text is renamed, what is not stays as it is."""
     source, target = origin / name, PROJECT / renamed(name)
     target.parent.mkdir(parents=True, exist_ok=True)
     content = source.read_bytes()
     with contextlib.suppress(UnicodeDecodeError):
-        content = renamed(content.decode("utf-8")).encode("utf-8")
+        text = renamed(content.decode("utf-8"))
+        content = (wrapped(text) if name.endswith(".py") else text).encode("utf-8")
     target.write_bytes(content)
     shutil.copymode(source, target)
 
@@ -141,6 +154,34 @@ def blank() -> None:
         path.write_text(text, encoding="utf-8")
 
 
+def leave_out() -> None:
+    """Delete the parts that nobody wants, by the list in docs/parts.md, and what tells of them."""
+    listed = (STARTER / "docs/parts.md").read_text(encoding="utf-8")
+    for parts, paths in re.findall(r"^\| (`.*?) \|.*\| (`.*) \|$", listed, flags=re.MULTILINE):
+        if set(re.findall(r"\w+", parts)) <= WITHOUT:
+            for path in (PROJECT / renamed(name) for name in re.findall("`(.+?)`", paths)):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for path in [*PROJECT.rglob("*.md"), *PROJECT.rglob("*.yml")] if WITHOUT else ():
+        if path.parent.name == "docs" and path.stem in WITHOUT:
+            path.unlink()
+        else:
+            path.write_text(unsaid(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def unsaid(text: str) -> str:
+    """Return a text without the links, lines and commands that tell of parts that are left out."""
+    parts = "|".join(WITHOUT)
+    pages = rf"(?:docs/)?(?:{parts})\.md" + (r"|docs/\S*?" if "docs" in WITHOUT else "")
+    for told, instead in {
+        rf"\[([^]]+)\]\((?:{pages})(?:#.*?)?\)": r"\1",
+        rf"(?m)^ +- .*: ({parts})\.md\n": "",  # in the navigation
+        rf"(?m)^(\| `({parts})` \|| *({parts})/|[a-z, ]+ ─ ({parts}) ─).*\n": "",
+        rf"(,| ─ )({parts})\b": "",
+    }.items():
+        text = re.sub(told, instead, text)
+    return text
+
+
 for stub in PROJECT.iterdir():
     stub.unlink()
 for one in files():
@@ -148,3 +189,4 @@ for one in files():
 if not EXAMPLE:
     blank()
 (PROJECT / "README.md").write_text(readme(), encoding="utf-8")
+leave_out()

@@ -558,7 +558,7 @@ def test_a_failed_run_leaves_a_manifest_that_says_why(
     where = shutil.copytree(finished[0], tmp_path / "copy")
     (next((where / "data/06_models/candidate.skops").iterdir()) / "candidate.skops").write_text("?")
     with pytest.raises(Exception, match="candidate"):
-        run(where, "evaluation")
+        run(where, "audit", "evaluation", params=SMALL)
     failed = runs.read(where, version_of(where))
     assert failed["status"] == "failed"
     assert "candidate" in failed["error"]
@@ -567,7 +567,7 @@ def test_a_failed_run_leaves_a_manifest_that_says_why(
     assert "the run failed: " in done.stderr
     listed = kedro(where, "versions").stdout
     assert f"{failed['run']} " in listed
-    assert "evaluation: failed" in listed
+    assert "audit, evaluation: failed" in listed
     pruned = kedro(where, "versions", "--prune", "--keep", "0", "--yes")
     assert pruned.returncode == 0, pruned.stderr
     assert [p for p in where.glob("data/**/candidate.skops") if p.is_file()] == []

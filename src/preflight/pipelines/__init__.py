@@ -1,4 +1,4 @@
-"""The stages, a folder each. One that nobody wants can be deleted (docs/yours.md)."""
+"""The stages, a folder each. One that nobody wants can be deleted (docs/parts.md)."""
 
 from pathlib import Path
 
