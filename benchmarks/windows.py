@@ -1,4 +1,4 @@
-"""The history features: Preflight's windows, pandas and polars, at one year and at ten.
+"""The history features: our windows, pandas and polars, at one year and at ten.
 
     python -m benchmarks.windows
 

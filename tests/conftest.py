@@ -32,7 +32,8 @@ settings.register_profile("steady", deadline=None, derandomize=True, max_example
 settings.load_profile("steady")
 
 
-PLACES = ("src/preflight/pipelines", "src/preflight", ".")  # of the parts that can be deleted
+# of the parts that can be deleted
+PLACES = ("src/preflight/pipelines", "src/preflight", ".")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

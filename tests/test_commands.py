@@ -43,8 +43,12 @@ ELSEWHERE = {"curl", "git", "mlflow", "npx", "optuna-dashboard", "pip", "uv"}  #
 TOLD_BY_NAME = {"make reproduce"}  # in the middle of a sentence
 # words of commands that are told of parts which a project may lack (docs/parts.md)
 GONE = {stage for stage in [*STAGES, *ON_DEMAND] if not there(stage)}
-TARGETS = {"mkdocs.yml": "docs", "benchmarks": "bench", "src/preflight/serving": "serve"}
-TARGETS |= {"tests/pipelines/reporting": "axe"}
+TARGETS = {
+    "mkdocs.yml": "docs",
+    "benchmarks": "bench",
+    "src/preflight/serving": "serve",
+    "tests/pipelines/reporting": "axe",
+}
 GONE |= {word for part, word in TARGETS.items() if not (PROJECT / part).exists()}
 GONE |= {part for part in ("benchmarks", "notebooks") if not (PROJECT / part).exists()}
 WORDS = r"(?:make [a-z]|kedro [a-z]|\.venv/bin/|python -m |uv |pip install )"

@@ -113,7 +113,8 @@ class FramingHooks:
         }
         if "framing" not in given:
             return
-        from preflight.contracts import Features  # here, as every kedro command loads this module
+        # here, as every kedro command loads this module
+        from preflight.contracts import Features
 
         faults = given["framing"].unknown_columns(Features.names())
         if "modeling" in given:

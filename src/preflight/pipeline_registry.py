@@ -27,7 +27,9 @@ ON_DEMAND = ["deployment", "inference"]
 def register_pipelines() -> dict[str, Pipeline]:
     """Return each stage's pipeline by name, and the default: from raw files to the report."""
     stages = {
-        name: _explained(import_module(f"preflight.pipelines.{name}.pipeline").create_pipeline())
+        name: _explained(
+            import_module(f".pipelines.{name}.pipeline", __package__).create_pipeline()
+        )
         for name in filter(there, STAGES + ON_DEMAND)
     }
     default = sum((stages[name] for name in STAGES if name in stages), start=Pipeline([]))

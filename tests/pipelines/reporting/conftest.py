@@ -68,7 +68,8 @@ class Boxes:
 def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
     """All that the report is made of, by name."""
     for module in ("pages", "sentences"):
-        monkeypatch.setattr(f"preflight.pipelines.reporting.{module}.Features", Boxes)
+        features = f"preflight.pipelines.reporting.{module}.Features"
+        monkeypatch.setattr(features, Boxes)
     rng = np.random.default_rng(7)
     label = rng.random(1000) < 0.3
     slices = [
