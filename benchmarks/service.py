@@ -25,9 +25,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from preflight import champion
+
 from benchmarks import PROJECT
 from benchmarks.measure import table
-from preflight import champion
 
 TRUSTED = [
     "functools.partial",
