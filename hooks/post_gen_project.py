@@ -29,7 +29,6 @@ if EXAMPLE:
     SECTIONS += ["How it flows", "When something is wrong"]
 # What speaks of the example alone; its tests among it.
 OF_THE_EXAMPLE = [
-    "benchmarks",
     "data/01_raw",
     "src/preflight/contracts/raw.py",
     "src/preflight/contracts/primary.py",
@@ -41,7 +40,6 @@ OF_THE_EXAMPLE = [
     "tests/pipelines/audit/test_replay.py",
     "tests/pipelines/inference",
     "tests/serving",
-    "tests/test_benchmarks.py",
     "tests/test_leakage.py",
     "tests/test_point_in_time.py",
     "tests/test_prediction_log.py",
@@ -55,7 +53,6 @@ CHANGED = {
         r"start: .*?, until: .*?\}": "start: 2024-04-01T00:00:00+02:00, until: "
         "2024-05-15T00:00:00+02:00}",
     },
-    "Makefile": {r"(?s)bench: .*?\n\n": "", " bench": ""},
 }
 WORDS = {"preflight": PACKAGE, "Preflight": NAME, "PREFLIGHT": PACKAGE.upper()}
 WORD = re.compile(r"(?<![A-Za-z0-9])(preflight|Preflight|PREFLIGHT)(?![A-Za-z0-9])")
@@ -64,7 +61,7 @@ README = """\
 # {name}
 
 ```bash
-make run     # from raw files to a decision and a report
+make run     # from raw files to {end}
 make test    # its tests
 make help    # everything else
 ```
@@ -131,7 +128,8 @@ def readme() -> str:
     parts = re.split(r"^(?=## )", text, flags=re.MULTILINE)
     kept = [part for part in parts if part.startswith(tuple(f"## {title}" for title in SECTIONS))]
     sections = renamed("".join(kept))
-    return README.format(name=NAME, package=PACKAGE, sections=sections, credit=CREDIT)
+    end = "a decision" if "reporting" in WITHOUT else "a decision and a report"
+    return README.format(name=NAME, package=PACKAGE, end=end, sections=sections, credit=CREDIT)
 
 
 def blank() -> None:
@@ -188,5 +186,6 @@ for one in files():
     copy(one)
 if not EXAMPLE:
     blank()
+    WITHOUT.add("benchmarks")  # they measure the example
 (PROJECT / "README.md").write_text(readme(), encoding="utf-8")
 leave_out()

@@ -220,7 +220,7 @@ def test_commands_are_found_where_they_stand() -> None:
 
 
 def test_there_are_many() -> None:
-    assert len(given()) > (60 if (PROJECT / "docs").exists() else 15)
+    assert len(given()) > (60 if (PROJECT / "docs").exists() else 10)
 
 
 def cheap() -> list[str]:
