@@ -54,6 +54,11 @@ CHANGED = {
         "2024-05-15T00:00:00+02:00}",
     },
 }
+WORDS_OF_THE_EXAMPLE = re.compile(r"\bflights?\b|airport|carrier|aircraft|weather", re.IGNORECASE)
+WORKED_EXAMPLE = (
+    "> The example on this page is that of the template: flights from New York, a decision two "
+    "hours before each. This project doesn't have them; the way is the same."
+)
 WORDS = {"preflight": PACKAGE, "Preflight": NAME, "PREFLIGHT": PACKAGE.upper()}
 WORD = re.compile(r"(?<![A-Za-z0-9])(preflight|Preflight|PREFLIGHT)(?![A-Za-z0-9])")
 LINE = 100  # of [tool.ruff]
@@ -139,6 +144,10 @@ def blank() -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     for path in sorted(BLANK.rglob("*.*")):
         copy(path.relative_to(BLANK).as_posix(), BLANK)
+    for path in (PROJECT / "docs").glob("*.md"):
+        text = path.read_text(encoding="utf-8")
+        if WORDS_OF_THE_EXAMPLE.search(text):
+            path.write_text(text.replace("\n\n", f"\n\n{WORKED_EXAMPLE}\n\n", 1), encoding="utf-8")
     maker = PROJECT / "make_parcels.py"
     runpy.run_path(str(maker))["write"](PROJECT / "data/01_raw/parcels.csv")
     maker.unlink()
