@@ -140,6 +140,12 @@ def test_an_entry_that_no_pipeline_uses_is_found() -> None:
     assert unused_entries(catalog, {"flights", "old"}) == ["{any}_log"]
 
 
+def test_every_input_is_in_the_catalog(catalog: dict[str, Any]) -> None:
+    for pipeline in register_pipelines().values():
+        read = {name for name in pipeline.inputs() if not name.startswith("params:")}
+        assert read <= set(catalog)
+
+
 def leaves(section: Any, path: str = "") -> Iterator[str]:
     """Return the dotted path of each value that is not a section."""
     for name, value in section.items():
