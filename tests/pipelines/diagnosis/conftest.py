@@ -1,5 +1,6 @@
 """The small problem with what diagnosis asks for."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,7 +20,14 @@ DIAGNOSIS = Diagnosis(
 )
 
 
+Made = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def make(make: Callable[..., Made]) -> Callable[..., Made]:
+    return lambda *given: {**make(*given), "diagnosis": DIAGNOSIS}
+
+
 @pytest.fixture(scope="module")
-def made(made: dict[str, Any]) -> dict[str, Any]:
-    """What modeling and evaluation give, and the settings of diagnosis."""
+def made(made: Made) -> Made:
     return {**made, "diagnosis": DIAGNOSIS}
