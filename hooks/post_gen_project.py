@@ -19,7 +19,15 @@ STARTER = Path(r"{{ cookiecutter._repo_dir }}").resolve()
 BLANK = STARTER / "hooks/blank"
 PROJECT = Path.cwd().resolve()
 
-OWN = ("cookiecutter.json", "prompts.yml", "hooks", "{" + "{", "tests/test_starter.py", "README.md")
+OWN = (
+    "cookiecutter.json",
+    "prompts.yml",
+    "hooks",
+    "{" + "{",
+    "tests/test_starter.py",
+    "README.md",
+    "docs/images/report.png",
+)
 MADE = re.compile(
     r"(^|/)(\.git|\.venv|\.viz|site|build|__pycache__|\.\w+_cache|\.hypothesis|[^/]+\.egg-info)(/|$)"
     r"|^data/0[2-8]_\w+/(?!\.gitkeep)|^data/mlflow|^conf/local/(?!\.gitkeep)"
