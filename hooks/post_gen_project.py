@@ -27,7 +27,10 @@ OWN = (
     "tests/test_starter.py",
     "README.md",
     "docs/images/report.png",
+    "docs/why-not.md",  # for whoever chooses a template
+    "docs/comparison.md",
 )
+FOR_WHO_CHOOSES = re.compile(r"^  - Is it for you\?:\n(      .*\n)+", re.MULTILINE)  # in mkdocs.yml
 MADE = re.compile(
     r"(^|/)(\.git|\.venv|\.viz|site|build|__pycache__|\.\w+_cache|\.hypothesis|[^/]+\.egg-info)(/|$)"
     r"|^data/0[2-8]_\w+/(?!\.gitkeep)|^data/mlflow|^conf/local/(?!\.gitkeep)"
@@ -204,5 +207,7 @@ for one in files():
 if not EXAMPLE:
     blank()
     WITHOUT.add("benchmarks")  # they measure the example
+site = PROJECT / "mkdocs.yml"
+site.write_text(FOR_WHO_CHOOSES.sub("", site.read_text(encoding="utf-8")), encoding="utf-8")
 (PROJECT / "README.md").write_text(readme(), encoding="utf-8")
 leave_out()

@@ -110,7 +110,9 @@ def test_a_new_project_bears_its_own_name_and_nothing_of_the_starter(
     assert 'project_name = "Late Parcels"' in made["pyproject.toml"]
     shipped = {n for n in tracked() if not n.startswith(tuple(own))}
     renamed = {name.replace("src/preflight", "src/late_parcels") for name in shipped}
-    assert renamed - {"tests/test_starter.py", "docs/images/report.png"} == made.keys()
+    for_who_chooses = {"docs/images/report.png", "docs/why-not.md", "docs/comparison.md"}
+    assert renamed - {"tests/test_starter.py"} - for_who_chooses == made.keys()
+    assert "Is it for you?" not in made["mkdocs.yml"]
 
 
 def test_it_is_made_from_git_a_zip_a_file_of_answers_and_by_hand(
@@ -139,7 +141,7 @@ def test_it_is_made_from_git_a_zip_a_file_of_answers_and_by_hand(
         "by-hand": (str(starter),),
     }
     for folder, (source, *arguments) in calls.items():
-        done = new(source, *arguments, answers="By-Hand\n\n\n" if folder == "by-hand" else "\n\n")
+        done = new(source, *arguments, answers="By - Hand\n\n\n" if folder == "by-hand" else "\n\n")
         assert done.returncode == 0, done.stderr
         assert (tmp_path / folder / "LICENSE").exists()
         assert (tmp_path / folder / "data/01_raw/flights.csv.zip").stat().st_size > 1e6
