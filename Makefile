@@ -27,6 +27,7 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input --
 .PHONY: help run test bench axe lint format viz graph contract docs reproduce tracking serve accept \
 	lock clean force
 
+# a target names, after a bar, a file of the part that it is of: without it, it is not listed
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { if (match($$0, /\| [^ ]+/) && \
 		system("test -e " substr($$0, RSTART + 2, RLENGTH - 2))) next; \
@@ -38,7 +39,7 @@ run: $(CORE) ## set up, then run the default pipeline (kedro run)
 test: $(DEV) ## set up, then run the tests (pytest)
 	$(PY) -m pytest -n auto --dist loadgroup $(ARGS)
 
-bench: $(DEV) | benchmarks ## measure speed and memory, about half an hour (benchmarks/README.md)
+bench: $(DEV) | benchmarks/README.md ## measure speed and memory, about half an hour (benchmarks/README.md)
 	$(PY) -m benchmarks.windows
 	$(PY) -m benchmarks.contracts
 	$(PY) -m benchmarks.kedro_overhead
@@ -47,7 +48,7 @@ bench: $(DEV) | benchmarks ## measure speed and memory, about half an hour (benc
 	$(PY) -m benchmarks.pruning
 	$(PY) -m benchmarks.gate
 
-axe: | tests/pipelines/reporting ## look at the newest report in a browser, with axe-core (needs node, npm and Chromium)
+axe: | tests/pipelines/reporting/axe.mjs ## look at the newest report in a browser, with axe-core (needs node, npm and Chromium)
 	@command -v npm >/dev/null && command -v $(CHROMIUM) >/dev/null || { \
 		echo "make axe needs npm and Chromium: make axe CHROMIUM=/path/to/chromium" >&2; exit 1; }
 	@npm install --silent --no-audit --no-fund --prefix build/axe axe-core@4 playwright-core@1
@@ -83,7 +84,7 @@ reproduce: $(CORE) ## make a run again in a clean folder and compare: make repro
 tracking: $(CORE) ## add MLflow and the Optuna dashboard, which slow every run (docs/runs.md)
 	@$(INSTALL) -r requirements-tracking.lock
 
-serve: $(DEV) | src/preflight/serving ## serve the champion over HTTP: make serve ARGS="--port 8000"
+serve: $(DEV) | src/preflight/serving/app.py ## serve the champion over HTTP: make serve ARGS="--port 8000"
 	PYTHONPATH=src $(PY) -m preflight.serving $(ARGS)
 
 accept: $(CORE) ## accept the files in data/01_raw as they are, on purpose
@@ -95,11 +96,11 @@ lock: ## write the lock files anew (needs uv); ARGS=--upgrade takes new versions
 	$(LOCK) --output-file requirements.lock
 	$(LOCK) --extra dev --extra viz --extra serving --constraints requirements.lock \
 		--output-file requirements-dev.lock
-	$(if $(wildcard src/preflight/serving),$(LOCK) --extra serving \
+	$(if $(wildcard requirements-serving.lock),$(LOCK) --extra serving \
 		--constraints requirements-dev.lock --output-file requirements-serving.lock)
 	$(LOCK) --extra tracking --constraints requirements.lock \
 		--output-file requirements-tracking.lock
-	$(if $(wildcard mkdocs.yml),$(LOCK) --extra docs \
+	$(if $(wildcard requirements-docs.lock),$(LOCK) --extra docs \
 		--constraints requirements-dev.lock --output-file requirements-docs.lock)
 
 LOCK = $(UV) pip compile pyproject.toml --quiet --universal --generate-hashes $(ARGS) \

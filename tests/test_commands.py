@@ -45,12 +45,12 @@ TOLD_BY_NAME = {"make reproduce"}  # in the middle of a sentence
 GONE = {stage for stage in [*STAGES, *ON_DEMAND] if not there(stage)}
 TARGETS = {
     "mkdocs.yml": "docs",
-    "benchmarks": "bench",
-    "src/preflight/serving": "serve",
-    "tests/pipelines/reporting": "axe",
+    "benchmarks/README.md": "bench",
+    "src/preflight/serving/app.py": "serve",
+    "tests/pipelines/reporting/axe.mjs": "axe",
 }
 GONE |= {word for part, word in TARGETS.items() if not (PROJECT / part).exists()}
-GONE |= {part for part in ("benchmarks", "notebooks") if not (PROJECT / part).exists()}
+GONE |= {"benchmarks"} if "bench" in GONE else set()
 WORDS = r"(?:make [a-z]|kedro [a-z]|\.venv/bin/|python -m |uv |pip install )"
 CHEAP = re.compile(r"(contract|dictionary|versions)\b(?!.*(--prune|--to\b))")  # they change nothing
 

@@ -42,7 +42,7 @@ def installs(project: Path) -> list[str]:
 
 
 def targets(project: Path) -> set[str]:
-    """What can be made: a target may name, after a bar, the part that it is of."""
+    """What can be made: a target may name, after a bar, a file of its part."""
     found = re.findall(r"^([a-z]+):(?:.* \| (\S+) ##)?", TEXT, flags=re.MULTILINE)
     return {name for name, part in found if (project / part).exists()} - {"force"}
 
@@ -140,4 +140,6 @@ def test_a_part_that_was_deleted_is_not_spoken_of(project: Path) -> None:
     assert {"run", "test", "lint"} <= shown(project) == targets(project)
     assert shown(project).isdisjoint({"serve", "docs", "bench", "axe"})
     (project / "src/preflight/serving").mkdir(parents=True)
+    assert "serve" not in shown(project)  # git leaves folders that hold what was compiled
+    (project / "src/preflight/serving/app.py").touch()
     assert shown(project) == targets(project) >= {"serve"}
