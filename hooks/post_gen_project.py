@@ -193,7 +193,8 @@ def unsaid(text: str) -> str:
     for told, instead in {
         rf"\[([^]]+)\]\((?:{pages})(?:#.*?)?\)": r"\1",
         rf"(?m)^ +- .*: ({parts})\.md\n": "",  # in the navigation
-        rf"(?m)^(\| `({parts})` \|| *({parts})/|[a-z, ]+ ─ ({parts}) ─).*\n": "",
+        rf"(?m)^\| `({parts})` \|.*\n(\| \| .*\n)*": "",  # of a table, with those that go on
+        rf"(?m)^( *({parts})/|[a-z, ]+ ─ ({parts}) ─).*\n": "",
         rf"(,| ─ )({parts})\b": "",
     }.items():
         text = re.sub(told, instead, text)

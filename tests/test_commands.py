@@ -235,6 +235,7 @@ def cheap() -> list[str]:
     return sorted(there)  # docs may name a file that a user brings
 
 
+@pytest.mark.needs("docs")
 @pytest.mark.parametrize("command", cheap())
 def test_a_cheap_command_works(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PROJECT)
@@ -262,6 +263,7 @@ CODE = [
 ]
 
 
+@pytest.mark.needs("docs")
 @pytest.mark.parametrize(("kind", "block"), CODE)
 def test_code_in_documents_can_be_read_and_names_datasets_that_exist(
     kind: str, block: str, conf: OmegaConfigLoader
