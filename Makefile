@@ -24,11 +24,14 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input --
 	--require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench axe lint format viz site contract docs reproduce tracking serve accept \
+.PHONY: help run test bench axe lint format viz graph contract docs reproduce tracking serve accept \
 	lock clean force
 
+# a target names, after a bar, a file of the part that it is of: without it, it is not listed
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { if (match($$0, /\| [^ ]+/) && \
+		system("test -e " substr($$0, RSTART + 2, RLENGTH - 2))) next; \
+		printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(CORE) ## set up, then run the default pipeline (kedro run)
 	$(PY) -m kedro run $(ARGS)
@@ -36,7 +39,7 @@ run: $(CORE) ## set up, then run the default pipeline (kedro run)
 test: $(DEV) ## set up, then run the tests (pytest)
 	$(PY) -m pytest -n auto --dist loadgroup $(ARGS)
 
-bench: $(DEV) ## measure speed and memory, about half an hour (benchmarks/README.md)
+bench: $(DEV) | benchmarks/README.md ## measure speed and memory, about half an hour (benchmarks/README.md)
 	$(PY) -m benchmarks.windows
 	$(PY) -m benchmarks.contracts
 	$(PY) -m benchmarks.kedro_overhead
@@ -45,7 +48,7 @@ bench: $(DEV) ## measure speed and memory, about half an hour (benchmarks/README
 	$(PY) -m benchmarks.pruning
 	$(PY) -m benchmarks.gate
 
-axe: ## look at the newest report in a browser, with axe-core (needs node, npm and Chromium)
+axe: | tests/pipelines/reporting/axe.mjs ## look at the newest report in a browser, with axe-core (needs node, npm and Chromium)
 	@command -v npm >/dev/null && command -v $(CHROMIUM) >/dev/null || { \
 		echo "make axe needs npm and Chromium: make axe CHROMIUM=/path/to/chromium" >&2; exit 1; }
 	@npm install --silent --no-audit --no-fund --prefix build/axe axe-core@4 playwright-core@1
@@ -63,15 +66,15 @@ format: $(DEV) ## mend style and formatting where that is safe
 viz: $(DEV) ## show the pipelines in the browser (kedro viz run)
 	$(PY) -m kedro viz run $(ARGS)
 
-site: docs $(DEV) ## build docs and pipelines as one static site (it holds data rows: publish with care)
+graph: $(DEV) ## keep the graph of make viz as files (they hold data rows: publish with care)
 	$(PY) -m kedro viz build --include-previews $(ARGS)
-	mv build site/pipelines
-	@echo "To look at it: $(PY) -m http.server --directory site, docs at /, the graph at /pipelines/"
+	@rm -rf site/graph && mkdir -p site && mv build site/graph
+	@echo "To look at it: $(PY) -m http.server --directory site, and there /graph/"
 
 contract: $(CORE) ## draft a contract and catalog entry: make contract FROM=new.csv [TO=draft.py]
 	@$(PY) -m kedro contract "$(FROM)" $(if $(TO),--to "$(TO)")
 
-docs: $(DOCS) ## build these pages into site/, which opens offline
+docs: $(DOCS) | mkdocs.yml ## build the pages of docs/ into site/, which opens offline
 	$(PY) -m kedro dictionary > docs/dictionary.md
 	NO_COLOR=1 $(PY) -m zensical build --config-file mkdocs.yml --strict --clean
 
@@ -81,7 +84,7 @@ reproduce: $(CORE) ## make a run again in a clean folder and compare: make repro
 tracking: $(CORE) ## add MLflow and the Optuna dashboard, which slow every run (docs/runs.md)
 	@$(INSTALL) -r requirements-tracking.lock
 
-serve: $(DEV) ## serve the champion over HTTP: make serve ARGS="--port 8000"
+serve: $(DEV) | src/preflight/serving/app.py ## serve the champion over HTTP: make serve ARGS="--port 8000"
 	PYTHONPATH=src $(PY) -m preflight.serving $(ARGS)
 
 accept: $(CORE) ## accept the files in data/01_raw as they are, on purpose
@@ -93,11 +96,12 @@ lock: ## write the lock files anew (needs uv); ARGS=--upgrade takes new versions
 	$(LOCK) --output-file requirements.lock
 	$(LOCK) --extra dev --extra viz --extra serving --constraints requirements.lock \
 		--output-file requirements-dev.lock
-	$(LOCK) --extra serving --constraints requirements-dev.lock \
-		--output-file requirements-serving.lock
+	$(if $(wildcard requirements-serving.lock),$(LOCK) --extra serving \
+		--constraints requirements-dev.lock --output-file requirements-serving.lock)
 	$(LOCK) --extra tracking --constraints requirements.lock \
 		--output-file requirements-tracking.lock
-	$(LOCK) --extra docs --constraints requirements-dev.lock --output-file requirements-docs.lock
+	$(if $(wildcard requirements-docs.lock),$(LOCK) --extra docs \
+		--constraints requirements-dev.lock --output-file requirements-docs.lock)
 
 LOCK = $(UV) pip compile pyproject.toml --quiet --universal --generate-hashes $(ARGS) \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"

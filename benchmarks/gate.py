@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks import PROJECT
-from benchmarks.measure import table
 from preflight.framing import Framing
 from preflight.pipelines.evaluation import gate
+
+from benchmarks import PROJECT
+from benchmarks.measure import table
 
 DAYS, A_DAY = 61, 900  # of a test period
 OTHERWISE = 0.15  # share of decisions on which the two may differ

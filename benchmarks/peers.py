@@ -1,7 +1,7 @@
 """The history features as users of pandas and polars would write them, for comparison.
 
 Each function takes the flights as that library reads them from Parquet and returns the same table
-as `preflight.pipelines.feature_engineering.nodes.history_features`. The figures that are part of
+as `history_features` of the pipeline feature_engineering does. The figures that are part of
 the problem (two hours ahead, late by 30 minutes, four weeks, 20 flights of prior) are written out.
 """
 

@@ -25,9 +25,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from preflight import champion
+
 from benchmarks import PROJECT
 from benchmarks.measure import table
-from preflight import champion
 
 TRUSTED = [
     "functools.partial",
@@ -125,7 +126,8 @@ def quietest(rounds: list[list[str]]) -> list[str]:
 
 def started(folder: Path, options: argparse.Namespace) -> dict[str, tuple[list[str], str, str]]:
     """Return for each server its command, and the paths that say it is ready and that answer."""
-    servers = {"ours": ([sys.executable, "-m", "preflight.serving"], "/ready", "/predict")}
+    ours = [sys.executable, "-m", "preflight.serving"]
+    servers = {"ours": (ours, "/ready", "/predict")}
     if options.mlflow:
         environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
         save = [options.mlflow, "-c", SAVE, str(folder), str(folder / "model"), *TRUSTED]

@@ -1,4 +1,4 @@
-"""The history features: Preflight's windows, pandas and polars, at one year and at ten.
+"""The history features: our windows, pandas and polars, at one year and at ten.
 
     python -m benchmarks.windows
 
@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 import preflight  # noqa: F401  all engines get the memory as the project sets it
+
 from benchmarks import peers
 from benchmarks.measure import Clocks, arguments, fresh, kedro_run, peak_mb, project_copy, table
 
@@ -28,9 +29,10 @@ def preflight_history(flights: pd.DataFrame) -> pd.DataFrame:
     """The feature group as it is, with the costs and lead time that ship."""
     import yaml
 
-    from benchmarks import PROJECT
     from preflight.framing import Framing
     from preflight.pipelines.feature_engineering.pipeline import group
+
+    from benchmarks import PROJECT
 
     framing = yaml.safe_load((PROJECT / "conf/base/parameters/framing.yml").read_text())
     return group("history_features")(flights, Framing(**framing["framing"]))

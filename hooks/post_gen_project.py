@@ -14,11 +14,23 @@ from pathlib import Path
 NAME = "{{ cookiecutter.project_name }}".strip()
 PACKAGE = "{{ cookiecutter.python_package }}"
 EXAMPLE = "{{ cookiecutter.example }}".strip().lower() in {"yes", "y", "true", "1"}
+WITHOUT = set(re.findall("[a-z]+", "{{ cookiecutter.without }}".lower())) - {"nothing"}
 STARTER = Path(r"{{ cookiecutter._repo_dir }}").resolve()
 BLANK = STARTER / "hooks/blank"
 PROJECT = Path.cwd().resolve()
 
-OWN = ("cookiecutter.json", "prompts.yml", "hooks", "{" + "{", "tests/test_starter.py", "README.md")
+OWN = (
+    "cookiecutter.json",
+    "prompts.yml",
+    "hooks",
+    "{" + "{",
+    "tests/test_starter.py",
+    "README.md",
+    "docs/images/report.png",
+    "docs/why-not.md",  # for whoever chooses a template
+    "docs/comparison.md",
+)
+FOR_WHO_CHOOSES = re.compile(r"^  - Is it for you\?:\n(      .*\n)+", re.MULTILINE)  # in mkdocs.yml
 MADE = re.compile(
     r"(^|/)(\.git|\.venv|\.viz|site|build|__pycache__|\.\w+_cache|\.hypothesis|[^/]+\.egg-info)(/|$)"
     r"|^data/0[2-8]_\w+/(?!\.gitkeep)|^data/mlflow|^conf/local/(?!\.gitkeep)"
@@ -28,7 +40,6 @@ if EXAMPLE:
     SECTIONS += ["How it flows", "When something is wrong"]
 # What speaks of the example alone; its tests among it.
 OF_THE_EXAMPLE = [
-    "benchmarks",
     "data/01_raw",
     "src/preflight/contracts/raw.py",
     "src/preflight/contracts/primary.py",
@@ -40,7 +51,6 @@ OF_THE_EXAMPLE = [
     "tests/pipelines/audit/test_replay.py",
     "tests/pipelines/inference",
     "tests/serving",
-    "tests/test_benchmarks.py",
     "tests/test_leakage.py",
     "tests/test_point_in_time.py",
     "tests/test_prediction_log.py",
@@ -54,23 +64,26 @@ CHANGED = {
         r"start: .*?, until: .*?\}": "start: 2024-04-01T00:00:00+02:00, until: "
         "2024-05-15T00:00:00+02:00}",
     },
-    "Makefile": {r"(?s)bench: .*?\n\n": "", " bench": ""},
 }
+WORDS_OF_THE_EXAMPLE = re.compile(r"\bflights?\b|airport|carrier|aircraft|weather", re.IGNORECASE)
+WORKED_EXAMPLE = (
+    "> The example on this page is that of the template: flights from New York, a decision two "
+    "hours before each. This project doesn't have them; the way is the same."
+)
 WORDS = {"preflight": PACKAGE, "Preflight": NAME, "PREFLIGHT": PACKAGE.upper()}
 WORD = re.compile(r"(?<![A-Za-z0-9])(preflight|Preflight|PREFLIGHT)(?![A-Za-z0-9])")
+LINE = 100  # of [tool.ruff]
 README = """\
 # {name}
 
 ```bash
-make run     # from raw files to a decision and a report
+make run     # from raw files to {end}
 make test    # its tests
 make help    # everything else
 ```
 
 What is decided, and what it costs, stands in `conf/base/parameters/framing.yml`. Begin there, and \
 with the tables in `src/{package}/contracts/`; say here, in a line, what the problem is and whose.
-
-`make format` once: with another name some lines are too long, and imports in another order.
 
 {sections}
 Made from {credit}.
@@ -101,13 +114,26 @@ def renamed(text: str) -> str:
     return WORD.sub(lambda found: WORDS[found[0]], text)
 
 
+def wrapped(text: str) -> str:
+    """Return the code with imports that are too long now as ruff writes them."""
+
+    def lines(found: re.Match[str]) -> str:
+        if len(found[0]) <= LINE:
+            return found[0]
+        names = "".join(f"{found[1]}    {name},\n" for name in found[3].split(", "))
+        return f"{found[1]}{found[2]}(\n{names}{found[1]})"
+
+    return re.sub(rf"(?m)^( *)(from {PACKAGE}\S* import )([^(\n]+)$", lines, text)
+
+
 def copy(name: str, origin: Path = STARTER) -> None:
     """Copy a file; what is text is renamed, what is not stays as it is."""
     source, target = origin / name, PROJECT / renamed(name)
     target.parent.mkdir(parents=True, exist_ok=True)
     content = source.read_bytes()
     with contextlib.suppress(UnicodeDecodeError):
-        content = renamed(content.decode("utf-8")).encode("utf-8")
+        text = renamed(content.decode("utf-8"))
+        content = (wrapped(text) if name.endswith(".py") else text).encode("utf-8")
     target.write_bytes(content)
     shutil.copymode(source, target)
 
@@ -118,7 +144,8 @@ def readme() -> str:
     parts = re.split(r"^(?=## )", text, flags=re.MULTILINE)
     kept = [part for part in parts if part.startswith(tuple(f"## {title}" for title in SECTIONS))]
     sections = renamed("".join(kept))
-    return README.format(name=NAME, package=PACKAGE, sections=sections, credit=CREDIT)
+    end = "a decision" if "reporting" in WITHOUT else "a decision and a report"
+    return README.format(name=NAME, package=PACKAGE, end=end, sections=sections, credit=CREDIT)
 
 
 def blank() -> None:
@@ -128,6 +155,10 @@ def blank() -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     for path in sorted(BLANK.rglob("*.*")):
         copy(path.relative_to(BLANK).as_posix(), BLANK)
+    for path in (PROJECT / "docs").glob("*.md"):
+        text = path.read_text(encoding="utf-8")
+        if WORDS_OF_THE_EXAMPLE.search(text):
+            path.write_text(text.replace("\n\n", f"\n\n{WORKED_EXAMPLE}\n\n", 1), encoding="utf-8")
     maker = PROJECT / "make_parcels.py"
     runpy.run_path(str(maker))["write"](PROJECT / "data/01_raw/parcels.csv")
     maker.unlink()
@@ -141,10 +172,43 @@ def blank() -> None:
         path.write_text(text, encoding="utf-8")
 
 
+def leave_out() -> None:
+    """Delete the parts that nobody wants, by the list in docs/parts.md, and what tells of them."""
+    listed = (STARTER / "docs/parts.md").read_text(encoding="utf-8")
+    for parts, paths in re.findall(r"^\| (`.*?) \|.*\| (`.*) \|$", listed, flags=re.MULTILINE):
+        if set(re.findall(r"\w+", parts)) <= WITHOUT:
+            for path in (PROJECT / renamed(name) for name in re.findall("`(.+?)`", paths)):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for path in [*PROJECT.rglob("*.md"), *PROJECT.rglob("*.yml")] if WITHOUT else ():
+        if path.parent.name == "docs" and path.stem in WITHOUT:
+            path.unlink()
+        else:
+            path.write_text(unsaid(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def unsaid(text: str) -> str:
+    """Return a text without the links, lines and commands that tell of parts that are left out."""
+    parts = "|".join(WITHOUT)
+    pages = rf"(?:docs/)?(?:{parts})\.md" + (r"|docs/\S*?" if "docs" in WITHOUT else "")
+    for told, instead in {
+        rf"\[([^]]+)\]\((?:{pages})(?:#.*?)?\)": r"\1",
+        rf"(?m)^ +- .*: ({parts})\.md\n": "",  # in the navigation
+        rf"(?m)^\| `({parts})` \|.*\n(\| \| .*\n)*": "",  # of a table, with those that go on
+        rf"(?m)^( *({parts})/|[a-z, ]+ ─ ({parts}) ─).*\n": "",
+        rf"(,| ─ )({parts})\b": "",
+    }.items():
+        text = re.sub(told, instead, text)
+    return text
+
+
 for stub in PROJECT.iterdir():
     stub.unlink()
 for one in files():
     copy(one)
 if not EXAMPLE:
     blank()
+    WITHOUT.add("benchmarks")  # they measure the example
+site = PROJECT / "mkdocs.yml"
+site.write_text(FOR_WHO_CHOOSES.sub("", site.read_text(encoding="utf-8")), encoding="utf-8")
 (PROJECT / "README.md").write_text(readme(), encoding="utf-8")
+leave_out()

@@ -14,8 +14,8 @@ from kedro.config import OmegaConfigLoader
 
 from preflight.audited import seal
 from preflight.framing import Framing
+from preflight.pipelines import there
 from preflight.pipelines.data_engineering import nodes as cleaning
-from preflight.pipelines.diagnosis.settings import Diagnosis
 from preflight.pipelines.evaluation import nodes as evaluation_nodes
 from preflight.pipelines.evaluation.settings import Evaluation
 from preflight.pipelines.feature_engineering.pipeline import create_pipeline as to_features
@@ -30,6 +30,27 @@ RAW = PROJECT / "data/01_raw"
 # The same examples each time, however slow the machine is.
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("steady")
+
+
+# of the parts that can be deleted
+PLACES = ("src/preflight/pipelines", "src/preflight", ".")
+
+
+def is_there(part: str) -> bool:
+    """Is a part there, and not only the folder with what was compiled?"""
+    return any(True for place in PLACES for _ in (PROJECT / place / part).glob("[!_]*"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out a test that needs a part which was deleted: `@pytest.mark.needs("serving")`."""
+    gone = [
+        item
+        for item in items
+        for mark in item.iter_markers("needs")
+        if not all(map(is_there, mark.args))
+    ]
+    config.hook.pytest_deselected(items=gone)
+    items[:] = [item for item in items if item not in gone]
 
 
 @pytest.fixture(scope="session")
@@ -151,17 +172,15 @@ class Parcels:
         return ["signal", "place", "noise"]
 
 
+PATCHED = ["modeling.nodes", "modeling.search", "evaluation.nodes"]
+PATCHED += ["diagnosis.nodes", "diagnosis.failures"] if there("diagnosis") else []
+
+
 @pytest.fixture(scope="module")
 def parcels() -> Iterator[type[Parcels]]:
     """Let modeling, evaluation and diagnosis read the contract of parcels."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (
-            "modeling.nodes",
-            "modeling.search",
-            "evaluation.nodes",
-            "diagnosis.nodes",
-            "diagnosis.failures",
-        ):
+        for module in PATCHED:
             patch.setattr(f"preflight.pipelines.{module}.Features", Parcels)
         yield Parcels
 
@@ -257,17 +276,6 @@ EVALUATION = Evaluation(
     importance_rows=100,
     importance_shuffles=2,
     end_to_end_rows=20,
-)
-DIAGNOSIS = Diagnosis(
-    seed=1,
-    step_rows=1500,
-    train_shares=[0.25, 0.5],
-    next_labels=3000,
-    segment_depth=2,
-    segment_rows=50,
-    examples=3,
-    labels_to_review=50,
-    noise=0.05,
 )
 
 
@@ -367,7 +375,6 @@ def results_of(
         "framing": framing,
         "modeling": modeling,
         "evaluation": EVALUATION,
-        "diagnosis": DIAGNOSIS,
     }
 
 

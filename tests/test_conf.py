@@ -130,14 +130,22 @@ def unused_entries(catalog: dict[str, Any], datasets: set[str]) -> list[str]:
 
 
 def test_every_catalog_entry_is_used(catalog: dict[str, Any], pipelines: Pipeline) -> None:
-    saved_by_hooks = {RUN_MANIFEST}
-    assert unused_entries(catalog, pipelines.datasets() | saved_by_hooks) == []
+    others = {RUN_MANIFEST}  # saved by hooks
+    if (SOURCE / "serving/app.py").exists():
+        others |= {"prediction_log"}  # and by the service
+    assert unused_entries(catalog, pipelines.datasets() | others) == []
 
 
 def test_an_entry_that_no_pipeline_uses_is_found() -> None:
     catalog = dict.fromkeys(["flights", "old", "{any}_log"])
     assert unused_entries(catalog, {"flights", "a_log"}) == ["old"]
     assert unused_entries(catalog, {"flights", "old"}) == ["{any}_log"]
+
+
+def test_every_input_is_in_the_catalog(catalog: dict[str, Any]) -> None:
+    for pipeline in register_pipelines().values():
+        read = {name for name in pipeline.inputs() if not name.startswith("params:")}
+        assert read <= set(catalog)
 
 
 def leaves(section: Any, path: str = "") -> Iterator[str]:
@@ -227,6 +235,7 @@ def attributes_read() -> set[str]:
     return read.union(*(re.findall(r"\.(\w+)", path.read_text()) for path in pages))
 
 
+@pytest.mark.needs("diagnosis", "reporting", "deployment", "inference")
 def test_every_typed_parameter_is_read_by_something(typed: Typed) -> None:
     assert unread_fields(set().union(*map(models, typed.values())), attributes_read()) == []
 

@@ -41,8 +41,10 @@ def installs(project: Path) -> list[str]:
     return found
 
 
-def targets() -> set[str]:
-    return set(re.findall(r"^([a-z]+):", TEXT, flags=re.MULTILINE)) - {"force"}
+def targets(project: Path) -> set[str]:
+    """What can be made: a target may name, after a bar, a file of its part."""
+    found = re.findall(r"^([a-z]+):(?:.* \| (\S+) ##)?", TEXT, flags=re.MULTILINE)
+    return {name for name, part in found if (project / part).exists()} - {"force"}
 
 
 def test_set_up_is_made_once_and_dev_adds_to_it(project: Path) -> None:
@@ -58,6 +60,7 @@ def test_set_up_is_made_once_and_dev_adds_to_it(project: Path) -> None:
 
 def test_pages_are_built_on_the_core_and_no_lock_undoes_another(project: Path) -> None:
     (project / "docs").mkdir()
+    (project / "mkdocs.yml").touch()
     assert make(project, "docs").returncode == 0
     assert installs(project) == ["requirements.lock", "requirements-docs.lock"]
     assert make(project, "test", "docs", "run").returncode == 0
@@ -125,6 +128,18 @@ def test_lock_says_that_it_needs_uv(project: Path) -> None:
     assert "make lock needs uv" in result.stderr
 
 
+def shown(project: Path) -> set[str]:
+    return set(re.findall(r"^make ([a-z]+)", make(project, "help").stdout, flags=re.MULTILINE))
+
+
 def test_help_lists_every_target() -> None:
-    shown = set(re.findall(r"^make ([a-z]+)", make(PROJECT, "help").stdout, flags=re.MULTILINE))
-    assert shown == targets()
+    assert shown(PROJECT) == targets(PROJECT)
+
+
+def test_a_part_that_was_deleted_is_not_spoken_of(project: Path) -> None:
+    assert {"run", "test", "lint"} <= shown(project) == targets(project)
+    assert shown(project).isdisjoint({"serve", "docs", "bench", "axe"})
+    (project / "src/preflight/serving").mkdir(parents=True)
+    assert "serve" not in shown(project)  # git leaves folders that hold what was compiled
+    (project / "src/preflight/serving/app.py").touch()
+    assert shown(project) == targets(project) >= {"serve"}

@@ -53,10 +53,12 @@ def test_what_was_answered_is_logged_once(tmp_path: Path) -> None:
     files = sorted((tmp_path / "log").rglob("*.parquet"))
     assert [path.parent.name for path in files] == ["day=2013-01-01", "day=2013-01-02"]
     files[0].with_suffix(".half-made").write_text("what a crash leaves")
-    pd.testing.assert_frame_equal(contracts.inference.PredictionLog.validate(log.load()), answers())
+    pd.testing.assert_frame_equal(
+        contracts.predictions.PredictionLog.validate(log.load()), answers()
+    )
     log.save(answers(carrier="DL"))  # one row is new
     log.save(answers(model="v2"))  # both are another model's
-    assert len(contracts.inference.PredictionLog.validate(log.load())) == 5
+    assert len(contracts.predictions.PredictionLog.validate(log.load())) == 5
 
 
 def test_of_two_that_log_the_same_at_once_one_row_is_read(tmp_path: Path) -> None:
@@ -98,8 +100,8 @@ def test_killed_at_any_moment_the_log_is_whole_and_free_of_doubles(tmp_path: Pat
                 time.sleep(0.01)
             time.sleep(0.013 * i)
             process.kill()
-    rows = contracts.inference.PredictionLog.validate(log.load())
+    rows = contracts.predictions.PredictionLog.validate(log.load())
     assert len(rows) > 2
     for minute in range(50):
         log.save(answers(moment=MOMENTS[0] + pd.Timedelta(minutes=minute)))
-    assert len(contracts.inference.PredictionLog.validate(log.load())) == 100
+    assert len(contracts.predictions.PredictionLog.validate(log.load())) == 100

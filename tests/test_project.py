@@ -11,7 +11,8 @@ from packaging.utils import canonicalize_name
 
 PROJECT = Path(__file__).parents[1]
 HEAVY = ["tracking", "docs"]  # extras that are not in the lock of dev
-APART = [*HEAVY, "serving"]  # extras with a lock of their own
+# extras with a lock of their own, if their part is there
+APART = [one for one in (*HEAVY, "serving") if (PROJECT / f"requirements-{one}.lock").exists()]
 LOCKS = ["requirements.lock", *(f"requirements-{one}.lock" for one in ["dev", *APART])]
 
 

@@ -26,6 +26,7 @@ from preflight import champion, manifest, runs
 from preflight.datasets import PredictionLog
 from preflight.errors import RunError, explain
 from preflight.pipeline_registry import STAGES, register_pipelines
+from preflight.pipelines import there
 
 ROOT = Path(__file__).parents[1]
 Tables = dict[str, pd.DataFrame]
@@ -60,8 +61,9 @@ SMALL = {
         },
     },
     "evaluation": {"replicates": 200, "importance_rows": 500},
-    "diagnosis": {"step_rows": 1000, "segment_rows": 100},
 }
+if there("diagnosis"):
+    SMALL["diagnosis"] = {"step_rows": 1000, "segment_rows": 100}
 
 
 def read(name: str) -> pd.DataFrame:
@@ -286,7 +288,7 @@ def test_features_that_failed_their_audit_are_not_fitted_by_a_later_run(
     edit(where, 'minutes(weather["published_at"])', 'minutes(weather["hour_start"])')
     first = "feature_engineering,audit"
     assert kedro(where, "run", "--config", "params.json", "--pipelines", first).returncode == 1
-    later = "modeling,evaluation,reporting"
+    later = "modeling,evaluation"
     done = kedro(where, "run", "--config", "params.json", "--pipelines", later)
     assert done.returncode == 1
     assert "'train' is not the one that the audit has passed" in done.stderr
@@ -347,9 +349,9 @@ def test_parameters_that_make_no_sense_are_told_all_at_once_before_any_node(
     [
         (
             ["--params", "modelling.search.trials=0"],
-            "no parameter 'modelling'. There are: about, audit",
+            "no parameter 'modelling'. There are: ",
         ),
-        (["--pipelines", "reports"], "Did you mean one of these instead?\n    reporting"),
+        (["--pipelines", "audits"], "Did you mean one of these instead?\n    audit"),
         (["--pipelines", "evaluation"], "There is no 'baselines' yet. `make run` makes"),
     ],
 )
@@ -362,6 +364,7 @@ def test_what_a_user_mistypes_is_told_without_a_traceback(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.needs("reporting")
 @pytest.mark.xdist_group("finished")
 def test_results_of_different_runs_are_not_shown_together(
     finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
@@ -375,6 +378,7 @@ def test_results_of_different_runs_are_not_shown_together(
     assert run(where, "reporting", params=SMALL)
 
 
+@pytest.mark.needs("reporting")
 @pytest.mark.xdist_group("finished")
 def test_a_card_with_an_empty_section_fails_the_run_and_evidence_that_is_deleted_costs_its_point(
     finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
@@ -420,6 +424,7 @@ def test_two_runs_leave_both_complete_and_the_second_repeats_the_first(project: 
         assert one == two
 
 
+@pytest.mark.needs("reporting")
 @pytest.mark.xdist_group("finished")
 def test_the_run_ends_with_the_decision_its_interval_the_report_and_what_comes_next(
     finished: tuple[Path, subprocess.CompletedProcess[str]],
@@ -473,6 +478,7 @@ def test_the_shipped_verdict_is_right_by_its_predictions_alone(
     assert over["baseline"] == max(worth, key=lambda name: worth[name])
 
 
+@pytest.mark.needs("reporting")
 @pytest.mark.xdist_group("finished")
 def test_every_number_of_the_report_is_found_where_it_says(
     finished: tuple[Path, subprocess.CompletedProcess[str]], walk_numbers: Any
@@ -552,7 +558,7 @@ def test_a_failed_run_leaves_a_manifest_that_says_why(
     where = shutil.copytree(finished[0], tmp_path / "copy")
     (next((where / "data/06_models/candidate.skops").iterdir()) / "candidate.skops").write_text("?")
     with pytest.raises(Exception, match="candidate"):
-        run(where, "evaluation", "diagnosis", "reporting")
+        run(where, "audit", "evaluation", params=SMALL)
     failed = runs.read(where, version_of(where))
     assert failed["status"] == "failed"
     assert "candidate" in failed["error"]
@@ -561,7 +567,7 @@ def test_a_failed_run_leaves_a_manifest_that_says_why(
     assert "the run failed: " in done.stderr
     listed = kedro(where, "versions").stdout
     assert f"{failed['run']} " in listed
-    assert "evaluation, diagnosis, reporting: failed" in listed
+    assert "audit, evaluation: failed" in listed
     pruned = kedro(where, "versions", "--prune", "--keep", "0", "--yes")
     assert pruned.returncode == 0, pruned.stderr
     assert [p for p in where.glob("data/**/candidate.skops") if p.is_file()] == []
@@ -608,6 +614,7 @@ def deploy(where: Path) -> subprocess.CompletedProcess[str]:
     return kedro(where, "run", "--pipelines", "deployment", "--config", "deploy.json")
 
 
+@pytest.mark.needs("deployment")
 @pytest.mark.xdist_group("finished")
 def test_a_candidate_is_promoted_by_its_gate_alone(
     finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
@@ -647,6 +654,7 @@ def test_a_candidate_is_promoted_by_its_gate_alone(
     assert "test_predictions:" not in done.stderr  # they have the champion's columns
 
 
+@pytest.mark.needs("deployment", "inference")
 @pytest.mark.xdist_group("finished")
 def test_the_champion_says_of_all_days_of_test_what_it_said_in_evaluation(
     finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
@@ -693,13 +701,14 @@ def test_kedro_viz_builds_its_site_with_folded_stages_layers_and_previews(
         graph["layers"]
     )
     stages = {node["name"] for node in graph["nodes"] if node["type"] == "modularPipeline"}
-    assert stages >= set(STAGES)
+    assert stages >= set(filter(there, STAGES))
     previews = {}
     for node in graph["nodes"]:
         if node["type"] in {"data", "task"}:
             told = json.loads((where / "build/api/nodes" / node["id"]).read_text())
             previews[node["name"], node["type"]] = told.get("preview")
-    for name in ("raw_flights", "flights", "features", "cleaning", "metrics", "value_figure"):
+    shown = ["raw_flights", "flights", "features", "cleaning", "metrics"]
+    for name in [*shown, *(["value_figure"] if there("reporting") else [])]:
         assert previews[name, "data"], name
     assert "published_at (UTC): end of the hour" in previews["weather", "task"]["content"]
 
@@ -727,6 +736,7 @@ def test_test_never_reaches_modeling() -> None:
     assert all(name.startswith(allowed) for name in openers)
 
 
+@pytest.mark.needs("diagnosis")
 def test_nothing_of_diagnosis_flows_back() -> None:
     judged = register_pipelines()["__default__"].to_outputs("verdict", "metrics", "candidate")
     assert {str(node.namespace) for node in judged.nodes} >= {"modeling", "evaluation"}
@@ -743,6 +753,7 @@ def test_nothing_is_fitted_or_opened_before_its_audit_has_passed() -> None:
         )
 
 
+@pytest.mark.needs("notebooks")
 @pytest.mark.xdist_group("finished")
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
 def test_a_notebook_runs_on_a_finished_run(

@@ -64,6 +64,22 @@ def new(tmp_path: Path) -> Callable[..., Made]:
     return call
 
 
+LINT, FORMATTED, TYPES = ["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]
+
+
+def works(command: list[str], project: Path) -> None:
+    alone = {name: value for name, value in os.environ.items() if name != "PYTEST_XDIST_WORKER"}
+    ran = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=alone,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
 def text_of(project: Path) -> dict[str, str]:
     files = (path for path in project.rglob("*") if path.is_file())
     return {
@@ -75,7 +91,7 @@ def text_of(project: Path) -> dict[str, str]:
 def test_a_new_project_bears_its_own_name_and_nothing_of_the_starter(
     starter: Path, new: Callable[..., Made], tmp_path: Path
 ) -> None:
-    done = new(starter, "--name", "Late Parcels", answers="yes\n")
+    done = new(starter, "--name", "Late Parcels", answers="yes\nnothing\n")
     assert done.returncode == 0, done.stderr
     made = text_of(tmp_path / "late-parcels")
     named = {name: re.findall(r".*preflight.*", text, flags=re.I) for name, text in made.items()}
@@ -94,7 +110,9 @@ def test_a_new_project_bears_its_own_name_and_nothing_of_the_starter(
     assert 'project_name = "Late Parcels"' in made["pyproject.toml"]
     shipped = {n for n in tracked() if not n.startswith(tuple(own))}
     renamed = {name.replace("src/preflight", "src/late_parcels") for name in shipped}
-    assert renamed - {"tests/test_starter.py"} == made.keys()
+    for_who_chooses = {"docs/images/report.png", "docs/why-not.md", "docs/comparison.md"}
+    assert renamed - {"tests/test_starter.py"} - for_who_chooses == made.keys()
+    assert "Is it for you?" not in made["mkdocs.yml"]
 
 
 def test_it_is_made_from_git_a_zip_a_file_of_answers_and_by_hand(
@@ -113,7 +131,8 @@ def test_it_is_made_from_git_a_zip_a_file_of_answers_and_by_hand(
         for path in sorted(starter.rglob("*")):
             file.write(path, f"preflight-main/{path.relative_to(starter).as_posix()}")
     (tmp_path / "answers.yml").write_text(
-        "project_name: from a file\nexample: 'yes'\nrepo_name: elsewhere\npython_package: by_file\n"
+        "project_name: from a file\nexample: 'yes'\nwithout: nothing\n"
+        "repo_name: elsewhere\npython_package: by_file\n"
     )
     calls = {
         "from-git": (f"git+file://{repository}", "--checkout=v1", "--name=From Git"),
@@ -122,12 +141,22 @@ def test_it_is_made_from_git_a_zip_a_file_of_answers_and_by_hand(
         "by-hand": (str(starter),),
     }
     for folder, (source, *arguments) in calls.items():
-        done = new(source, *arguments, answers="By-Hand\n\n" if folder == "by-hand" else "\n")
+        done = new(source, *arguments, answers="By - Hand\n\n\n" if folder == "by-hand" else "\n\n")
         assert done.returncode == 0, done.stderr
         assert (tmp_path / folder / "LICENSE").exists()
         assert (tmp_path / folder / "data/01_raw/flights.csv.zip").stat().st_size > 1e6
     assert (tmp_path / "elsewhere/src/by_file/hooks.py").exists()
     assert (tmp_path / "by-hand/src/by_hand/hooks.py").exists()
+
+
+@pytest.mark.parametrize("name", ["Ab", "Late Parcels", "A Rather Long Name Of It"])
+@pytest.mark.parametrize("example", ["yes", "no"])
+def test_it_is_as_ruff_wants_it_whatever_it_is_named(
+    starter: Path, new: Callable[..., Made], tmp_path: Path, name: str, example: str
+) -> None:
+    assert new(starter, "--name", name, answers=f"{example}\nnothing\n").returncode == 0
+    for command in (LINT, FORMATTED):
+        works(command, tmp_path / name.lower().replace(" ", "-"))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +173,7 @@ def test_it_is_made_from_git_a_zip_a_file_of_answers_and_by_hand(
 def test_a_name_that_can_not_be_is_refused_and_nothing_is_left(
     starter: Path, new: Callable[..., Made], tmp_path: Path, name: str, words: str
 ) -> None:
-    done = new(starter, "--name", name, answers="\n")
+    done = new(starter, "--name", name, answers="\n\n")
     assert done.returncode != 0
     assert words in done.stderr + done.stdout
     assert [path.name for path in tmp_path.iterdir()] == [".telemetry"]
@@ -153,7 +182,7 @@ def test_a_name_that_can_not_be_is_refused_and_nothing_is_left(
 def test_without_the_example_the_smallest_problem_stands_in_its_place_and_runs(
     starter: Path, new: Callable[..., Made], tmp_path: Path
 ) -> None:
-    done = new(starter, "--name", "Broken Parcels", answers="no\n")
+    done = new(starter, "--name", "Broken Parcels", answers="no\nnothing\n")
     assert done.returncode == 0, done.stderr
     project = tmp_path / "broken-parcels"
     ours = [
@@ -163,15 +192,13 @@ def test_without_the_example_the_smallest_problem_stands_in_its_place_and_runs(
     ]
     words = re.compile(r"flights|airport|carrier|aircraft", re.I)
     assert [found for text in ours for found in words.findall(text)] == []
-    kedro = [sys.executable, "-m", "kedro", "run", "--params", "modeling.search.trials=3"]
-    tests = [sys.executable, "-m", "pytest", "-q", "tests/contracts", "tests/test_conf.py"]
+    assert (project / "docs/leakage.md").read_text().count("The example on this page") == 1
+    kedro = ["kedro", "run", "--params", "modeling.search.trials=3"]
+    tests = ["pytest", "-q", "tests/contracts", "tests/test_conf.py"]
     tests += [f"tests/pipelines/{stage}" for stage in ("data_engineering", "feature_engineering")]
-    alone = {name: value for name, value in os.environ.items() if name != "PYTEST_XDIST_WORKER"}
-    for command in (kedro, tests):
-        ran = subprocess.run(
-            command, cwd=project, capture_output=True, text=True, check=False, env=alone
-        )
-        assert ran.returncode == 0, ran.stdout + ran.stderr
+    tests += ["tests/test_docs.py", "tests/test_pipeline_registry.py"]
+    for command in (LINT, FORMATTED, kedro, tests):
+        works(command, project)
     assert list(project.glob("data/08_reporting/verdict.json/*/verdict.json"))
 
 
@@ -213,10 +240,67 @@ def test_the_page_on_your_data_leads_to_a_verdict_if_it_is_followed_to_the_lette
     assert "mean absolute error" in report.read_text()
 
 
+def parts() -> list[tuple[list[str], list[str]]]:
+    """Names of parts, and what to delete if none of them is wanted, as the page says."""
+    page = (PROJECT / "docs/parts.md").read_text()
+    rows = re.findall(r"^\| (`.*?) \|.*\| (`.*) \|$", page, flags=re.MULTILINE)
+    return [(re.findall("`(.+?)`", names), re.findall("`(.+?)`", paths)) for names, paths in rows]
+
+
+OPTIONAL = [names[0] for names, _ in parts() if len(names) == 1]
+
+
+def test_the_page_lists_all_optional_parts() -> None:
+    stages = {path.name for path in (PROJECT / "src/preflight/pipelines").glob("[a-z]*")}
+    needed = {"data_engineering", "feature_engineering", "audit", "modeling", "evaluation"}
+    assert {*OPTIONAL, *needed} == stages | {"serving", "docs", "notebooks", "benchmarks"}
+    listed = [path for _, paths in parts() for path in paths]
+    assert [path for path in listed if not (PROJECT / path).exists()] == []
+
+
+@pytest.mark.parametrize("part", OPTIONAL)
+def test_a_part_can_be_deleted_and_nothing_has_to_be_edited(
+    starter: Path, tmp_path: Path, part: str
+) -> None:
+    project = shutil.copytree(starter, tmp_path / "project")
+    (project / "tests/test_starter.py").unlink()  # no project has it
+    for path in (project / name for names, paths in parts() if names == [part] for name in paths):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    cheap = ["test_conf", "test_pipeline_registry", "test_project", "test_makefile"]
+    works(LINT, project)
+    works(["pytest", "--collect-only", "-qq"], project)
+    works(["pytest", "-q", *(f"tests/{name}.py" for name in cheap)], project)
+
+
+def test_without_all_optional_parts_a_project_passes(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    answers = f"no\n{', '.join(OPTIONAL)}\n"
+    assert new(starter, "--name", "Bare", answers=answers).returncode == 0
+    project = tmp_path / "bare"
+    gone = [path for _, paths in parts() for path in paths]
+    assert [path for path in gone if (project / path.replace("preflight", "bare")).exists()] == []
+    told = "".join(text for name, text in text_of(project).items() if name.endswith(".md"))
+    assert re.findall(r"\]\(docs/|`serving`|─ (?:diagnosis|reporting|deployment)", told) == []
+    settings = "modeling.search.trials=0,evaluation.replicates=200,audit.moments=5"
+    for command in (LINT, FORMATTED, TYPES, ["kedro", "run", "--params", settings], ["pytest"]):
+        works(command, project)
+    assert list(project.glob("data/08_reporting/verdict.json/*/verdict.json"))
+
+
+def test_a_part_that_is_none_is_refused(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    done = new(starter, "--name", "Late Parcels", answers="yes\nmodeling\n")
+    assert done.returncode != 0
+    assert "It is nothing, or some of diagnosis" in done.stdout + done.stderr
+    assert not (tmp_path / "late-parcels").exists()
+
+
 def test_from_a_clean_machine_to_a_decision(
     starter: Path, new: Callable[..., Made], tmp_path: Path
 ) -> None:
-    assert new(starter, "--name", "Late Parcels", answers="yes\n").returncode == 0
+    assert new(starter, "--name", "Late Parcels", answers="yes\nnothing\n").returncode == 0
     project = tmp_path / "late-parcels"
     settings = "modeling.search.trials=0,evaluation.replicates=200,audit.moments=5"
     done = subprocess.run(

@@ -12,9 +12,10 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 from kedro_datasets.pandas import ParquetDataset
 
-from preflight import champion, contracts, model_file
+from preflight import champion, model_file
+from preflight.contracts import predictions
 
-KEY = contracts.inference.PredictionLog.grain()
+KEY = predictions.PredictionLog.grain()
 
 
 class ParquetTable(ParquetDataset):  # type: ignore[misc]

@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 
 import pandas as pd
 import pandera.pandas as pa
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment, FileSystemLoader
 
 from preflight.contracts.table import RawTable
 from preflight.errors import RunError
@@ -47,7 +47,8 @@ def draft(path: Path, filepath: str) -> str:
     distinct = {name: one["distinct"] for name, one in columns.items()}
     many = [name for name, one in columns.items() if one["kind"] in NUMBERS]
     key = key_of(table, distinct)
-    environment = Environment(loader=PackageLoader("preflight", ""), keep_trailing_newline=True)
+    beside = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(loader=beside, keep_trailing_newline=True)
     return environment.get_template("draft.py.j2").render(
         filepath=filepath,
         rows=len(table),

@@ -1,4 +1,4 @@
-"""The pipelines, in reading order. `kedro run` runs all stages."""
+"""The pipelines, in reading order. `kedro run` runs all stages that are there."""
 
 import warnings
 from functools import partial
@@ -9,6 +9,8 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.preview_contract import TextPreview
 from kedro.utils import KedroExperimentalWarning
 
+from preflight.pipelines import there
+
 STAGES = [
     "data_engineering",
     "feature_engineering",
@@ -18,19 +20,19 @@ STAGES = [
     "diagnosis",
     "reporting",
 ]
-ON_DEMAND = [
-    "deployment",
-    "inference",
-]  # decisions, and what is done with the champion: never part of a run
+# decisions, and what is done with the champion: never part of a run
+ON_DEMAND = ["deployment", "inference"]
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Return each stage's pipeline by name, and the default: from raw files to the report."""
     stages = {
-        name: _explained(import_module(f"preflight.pipelines.{name}.pipeline").create_pipeline())
-        for name in STAGES + ON_DEMAND
+        name: _explained(
+            import_module(f".pipelines.{name}.pipeline", __package__).create_pipeline()
+        )
+        for name in filter(there, STAGES + ON_DEMAND)
     }
-    default = sum((stages[name] for name in STAGES), start=Pipeline([]))
+    default = sum((stages[name] for name in STAGES if name in stages), start=Pipeline([]))
     return {**stages, "__default__": default}
 
 

@@ -285,7 +285,8 @@ def test_promotions_and_rollbacks_under_load_fail_no_request(
 def test_a_champion_that_can_not_be_loaded_leaves_the_one_in_memory(
     ready: TestClient, rows: pd.DataFrame, tmp_path: Path
 ) -> None:
-    before, pointer = metric(ready, "preflight_champion_failed_total"), tmp_path / champion.POINTER
+    before = metric(ready, "preflight_champion_failed_total")
+    pointer = tmp_path / champion.POINTER
     now = champion.current(pointer)
     assert now is not None
     gone = now.model_copy(update={"version": "v2", "path": "gone", "instead_of": now.sha256})
@@ -310,7 +311,7 @@ def test_what_was_answered_is_logged_with_what_was_asked(
     first = ask(ready, as_json(rows.head(2))).json()
     wait_for(catalog["prediction_log"].exists)
     wait_for(lambda: len(catalog["prediction_log"].load()) == len(rows) + 1)
-    kept = contracts.inference.PredictionLog.validate(catalog["prediction_log"].load())
+    kept = contracts.predictions.PredictionLog.validate(catalog["prediction_log"].load())
     assert set(kept["source"]) == {"service"}
     last = kept[kept["moment"] == pd.Timestamp(first["moment"])]
     chance = predict(served["bundle"], rows)
@@ -328,7 +329,8 @@ def test_a_full_disk_stops_the_log_and_not_the_service(
     with monkeypatch.context() as patch:
         patch.setattr(catalog["prediction_log"], "save", full)
         assert ask(ready, as_json(rows)).status_code == 200
-        wait_for(lambda: metric(ready, "preflight_log_lost_rows_total") == before + len(rows))
+        lost, all_of_them = "preflight_log_lost_rows_total", before + len(rows)
+        wait_for(lambda: metric(ready, lost) == all_of_them)
     assert ask(ready, as_json(rows)).status_code == 200  # and there is space again
     wait_for(catalog["prediction_log"].exists)
     monkeypatch.setattr(log, "MOST", 10)

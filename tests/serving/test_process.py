@@ -96,7 +96,7 @@ def test_a_service_that_is_killed_leaves_a_log_that_is_whole_and_true(
             process.kill() if os.name == "nt" else os.kill(process.pid, signal.SIGKILL)
     assert all(one == chance.tolist() for one in told.values())
     log = PredictionLog(str(project / "data/07_model_output/prediction_log"))
-    kept = contracts.inference.PredictionLog.validate(log.load())  # readable, free of doubles
+    kept = contracts.predictions.PredictionLog.validate(log.load())  # readable, free of doubles
     for moment, group in kept.groupby("moment"):
         assert group["probability"].tolist() == told[pd.Timestamp(moment).isoformat()]
 

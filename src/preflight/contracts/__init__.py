@@ -1,25 +1,20 @@
 """The contracts: one per dataset, the only place where columns are declared."""
 
+from importlib import import_module
+from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
-from preflight.contracts import (
-    deployment,
-    diagnosis,
-    examples,
-    features,
-    inference,
-    primary,
-    raw,
-    report,
-    results,
-)
+from preflight.contracts import primary
 from preflight.contracts.features import Features
 from preflight.contracts.table import DocumentContract, Table
 
-__all__ = ["Features", "declared", "described", "of"]
+__all__ = ["Features", "declared", "described", "modules", "of"]
 
-MODULES = (raw, primary, features, examples, results, diagnosis, report, deployment, inference)
+
+def modules() -> list[ModuleType]:
+    """Return the modules of contracts: a stage that is deleted takes its own away."""
+    return [import_module(f"{__name__}.{one.name}") for one in iter_modules(__path__)]
 
 
 def declared(*modules: ModuleType) -> dict[str, Any]:
@@ -39,7 +34,7 @@ def of(dataset: str) -> type[Table] | None:
 
 def described(dataset: str) -> str:
     """Return what the contract that bears a dataset's name says of it; "" if none does."""
-    every = declared(*MODULES)
+    every = declared(*modules())
     contract = every.get(dataset.title().replace("_", "")) or every.get(dataset)
     if isinstance(contract, DocumentContract):
         return f"{dataset}\n{contract.described()}"

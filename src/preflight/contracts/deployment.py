@@ -1,17 +1,10 @@
-"""What evaluation leaves for the promotion gate, and what the gate found."""
+"""What the promotion gate found, and the champion."""
 
 from pydantic import Field
 
 from preflight.champion import Override, Promoted
-from preflight.contracts.features import Features
-from preflight.contracts.results import Condition, Said
-from preflight.contracts.table import Document, DocumentContract, Utc, column
-
-
-class EndToEnd(Said, Features):
-    """Features with what the candidate said of them, to the last bit: some rows of test."""
-
-    predict_at: Utc = column("moment of prediction", "UTC")
+from preflight.contracts.results import Condition
+from preflight.contracts.table import Document, DocumentContract
 
 
 class Clearance(Document):

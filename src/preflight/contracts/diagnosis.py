@@ -10,7 +10,6 @@ from preflight.contracts.primary import LABEL, Key, Label
 from preflight.contracts.results import PROBABILITY, Answer, Interval
 from preflight.contracts.table import Document, DocumentContract, Table, Utc, bounds, column, rule
 
-HALF = "if it acted above 50%"  # the last step of a waterfall, where it is decided to act
 MONEY = "of the costs, per 1,000 decisions"
 
 

@@ -1,14 +1,13 @@
-"""What reporting returns: figures, a page and texts; and the manifests."""
+"""What reporting returns: figures, a page and texts."""
 
 import re
 from html.parser import HTMLParser
 from typing import Any, Literal, Self
 
 from kedro.validation import CheckFailure, DataValidationError
-from pydantic import Field, RootModel, model_validator
+from pydantic import Field, model_validator
 
 from preflight.contracts.table import Document, DocumentContract
-from preflight.manifest import Entries
 
 LARGEST = 3_000_000  # bytes: such a page opens at once and can be mailed
 RUNS_OR_LOADS = {"base", "embed", "frame", "iframe", "link", "object", "script"}
@@ -90,45 +89,6 @@ def _refuse(what: str, faults: dict[str, Any], data: Any) -> Any:
     return data
 
 
-class File(Document):
-    """A file that a run read or wrote."""
-
-    path: str = Field(description="below the project's folder")
-    version: str | None
-    bytes: int = Field(ge=0)
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
-
-
-class Code(Document):
-    """Which code it was; commit and changed files are null without git."""
-
-    commit: str | None
-    changed: list[str] | None
-    sha256: str
-
-
-class RunManifest(Document):
-    """What a run was made from, what it made, and what that took."""
-
-    run: str
-    status: Literal["done", "failed"]
-    error: str | None
-    pipelines: list[str] = Field(description="empty: all")
-    filters: dict[str, Any]
-    began: str
-    seconds: float = Field(ge=0)
-    contracts: bool = Field(False, description="they were enforced")
-    code: Code
-    packages: dict[str, str]
-    python: str
-    platform: str
-    parameters: dict[str, Any]
-    catalog: dict[str, Any]
-    inputs: dict[str, File]
-    outputs: dict[str, File]
-    nodes: dict[str, float] = Field(description="seconds that each took")
-
-
 class Evidence(Document):
     """What proves that a check is done, and where it was found."""
 
@@ -184,13 +144,7 @@ class Checklist(Document):
         return self
 
 
-class RawManifest(RootModel[Entries]):
-    """What is said of each raw file."""
-
-
-run_manifest = DocumentContract(RunManifest)
 checklist = DocumentContract(Checklist)
-raw_manifest = DocumentContract(RawManifest)
 model_card = Sections(  # Mitchell et al. 2019
     "Model details",
     "Intended use",

@@ -21,6 +21,7 @@ from preflight.contracts.table import Document, DocumentContract, Table, Utc, bo
 from preflight.costs import AnyCosts, which
 from preflight.framing import METRICS
 
+HALF = "if it acted above 50%"  # the last step of a waterfall, where it is decided to act
 PROBABILITY: dict[str, Any] = {"ge": 0, "le": 1}
 COST = "of each outcome (tp, fp, fn, tn) whose cost is no constant"
 
@@ -415,6 +416,12 @@ class Importance(Table, key=["feature"]):
     )
     low: float = column("least of the shuffles")
     high: float = column("most of the shuffles")
+
+
+class EndToEnd(Said, Features):
+    """Features with what the candidate said of them, to the last bit: some rows of test."""
+
+    predict_at: Utc = column("moment of prediction", "UTC")
 
 
 best_params = DocumentContract(BestParams)

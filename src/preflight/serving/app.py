@@ -41,9 +41,15 @@ SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
 )  # fmt: skip
 ROWS = Counter("preflight_rows", "rows", ["found"])  # answered, refused
-FLAGGED = Counter("preflight_flagged_rows", "rows that lack something, or are new to the model")
+FLAGGED = Counter(
+    "preflight_flagged_rows",
+    "rows that lack something, or are new to the model",
+)
 CHAMPION = Gauge("preflight_champion", "1 for the model in use", ["version"])
-MISSED = Counter("preflight_champion_failed", "times that the champion could not be loaded")
+MISSED = Counter(
+    "preflight_champion_failed",
+    "times that the champion could not be loaded",
+)
 
 router = APIRouter()
 

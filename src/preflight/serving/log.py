@@ -18,7 +18,10 @@ EVERY = 5.0  # seconds between two writes: a crash loses no more
 MOST = 200_000  # rows that wait; beyond, the newest are lost
 
 LOGGED = Counter("preflight_log_rows", "rows written to the prediction log")
-LOST = Counter("preflight_log_lost_rows", "rows that could not be written: a full disk, say")
+LOST = Counter(
+    "preflight_log_lost_rows",
+    "rows that could not be written: a full disk, say",
+)
 
 
 class Entry(NamedTuple):

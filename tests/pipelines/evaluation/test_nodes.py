@@ -433,6 +433,7 @@ def test_a_cost_in_a_column_of_one_value_gives_the_very_same_results(
     assert verdict | {"reasons": []} == constant | {"reasons": []}
 
 
+@pytest.mark.needs("docs")
 def test_with_a_cost_in_a_column_the_page_on_the_verdict_recomputes_it_all_the_same(
     models: tuple[Bundle, dict[str, Bundle]],
     examples: pd.DataFrame,

@@ -52,8 +52,8 @@ def at(given: dict[str, Any], framing: Framing, champion: Bundle) -> Callable[..
         rows = nodes.upcoming(framing, asked, **{**given, **changed})
         contracts.inference.Upcoming.validate(rows)
         told = nodes.predictions(champion, rows, framing)
-        contracts.inference.Predictions.validate(told)
-        contracts.inference.PredictionLog.validate(nodes.logged(rows, told))
+        contracts.predictions.Predictions.validate(told)
+        contracts.predictions.PredictionLog.validate(nodes.logged(rows, told))
         return told
 
     return predict

@@ -272,6 +272,7 @@ def test_another_estimator_with_its_own_space_and_preprocessing_can_win(
     assert nodes.candidate(complete, tuned, SURE, framing, asked)["estimator"][-1].C == 2.0
 
 
+@pytest.mark.needs("docs")
 def test_the_candidates_of_the_docs_need_no_code(
     development: pd.DataFrame, framing: Framing, modeling: Any
 ) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from preflight.framing import Framing
-from preflight.pipelines.reporting.pipeline import REPORTED
+from preflight.pipelines.reporting.pipeline import DIAGNOSED, REPORTED
 from preflight.pipelines.reporting.settings import About, Model
 
 Results = dict[str, Any]
@@ -25,7 +25,7 @@ def model(value: Results, area: Results) -> Results:
     return {"value_per_1000": value, "roc_auc": area, **other}
 
 
-SOURCES = [name for name in REPORTED if name != "provenance"] + ["verdict"]
+SOURCES = [name for name in REPORTED + DIAGNOSED if name != "provenance"] + ["verdict"]
 RUN = "2026-01-31T12.00.00.000Z"
 FILE = {"path": "data/a", "version": "2026-01-30T12.00.00.000Z", "bytes": 1, "sha256": "2" * 64}
 
@@ -68,7 +68,8 @@ class Boxes:
 def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
     """All that the report is made of, by name."""
     for module in ("pages", "sentences"):
-        monkeypatch.setattr(f"preflight.pipelines.reporting.{module}.Features", Boxes)
+        features = f"preflight.pipelines.reporting.{module}.Features"
+        monkeypatch.setattr(features, Boxes)
     rng = np.random.default_rng(7)
     label = rng.random(1000) < 0.3
     slices = [

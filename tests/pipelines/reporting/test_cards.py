@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from preflight import contracts
+from preflight.contracts import report
 from preflight.errors import RunError
 from preflight.pipelines.reporting import nodes
 from preflight.pipelines.reporting.traced import linked
@@ -17,7 +17,7 @@ CARDS = ["model_card", "datasheet"]
 @pytest.mark.parametrize("card", CARDS)
 def test_a_card_meets_its_contract_in_markdown(card: str, results: dict[str, Any]) -> None:
     text = getattr(nodes, card)(nodes.reported(**results))
-    assert getattr(contracts.report, card).validate(text) is text
+    assert getattr(report, card).validate(text) is text
     assert not re.search(r"[\ue000-\ue002]|undefined|\b(None|nan)\b|\n\n\n", text)
     tables = re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
     for table in tables:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from kedro.validation import DataValidationError
 
-from preflight import contracts
+from preflight.contracts.report import checklist
 from preflight.pipelines.reporting import nodes
 from preflight.pipelines.reporting.settings import Checklist
 
@@ -36,7 +36,7 @@ def shown(results: dict[str, Any]) -> dict[str, Any]:
 
 def scored(asked: Asked, shown: dict[str, Any]) -> dict[str, Any]:
     found = nodes.checklist(shown, Checklist.model_validate(asked))
-    assert contracts.report.checklist.validate(found) is found
+    assert checklist.validate(found) is found
     return found
 
 
@@ -117,7 +117,7 @@ def test_a_score_that_its_checks_do_not_give_is_refused(
         found = scored(asked, shown)
         spoil(found)
         with pytest.raises(DataValidationError) as refused:
-            contracts.report.checklist.validate(found)
+            checklist.validate(found)
         assert words in str(refused.value.failures)
 
 

@@ -12,6 +12,7 @@ import pytest
 from preflight.contracts.report import Html
 from preflight.pipelines import reporting
 from preflight.pipelines.reporting import nodes, panels, sentences
+from preflight.pipelines.reporting.pipeline import DIAGNOSED
 
 NO_TABLE = pd.DataFrame()  # constants need none
 NOTHING = {"mean": None, "low": None, "high": None}
@@ -232,6 +233,19 @@ def test_without_a_search(results: dict[str, Any]) -> None:
     text = read(results)
     assert "No search was made" in text
     assert "Which parameters matter" not in text
+
+
+def test_without_the_stage_diagnosis(
+    results: dict[str, Any], walk_numbers: Any, stored: Any
+) -> None:
+    for name in DIAGNOSED:
+        del results[name]
+    text = read(results)
+    assert "What bought the improvement" not in text
+    assert "Models compared" in text
+    assert walk_numbers(page_of(results), stored)[0] == []
+    for card in (nodes.model_card, nodes.datasheet):
+        assert "None" not in card(nodes.reported(**results))
 
 
 def test_only_one_baseline(results: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from preflight.bundle import Bundle, Floats, corrected, predict, raw
 from preflight.contracts import Features
-from preflight.contracts.diagnosis import HALF
+from preflight.contracts.results import HALF
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import Interval, drawn_days, interval, mean_over

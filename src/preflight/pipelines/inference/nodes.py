@@ -8,6 +8,7 @@ import pandas as pd
 from preflight import contracts
 from preflight.bundle import Bundle, answers, flagged, joined, reasons
 from preflight.contracts import Features
+from preflight.contracts.inference import Upcoming
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.feature_engineering.nodes import LOOK_AHEAD, LOOK_BACK
@@ -70,7 +71,7 @@ def _lacking(table: pd.DataFrame, contract: Any) -> pd.Series:
 
 
 def _none() -> pd.DataFrame:
-    table: pd.DataFrame = contracts.inference.Upcoming.empty()
+    table: pd.DataFrame = Upcoming.empty()
     return table
 
 

@@ -5,15 +5,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preflight.contracts.diagnosis import HALF
+from preflight.contracts.results import HALF
 from preflight.costs import per_1000
 from preflight.errors import RunError
 from preflight.framing import Framing
+from preflight.pipelines import there
 from preflight.pipelines.reporting import figures, pages, panels, tasks
 from preflight.pipelines.reporting.checklist import scored
 from preflight.pipelines.reporting.settings import About, Checklist
 from preflight.pipelines.reporting.traced import linked, plain, traced
 
+AGAIN = ",".join(filter(there, ["evaluation", "diagnosis", "reporting"]))
 OPENED_WITH = ["split_summary", "best_params", "selection", "candidate"]
 
 
@@ -115,8 +117,7 @@ def reported(
     if newer := [name for name in OPENED_WITH if (versions[name] or "") > opened]:
         raise RunError(
             f"{', '.join(newer)} of {versions[newer[0]]} came after the test was opened, "
-            f"{opened}: what was measured is of another. Run: kedro run --pipelines "
-            "evaluation,diagnosis,reporting"
+            f"{opened}: what was measured is of another. Run: kedro run --pipelines {AGAIN}"
         )
     return pages.shown(
         {
@@ -162,28 +163,31 @@ def agreed_verdict(
     verdict: dict[str, Any],
     metrics: dict[str, Any],
     test_predictions: pd.DataFrame,
-    waterfall: pd.DataFrame,
     framing: Framing,
+    waterfall: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Return the verdict, if it is of the same run and framing as what is shown beside it.
+
+    waterfall: of diagnosis, if that is there.
 
     Raises:
         RunError: the value of the candidate's decisions differs between them.
     """
     label, decided = (test_predictions[name].to_numpy() for name in ("label", framing.decided))
     saved = framing.costs.at(test_predictions).saving(label, decided)
-    on_test = waterfall[(waterfall["part"] == "test") & (waterfall["step"] != HALF)]
-    values = [
-        per_1000(saved),
-        verdict["value"]["per_1000"],
-        metrics["candidate"]["value_per_1000"]["mean"],
-        on_test["value_per_1000"].iloc[-1],
-    ]
-    if np.ptp(values) > 1e-6 * (1 + abs(values[0])):
+    values = {
+        "test_predictions and today's costs": per_1000(saved),
+        "verdict": verdict["value"]["per_1000"],
+        "metrics": metrics["candidate"]["value_per_1000"]["mean"],
+    }
+    if waterfall is not None:
+        steps = waterfall[(waterfall["part"] == "test") & (waterfall["step"] != HALF)]
+        values["waterfall"] = steps["value_per_1000"].iloc[-1]
+    first = next(iter(values.values()))
+    if np.ptp(list(values.values())) > 1e-6 * (1 + abs(first)):
+        saves = ", ".join(f"{value:.1f} per 1,000 by {name}" for name, value in values.items())
         raise RunError(
             "The results are not of one run and framing: the candidate saves "
-            f"{values[0]:.1f} per 1,000 by test_predictions and today's costs, {values[1]:.1f} by "
-            f"verdict, {values[2]:.1f} by metrics, {values[3]:.1f} by waterfall. "
-            "Run: kedro run --pipelines evaluation,diagnosis,reporting"
+            f"{saves}. Run: kedro run --pipelines {AGAIN}"
         )
     return verdict

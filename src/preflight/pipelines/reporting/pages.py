@@ -11,6 +11,7 @@ import pandas as pd
 
 from preflight.contracts import Features
 from preflight.costs import Errors, Floats, Outcomes
+from preflight.framing import Framing
 from preflight.pipelines.reporting import panels, sentences, tasks
 from preflight.pipelines.reporting.style import BLUE
 from preflight.pipelines.reporting.traced import plain, traced
@@ -77,11 +78,6 @@ def shown(r: dict[str, Any]) -> dict[str, Any]:
         "importance": sentences.importance_says(r["importance"], features, framing),
         "cleaning": sentences.cleaning_says(r["cleaning"]),
         "audit": sentences.audit_says(measured),
-        "waterfall": sentences.waterfall_says(r["waterfall"]),
-        "more_labels": sentences.more_labels_says(r["more_labels"], framing),
-        "segments": sentences.segments_says(r["segments"], framing),
-        "robustness": sentences.robustness_says(r["robustness"]),
-        "labels": sentences.labels_says(r["suspicious_labels"]),
     }
     return {
         **r,
@@ -117,6 +113,21 @@ def shown(r: dict[str, Any]) -> dict[str, Any]:
         "trials": _best_first(r["trials"]),
         "search": panels.search_panels(r["trials"], r["best_params"], framing),
         "matter": panels.parameter_importance_panel(r["parameter_importance"]),
+        "diagnosed": "waterfall" in r and _diagnosed(r, framing),
+    }
+
+
+def _diagnosed(r: dict[str, Any], framing: Framing) -> dict[str, Any]:
+    """Return what templates show of diagnosis, which may have been deleted."""
+    says = {
+        "waterfall": sentences.waterfall_says(r["waterfall"]),
+        "more_labels": sentences.more_labels_says(r["more_labels"], framing),
+        "segments": sentences.segments_says(r["segments"], framing),
+        "robustness": sentences.robustness_says(r["robustness"]),
+        "labels": sentences.labels_says(r["suspicious_labels"]),
+    }
+    return {
+        "says": says,
         "steps": panels.waterfall_panels(r["waterfall"], framing),
         "learning": panels.learning_panel(r["learning_curve"], framing),
         "segments": panels.segments_panel(r["segments"], framing),

@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from preflight.pipelines import there
 from preflight.pipelines.reporting import nodes
 
 FRAMING = "params:framing"
@@ -20,6 +21,11 @@ REPORTED = [
     "cleaning",
     "audit",
     "power",
+    "candidate",
+    "raw_manifest",
+    "provenance",
+]
+DIAGNOSED = [
     "waterfall",
     "learning_curve",
     "more_labels",
@@ -27,9 +33,6 @@ REPORTED = [
     "segment_examples",
     "robustness",
     "suspicious_labels",
-    "candidate",
-    "raw_manifest",
-    "provenance",
 ]
 MODELS = ["metrics", "selection", FRAMING]
 FIGURES = {
@@ -39,33 +42,40 @@ FIGURES = {
     "cost_curve": ["cost_curve", FRAMING],
     "slices": ["slices", FRAMING],
     "importance": ["importance", FRAMING],
-    "waterfall": ["waterfall", FRAMING],
-    "learning_curve": ["learning_curve", FRAMING],
-    "segments": ["segments", FRAMING],
-    "robustness": ["robustness", FRAMING],
     "search": ["trials", "best_params", FRAMING],
     "parameter_importance": ["parameter_importance"],
     "checklist": ["checklist"],
 }
+FIGURES_OF_DIAGNOSIS = {
+    name: [name, FRAMING] for name in ("waterfall", "learning_curve", "segments", "robustness")
+}
 
 
 def create_pipeline() -> Pipeline:
-    """Return the pipeline that shows what was measured."""
+    """Return the pipeline that shows what was measured; diagnosis may have been deleted."""
+    diagnosed = there("diagnosis")
+    shown = FIGURES | FIGURES_OF_DIAGNOSIS if diagnosed else FIGURES
     return Pipeline(
         [
             *(
                 Node(getattr(nodes, f"{of}_figure"), read, f"{of}_figure", name=f"{of}_figure")
-                for of, read in FIGURES.items()
+                for of, read in shown.items()
             ),
             Node(
                 nodes.agreed_verdict,
-                ["verdict", "metrics", "test_predictions", "waterfall", FRAMING],
+                [
+                    "verdict",
+                    "metrics",
+                    "test_predictions",
+                    FRAMING,
+                    *(["waterfall"] if diagnosed else []),
+                ],
                 "agreed_verdict",
                 name="agreed_verdict",
             ),
             Node(
                 nodes.reported,
-                {name: name for name in REPORTED}
+                {name: name for name in REPORTED + (DIAGNOSED if diagnosed else [])}
                 | {"verdict": "agreed_verdict", "framing": FRAMING, "about": "params:about"},
                 "reported",
                 name="reported",

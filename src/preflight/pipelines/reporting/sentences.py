@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from preflight.contracts import Features
-from preflight.contracts.diagnosis import HALF
+from preflight.contracts.results import HALF
 from preflight.costs import Errors, Outcomes
 from preflight.framing import Framing
 from preflight.pipelines.reporting import tasks

@@ -1,0 +1,33 @@
+"""The small problem with what diagnosis asks for."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from preflight.pipelines.diagnosis.settings import Diagnosis
+
+DIAGNOSIS = Diagnosis(
+    seed=1,
+    step_rows=1500,
+    train_shares=[0.25, 0.5],
+    next_labels=3000,
+    segment_depth=2,
+    segment_rows=50,
+    examples=3,
+    labels_to_review=50,
+    noise=0.05,
+)
+
+
+Made = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def make(make: Callable[..., Made]) -> Callable[..., Made]:
+    return lambda *given: {**make(*given), "diagnosis": DIAGNOSIS}
+
+
+@pytest.fixture(scope="module")
+def made(made: Made) -> Made:
+    return {**made, "diagnosis": DIAGNOSIS}
