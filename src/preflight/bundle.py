@@ -45,7 +45,8 @@ def uncalibrated(estimator: Any, examples: pd.DataFrame, features: list[str]) ->
     """Return the estimator's own probability of label 1, shape (n,); some give 32 bits."""
     if examples.empty:
         return np.empty(0)
-    return np.asarray(estimator.predict_proba(examples[features])[:, 1], dtype=np.float64)
+    seen = examples if examples.columns.tolist() == features else examples[features]  # for one row
+    return np.asarray(estimator.predict_proba(seen)[:, 1], dtype=np.float64)
 
 
 def log_odds(probability: Floats) -> Floats:
@@ -109,13 +110,11 @@ def flagged(
         category, seen = examples[name].array, set(values)
         new = [one not in seen for one in category.categories]
         marks[f"unseen {name}"] = np.array([*new, False])[category.codes]
+    gone = examples[bundle["features"]].isna().to_numpy()
+    place = {name: i for i, name in enumerate(bundle["features"])}
     for group, names in groups.items():
-        if used := [name for name in names if name in bundle["features"]]:
-            marks[f"no {group}"] = np.ones(len(examples), dtype=bool)
-            for name in used:
-                marks[f"no {group}"] &= examples[name].isna().to_numpy()
-                if not marks[f"no {group}"].any():
-                    break
+        if used := [place[name] for name in names if name in place]:
+            marks[f"no {group}"] = gone[:, used].all(axis=1)
     return marks
 
 

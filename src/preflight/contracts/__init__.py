@@ -4,7 +4,7 @@ Those of raw and primary tables are found in their modules.
 """
 
 from preflight.contracts import primary
-from preflight.contracts.deployment import EndToEnd, clearance, promotion
+from preflight.contracts.deployment import EndToEnd, clearance, promotion, service_limits
 from preflight.contracts.diagnosis import (
     LearningCurve,
     Robustness,
@@ -111,5 +111,6 @@ __all__ = [
     "raw_manifest",
     "run_manifest",
     "selection",
+    "service_limits",
     "verdict",
 ]

@@ -10,7 +10,8 @@ import pandas as pd
 from prometheus_client import Counter
 
 from preflight.framing import Framing
-from preflight.serving.rows import Row, Rows
+from preflight.serving.model import Answers
+from preflight.serving.rows import Blocks, Rows, joined
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +25,14 @@ LOST = Counter("preflight_log_lost_rows", "rows that could not be written: a ful
 class Entry(NamedTuple):
     """Rows that were answered."""
 
-    rows: list[Row]
-    answers: list[dict[str, Any]]
+    blocks: Blocks
+    answers: Answers
     moment: pd.Timestamp
-    model: str
+
+    @property
+    def rows(self) -> int:
+        """Return how many."""
+        return len(next(iter(self.answers.columns.values())))
 
 
 class Log:
@@ -47,12 +52,12 @@ class Log:
         self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
         self._thread.start()
 
-    def put(self, entry: Entry) -> None:
+    async def put(self, entry: Entry) -> None:
         """Keep rows that were answered; return at once."""
-        if self._waiting + len(entry.rows) > MOST:
-            LOST.inc(len(entry.rows))
+        if self._waiting + entry.rows > MOST:
+            LOST.inc(entry.rows)
             return
-        self._waiting += len(entry.rows)
+        self._waiting += entry.rows
         self._queue.put(entry)
 
     def close(self) -> None:
@@ -73,23 +78,24 @@ class Log:
                 return
 
     def _write(self, entries: list[Entry]) -> None:
-        rows = [row for entry in entries for row in entry.rows]
+        rows = sum(entry.rows for entry in entries)
         try:
-            self._dataset.save(self._table(entries, rows))
-            LOGGED.inc(len(rows))
+            self._dataset.save(self._table(entries))
+            LOGGED.inc(rows)
         except Exception:  # the service goes on, whatever the disk does
-            LOST.inc(len(rows))
+            LOST.inc(rows)
             log.exception("The prediction log can't be written.")
-        self._waiting -= len(rows)
+        self._waiting -= rows
 
-    def _table(self, entries: list[Entry], rows: list[Row]) -> pd.DataFrame:
-        table = self._rows.table(rows)
-        answers = pd.DataFrame([answer for entry in entries for answer in entry.answers])
-        sizes = [len(entry.rows) for entry in entries]
+    def _table(self, entries: list[Entry]) -> pd.DataFrame:
+        table = self._rows.table(joined([entry.blocks for entry in entries]))
+        answers = [entry.answers.columns for entry in entries]
+        sizes = [entry.rows for entry in entries]
         moments = pd.DatetimeIndex([entry.moment for entry in entries]).as_unit("us")
-        return pd.concat([table, answers], axis=1).assign(
+        return table.assign(
+            **{name: np.concatenate([some[name] for some in answers]) for name in answers[0]},
             moment=moments.repeat(sizes),
-            model=np.repeat([entry.model for entry in entries], sizes),
+            model=np.repeat([entry.answers.model for entry in entries], sizes),
             source="service",
             **self._costs.kept(table),
         )
