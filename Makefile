@@ -24,7 +24,7 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input --
 	--require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench axe lint format viz site contract docs reproduce tracking serve accept \
+.PHONY: help run test bench bench-service axe lint format viz site contract docs reproduce tracking serve accept \
 	lock clean force
 
 help: ## list what can be made
@@ -44,6 +44,9 @@ bench: $(DEV) ## measure speed and memory, about half an hour (benchmarks/README
 	$(PY) -m benchmarks.search
 	$(PY) -m benchmarks.pruning
 	$(PY) -m benchmarks.gate
+
+bench-service: $(DEV) ## measure the newest candidate as a service, for the promotion gate (needs hey)
+	@$(PY) -m benchmarks.service $(ARGS)
 
 axe: ## look at the newest report in a browser, with axe-core (needs node, npm and Chromium)
 	@command -v npm >/dev/null && command -v $(CHROMIUM) >/dev/null || { \

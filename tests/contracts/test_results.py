@@ -164,6 +164,17 @@ def test_a_candidate_with_nothing_to_compare_it_with_is_refused() -> None:
     assert "at least one baseline" in error.value.failures[0].message
 
 
+@pytest.mark.parametrize("lacks", ["typical", "known", "framing"])
+def test_a_champion_that_other_code_made_is_refused_with_what_to_do(lacks: str) -> None:
+    provenance = {"typical": {}, "known": {}, "framing": {}}
+    whole = bundle(provenance=provenance)
+    assert contracts.champion.validate(whole) is whole
+    assert contracts.champion.validate(None) is None
+    del provenance[lacks]
+    with pytest.raises(DataValidationError, match=f"lacks {lacks}, as other code made it: kedro"):
+        contracts.champion.validate(bundle(provenance=provenance))
+
+
 @pytest.mark.parametrize("defect", [{"low": -3.0}, {"low": None, "high": None}])
 def test_a_model_that_is_not_clearly_better_may_be_held(defect: dict[str, Any]) -> None:
     document = clean("verdict")

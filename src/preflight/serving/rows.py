@@ -197,15 +197,16 @@ def _of_dtype(values: npt.NDArray[Any], dtype: Any) -> Any:
 
 
 def _size(content: dict[str, Any], faults: Faults) -> int:
-    """Return how many rows a body has; add a fault if that can't be told."""
+    """Return how many rows a body has; 0 and a fault if that can't be told."""
     if len(content) != 1:
         faults[None] = ["either rows or columns are needed"]
         return 0
-    sizes = {n: len(v) for n, v in ({} | content.get("columns", content)).items()}
-    few, many = (found(sizes, key=sizes.__getitem__) for found in (min, max))
-    if sizes[few] < sizes[many]:
-        faults[None] = [f"columns differ in length: {few} {sizes[few]:,}, {many} {sizes[many]:,}"]
-    return sizes[many]
+    sizes = {len(values): name for name, values in content.get("columns", content).items()}
+    if len(sizes) > 1:
+        told = (f"{name} {size:,}" for size, name in sorted(sizes.items()))
+        faults[None] = [f"columns differ in length: {', '.join(told)}"]
+        return 0
+    return next(iter(sizes))
 
 
 def _value(column: Any) -> Any:
