@@ -257,15 +257,15 @@ def _spread(values: list[Any], asked: Asked) -> list[Any]:
 
 @router.get("/model", responses=NO_KEY | NOT_READY)
 async def card(request: Request) -> Response:
-    """Return which model answers, what it was fitted on, and the problem as framed."""
+    """Return which model answers, its card, what it was fitted on, and the problem as framed."""
     service: Service = request.app.state.service
     response, current = service.refused(request), service.model.current
     if response or current is None:
         return response or refusal(503, "there is no champion")
-    promoted, bundle, _ = current
+    promoted, bundle, _, text = current
     about = {k: v for k, v in bundle.items() if k in {"threshold", "features", "provenance"}}
     framed = service.framing.model_dump(mode="json")
-    return JSONResponse({**promoted.model_dump(), **about, "framing": framed})
+    return JSONResponse({**promoted.model_dump(), "card": text, **about, "framing": framed})
 
 
 @router.get("/health")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, Version
 
 from preflight import champion
 from preflight.bundle import Bundle, act, flagged, joined, probability, reasons
@@ -36,11 +36,13 @@ class Current(NamedTuple):
     """The champion in memory.
 
     reads: the columns that its answers depend on.
+    card: its model card, if the run that judged it reported.
     """
 
     promoted: Promoted
     bundle: Bundle
     reads: list[str]
+    card: str | None
 
 
 class Model:
@@ -75,9 +77,16 @@ class Model:
             return False  # it changed again meanwhile: the next time
         costs = Costs.model_validate(bundle["provenance"]["framing"]["costs"])
         reads = dict.fromkeys([*bundle["features"], *costs.columns.values()])
-        self.current = Current(now, bundle, list(reads))
+        self.current = Current(now, bundle, list(reads), self._card(now.run))
         log.info("The champion is %s.", now.version)
         return True
+
+    def _card(self, run: str) -> str | None:
+        card: Any = self._catalog.get("model_card")
+        if card is None:
+            return None
+        card._version = Version(run, None)
+        return str(card.load()) if card.exists() else None
 
     async def ask(self, blocks: Blocks, rows: int, explain: bool) -> Answers:
         """Return the answers to good rows.
@@ -114,7 +123,7 @@ class Model:
 
     def _answers(self, blocks: Blocks, explain: bool) -> Answers:
         assert self.current is not None
-        promoted, bundle, reads = self.current
+        promoted, bundle, reads, _ = self.current
         table = self._rows.table(blocks, reads)
         chance = probability(bundle, table)
         why = reasons(bundle, table, chance, GROUPS) if explain else [""] * len(table)
