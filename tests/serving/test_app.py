@@ -169,8 +169,8 @@ def test_columns_have_to_be_all_there_and_of_one_length(
     for change, says in (
         ({"slack": [1.0]}, "columns differ in length: slack 1, planned_turn 3"),
         ({"slack": [1.0, 2.0, "x"]}, "column slack Input should be a valid number: 'x'"),
-        ({"slack": 1.0}, "column slack Input should be a valid list"),
-        ({"slack": None}, "column slack Input should be a valid list"),
+        ({"slack": 1.0}, "column slack Input should be a valid array"),
+        ({"slack": None}, "column slack Input should be a valid array"),
         ({"tail": [1]}, "column tail is not in the contract"),
     ):
         answer = ready.post("/predict", content=json.dumps({"columns": whole["columns"] | change}))
