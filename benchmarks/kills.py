@@ -134,9 +134,10 @@ def services(folder: Path, kills: int) -> tuple[int, str]:
         process = start(folder, "-c", SERVE, "--port", str(port))
         asking = threading.Thread(target=ask_all_the_time, args=(port, body, told, process.poll))
         asking.start()
-        while asking.is_alive() and len(told) <= i:
+        before = len(told)
+        while asking.is_alive() and len(told) == before:  # until it is ready
             time.sleep(0.1)
-        inside += kill(process, folder, random.uniform(0, 8) if i % 2 else None)
+        inside += kill(process, folder, random.uniform(0, 3) if i % 2 else None)
         asking.join()
     rows = kept(folder)
     rows = rows[rows["source"] == "service"]

@@ -395,6 +395,18 @@ def test_a_full_disk_stops_the_log_and_not_the_service(
     assert metric(ready, "preflight_log_lost_rows_total") == before + 2 * len(rows)
 
 
+def test_when_much_waits_it_is_written_at_once(
+    ready: TestClient, rows: pd.DataFrame, catalog: DataCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(ready, as_json(rows.head(1)))
+    wait_for(catalog["prediction_log"].exists)
+    monkeypatch.setattr(log, "EVERY", 3600.0)
+    monkeypatch.setattr(log, "MOST", 4 * len(rows))
+    for _ in range(2):
+        assert ask(ready, as_json(rows)).status_code == 200
+    wait_for(lambda: len(catalog["prediction_log"].load()) == 2 * len(rows) + 1)
+
+
 def test_requests_are_counted(ready: TestClient, rows: pd.DataFrame) -> None:
     name = 'preflight_requests_total{path="/predict",status="200"}'
     before = metric(ready, name)

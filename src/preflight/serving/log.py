@@ -48,7 +48,8 @@ class Log:
         self._dataset, self._rows, self._costs = dataset, rows, framing.costs
         self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._waiting = 0
-        self._ended = threading.Event()
+        self._soon = threading.Event()  # much waits, or no more will come
+        self._ended = False
         self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
         self._thread.start()
 
@@ -59,22 +60,27 @@ class Log:
             return
         self._waiting += entry.rows
         self._queue.put(entry)
+        if self._waiting > MOST // 4:
+            self._soon.set()
 
     def close(self) -> None:
         """Write what waits, and end."""
-        self._ended.set()
+        self._ended = True
+        self._soon.set()
         self._queue.put(None)
         self._thread.join()
 
     def _write_all(self) -> None:
         while True:
             found = [self._queue.get()]
-            self._ended.wait(EVERY)  # others come meanwhile, and are written together
+            if not self._ended:
+                self._soon.wait(EVERY)  # others come meanwhile, and are written together
+            self._soon.clear()
             while not self._queue.empty():
                 found.append(self._queue.get())
             if entries := [one for one in found if one is not None]:
                 self._write(entries)
-            if self._ended.is_set() and self._queue.empty():
+            if self._ended and self._queue.empty():
                 return
 
     def _write(self, entries: list[Entry]) -> None:
