@@ -18,6 +18,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 
 import pandas as pd
@@ -155,7 +156,7 @@ def ask_all_the_time(
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/predict", body, timeout=9) as one:
                 answer = json.load(one)
             told[answer["moment"]] = answer["answers"][0]["probability"]
-        except (OSError, ValueError):  # not there yet, or no more
+        except (OSError, ValueError, HTTPException):  # not there yet, or no more
             time.sleep(0.02)
 
 
