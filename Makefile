@@ -24,7 +24,7 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input --
 	--require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench axe lint format viz graph contract docs reproduce tracking serve accept \
+.PHONY: help run test bench bench-service axe lint format viz graph contract docs reproduce tracking serve accept \
 	lock clean force
 
 # a target names, after a bar, a file of the part that it is of: without it, it is not listed
@@ -47,6 +47,9 @@ bench: $(DEV) | benchmarks/README.md ## measure speed and memory, about half an 
 	$(PY) -m benchmarks.search
 	$(PY) -m benchmarks.pruning
 	$(PY) -m benchmarks.gate
+
+bench-service: $(DEV) | benchmarks/service.py ## measure the newest candidate as a service, for the promotion gate (needs hey)
+	@$(PY) -m benchmarks.service $(ARGS)
 
 axe: | tests/pipelines/reporting/axe.mjs ## look at the newest report in a browser, with axe-core (needs node, npm and Chromium)
 	@command -v npm >/dev/null && command -v $(CHROMIUM) >/dev/null || { \

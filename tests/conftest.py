@@ -95,6 +95,7 @@ FRAMING: dict[str, Any] = {
     },
     "serving": {
         "p99_ms": 40,
+        "requests_per_second": 5,
         "rows_per_second": 10,
         "model_mb": 10,
         "memory_mb": 100,

@@ -61,6 +61,32 @@ def test_what_was_answered_is_logged_once(tmp_path: Path) -> None:
     assert len(contracts.predictions.PredictionLog.validate(log.load())) == 5
 
 
+def test_files_of_days_that_are_over_become_one(tmp_path: Path) -> None:
+    log = PredictionLog(str(tmp_path / "log"))
+    for carrier in ("AA", "DL", "B6"):
+        log.save(answers(carrier=carrier))
+    now = pd.Timestamp.now("UTC").as_unit("us")
+    for wait in range(2):
+        log.save(answers(moment=now + pd.Timedelta(seconds=wait)))
+    before, today = log.load(), set((tmp_path / "log").glob(f"day={now:%Y-%m-%d}/*"))
+    twice = next((tmp_path / "log/day=2013-01-01").iterdir())
+    assert log.compact() == 3
+    assert {len(list(day.iterdir())) for day in (tmp_path / "log").glob("day=2013*")} == {1}
+    assert set((tmp_path / "log").glob(f"day={now:%Y-%m-%d}/*")) == today
+    key = contracts.PredictionLog.grain()
+    after = contracts.PredictionLog.validate(log.load())
+    pd.testing.assert_frame_equal(
+        *(
+            rows.astype({"carrier": "str"}).sort_values(key, ignore_index=True)
+            for rows in (before, after)
+        )
+    )
+    assert not twice.exists()
+    answers(carrier="AA").head(1).to_parquet(twice)  # as if it was killed before the end
+    assert len(log.load()) == len(before)
+    assert log.compact() == 2
+
+
 def test_of_two_that_log_the_same_at_once_one_row_is_read(tmp_path: Path) -> None:
     one, two = PredictionLog(str(tmp_path / "a")), PredictionLog(str(tmp_path / "b"))
     one.save(answers())

@@ -164,8 +164,9 @@ def test_pruning_spares_the_champion_that_one_can_go_back_to(tmp_path: Path) -> 
 def test_the_newest_run_with_a_verdict_is_the_one_that_is_judged(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no verdict yet: kedro run"):
         runs.judged(tmp_path)
-    write(tmp_path, VERSIONS[0], outputs={"verdict": {}})
-    write(tmp_path, VERSIONS[1], outputs={"verdict": {}})
+    whole: dict[str, Any] = {"verdict": {}, "metrics": {}, "end_to_end": {}}
+    write(tmp_path, VERSIONS[0], inputs={"candidate": {}}, outputs=whole)
+    write(tmp_path, VERSIONS[1], outputs=whole | {"candidate": {}})
     write(tmp_path, VERSIONS[2], outputs={"report": {}})
     assert runs.judged(tmp_path)["run"] == VERSIONS[1]
     assert runs.judged(tmp_path, VERSIONS[0])["run"] == VERSIONS[0]
@@ -173,6 +174,10 @@ def test_the_newest_run_with_a_verdict_is_the_one_that_is_judged(tmp_path: Path)
         runs.judged(tmp_path, VERSIONS[2])
     with pytest.raises(RunError, match="no manifest of a run 'x'"):
         runs.judged(tmp_path, "x")
+    part = "2013-01-09T00.00.00.000Z"
+    write(tmp_path, part, inputs={"candidate": {}, "metrics": {}}, outputs={"verdict": {}})
+    with pytest.raises(RunError, match=f"Run {part} gave a verdict and no end_to_end: it"):
+        runs.judged(tmp_path)
 
 
 def test_what_a_run_was_made_from_is_compared_with_its_manifest(tmp_path: Path) -> None:

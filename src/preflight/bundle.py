@@ -50,9 +50,10 @@ def raw(estimator: Any, examples: pd.DataFrame, features: list[str]) -> Floats:
     """
     if examples.empty:
         return np.empty(0)
+    seen = examples if examples.columns.tolist() == features else examples[features]  # for one row
     if hasattr(estimator, "predict_proba"):
-        return np.asarray(estimator.predict_proba(examples[features])[:, 1], dtype=np.float64)
-    return np.asarray(estimator.predict(examples[features]), dtype=np.float64)
+        return np.asarray(estimator.predict_proba(seen)[:, 1], dtype=np.float64)
+    return np.asarray(estimator.predict(seen), dtype=np.float64)
 
 
 def corrected(bundle: Bundle, raw: Floats) -> Floats:
@@ -92,9 +93,14 @@ def decide(bundle: Bundle, predicted: Floats, examples: pd.DataFrame) -> Decided
         return predicted
     if bundle["threshold"] is not None:
         return np.asarray(predicted > bundle["threshold"])
+    return np.asarray(costs_of(bundle).at(examples).decide(predicted))
+
+
+def costs_of(bundle: Bundle) -> Costs | ErrorCosts:
+    """Return the costs that a model was made for."""
     given = bundle["provenance"]["framing"]["costs"]
-    costs: Any = TypeAdapter(AnyCosts).validate_python(given)
-    return np.asarray(costs.at(examples).decide(predicted))
+    costs: Costs | ErrorCosts = TypeAdapter(AnyCosts).validate_python(given)
+    return costs
 
 
 def answers(bundle: Bundle, examples: pd.DataFrame) -> dict[str, Any]:
@@ -139,13 +145,11 @@ def flagged(
         category, seen = examples[name].array, set(values)
         new = [one not in seen for one in category.categories]
         marks[f"unseen {name}"] = np.array([*new, False])[category.codes]
+    gone = examples[bundle["features"]].isna().to_numpy()
+    place = {name: i for i, name in enumerate(bundle["features"])}
     for group, names in groups.items():
-        if used := [name for name in names if name in bundle["features"]]:
-            marks[f"no {group}"] = np.ones(len(examples), dtype=bool)
-            for name in used:
-                marks[f"no {group}"] &= examples[name].isna().to_numpy()
-                if not marks[f"no {group}"].any():
-                    break
+        if used := [place[name] for name in names if name in place]:
+            marks[f"no {group}"] = gone[:, used].all(axis=1)
     return marks
 
 

@@ -122,6 +122,17 @@ def versions(project: ProjectMetadata, prune: bool, keep: int, yes: bool) -> Non
     click.echo(f"{len(old)} versions are older than the newest {keep} runs and what they rest on.")
 
 
+@cli.command("compact-log")
+@click.pass_obj
+def compact_log(project: ProjectMetadata) -> None:
+    """Put the prediction log's files of each day that is over into one."""
+    from kedro.framework.session import KedroSession
+
+    with KedroSession.create(project.project_path) as session:
+        log = session.load_context().catalog["prediction_log"]  # type: ignore[attr-defined]
+        click.echo(f"{log.compact()} files are now one for each day.")
+
+
 @cli.command("rollback")
 @click.pass_obj
 @told()

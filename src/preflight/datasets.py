@@ -116,28 +116,59 @@ class PredictionLog(AtPath):
         files = sorted(self._filepath.glob("day=*/*.parquet"))
         if not files:
             raise DatasetError(f"nothing was predicted yet: {self._filepath} has no rows")
-        parts = [pd.read_parquet(file) for file in files]
-        categories = parts[0].select_dtypes("category").columns
-        rows = pd.concat(parts).astype(dict.fromkeys(categories, "category"))
-        new = ~pd.Series(_keys(rows), rows.index).duplicated().to_numpy()  # two wrote at once
-        return rows[new].sort_values("moment", kind="stable", ignore_index=True)
+        return _together(files)
 
     def save(self, data: pd.DataFrame) -> None:
         """Add the rows that are not there yet."""
         for day, rows in data.groupby(data["moment"].dt.strftime("%Y-%m-%d")):
             folder = self._filepath / f"day={day}"
-            span = [f"{edge:%H%M%S%f}" for edge in (rows["moment"].min(), rows["moment"].max())]
-            there = [_keys(pd.read_parquet(f, columns=KEY)) for f in _overlapping(folder, *span)]
+            near = _overlapping(folder, *_span(rows))
+            there = [_keys(pd.read_parquet(file, columns=KEY)) for file in near]
             new = rows[~np.isin(_keys(rows), np.concatenate([_keys(rows.iloc[:0]), *there]))]
             if len(new):
-                folder.mkdir(parents=True, exist_ok=True)
-                whole = folder / f"{'-'.join(span)}-{uuid4().hex}.parquet"
-                half_made = whole.with_suffix(".half-made")
-                new.to_parquet(half_made, compression="zstd", index=False)
-                half_made.replace(whole)
+                _add(folder, new)
+
+    def compact(self) -> int:
+        """Put the files of each day that is over into one, and return how many are gone.
+
+        The one is there before the others go: what a crash leaves twice is read once.
+        """
+        gone = 0
+        for folder in sorted(self._filepath.glob("day=*")):
+            files = sorted(folder.glob("*.parquet"))
+            if folder.name < f"day={pd.Timestamp.now('UTC'):%Y-%m-%d}" and len(files) > 1:
+                _add(folder, _together(files))
+                for file in files:
+                    file.unlink()
+                gone += len(files)
+        return gone
 
     def _exists(self) -> bool:
         return any(self._filepath.glob("day=*/*.parquet"))
+
+
+def _together(files: list[Path]) -> pd.DataFrame:
+    """Return the rows of all files, each once, in the order of `moment`."""
+    parts = [pd.read_parquet(file) for file in files]
+    categories = parts[0].select_dtypes("category").columns
+    rows = pd.concat(parts).astype(dict.fromkeys(categories, "category"))
+    new = ~pd.Series(_keys(rows), rows.index).duplicated().to_numpy()  # two wrote at once
+    return rows[new].sort_values("moment", kind="stable", ignore_index=True)
+
+
+def _add(folder: Path, rows: pd.DataFrame) -> None:
+    """Write rows of a day to a file that is there whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = folder / f"{'-'.join(_span(rows))}-{uuid4().hex}.parquet"
+    half_made = whole.with_suffix(".half-made")
+    rows.to_parquet(half_made, compression="zstd", index=False)
+    half_made.replace(whole)
+
+
+def _span(rows: pd.DataFrame) -> tuple[str, str]:
+    """Return the first and last time of day of some rows, as a file's name has them."""
+    first, last = rows["moment"].min(), rows["moment"].max()
+    return f"{first:%H%M%S%f}", f"{last:%H%M%S%f}"
 
 
 def _overlapping(folder: Path, first: str, last: str) -> list[Path]:

@@ -86,6 +86,7 @@ class Serving(Strict):
     """What the model may take when it is used; measured on the candidate, warm, in one process."""
 
     p99_ms: float = Field(gt=0, description="milliseconds for one row, the slowest of a hundred")
+    requests_per_second: float = Field(gt=0, description="of one row, that come over HTTP")
     rows_per_second: float = Field(gt=0, description="in batches, at least")
     model_mb: float = Field(gt=0, description="megabytes of its file")
     memory_mb: float = Field(gt=0, description="megabytes to hold it and answer 1,000 rows")

@@ -62,23 +62,35 @@ def limits(candidate: Bundle, examples: pd.DataFrame, framing: Framing) -> list[
     per_second = len(batch) / min(seconds(candidate, batch) for _ in range(3))
     allowed = framing.serving
     price = allowed.machine_per_hour / 3600 / per_second * 1000
-    slowest, size = latency_ms(candidate, examples), model_mb(candidate)
-    memory = memory_mb(candidate, batch.head(1000))
     return [
-        {"name": name, "limit": limit, "measured": float(measured), "ok": bool(ok)}
-        for name, limit, measured, ok in [
-            ("p99_ms", allowed.p99_ms, slowest, slowest <= allowed.p99_ms),
-            (
-                "rows_per_second",
-                allowed.rows_per_second,
-                per_second,
-                per_second >= allowed.rows_per_second,
-            ),
-            ("model_mb", allowed.model_mb, size, size <= allowed.model_mb),
-            ("memory_mb", allowed.memory_mb, memory, memory <= allowed.memory_mb),
-            ("cost_per_1000", allowed.cost_per_1000, price, price <= allowed.cost_per_1000),
-        ]
+        _at_most("p99_ms", allowed.p99_ms, latency_ms(candidate, examples)),
+        _at_least("rows_per_second", allowed.rows_per_second, per_second),
+        _at_most("model_mb", allowed.model_mb, model_mb(candidate)),
+        _at_most("memory_mb", allowed.memory_mb, memory_mb(candidate, batch.head(1000))),
+        _at_most("cost_per_1000", allowed.cost_per_1000, price),
     ]
+
+
+def over_http(measured: dict[str, Any], framing: Framing) -> list[dict[str, Any]]:
+    """Return the limits of a service (see `service_limits`) with what was measured."""
+    allowed = framing.serving
+    came = 0.9 * allowed.requests_per_second  # a load generator never asks quite as often as told
+    return [
+        _at_least("requests_per_second over HTTP", came, measured["requests_per_second"]),
+        _at_most("p99_ms over HTTP", allowed.p99_ms, measured["p99_ms"]),
+        _at_least(
+            "rows_per_second over HTTP", allowed.rows_per_second, measured["rows_per_second"]
+        ),
+        _at_most("requests failed over HTTP", 0, measured["failed"]),
+    ]
+
+
+def _at_most(name: str, limit: float, measured: float) -> dict[str, Any]:
+    return {"name": name, "limit": limit, "measured": measured, "ok": bool(measured <= limit)}
+
+
+def _at_least(name: str, limit: float, measured: float) -> dict[str, Any]:
+    return {"name": name, "limit": limit, "measured": measured, "ok": bool(measured >= limit)}
 
 
 def broken(limits: list[dict[str, Any]]) -> list[str]:

@@ -340,14 +340,24 @@ def judged(project: Path, asked: str | None = None) -> Document:
     """Return the manifest of the newest run that gave a verdict, or of the one that is asked for.
 
     Raises:
-        RunError: there is none, or the one asked for gave no verdict.
+        RunError: there is none, the one asked for gave no verdict, or it is of a part of a run.
     """
     kept = sorted(path.parent.name for path in (project / RUN_MANIFEST).glob("*/*.json"))
     for version in [asked] if asked else reversed(kept):
         run = read(project, version)
         if "verdict" in run["outputs"]:
+            _require(run, "candidate", "metrics", "end_to_end")
             return run
     raise RunError(f"There is no verdict{f' of run {asked}' if asked else ''} yet: kedro run")
+
+
+def _require(run: Document, *names: str) -> None:
+    """Raise RunError that says what a run has judged without, as a part of evaluation does."""
+    if gone := [name for name in names if name not in {**run["inputs"], **run["outputs"]}]:
+        raise RunError(
+            f"Run {run['run']} gave a verdict and no {', '.join(gone)}: it was a part "
+            "of evaluation, or made by other code. Judge it again: kedro run --pipelines evaluation"
+        )
 
 
 def with_all_before(project: Path, run: Document) -> tuple[list[Document], list[str]]:

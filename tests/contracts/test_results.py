@@ -111,7 +111,7 @@ def planted(document: Any, path: str, value: Any) -> Any:
 @pytest.mark.parametrize("contract", DOCUMENTS)
 def test_a_clean_document_passes_unchanged(contract: str) -> None:
     document = clean(contract)
-    assert contracts.declared(*contracts.MODULES)[contract].validate(document) is document
+    assert contracts.declared(*contracts.modules())[contract].validate(document) is document
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_clean_document_passes_unchanged(contract: str) -> None:
 )
 def test_a_planted_defect_is_refused(contract: str, path: str, value: Any, sentence: str) -> None:
     with pytest.raises(DataValidationError) as error:
-        contracts.declared(*contracts.MODULES)[contract].validate(
+        contracts.declared(*contracts.modules())[contract].validate(
             planted(clean(contract), path, value)
         )
     (fault,) = error.value.failures
@@ -166,6 +166,17 @@ def test_a_candidate_with_nothing_to_compare_it_with_is_refused() -> None:
     with pytest.raises(DataValidationError) as error:
         contracts.results.metrics.validate(alone)
     assert "at least one baseline" in error.value.failures[0].message
+
+
+@pytest.mark.parametrize("lacks", ["typical", "known", "framing"])
+def test_a_champion_that_other_code_made_is_refused_with_what_to_do(lacks: str) -> None:
+    provenance = {"typical": {}, "known": {}, "framing": {}}
+    whole = bundle(provenance=provenance)
+    assert contracts.champion.validate(whole) is whole
+    assert contracts.champion.validate(None) is None
+    del provenance[lacks]
+    with pytest.raises(DataValidationError, match=f"lacks {lacks}, as other code made it: kedro"):
+        contracts.champion.validate(bundle(provenance=provenance))
 
 
 @pytest.mark.parametrize("defect", [{"low": -3.0}, {"low": None, "high": None}])

@@ -16,7 +16,8 @@ import pandas as pd
 import pytest
 import schemathesis
 from fastapi.testclient import TestClient
-from kedro.io import DataCatalog, DatasetError
+from kedro.io import DataCatalog, DatasetError, Version
+from kedro_datasets.text import TextDataset
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from preflight import champion, contracts, model_file
@@ -75,6 +76,9 @@ def catalog(tmp_path: Path) -> DataCatalog:
         {
             "champion": Champion(str(tmp_path / champion.POINTER), TRUSTED),
             "prediction_log": PredictionLog(str(folder)),
+            "model_card": TextDataset(
+                filepath=str(tmp_path / "card.md"), version=Version(None, None)
+            ),
         }
     )
 
@@ -128,6 +132,54 @@ def test_the_probabilities_are_those_of_the_bundle(
         (one,) = ask(ready, as_json(rows.iloc[[i]])).json()["answers"]
         assert one["probability"] == chance[i]
         assert one["reasons"] == ""
+
+
+def as_columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"columns": {name: [row[name] for row in rows] for name in COLUMNS}}
+
+
+def test_columns_are_answered_by_column_with_the_same_numbers(
+    ready: TestClient, rows: pd.DataFrame, catalog: DataCatalog
+) -> None:
+    many = pd.concat([rows, rows.assign(flight=rows["flight"] % 1000 + 9000)], ignore_index=True)
+    some = as_json(many)  # more than are answered at once with others
+    by_row = ask(ready, some).json()["answers"]
+    told = ready.post("/predict", content=json.dumps(as_columns(some))).json()
+    assert told["answers"] == {name: [one[name] for one in by_row] for name in by_row[0]}
+    some[1]["distance"] = -1
+    some[3] |= {name: some[0][name] for name in Features.grain()}
+    body = json.dumps(as_columns(some))
+    told = ready.post("/predict", content=body, params={"partial": True}).json()
+    flags = [None if i in {1, 3} else one["flags"] for i, one in enumerate(by_row)]
+    assert told["answers"]["flags"] == flags
+    answer = ready.post("/predict", content=body)
+    assert answer.status_code == 422
+    assert answer.json()["faults"] == told["faults"]
+    says = [(fault["row"], fault["says"]) for fault in told["faults"]]
+    assert says == [
+        (1, ["column distance is below 0.0: -1"]),
+        (3, ["key carrier, flight, origin, scheduled_departure is not unique"]),
+    ]
+
+
+def test_columns_have_to_be_all_there_and_of_one_length(
+    ready: TestClient, rows: pd.DataFrame
+) -> None:
+    whole = as_columns(as_json(rows.head(3)))
+    for change, says in (
+        ({"slack": [1.0]}, "columns differ in length: slack 1, planned_turn 3"),
+        ({"slack": [1.0, 2.0, "x"]}, "column slack Input should be a valid number: 'x'"),
+        ({"slack": 1.0}, "column slack Input should be a valid array"),
+        ({"slack": None}, "column slack Input should be a valid array"),
+        ({"tail": [1]}, "column tail is not in the contract"),
+    ):
+        answer = ready.post("/predict", content=json.dumps({"columns": whole["columns"] | change}))
+        assert answer.status_code == 422
+        assert answer.json()["faults"][0]["says"] == [says]
+    both = {**whole, "rows": as_json(rows.head(1))}
+    for body in (both, {}):
+        answer = ready.post("/predict", content=json.dumps(body))
+        assert answer.json()["faults"][0]["says"] == ["either rows or columns are needed"]
 
 
 def test_many_who_ask_at_once_get_their_own_answers(
@@ -242,10 +294,17 @@ def test_without_a_champion_it_says_so_and_follows_the_first(
     for answer in (client.get("/ready"), client.get("/model"), ask(client, as_json(rows))):
         assert answer.status_code == 503
         assert "no champion yet" in str(answer.json())
+    for run in ("v0", "v1"):
+        (tmp_path / f"card.md/{run}").mkdir(parents=True)
+        (tmp_path / f"card.md/{run}/card.md").write_text(f"the card of {run}")
     promote(tmp_path, served["bundle"], "v1")
     wait_for(lambda: client.get("/ready").status_code == 200)
     assert client.get("/ready").json() == {"model": "v1"}
     about = client.get("/model").json()
+    assert about["card"] == "the card of v1"
+    promote(tmp_path, served["bundle"], "v2")
+    wait_for(lambda: client.get("/ready").json() == {"model": "v2"})
+    assert client.get("/model").json()["card"] is None
     assert (about["version"], about["run"]) == ("v1", "v1")
     assert about["provenance"]["examples"] == 15_000
     assert about["framing"]["costs"]["fn"] == 5
@@ -336,6 +395,18 @@ def test_a_full_disk_stops_the_log_and_not_the_service(
     monkeypatch.setattr(log, "MOST", 10)
     ask(ready, as_json(rows))
     assert metric(ready, "preflight_log_lost_rows_total") == before + 2 * len(rows)
+
+
+def test_when_much_waits_it_is_written_at_once(
+    ready: TestClient, rows: pd.DataFrame, catalog: DataCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(ready, as_json(rows.head(1)))
+    wait_for(catalog["prediction_log"].exists)
+    monkeypatch.setattr(log, "EVERY", 3600.0)
+    monkeypatch.setattr(log, "MOST", 4 * len(rows))
+    for _ in range(2):
+        assert ask(ready, as_json(rows)).status_code == 200
+    wait_for(lambda: len(catalog["prediction_log"].load()) == 2 * len(rows) + 1)
 
 
 def test_requests_are_counted(ready: TestClient, rows: pd.DataFrame) -> None:

@@ -145,6 +145,18 @@ class ModelBundle(Document):
 class Champion(RootModel[ModelBundle | None]):
     """The model in use, if there is one."""
 
+    @model_validator(mode="after")
+    def can_be_asked(self) -> Self:
+        """It knows what is new to it and what is typical, which flags and reasons are made of."""
+        if self.root is None:
+            return self
+        if lacks := {"typical", "known", "framing"} - self.root.provenance.keys():
+            raise ValueError(
+                f"its provenance lacks {', '.join(sorted(lacks))}, as other code made it: kedro "
+                "rollback, or make and promote a new one: kedro run, then --pipelines deployment"
+            )
+        return self
+
 
 class ModelBundles(RootModel[dict[str, ModelBundle]]):
     """Several models by name."""

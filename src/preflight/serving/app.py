@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.openapi.utils import get_openapi
@@ -18,14 +19,15 @@ from fastapi.responses import JSONResponse
 from kedro.io import DataCatalog
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 from pydantic import AwareDatetime, BaseModel, Field
+from pydantic_core import to_json
 from starlette.background import BackgroundTask
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from preflight.contracts import Features
 from preflight.framing import Framing
 from preflight.serving.log import Entry, Log
-from preflight.serving.model import Model
-from preflight.serving.rows import Rows
+from preflight.serving.model import Answers, Model
+from preflight.serving.rows import Asked, Rows
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +57,11 @@ router = APIRouter()
 
 
 class Answer(BaseModel):
-    """What the champion says of one row."""
+    """What the champion says of one row: a probability and whether to act, or an amount."""
 
-    probability: float = Field(ge=0, le=1)
-    act: bool
+    probability: float | None = Field(None, ge=0, le=1)
+    act: bool | None = None
+    prediction: float | None = None
     flags: str = Field(description="what is missing, or was never seen before; empty: nothing")
     reasons: str = Field(description="what moves the probability most; empty if not asked for")
 
@@ -76,12 +79,22 @@ class Refusal(BaseModel):
     faults: list[Fault]
 
 
-class Answers(Refusal):
+class AnswerColumns(BaseModel):
+    """What the champion says of rows that came as columns: see Answer."""
+
+    probability: list[float | None] | None = None
+    act: list[bool | None] | None = None
+    prediction: list[float | None] | None = None
+    flags: list[str | None]
+    reasons: list[str | None]
+
+
+class Answered(Refusal):
     """Answers in the order of the rows, null where a row was refused."""
 
     model: str = Field(description="version of the champion that answered")
     moment: AwareDatetime
-    answers: list[Answer | None]
+    answers: list[Answer | None] | AnswerColumns = Field(description="columns to columns")
 
 
 NO_KEY: Any = {401: {"model": Refusal, "description": "another key is needed"}}
@@ -191,7 +204,7 @@ class Counted:
 
 @router.post(
     "/predict",
-    response_model=Answers,
+    response_model=Answered,
     responses=NO_KEY | NOT_READY | BAD,
     openapi_extra={
         "requestBody": {
@@ -216,40 +229,51 @@ async def predict(
             return refusal(413, f"a body may have {MOST_BYTES:,} bytes")
     read = service.rows.read
     few = len(body) <= FEW_BYTES
-    good, faults = read(bytes(body)) if few else await asyncio.to_thread(read, bytes(body))
-    told = [{"row": row, "says": says} for row, says in sorted(faults.items(), key=_by_row)]
-    ROWS.labels("refused").inc(len(faults))
-    if not good or (faults and not partial):
+    asked = read(bytes(body)) if few else await asyncio.to_thread(read, bytes(body))
+    told = [{"row": row, "says": says} for row, says in sorted(asked.faults.items(), key=_by_row)]
+    ROWS.labels("refused").inc(len(told))
+    if not asked.places or (told and not partial):
         return JSONResponse({"faults": told}, 422)
-    rows = list(good.values())
-    found = await service.model.ask(rows, explain)
+    found = await service.model.ask(asked.blocks, len(asked.places), explain)
     moment = _now()
-    ROWS.labels("answered").inc(len(rows))
-    FLAGGED.inc(sum(answer["flags"] != "" for answer in found.rows))
-    answers = dict.fromkeys(range(len(good) + len(faults))) | dict(
-        zip(good, found.rows, strict=True)
-    )
+    ROWS.labels("answered").inc(len(asked.places))
+    FLAGGED.inc(int(np.count_nonzero(found.columns["flags"])))
     content = {
         "model": found.model,
         "moment": moment.isoformat(),
-        "answers": list(answers.values()),
+        "answers": _in_their_places(asked, found),
+        "faults": told,
     }
     # logged when it is answered, not before
-    after = BackgroundTask(service.keep.put, Entry(rows, found.rows, moment, found.model))
-    return JSONResponse({**content, "faults": told}, background=after)
+    after = BackgroundTask(service.keep.put, Entry(asked.blocks, found, moment))
+    return Response(to_json(content), media_type="application/json", background=after)
+
+
+def _in_their_places(asked: Asked, found: Answers) -> Any:
+    """Return answers as they were asked for, by row or by column, with null for bad rows."""
+    columns = {name: _spread(values.tolist(), asked) for name, values in found.columns.items()}
+    if asked.by_column:
+        return columns
+    rows = zip(*columns.values(), strict=True)
+    return [None if one[0] is None else dict(zip(columns, one, strict=True)) for one in rows]
+
+
+def _spread(values: list[Any], asked: Asked) -> list[Any]:
+    at = dict(zip(asked.places, values, strict=True))
+    return [at.get(place) for place in range(asked.size)] if asked.faults else values
 
 
 @router.get("/model", responses=NO_KEY | NOT_READY)
 async def card(request: Request) -> Response:
-    """Return which model answers, what it was fitted on, and the problem as framed."""
+    """Return which model answers, its card, what it was fitted on, and the problem as framed."""
     service: Service = request.app.state.service
     response, current = service.refused(request), service.model.current
     if response or current is None:
         return response or refusal(503, "there is no champion")
-    promoted, bundle = current
+    promoted, bundle, _, text = current
     about = {k: v for k, v in bundle.items() if k in {"threshold", "features", "provenance"}}
     framed = service.framing.model_dump(mode="json")
-    return JSONResponse({**promoted.model_dump(), **about, "framing": framed})
+    return JSONResponse({**promoted.model_dump(), "card": text, **about, "framing": framed})
 
 
 @router.get("/health")

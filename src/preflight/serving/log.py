@@ -10,7 +10,8 @@ import pandas as pd
 from prometheus_client import Counter
 
 from preflight.framing import Framing
-from preflight.serving.rows import Row, Rows
+from preflight.serving.model import Answers
+from preflight.serving.rows import Blocks, Rows, joined
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +28,14 @@ LOST = Counter(
 class Entry(NamedTuple):
     """Rows that were answered."""
 
-    rows: list[Row]
-    answers: list[dict[str, Any]]
+    blocks: Blocks
+    answers: Answers
     moment: pd.Timestamp
-    model: str
+
+    @property
+    def rows(self) -> int:
+        """Return how many."""
+        return len(next(iter(self.answers.columns.values())))
 
 
 class Log:
@@ -46,53 +51,60 @@ class Log:
         self._dataset, self._rows, self._costs = dataset, rows, framing.costs
         self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._waiting = 0
-        self._ended = threading.Event()
+        self._soon = threading.Event()  # much waits, or no more will come
+        self._ended = False
         self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
         self._thread.start()
 
-    def put(self, entry: Entry) -> None:
+    async def put(self, entry: Entry) -> None:
         """Keep rows that were answered; return at once."""
-        if self._waiting + len(entry.rows) > MOST:
-            LOST.inc(len(entry.rows))
+        if self._waiting + entry.rows > MOST:
+            LOST.inc(entry.rows)
             return
-        self._waiting += len(entry.rows)
+        self._waiting += entry.rows
         self._queue.put(entry)
+        if self._waiting > MOST // 4:
+            self._soon.set()
 
     def close(self) -> None:
         """Write what waits, and end."""
-        self._ended.set()
+        self._ended = True
+        self._soon.set()
         self._queue.put(None)
         self._thread.join()
 
     def _write_all(self) -> None:
         while True:
             found = [self._queue.get()]
-            self._ended.wait(EVERY)  # others come meanwhile, and are written together
+            if not self._ended:
+                self._soon.wait(EVERY)  # others come meanwhile, and are written together
+            self._soon.clear()
             while not self._queue.empty():
                 found.append(self._queue.get())
             if entries := [one for one in found if one is not None]:
                 self._write(entries)
-            if self._ended.is_set() and self._queue.empty():
+            if self._ended and self._queue.empty():
                 return
 
     def _write(self, entries: list[Entry]) -> None:
-        rows = [row for entry in entries for row in entry.rows]
+        rows = sum(entry.rows for entry in entries)
         try:
-            self._dataset.save(self._table(entries, rows))
-            LOGGED.inc(len(rows))
+            self._dataset.save(self._table(entries))
+            LOGGED.inc(rows)
         except Exception:  # the service goes on, whatever the disk does
-            LOST.inc(len(rows))
+            LOST.inc(rows)
             log.exception("The prediction log can't be written.")
-        self._waiting -= len(rows)
+        self._waiting -= rows
 
-    def _table(self, entries: list[Entry], rows: list[Row]) -> pd.DataFrame:
-        table = self._rows.table(rows)
-        answers = pd.DataFrame([answer for entry in entries for answer in entry.answers])
-        sizes = [len(entry.rows) for entry in entries]
+    def _table(self, entries: list[Entry]) -> pd.DataFrame:
+        table = self._rows.table(joined([entry.blocks for entry in entries]))
+        answers = [entry.answers.columns for entry in entries]
+        sizes = [entry.rows for entry in entries]
         moments = pd.DatetimeIndex([entry.moment for entry in entries]).as_unit("us")
-        return pd.concat([table, answers], axis=1).assign(
+        return table.assign(
+            **{name: np.concatenate([some[name] for some in answers]) for name in answers[0]},
             moment=moments.repeat(sizes),
-            model=np.repeat([entry.model for entry in entries], sizes),
+            model=np.repeat([entry.answers.model for entry in entries], sizes),
             source="service",
             **self._costs.kept(table),
         )

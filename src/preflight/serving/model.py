@@ -2,37 +2,46 @@
 
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kedro.io import DataCatalog
+import numpy as np
+import numpy.typing as npt
+from kedro.io import DataCatalog, Version
 
 from preflight import champion
-from preflight.bundle import Bundle, answers, flagged, joined, reasons
+from preflight.bundle import Bundle, answers, costs_of, flagged, joined, reasons
 from preflight.champion import Promoted
 from preflight.contracts import Features
-from preflight.serving.rows import Row, Rows
+from preflight.serving.rows import Blocks, Rows
+from preflight.serving.rows import joined as as_one
 
 log = logging.getLogger(__name__)
 
 GROUPS = Features.groups()
 
 
+FEW = 64  # rows that are answered at once, with others
+
+
 class Answers(NamedTuple):
-    """What the champion says of some rows, and which one it was."""
+    """What the champion says of some rows, by name, and which one it was."""
 
     model: str
-    rows: list[dict[str, Any]]  # probability, act, flags, reasons
+    columns: dict[str, npt.NDArray[Any]]
 
 
-class Question(NamedTuple):
-    """Rows that wait for their answers."""
+class Current(NamedTuple):
+    """The champion in memory.
 
-    rows: list[Row]
-    explain: bool
-    answers: asyncio.Future[Answers]
+    reads: the columns that its answers depend on.
+    card: its model card, if the run that judged it reported.
+    """
+
+    promoted: Promoted
+    bundle: Bundle
+    reads: list[str]
+    card: str | None
 
 
 class Model:
@@ -46,15 +55,13 @@ class Model:
 
     def __init__(self, catalog: DataCatalog, pointer: Path, rows: Rows) -> None:
         self._catalog, self._pointer, self._rows = catalog, pointer, rows
-        self.current: tuple[Promoted, Bundle] | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
-        self._waiting: list[Question] = []
-        self._working: asyncio.Task[None] | None = None
+        self.current: Current | None = None
+        self._waiting: list[tuple[Blocks, int, asyncio.Future[Answers]]] = []
 
     @property
     def promoted(self) -> Promoted | None:
         """Return which champion is in memory; None as long as there is none."""
-        return self.current[0] if self.current else None
+        return self.current.promoted if self.current else None
 
     def follow(self) -> bool:
         """Load the champion if it is another one than in memory; return whether it was.
@@ -67,52 +74,61 @@ class Model:
         bundle: Bundle = self._catalog.load("champion")
         if bundle["provenance"]["version"] != now.version:
             return False  # it changed again meanwhile: the next time
-        self.current = (now, bundle)
+        reads = dict.fromkeys([*bundle["features"], *costs_of(bundle).columns.values()])
+        self.current = Current(now, bundle, list(reads), self._card(now.run))
         log.info("The champion is %s.", now.version)
         return True
 
-    async def ask(self, rows: list[Row], explain: bool) -> Answers:
+    def _card(self, run: str) -> str | None:
+        card: Any = self._catalog.get("model_card")
+        if card is None:
+            return None
+        card._version = Version(run, None)
+        return str(card.load()) if card.exists() else None
+
+    async def ask(self, blocks: Blocks, rows: int, explain: bool) -> Answers:
         """Return the answers to good rows.
 
-        Who comes while others are answered waits, and is answered with all who wait by then: a
-        model takes hardly longer for thirty rows than for one.
+        Many are answered in a thread. Few are answered together with all others that came while
+        the last were answered, and in no thread: a model takes hardly longer for thirty rows than
+        for one, and two hops between threads as long as the rest of the request.
         """
-        question = Question(rows, explain, asyncio.get_running_loop().create_future())
-        self._waiting.append(question)
-        if self._working is None or self._working.done():
-            self._working = asyncio.create_task(self._work())
-        return await question.answers
-
-    async def _work(self) -> None:
+        if explain or rows > FEW:
+            return await asyncio.to_thread(self._answers, blocks, explain)
         loop = asyncio.get_running_loop()
-        while self._waiting:
-            together, self._waiting = self._waiting, []
-            rows = list(chain.from_iterable(one.rows for one in together))
-            explain = any(one.explain for one in together)
-            try:
-                found = await loop.run_in_executor(self._thread, self._answers, rows, explain)
-            except Exception as error:  # each of them has to be told
-                for one in together:
-                    if not one.answers.done():
-                        one.answers.set_exception(error)
-                continue
-            answers = iter(found.rows)
-            for one in together:
-                part = Answers(found.model, list(islice(answers, len(one.rows))))
-                if not one.answers.done():  # who asked may have gone
-                    one.answers.set_result(part)
+        if not self._waiting:
+            loop.call_soon(self._answer)
+        future: asyncio.Future[Answers] = loop.create_future()
+        self._waiting.append((blocks, rows, future))
+        return await future
 
-    def _answers(self, rows: list[Row], explain: bool) -> Answers:
+    def _answer(self) -> None:
+        """Answer all who wait."""
+        together, self._waiting = self._waiting, []
+        try:
+            found = self._answers(as_one([blocks for blocks, *_ in together]), explain=False)
+        except Exception as error:  # each of them has to be told
+            for *_, future in together:
+                if not future.done():  # who asked may have gone
+                    future.set_exception(error)
+            return
+        start = 0
+        for _, rows, future in together:
+            part = {name: values[start : start + rows] for name, values in found.columns.items()}
+            start += rows
+            if not future.done():
+                future.set_result(Answers(found.model, part))
+
+    def _answers(self, blocks: Blocks, explain: bool) -> Answers:
         assert self.current is not None
-        promoted, bundle = self.current
-        table = self._rows.table(rows)
+        promoted, bundle, reads, _ = self.current
+        table = self._rows.table(blocks, reads)
         found = answers(bundle, table)
+        said = next(iter(found.values()))
+        why = reasons(bundle, table, said, GROUPS) if explain else [""] * len(table)
         told = {
-            **{name: values.tolist() for name, values in found.items()},
-            "flags": joined(flagged(bundle, table, GROUPS), table.index).tolist(),
-            "reasons": reasons(bundle, table, next(iter(found.values())), GROUPS).tolist()
-            if explain
-            else [""] * len(rows),
+            **found,
+            "flags": joined(flagged(bundle, table, GROUPS), table.index),
+            "reasons": why,
         }
-        each = [dict(zip(told, one, strict=True)) for one in zip(*told.values(), strict=True)]
-        return Answers(promoted.version, each)
+        return Answers(promoted.version, {name: np.asarray(told[name]) for name in told})

@@ -1,6 +1,7 @@
 """The promotion gate: each condition fails on its own planted defect, and the clean twin passes."""
 
 import json
+import re
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from preflight import champion, model_file, runs
+from preflight import champion, contracts, model_file, runs
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.deployment import nodes
@@ -171,6 +172,7 @@ def clear(
         "verdict": {"decision": "ship", "reasons": ["better"], "checks": []},
         "metrics": {"candidate": {"roc_auc": {"mean": 0.8}, "value_per_1000": {"mean": 300}}},
         "judged_run": judged,
+        "service_limits": [],
         "framing": framing,
         "deployment": NO_OVERRIDE,
     }
@@ -218,6 +220,55 @@ def test_limits_are_measured_again(clear: Callable[..., Made], framing: Framing)
     serving = framing.serving.model_copy(update={"model_mb": 1e-6})
     with pytest.raises(RunError, match=r"limits: model mb 0\.\d+ \(limit 1e-06\)"):
         clear(framing=framing.model_copy(update={"serving": serving}))
+
+
+def over_http(judged: Made, **changes: Any) -> Made:
+    """What the benchmark of the service leaves of a candidate."""
+    measured = {
+        "sha256": judged["outputs"]["candidate"]["sha256"],
+        "at": "2013-01-01T12:00:00+00:00",
+        "requests_per_second": 4.9,
+        "p50_ms": 5.0,
+        "p99_ms": 9.0,
+        "rows_per_second": 60_000.0,
+        "failed": 0,
+        "ready_seconds": 6.0,
+        "memory_mb": 300.0,
+    } | changes
+    contracts.deployment.service_limits.validate([measured])
+    return measured
+
+
+def test_what_was_measured_over_http_counts_if_it_is_of_this_candidate(
+    clear: Callable[..., Made], judged: Made
+) -> None:
+    slow = over_http(judged, p99_ms=41.0)
+    quick = over_http(judged)
+    other = over_http(judged, p99_ms=41.0, sha256="2" * 64)
+    for measured, says in (
+        ([], "not measured over HTTP: make bench-service"),
+        ([other], "not measured over HTTP: make bench-service"),
+        ([slow, quick, other], "and over HTTP on 2013-01-01T12:00:00+00:00"),
+    ):
+        cleared = clear(service_limits=measured)
+        (check,) = [check for check in cleared["checks"] if check["name"] == "limits"]
+        assert check["says"].endswith(says)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"p99_ms": 41.0}, "p99 ms over HTTP 41 (limit 40)"),
+        ({"rows_per_second": 9.0}, "rows per second over HTTP 9 (limit 10)"),
+        ({"requests_per_second": 3.0}, "requests per second over HTTP 3 (limit 4.5)"),
+        ({"failed": 1}, "requests failed over HTTP 1 (limit 0)"),
+    ],
+)
+def test_a_service_that_is_too_slow_is_refused(
+    clear: Callable[..., Made], judged: Made, changes: Made, says: str
+) -> None:
+    with pytest.raises(RunError, match=f"limits: {re.escape(says)}"):
+        clear(service_limits=[over_http(judged, **changes)])
 
 
 def test_an_override_goes_for_the_verdict_alone_and_is_kept(clear: Callable[..., Made]) -> None:

@@ -18,6 +18,11 @@ Check = dict[str, Any]  # name, ok, says
 Document = dict[str, Any]
 
 
+def _files(run: Document) -> Document:
+    """Return the records of all files that a run read or wrote, by dataset."""
+    return {**run["inputs"], **run["outputs"]}
+
+
 def _check(name: str, faults: list[str], holds: str) -> Check:
     return {"name": name, "ok": not faults, "says": "; ".join(faults) or holds}
 
@@ -55,7 +60,7 @@ def fresh_answers(project: Path, judged_run: Document, candidate: Bundle) -> Che
 
     candidate: it comes from the catalog, so the types of its file are known to be trusted ones.
     """
-    files = {**judged_run["inputs"], **judged_run["outputs"]}
+    files = _files(judged_run)
     model, rows_file = (project / files[name]["path"] for name in ("candidate", "end_to_end"))
     trusted = judged_run["catalog"]["candidate"]["load_args"]["trusted"]
     try:
@@ -84,6 +89,7 @@ def clearance(
     verdict: Document,
     metrics: Document,
     judged_run: Document,
+    service_limits: list[Document],
     framing: Framing,
     deployment: Deployment,
 ) -> Document:
@@ -97,13 +103,18 @@ def clearance(
     unheard = [f"it says hold: {'; '.join(verdict['reasons'])}"] if held and not override else []
     said = "overridden" if override else "it says ship"
     off = [one["says"] for one in verdict["checks"] if one["name"] == "contracts" and not one["ok"]]
-    broken = limits.broken(limits.limits(candidate, end_to_end, framing))
+    measured = limits.limits(candidate, end_to_end, framing)
+    told = "hold when measured again; not measured over HTTP: make bench-service"
+    file = _files(judged_run)["candidate"]
+    if served := [one for one in service_limits if one["sha256"] == file["sha256"]]:
+        measured += limits.over_http(served[-1], framing)
+        told = f"hold when measured again, and over HTTP on {served[-1]['at']}"
     checks = [
         *as_judged,
         _check("verdict", [*unheard, *off], said),
         _check("metrics", framing.guardrails.implausible(metrics["candidate"]), "are plausible"),
         fresh_answers,
-        _check("limits", broken, "hold when measured again"),
+        _check("limits", limits.broken(measured), told),
     ]
     if faults := [f"  - {c['name']}: {c['says']}" for c in checks if not c["ok"]]:
         run = judged_run["run"]
@@ -113,6 +124,6 @@ def clearance(
 
 def promotion(clearance: Document, judged_run: Document) -> Document:
     """Return the new champion; that it is saved makes it so."""
-    file = judged_run["outputs"].get("candidate") or judged_run["inputs"]["candidate"]
+    file = _files(judged_run)["candidate"]
     against = judged_run["inputs"].get("champion", {}).get("sha256")
     return champion.named(file, clearance["run"], clearance["override"], against).model_dump()

@@ -26,6 +26,7 @@ def create_pipeline() -> Pipeline:
                     "verdict",
                     "metrics",
                     "judged_run",
+                    "service_limits",
                     "params:framing",
                     "params:deployment",
                 ],
