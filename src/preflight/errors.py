@@ -53,7 +53,8 @@ def _wrong_parameters(message: str) -> str:
             where = "" if lines[-1].endswith(":") or lines[-1].startswith("  - ") else lines.pop()
             lines.append(f"  - {where}{': ' * bool(where)}{said}")
         elif line and not line.startswith(("Parameter validation failed", "    ")):
-            lines.append(line.strip())
+            # pydantic names which kind of costs it took them for
+            lines.append(re.sub(r"\bcosts\.(outcomes|errors)\b", "costs", line.strip()))
     return "\n".join(lines)
 
 

@@ -135,7 +135,7 @@ class ModelBundle(Document):
 
         try:
             check_is_fitted(self.estimator)
-        except NotFittedError as error:
+        except (NotFittedError, TypeError) as error:
             raise ValueError("the estimator is not fitted") from error
         if self.threshold is None:
             TypeAdapter(AnyCosts).validate_python(self.provenance.get("framing", {}).get("costs"))

@@ -31,3 +31,8 @@ def make(make: Callable[..., Made]) -> Callable[..., Made]:
 @pytest.fixture(scope="module")
 def made(made: Made) -> Made:
     return {**made, "diagnosis": DIAGNOSIS}
+
+
+@pytest.fixture(scope="module")
+def made_amounts(made_amounts: Made) -> Made:
+    return {**made_amounts, "diagnosis": DIAGNOSIS}
