@@ -181,7 +181,7 @@ def leave_out() -> None:
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     for path in [*PROJECT.rglob("*.md"), *PROJECT.rglob("*.yml")] if WITHOUT else ():
         if path.parent.name == "docs" and path.stem in WITHOUT:
-            path.unlink()
+            path.unlink(missing_ok=True)
         else:
             path.write_text(unsaid(path.read_text(encoding="utf-8")), encoding="utf-8")
 

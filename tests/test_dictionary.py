@@ -5,6 +5,7 @@ import re
 from kedro.config import OmegaConfigLoader
 from kedro.validation import ValidatorSpec, resolve_validator
 
+from preflight.contracts import results
 from preflight.contracts.table import Table, Utc, column
 from preflight.dictionary import dictionary, section
 
@@ -61,7 +62,7 @@ def test_a_table_is_told_in_words() -> None:
 def test_what_a_catalog_does_not_contract_is_left_out() -> None:
     catalog = {
         "a": {"type": "MemoryDataset"},
-        "b": {"validator": "preflight.contracts.results.verdict", "filepath": "b.json"},
-        "c": {"validator": "preflight.contracts.results.Slices", "filepath": "c.parquet"},
+        "b": {"validator": f"{results.__name__}.verdict", "filepath": "b.json"},
+        "c": {"validator": f"{results.__name__}.Slices", "filepath": "c.parquet"},
     }
     assert re.findall(r"^## (.*)", dictionary(catalog), flags=re.MULTILINE) == ["c"]

@@ -73,8 +73,8 @@ def test_files_of_days_that_are_over_become_one(tmp_path: Path) -> None:
     assert log.compact() == 3
     assert {len(list(day.iterdir())) for day in (tmp_path / "log").glob("day=2013*")} == {1}
     assert set((tmp_path / "log").glob(f"day={now:%Y-%m-%d}/*")) == today
-    key = contracts.PredictionLog.grain()
-    after = contracts.PredictionLog.validate(log.load())
+    key = contracts.predictions.PredictionLog.grain()
+    after = contracts.predictions.PredictionLog.validate(log.load())
     pd.testing.assert_frame_equal(
         *(
             rows.astype({"carrier": "str"}).sort_values(key, ignore_index=True)

@@ -99,7 +99,8 @@ def test_a_candidate_is_measured_for_the_promotion_gate(
 
 
 def test_requests_that_fail_are_counted(service: ModuleType, tmp_path: Path) -> None:
-    server = service.Server([sys.executable, "-m", "preflight.serving"], "/health", "/predict")
+    command = [sys.executable, "-m", "preflight.serving"]
+    server = service.Server(command, "/health", "/predict")
     for name in ("src", "conf", "pyproject.toml", ".telemetry"):
         (tmp_path / name).symlink_to(service.PROJECT / name)
     (tmp_path / "body").write_text("{}")

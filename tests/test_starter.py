@@ -205,7 +205,7 @@ def test_without_the_example_the_smallest_problem_stands_in_its_place_and_runs(
 def test_the_page_on_your_data_leads_to_a_verdict_if_it_is_followed_to_the_letter(
     starter: Path, new: Callable[..., Made], tmp_path: Path
 ) -> None:
-    assert new(starter, "--name", "Care Hours", answers="no\n").returncode == 0
+    assert new(starter, "--name", "Care Hours", answers="no\n\n").returncode == 0
     project = tmp_path / "care-hours"
 
     def run(*command: str) -> str:
@@ -265,7 +265,7 @@ def test_a_part_can_be_deleted_and_nothing_has_to_be_edited(
     project = shutil.copytree(starter, tmp_path / "project")
     (project / "tests/test_starter.py").unlink()  # no project has it
     for path in (project / name for names, paths in parts() if names == [part] for name in paths):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     cheap = ["test_conf", "test_pipeline_registry", "test_project", "test_makefile"]
     works(LINT, project)
     works(["pytest", "--collect-only", "-qq"], project)

@@ -110,7 +110,8 @@ def _know_the_parameters(given: dict[str, Any]) -> None:
 
 def _fit_together(pipeline: Pipeline, catalog: Any) -> None:
     """Refuse a framing, and models, that name features that are not there."""
-    from preflight.contracts import Features  # here, as every kedro command loads this module
+    # here, as every kedro command loads this module
+    from preflight.contracts import Features
 
     inputs, faults = pipeline.inputs(), []
     if "params:framing" in inputs:

@@ -172,11 +172,11 @@ def test_a_candidate_with_nothing_to_compare_it_with_is_refused() -> None:
 def test_a_champion_that_other_code_made_is_refused_with_what_to_do(lacks: str) -> None:
     provenance = {"typical": {}, "known": {}, "framing": {}}
     whole = bundle(provenance=provenance)
-    assert contracts.champion.validate(whole) is whole
-    assert contracts.champion.validate(None) is None
+    assert contracts.results.champion.validate(whole) is whole
+    assert contracts.results.champion.validate(None) is None
     del provenance[lacks]
     with pytest.raises(DataValidationError, match=f"lacks {lacks}, as other code made it: kedro"):
-        contracts.champion.validate(bundle(provenance=provenance))
+        contracts.results.champion.validate(bundle(provenance=provenance))
 
 
 @pytest.mark.parametrize("defect", [{"low": -3.0}, {"low": None, "high": None}])

@@ -59,7 +59,7 @@ class Replay:
         if undated := [n for n, one in found.items() if not (one and one.about("known_at"))]:
             raise RunError(
                 f"The features are made from {', '.join(undated)}, of which no contract says when "
-                "rows became known. Give each one in preflight/contracts that is named like the "
+                "rows became known. Give each one in contracts/primary.py that is named like the "
                 'dataset: class Name(Table, known_at="...") (see docs/leakage.md).'
             )
         return {name: one for name, one in found.items() if one}

@@ -5,11 +5,17 @@ known, or "in advance" for what is known long before. `known_at` of a column is 
 that became known later than its row. `event_time` is the column by which a period is cut out.
 """
 
+from typing import Any
+
 import pandas as pd
 from pandera.dtypes import Float32, Int8, Int32
 
 from preflight.contracts.raw import PLACES
 from preflight.contracts.table import IN_ADVANCE, Table, Utc, column, rule
+
+# What `framing.decision.label` says: 0 or 1. Of amounts: float, and such as {"ge": 0}.
+Label = Int8
+LABEL: dict[str, Any] = {"isin": [0, 1]}
 
 
 class Key(Table, key=["parcel"]):
