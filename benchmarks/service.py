@@ -151,7 +151,7 @@ def memory(pid: int) -> float:
 
 
 def bodies(stored: Path, folder: Path, rows: int) -> dict[str, Path]:
-    """Write one row, and many, as each server takes them: the quickest of its forms."""
+    """Write one row, and many, as each server takes them."""
     few = pd.read_parquet(stored)[list(contracts.Features.to_schema().columns)]
     many = few.iloc[np.arange(rows) % len(few)].reset_index(drop=True)
     key = next(n for n in contracts.Features.grain() if pd.api.types.is_integer_dtype(few[n]))
