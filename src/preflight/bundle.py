@@ -50,10 +50,15 @@ def raw(estimator: Any, examples: pd.DataFrame, features: list[str]) -> Floats:
     """
     if examples.empty:
         return np.empty(0)
-    seen = examples if examples.columns.tolist() == features else examples[features]  # for one row
+    seen = _only(examples, features)
     if hasattr(estimator, "predict_proba"):
         return np.asarray(estimator.predict_proba(seen)[:, 1], dtype=np.float64)
     return np.asarray(estimator.predict(seen), dtype=np.float64)
+
+
+def _only(examples: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Return some columns; to choose them all takes as long as all else for one row."""
+    return examples if examples.columns.tolist() == names else examples[names]
 
 
 def corrected(bundle: Bundle, raw: Floats) -> Floats:
@@ -145,7 +150,7 @@ def flagged(
         category, seen = examples[name].array, set(values)
         new = [one not in seen for one in category.categories]
         marks[f"unseen {name}"] = np.array([*new, False])[category.codes]
-    gone = examples[bundle["features"]].isna().to_numpy()
+    gone = _only(examples, bundle["features"]).isna().to_numpy()
     place = {name: i for i, name in enumerate(bundle["features"])}
     for group, names in groups.items():
         if used := [place[name] for name in names if name in place]:
