@@ -23,7 +23,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from preflight import champion, contracts
+from preflight import champion
+from preflight.contracts import Features, predictions
 from preflight.datasets import PredictionLog
 
 from benchmarks import PROJECT
@@ -84,7 +85,7 @@ def kill(process: "subprocess.Popen[str]", folder: Path, wait: float | None) -> 
 def kept(folder: Path) -> pd.DataFrame:
     """Return the log; its contract holds that nothing is there twice."""
     log = PredictionLog(str(folder / LOG))
-    return contracts.PredictionLog.validate(log.load()) if log.exists() else pd.DataFrame()
+    return predictions.PredictionLog.validate(log.load()) if log.exists() else pd.DataFrame()
 
 
 def promotions(folder: Path, kills: int) -> tuple[int, str]:
@@ -121,7 +122,7 @@ def inferences(folder: Path, kills: int) -> tuple[int, str]:
     given = f"inference.moment={moments[0].isoformat()},inference.until={moments[-1].isoformat()}"
     assert start(folder, *run, given).wait() == 0
     rows = kept(folder)
-    assert not rows.duplicated(contracts.Features.grain()).any()
+    assert not rows.duplicated(Features.grain()).any()
     return inside, f"a backfill of their {len(moments)} moments: {len(rows)} decisions, each once"
 
 
