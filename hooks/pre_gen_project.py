@@ -1,7 +1,11 @@
-"""Refuses names that can't be those of a package here; Kedro has refused those of Python's own."""
+"""Refuses names that can't be those of a package here; Kedro has refused those of Python's own.
+
+And answers that are none: Kedro asks again at a prompt, but takes a file of answers as it is.
+"""
 
 import re
 import sys
+from pathlib import Path
 
 PACKAGE = "{{ cookiecutter.python_package }}"
 FOLDERS = {"benchmarks", "conf", "data", "docs", "hooks", "notebooks", "src", "tests"}
@@ -17,3 +21,12 @@ FAULTS = {
 for fault, found in FAULTS.items():
     if found:
         sys.exit(f"The package can't be named '{PACKAGE}': it {fault}. Choose another name.")
+
+listed = Path(r"{{ cookiecutter._repo_dir }}", "docs/parts.md").read_text(encoding="utf-8")
+PARTS = set(re.findall(r"^\| `(\w+)` \|", listed, flags=re.MULTILINE))
+WITHOUT = set(re.findall(r"\w+", "{{ cookiecutter.without }}".lower())) - {"nothing"}
+if WITHOUT - PARTS:
+    said = f"without: {', '.join(sorted(WITHOUT - PARTS))} is no part."
+    sys.exit(f"{said} It is nothing, or some of {', '.join(sorted(PARTS))}.")
+if "{{ cookiecutter.example }}".strip().lower() not in {"yes", "y", "no", "n"}:
+    sys.exit("example: it is yes or no.")

@@ -288,6 +288,21 @@ def test_without_all_optional_parts_a_project_passes(
     assert list(project.glob("data/08_reporting/verdict.json/*/verdict.json"))
 
 
+@pytest.mark.parametrize("wrong", ["without: foo", "example: perhaps"])
+def test_an_answer_in_a_file_that_is_none_is_refused(
+    starter: Path, new: Callable[..., Made], tmp_path: Path, wrong: str
+) -> None:
+    answers = {"project_name": "Late", "example": "no", "without": "nothing"}
+    name, value = wrong.split(": ")
+    given = {**answers, name: value, "repo_name": "late", "python_package": "late"}
+    lines = [f"{key}: '{answer}'\n" for key, answer in given.items()]
+    (tmp_path / "answers.yml").write_text("".join(lines))
+    done = new(starter, "--config=answers.yml")
+    assert done.returncode != 0
+    assert {"foo": "foo is no part", "perhaps": "yes or no"}[value] in done.stdout + done.stderr
+    assert not (tmp_path / "late").exists()
+
+
 def test_a_part_that_is_none_is_refused(
     starter: Path, new: Callable[..., Made], tmp_path: Path
 ) -> None:

@@ -241,7 +241,7 @@ def test_without_the_stage_diagnosis(
     for name in DIAGNOSED:
         del results[name]
     text = read(results)
-    assert "What bought the improvement" not in text
+    assert "What each step adds" not in text
     assert "Models compared" in text
     assert walk_numbers(page_of(results), stored)[0] == []
     for card in (nodes.model_card, nodes.datasheet):

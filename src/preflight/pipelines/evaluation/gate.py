@@ -222,7 +222,8 @@ def groups_are_served_alike(judged: Judged, groups: pd.DataFrame) -> Check:
             unequal.append(f"{name} ({gap['mean']:+.0%})")
     if unequal:
         return Check("groups", False, f"served unlike the others: {', '.join(unequal)}")
-    return Check("groups", True, "protected groups are served alike")
+    said = "protected groups are served alike" if len(groups.columns) else "no group is protected"
+    return Check("groups", True, said)
 
 
 def calibrated(curve: pd.DataFrame, framing: Framing) -> Check:

@@ -305,7 +305,7 @@ def cleaning_says(cleaning: pd.DataFrame) -> str:
         for action, rows in sums.items()
     )
     rules = traced(len(cleaning), "cleaning", ".shape[0]")
-    return f"Cleaning has {rules} rules. By number of rows: {done}."
+    return f"Cleaning has {rules} {'rule' if rules == 1 else 'rules'}. By number of rows: {done}."
 
 
 def audit_says(audit: pd.DataFrame) -> str:
