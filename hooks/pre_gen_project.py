@@ -28,5 +28,7 @@ WITHOUT = set(re.findall(r"\w+", "{{ cookiecutter.without }}".lower())) - {"noth
 if WITHOUT - PARTS:
     said = f"without: {', '.join(sorted(WITHOUT - PARTS))} is no part."
     sys.exit(f"{said} It is nothing, or some of {', '.join(sorted(PARTS))}.")
-if "{{ cookiecutter.example }}".strip().lower() not in {"yes", "y", "no", "n"}:
+# a file of answers may say yes without quotes, which YAML takes for true
+ANSWERS = {"yes", "y", "true", "1", "no", "n", "false", "0"}
+if "{{ cookiecutter.example }}".strip().lower() not in ANSWERS:
     sys.exit("example: it is yes or no.")

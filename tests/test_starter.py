@@ -303,6 +303,19 @@ def test_an_answer_in_a_file_that_is_none_is_refused(
     assert not (tmp_path / "late").exists()
 
 
+@pytest.mark.parametrize(("said", "flights"), [("yes", True), ("no", False)])
+def test_yes_and_no_need_no_quotes_in_a_file_of_answers(
+    starter: Path, new: Callable[..., Made], tmp_path: Path, said: str, flights: bool
+) -> None:
+    (tmp_path / "answers.yml").write_text(
+        f"project_name: Late\nexample: {said}\nwithout: nothing\n"
+        "repo_name: late\npython_package: late\n"
+    )
+    done = new(starter, "--config=answers.yml")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "late/data/01_raw/flights.csv.zip").exists() == flights
+
+
 def test_a_part_that_is_none_is_refused(
     starter: Path, new: Callable[..., Made], tmp_path: Path
 ) -> None:

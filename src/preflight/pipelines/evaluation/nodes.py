@@ -215,6 +215,7 @@ def cost_curve(
     label, costs = test_predictions["label"].to_numpy(), framing.costs.at(test_predictions)
     said = test_predictions[framing.predicted].to_numpy()
     steps = np.linspace(0, 1, evaluation.thresholds + 1)
+    amounts = isinstance(costs, Errors)
     if isinstance(costs, Errors):
         own, steps = np.array([0.0]), np.unique(np.quantile(label - said, steps[1:-1]))
     else:
@@ -222,7 +223,6 @@ def cost_curve(
     apart = np.abs(steps[:, None] - own).min(axis=1, initial=1) > 1e-9
     rows = []
     for setting in np.sort([*steps[apart], *own]):
-        amounts = isinstance(costs, Errors)
         decided = said + setting if amounts else said > setting
         saved = 1000 * mean_over(costs.saving(label, decided), day, weights)
         value = interval(saved, framing.confidence)
