@@ -25,8 +25,8 @@ def judged(every: int, trials: int, seed: int) -> list[tuple[str, float, float]]
     from preflight.contracts import Features
     from preflight.framing import Framing
     from preflight.pipelines.modeling.nodes import folds, saving
-    from preflight.pipelines.modeling.search import suggested
     from preflight.pipelines.modeling.settings import Modeling
+    from preflight.pipelines.modeling.trials import suggested
 
     train, validation, parameters = given(every)
     framing = Framing.model_validate(parameters["framing"])

@@ -1,6 +1,5 @@
 """From examples to verdict, by the pipeline's own functions: what must not ship, and its twin."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,13 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
-from sklearn.ensemble import HistGradientBoostingClassifier
 
 from preflight import contracts
 from preflight.audited import seal
 from preflight.errors import RunError
 from preflight.framing import Framing
-from preflight.limits import limits as measured
+from preflight.limits import compare, model_mb
 from preflight.pipelines.evaluation import nodes
 
 pytestmark = pytest.mark.usefixtures("parcels")
@@ -25,19 +23,19 @@ RULES = {
 }
 
 
-class Slow(HistGradientBoostingClassifier):
-    """As good, and 50 ms slower."""
-
-    def predict_proba(self, X: pd.DataFrame) -> Any:
-        time.sleep(0.05)
-        return super().predict_proba(X)
-
-
 def verdict_of(made: Made) -> dict[str, Any]:
     framing, evaluation, test = made["framing"], made["evaluation"], made["test"]
     predictions = made["test_predictions"]
     curve = nodes.calibration_curve(predictions, framing, evaluation)
-    limits = measured(made["candidate"], test.head(8), framing)
+    taken: Any = {
+        "model_mb": model_mb(made["candidate"]),
+        "memory_mb": 5.0,
+        "p99_ms": made.get("p99_ms", 5.0),
+        "p99_load": 1.0,
+        "rows_per_second": 1000.0,
+        "rows_load": 1.0,
+    }
+    limits = compare(taken, framing)
     found = nodes.verdict(
         predictions, test, made["selection"], curve, limits, [], framing, evaluation
     )
@@ -143,15 +141,21 @@ def test_a_broken_slice_holds(
     assert any("place west" in reason for reason in verdict["reasons"])
 
 
-def test_a_model_slowed_by_50_ms_is_refused_by_its_limit(
-    make: Any, modeling: Any, framing: Framing, examples: pd.DataFrame
-) -> None:
-    slow = make(examples, framing, modeling(path=f"{__name__}.Slow"))
-    verdict = judge(slow)
+def test_a_model_that_is_too_large_is_refused_by_its_limit(made: Made) -> None:
+    tight = changed(made["framing"], "serving", model_mb=1e-3)
+    verdict = judge({**made, "framing": tight})
     assert held_by(verdict) == {"limits"}
-    assert any("p99 ms" in reason for reason in verdict["reasons"])
-    patient = changed(framing, "serving", p99_ms=500.0)
-    assert held_by(judge({**slow, "framing": patient})) == set()
+    assert any("model mb" in reason for reason in verdict["reasons"])
+
+
+def test_a_slow_machine_changes_nothing_but_what_is_said_of_speed(made: Made) -> None:
+    quick, slow, busy = (judge({**made, "p99_ms": ms}) for ms in (5.0, 73.3, None))
+    for verdict in (quick, slow, busy):
+        (p99,) = [limit for limit in verdict["limits"] if limit["name"] == "p99_ms"]
+        verdict["limits"].remove(p99)
+        assert p99["ok"] is {5.0: True, 73.3: False, None: None}[p99["measured"]]
+    assert quick == slow == busy
+    assert held_by(quick) == set()
 
 
 def test_forty_examples_say_too_little(

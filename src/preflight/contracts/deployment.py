@@ -27,6 +27,7 @@ class OverHttp(Document):
     failed: int = Field(ge=0, description="requests that were not answered with 200")
     ready_seconds: float = Field(gt=0, description="from start to the first answer")
     memory_mb: float = Field(gt=0, description="of the process, at the most")
+    load: float = Field(ge=0, description="of the machine meanwhile: about 1 where it was quiet")
 
 
 service_limits = DocumentContract(RootModel[list[OverHttp]])

@@ -32,6 +32,9 @@ class BestParams(Document):
     candidate: str = Field(description="which of the candidates is taken")
     params: dict[str, Any] = Field(description="its searched ones; empty: as declared")
     kept: Literal["declared", "tuned"]
+    ended: Literal["trials", "seconds", "interrupted"] = Field(
+        description="by what: but for trials, another run may make more or fewer of them"
+    )
     trial: int | None = Field(description="the best")
     value: float | None = Field(description="its saving per 1,000 decisions, mean over folds")
     declared_value: float | None = Field(description="that of the declared parameters")
@@ -289,8 +292,21 @@ class Limit(Document):
 
     name: str
     limit: float
-    measured: float
-    ok: bool
+    measured: float | None = Field(description="null: the machine was busy")
+    ok: bool | None = Field(description="null: it was not measured")
+    load: float | None = Field(
+        ge=0,
+        description="times its CPU time that a fixed calculation took meanwhile: about 1 on a "
+        "quiet machine; null: what is measured does not depend on the machine",
+    )
+
+    @model_validator(mode="after")
+    def is_known_if_measured(self) -> Self:
+        if (self.measured is None) != (self.ok is None):
+            raise ValueError(f"{self.name} holds or not, but only if it was measured")
+        if self.measured is None and self.load is None:
+            raise ValueError(f"{self.name} does not depend on the machine: measure it")
+        return self
 
 
 class Kpi(Document):
@@ -335,7 +351,9 @@ class Verdict(Document):
         low = self.value.over_baseline.low
         if self.decision == "ship" and (low is None or low <= 0):
             raise ValueError("ships, but is not better than the baseline with confidence")
-        if self.decision == "ship" and not all(limit.ok for limit in self.limits):
+        if self.decision == "ship" and any(
+            limit.ok is False for limit in self.limits if limit.load is None
+        ):
             raise ValueError("ships, but breaks a limit")
         if self.decision == "ship" and not all(check.ok for check in self.checks):
             raise ValueError("ships, but a condition does not hold")

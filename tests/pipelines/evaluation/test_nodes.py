@@ -1,6 +1,5 @@
 """What is said of test: predictions, figures, slices, importance and the verdict, on parcels."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import roc_auc_score
 
-from preflight import contracts, limits
+from preflight import contracts
 from preflight.audited import seal
 from preflight.bundle import DECIDING, Bundle
 from preflight.costs import per_1000
@@ -596,24 +595,6 @@ def test_two_more_of_the_same_test_set_are_counted_and_the_candidates_told_apart
     assert opened(other, first, again)[1] == (3, 2)
     assert opened(other, first, again, split=longer)[1] == (1, 1)
     assert opened(other, {"decision": "ship"})[1] == (1, 1)  # of a time before this was counted
-
-
-def test_limits_are_measured_and_a_slow_model_breaks_its_own(
-    models: tuple[Bundle, dict[str, Bundle]], examples: pd.DataFrame, framing: Framing
-) -> None:
-    class Slowly(Says):
-        def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
-            time.sleep(0.05)
-            return super().predict_proba(X)
-
-    few = examples.head(10)
-    quick = {one["name"]: one for one in limits.limits(models[0], few, framing)}
-    assert list(quick) == ["p99_ms", "rows_per_second", "model_mb", "memory_mb", "cost_per_1000"]
-    assert all(one["ok"] for one in quick.values())
-    slow = models[0] | {"estimator": Slowly("signal", 1.5, -1.2)}
-    found = {one["name"]: one for one in limits.limits(slow, few, framing)}
-    assert found["p99_ms"]["measured"] > 50
-    assert [name for name, one in found.items() if not one["ok"]] == ["p99_ms"]
 
 
 DAYS = pd.to_datetime(["2013-04-01 12:00", "2013-04-30 12:00"]).tz_localize("UTC")

@@ -1,14 +1,18 @@
 """A search that is stopped, killed and resumed, and a choice that is honest about searching."""
 
 import io
+import itertools
 import json
 import os
+import pickle
 import re
 import signal
 import subprocess
 import sys
-import threading
 import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
@@ -27,6 +31,7 @@ from preflight.framing import Framing
 from preflight.pipelines.modeling import nodes
 from preflight.pipelines.modeling import search as searching
 from preflight.pipelines.modeling.settings import Modeling
+from preflight.pipelines.modeling.trials import select_parameters
 
 pytestmark = pytest.mark.usefixtures("parcels")
 SPACE = {"learning_rate": {"type": "float", "low": 0.05, "high": 0.9}}
@@ -107,6 +112,8 @@ def test_another_name_or_problem_begins_anew(
         name(space={"max_iter": {"type": "int", "low": 2, "high": 9}}),
         name(path="sklearn.ensemble.HistGradientBoostingRegressor"),
         name(earlier_folds=[]),
+        name(prune=False),
+        name(workers=2),
         name(development.iloc[:-1]),
         name(framed=framing.model_copy(update={"costs": dearer})),
     ]
@@ -117,75 +124,198 @@ def test_another_name_or_problem_begins_anew(
     assert searching.study_name(development, framing, settings(modeling, 99)) == names[0]
 
 
-KILLED = """
-import sys, pickle, time
-from preflight.pipelines.modeling import search, nodes
+# a worker is a process of its own, which imports this file again: it is patched there as well
+SCRIPT = """
+import os, pickle, sys, time
+from preflight.pipelines.modeling import nodes, search
 given = pickle.load(open(sys.argv[1], "rb"))
 for module in (search, nodes):
     module.Features = given["contract"]
+fit = search.fit_in_stages
 def slowly(*args):
-    for step in grown(*args):
-        print("fit", flush=True)
-        time.sleep(0.3)
-        yield step
-grown, search.grown = search.grown, slowly
-search.search(given["development"], sys.argv[2], given["framing"], given["modeling"])
+    for stage in fit(*args):
+        print("fit", os.getpid(), flush=True)
+        time.sleep(given["pause"])
+        yield stage
+search.fit_in_stages = slowly
+if __name__ == "__main__":
+    best, trials, _ = search.search(
+        given["development"], sys.argv[2], given["framing"], given["modeling"]
+    )
+    pickle.dump((best, trials), open(sys.argv[3], "wb"))
 """
+
+
+@pytest.fixture
+def start(
+    development: pd.DataFrame, framing: Framing, parcels: Any, storage: str, tmp_path: Path
+) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a search in a process of its own, which says each fit and by which process."""
+    started: list[Any] = []
+
+    def run(modeling: Modeling, pause: float = 0.0) -> subprocess.Popen[str]:
+        given = {"development": development, "framing": framing, "modeling": modeling}
+        given |= {"contract": parcels, "pause": pause}
+        (tmp_path / "given.pickle").write_bytes(pickle.dumps(given))
+        (tmp_path / "script.py").write_text(SCRIPT)
+        root = Path(__file__).parents[2]
+        names = ["script.py", "given.pickle", storage, "found.pickle"]
+        process = subprocess.Popen(
+            [sys.executable, *names],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(root), *sys.path])},
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def fits(process: subprocess.Popen[str], number: int) -> list[int]:
+    """Wait for so many fits, and return the processes that made them."""
+    assert process.stdout is not None
+    said = (line.split() for line in process.stdout)
+    made = [int(words[1]) for words in itertools.islice((w for w in said if w[0] == "fit"), number)]
+    assert len(made) == number
+    return made
 
 
 def test_killed_in_the_middle_nothing_finished_is_lost_and_what_ran_is_tried_again(
     development: pd.DataFrame,
     framing: Framing,
     modeling: Any,
-    parcels: Any,
     storage: str,
-    tmp_path: Path,
+    start: Callable[..., subprocess.Popen[str]],
 ) -> None:
-    import pickle
-
     asked = settings(modeling, 6)
-    given = tmp_path / "given.pickle"
-    document = {"development": development, "framing": framing, "modeling": asked}
-    given.write_bytes(pickle.dumps(document | {"contract": parcels}))
-    root = Path(__file__).parents[2]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root), *sys.path])}
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(given), storage],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    assert process.stdout is not None
-    for _ in range(5):  # two trials of two folds are done, the third is under way
-        assert process.stdout.readline() == "fit\n"
-    time.sleep(0.1)
+    process = start(asked, pause=0.3)
+    fits(process, 5)  # two trials of two folds are done, the third is under way
     process.send_signal(signal.SIGKILL)
     process.wait()
-    process.stdout.close()
-
     study = optuna.load_study(study_name=None, storage=storage)
-    before = {t.number: t for t in study.trials}
-    assert [t.state.name for t in before.values()] == ["COMPLETE", "COMPLETE", "RUNNING"]
+    before = [t.value for t in study.trials]
+    assert [t.state.name for t in study.trials] == ["COMPLETE", "COMPLETE"]
     _, trials = search(development, storage, framing, asked)
-    after = {t.number: t for t in study.trials}
-    assert [after[n].value for n in (0, 1)] == [before[n].value for n in (0, 1)]
-    assert after[2].state.name == "FAIL"
-    assert after[3].params == before[2].params
-    assert trials["state"].isin(["complete", "pruned"]).sum() == 6
+    assert [t.value for t in study.trials][:2] == before
     _, whole = search(development, None, framing, asked)
-    done = trials[trials["state"] != "fail"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(done.drop(columns="trial"), whole.drop(columns="trial"))
+    pd.testing.assert_frame_equal(trials, whole)
 
 
-def test_a_trial_of_a_process_that_lives_is_left_alone() -> None:
-    study = optuna.create_study(direction="maximize")
-    trial = study.ask()
-    trial.set_user_attr("by", f"{searching._me().rpartition(' ')[0]} {os.getppid()}")
-    searching._take_up(study, {"x": 1})
-    assert study.trials[0].state.name == "RUNNING"
-    trial.set_user_attr("by", "elsewhere 1")
-    searching._take_up(study, {"x": 1})
-    assert study.trials[0].state.name == "RUNNING"
+def test_a_worker_that_is_killed_is_replaced_and_its_trial_is_made_again(
+    development: pd.DataFrame,
+    framing: Framing,
+    modeling: Any,
+    tmp_path: Path,
+    start: Callable[..., subprocess.Popen[str]],
+) -> None:
+    asked = settings(modeling, 5, workers=2)
+    process = start(asked, pause=0.1)
+    workers = fits(process, 6)
+    assert process.pid not in workers
+    os.kill(workers[-1], signal.SIGKILL)
+    assert process.stdout is not None
+    process.stdout.read()
+    assert process.wait() == 0
+    best, trials = pickle.loads((tmp_path / "found.pickle").read_bytes())
+    in_process, whole = search_side_by_side(development, framing, asked)
+    pd.testing.assert_frame_equal(trials, whole)
+    assert best == in_process
+
+
+def test_workers_end_with_the_process_that_started_them(
+    modeling: Any, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    process = start(settings(modeling, 50, workers=2), pause=0.05)
+    workers = set(fits(process, 4))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert process.stdout is not None
+    process.stdout.read()  # ends when the last worker has closed its end
+    for worker in workers:
+        with pytest.raises(ProcessLookupError):
+            os.kill(worker, 0)
+
+
+def search_side_by_side(
+    development: pd.DataFrame, framing: Framing, asked: Modeling, slow: Iterable[int] = ()
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """The same search by threads, some of whose trials wait for the others."""
+    calls = itertools.count()
+
+    class Threads(ThreadPoolExecutor):
+        def __init__(self, workers: int, context: Any, **given: Any) -> None:
+            super().__init__(workers, **given)
+
+    def evaluate(task: Any) -> Any:
+        time.sleep(0.2 * (next(calls) in slow))
+        return searching._in_worker[0](task)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(searching, "ProcessPoolExecutor", Threads)
+        patch.setattr(searching, "_evaluate_in_worker", evaluate)
+        return search(development, None, framing, asked)
+
+
+def test_the_trials_are_the_same_whichever_worker_is_faster(
+    development: pd.DataFrame, framing: Framing, modeling: Any
+) -> None:
+    grows = {"grows": "max_iter", "space": {"max_iter": {"type": "int", "low": 2, "high": 30}}}
+    trees = settings(modeling, 9, workers=2).candidates["trees"].model_dump() | grows
+    asked = settings(modeling, 9, workers=2).model_copy(
+        update={"candidates": modeling(candidates={"trees": trees}).candidates}
+    )
+    best, trials = search_side_by_side(development, framing, asked, slow=range(0, 99, 2))
+    other, others = search_side_by_side(development, framing, asked, slow=range(1, 99, 2))
+    pd.testing.assert_frame_equal(trials, others)
+    assert best == other
+    assert trials["params"].is_unique
+    assert len(trials) == 9
+    assert "pruned" in set(trials["state"])
+
+
+def test_a_worker_that_always_dies_ends_the_search_with_a_reason(
+    development: pd.DataFrame, framing: Framing, modeling: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Dies(ThreadPoolExecutor):
+        def __init__(self, workers: int, context: Any, **given: Any) -> None:
+            super().__init__(workers)
+
+        def map(self, *_: Any, **__: Any) -> Any:
+            raise BrokenProcessPool
+
+    monkeypatch.setattr(searching, "ProcessPoolExecutor", Dies)
+    with pytest.raises(searching.RunError, match=r"died 3 times.*Lower modeling\.search\.workers"):
+        search(development, None, framing, settings(modeling, 4, workers=2))
+
+
+def test_what_two_runs_store_at_once_counts_once(
+    development: pd.DataFrame, framing: Framing, modeling: Any, storage: str
+) -> None:
+    asked = settings(modeling, 3)
+    _, first = search(development, storage, framing, asked)
+    study = optuna.load_study(study_name=None, storage=storage)
+    study.add_trials(study.trials[1:])
+    best, trials = search(development, storage, framing, settings(modeling, 5))
+    pd.testing.assert_frame_equal(trials.head(3), first)
+    at_once, whole = search(development, None, framing, settings(modeling, 5))
+    pd.testing.assert_frame_equal(trials, whole)
+    assert best == at_once
+
+
+def test_of_a_longer_search_as_many_trials_count_as_are_wanted(
+    development: pd.DataFrame, framing: Framing, modeling: Any, storage: str
+) -> None:
+    search(development, storage, framing, settings(modeling, 6))
+    best, trials = search(development, storage, framing, settings(modeling, 3))
+    at_once, whole = search(development, None, framing, settings(modeling, 3))
+    pd.testing.assert_frame_equal(trials, whole)
+    assert best == at_once
 
 
 def test_stopped_by_hand_the_best_so_far_goes_on(
@@ -199,19 +329,22 @@ def test_stopped_by_hand_the_best_so_far_goes_on(
     asked = settings(modeling, 9, path=f"{__name__}.Interrupted")
     best, trials = search(development, storage, framing, asked)
     assert "search: stopped; the best of 2 trials goes on" in caplog.text
-    assert list(trials["state"])[:2] == ["complete", "complete"]
-    assert set(trials["state"][2:]) <= {"fail", "waiting"}
+    assert list(trials["state"]) == ["complete", "complete"]
     assert best["value"] == trials["value"].max()
+    assert best["ended"] == "interrupted"
 
 
 def test_no_trial_begins_when_the_time_is_over(
     development: pd.DataFrame, framing: Framing, modeling: Any
 ) -> None:
-    asked = settings(modeling, 50, seconds=0.5)
-    began = time.monotonic()
-    _, trials = search(development, None, framing, asked)
-    assert 1 <= len(trials) < 50
-    assert time.monotonic() - began < 30
+    clock = itertools.count(step=10.0)  # each time that it is looked at, ten seconds later
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(searching, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+        best, trials = search(development, None, framing, settings(modeling, 50, seconds=25.0))
+    assert len(trials) == 2
+    assert best["ended"] == "seconds"
+    best, _ = search(development, None, framing, settings(modeling, 2))
+    assert best["ended"] == "trials"
 
 
 def test_a_model_over_its_limits_can_not_win(
@@ -230,7 +363,7 @@ def test_a_model_over_its_limits_can_not_win(
     nothing = framing.model_copy(
         update={"serving": framing.serving.model_copy(update={"model_mb": 1e-6})}
     )
-    with pytest.raises(searching.RunError, match="No trial of the search kept the serving limits"):
+    with pytest.raises(searching.RunError, match=r"as small as framing\.serving\.model_mb allows"):
         search(development, None, nothing, asked)
     assert free["value"] >= found["value"]
 
@@ -307,9 +440,9 @@ def test_what_is_grown_in_parts_is_the_same_as_at_once(
     features = spec.features(searching.Features.groups())
     found = [
         (part, estimator.n_iter_, estimator.predict_proba(development[features]))
-        for estimator, part in searching.grown(spec, development)
+        for estimator, part in searching.fit_in_stages(spec, development)
     ]
-    assert [(part, trees) for part, trees, _ in found] == [(searching.EARLY, 4), (1.0, 10)]
+    assert [(part, trees) for part, trees, _ in found] == [(searching.FIRST_STAGE, 4), (1.0, 10)]
     at_once = nodes.fit(spec, development).predict_proba(development[features])
     np.testing.assert_array_equal(found[-1][-1], at_once)
     assert not np.array_equal(found[0][-1], at_once)
@@ -357,8 +490,9 @@ def judged(values: np.ndarray, framing: Framing, modeling: Any) -> dict[str, Any
         trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
         trial.set_user_attr("saved", [saved.tolist()])
         trial.set_user_attr("rows", [[10] * len(saved)])
+        trial.set_user_attr("number", trial.number)
         study.tell(trial, 100 * float(saved.mean()))
-    return searching.choice(study, framing, settings(modeling, 1))
+    return select_parameters(study.trials, framing, settings(modeling, 1))
 
 
 def test_the_best_of_many_that_are_alike_is_no_better(framing: Framing, modeling: Any) -> None:
@@ -386,25 +520,3 @@ def test_parameters_that_are_better_are_taken(framing: Framing, modeling: Any) -
         found["value"] - found["declared_value"] - found["optimism"]
     )
     assert found["gain"]["mean"] == pytest.approx(300, rel=0.1)
-
-
-def test_two_workers_share_the_trials_and_lose_none(
-    development: pd.DataFrame, framing: Framing, modeling: Any, storage: str, monkeypatch: Any
-) -> None:
-    asked = settings(modeling, 8, workers=2)
-    with pytest.raises(searching.RunError, match="need a study_storage"):
-        search(development, None, framing, asked)
-    # a spawned process knows nothing of the patched contract, so it is a thread's turn here
-    processes: list[Any] = []
-
-    class Thread(threading.Thread):
-        def __init__(self, target: Any, args: Any, daemon: bool) -> None:
-            super().__init__(target=target, args=args, daemon=daemon)
-            processes.append(self)
-
-    monkeypatch.setattr(searching, "get_context", lambda how: SimpleNamespace(Process=Thread))
-    best, trials = search(development, storage, framing, asked)
-    assert len(processes) == 1
-    assert 8 <= trials["state"].isin(["complete", "pruned"]).sum() <= 9
-    assert best["value"] == trials["value"].max()
-    assert trials["params"].is_unique

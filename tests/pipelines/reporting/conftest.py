@@ -132,6 +132,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
             "candidate": "trees",
             "params": {"depth": 4, "rate": 0.123456},
             "kept": "tuned",
+            "ended": "trials",
             "value": 133.3,
             "trial": 1,
             "declared_value": 120.0,

@@ -181,7 +181,7 @@ def test_holds_in_words(results: dict[str, Any]) -> None:
     hold(results)
     results["verdict"] |= {
         "reasons": ["not clearly better", "too slow"],
-        "limits": [{"name": "size_mb", "limit": 10.0, "measured": 12.5, "ok": False}],
+        "limits": [{"name": "size_mb", "limit": 10.0, "measured": 12.5, "ok": False, "load": None}],
     }
     results["verdict"]["value"]["over_baseline"] |= over
     text = read(results)
@@ -335,8 +335,11 @@ def test_the_audit_is_told_with_what_is_taken_on_trust(results: dict[str, Any]) 
 def test_the_verdict_is_told_with_its_conditions_limits_and_what_is_watched(
     results: dict[str, Any],
 ) -> None:
-    limit = {"name": "rows_per_second", "limit": 10_000.0, "measured": 281_911.3, "ok": True}
-    results["verdict"]["limits"] = [limit]
+    quick = {"name": "rows_per_second", "limit": 10_000.0, "measured": 281_911.3, "ok": True}
+    results["verdict"]["limits"] = [quick | {"load": 1.1}]
+    assert "Here the machine was busy" not in read(results)
+    busy = {"name": "p99_ms", "limit": 20.0, "measured": None, "ok": None, "load": 2.4}
+    results["verdict"]["limits"].append(busy)
     text = read(results)
     assert "Over 6 months, after upkeep, that is 732 (156 to 1,398) euros" in text.replace(
         "\xa0", " "
@@ -345,6 +348,8 @@ def test_the_verdict_is_told_with_its_conditions_limits_and_what_is_watched(
     assert "missed: 300 before, 100 wanted, 88.8 in the test" in " ".join(text.split())
     assert "clearly better" in text.split("Condition by condition")[1]
     assert "281,911" in text
+    assert text.split("p99 ms")[1].split()[:4] == ["not", "measured", "20", "–"]
+    assert "Here the machine was busy. Measure again when nothing else runs" in text
 
 
 def test_what_the_test_can_show_is_told(results: dict[str, Any]) -> None:

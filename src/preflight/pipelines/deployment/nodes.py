@@ -17,6 +17,10 @@ from preflight.pipelines.deployment.settings import Deployment
 Check = dict[str, Any]  # name, ok, says
 Document = dict[str, Any]
 
+SLOW = """\
+Speed can be measured again when nothing else runs: kedro run --pipelines deployment
+Or answer for it: --params "deployment.override.by=NAME,deployment.override.reason=WHY\""""
+
 
 def _files(run: Document) -> Document:
     """Return the records of all files that a run read or wrote, by dataset."""
@@ -84,8 +88,7 @@ def answers(model: Path, end_to_end: Path, trusted: list[str]) -> tuple[int, int
 def clearance(
     as_judged: list[Check],
     fresh_answers: Check,
-    candidate: Bundle,
-    end_to_end: pd.DataFrame,
+    limits_now: list[Document],
     verdict: Document,
     metrics: Document,
     judged_run: Document,
@@ -95,31 +98,48 @@ def clearance(
 ) -> Document:
     """Return what the gate found, each condition with what was seen.
 
+    An override stands for a verdict that says hold and for speed that is too low or could not be
+    measured, and for nothing else.
+
+    limits_now: what `limits.limits` measured just now.
+
     Raises:
-        RunError: a condition does not hold; all such are told.
+        RunError: a condition does not hold; the message lists all such.
     """
-    held = verdict["decision"] != "ship"
-    override = deployment.override.model_dump() if held and deployment.override.by else None
-    unheard = [f"it says hold: {'; '.join(verdict['reasons'])}"] if held and not override else []
-    said = "overridden" if override else "it says ship"
-    off = [one["says"] for one in verdict["checks"] if one["name"] == "contracts" and not one["ok"]]
-    measured = limits.limits(candidate, end_to_end, framing)
-    told = "hold when measured again; not measured over HTTP: make bench-service"
     file = _files(judged_run)["candidate"]
+    measured, source = limits_now, "not over HTTP: make bench-service"
     if served := [one for one in service_limits if one["sha256"] == file["sha256"]]:
-        measured += limits.over_http(served[-1], framing)
-        told = f"hold when measured again, and over HTTP on {served[-1]['at']}"
+        measured = measured + limits.over_http(served[-1], framing)
+        source = f"over HTTP on {served[-1]['at']}"
+    speed = [one for one in measured if limits.is_speed(one)]
+    size = [one for one in measured if not limits.is_speed(one)]
+    slow = limits.violations(speed)
+    held = [f"it says hold: {'; '.join(verdict['reasons'])}"] * (verdict["decision"] != "ship")
+    override = deployment.override.model_dump() if deployment.override.by else None
+    off = [one["says"] for one in verdict["checks"] if one["name"] == "contracts" and not one["ok"]]
     checks = [
         *as_judged,
-        _check("verdict", [*unheard, *off], said),
+        _check("contracts of the verdict", off, "were on"),
+        _overridable("verdict", held, "it says ship", override),
         _check("metrics", framing.guardrails.implausible(metrics["candidate"]), "are plausible"),
         fresh_answers,
-        _check("limits", limits.broken(measured), told),
+        _check("limits", limits.violations(size), "size and memory hold when measured again"),
+        _overridable("speed", slow, f"holds when measured again, {source}", override),
     ]
     if faults := [f"  - {c['name']}: {c['says']}" for c in checks if not c["ok"]]:
-        run = judged_run["run"]
+        run, faults = judged_run["run"], faults + [SLOW] * bool(slow and not override)
         raise RunError("\n".join([f"The candidate of run {run} is not promoted:", *faults]))
-    return {"run": judged_run["run"], "checks": checks, "override": override}
+    used = override if held or slow else None
+    return {"run": judged_run["run"], "checks": checks, "override": used}
+
+
+def _overridable(
+    name: str, faults: list[str], holds: str, override: dict[str, str] | None
+) -> Check:
+    """Return a check that somebody who answers for it can override."""
+    if faults and override:
+        return _check(name, [], f"overridden: {'; '.join(faults)}")
+    return _check(name, faults, holds)
 
 
 def promotion(clearance: Document, judged_run: Document) -> Document:

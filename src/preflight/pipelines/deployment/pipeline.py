@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from preflight import limits
 from preflight.pipelines.deployment import nodes
 
 
@@ -17,12 +18,17 @@ def create_pipeline() -> Pipeline:
                 name="fresh_answers",
             ),
             Node(
+                limits.limits,
+                ["candidate", "end_to_end", "params:framing"],
+                "limits_now",
+                name="limits_now",
+            ),
+            Node(
                 nodes.clearance,
                 [
                     "as_judged",
                     "fresh_answers",
-                    "candidate",
-                    "end_to_end",
+                    "limits_now",
                     "verdict",
                     "metrics",
                     "judged_run",

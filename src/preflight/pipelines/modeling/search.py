@@ -1,41 +1,53 @@
-"""The search for the candidate's parameters: kept on disk, resumed, and judged honestly.
+"""The search for the candidate's parameters: kept on disk, resumed, the same on every machine.
 
-A study is named after all that its values depend on, so a run goes on with it as long as nothing
-changed, and begins a new one when something did. Each trial is suggested by a sampler that is
-seeded with the number of those done: a search that was stopped and resumed finds what one finds
-that was not.
+Parameters are suggested in batches of as many trials as there are workers, from the trials before
+the batch, by samplers that are seeded with the number of the trial. So the trials are the same
+whichever worker is faster, and a search that was stopped and resumed makes those of one that was
+not. Only finished trials are stored, in a study that is named after all that their values depend
+on: a run continues it as long as nothing changed.
 """
 
 import inspect
 import json
 import logging
+import multiprocessing
 import os
-import platform
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from hashlib import sha256
 from importlib.metadata import version
-from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from preflight.audited import fingerprint
-from preflight.bundle import DECIDING, Floats, raw
+from preflight.bundle import DECIDING, raw
 from preflight.contracts import Features
 from preflight.errors import RunError
 from preflight.framing import Framing
-from preflight.intervals import day_numbers, day_weights, interval
-from preflight.limits import latency_ms, model_mb
+from preflight.intervals import Ints, day_numbers
+from preflight.limits import model_mb
 from preflight.pipelines.modeling.nodes import folds, rehearse, saving
-from preflight.pipelines.modeling.settings import (
-    Candidate,
-    Choice,
-    Float,
-    Modeling,
-    Range,
-    load,
+from preflight.pipelines.modeling.settings import Candidate, Modeling, load
+from preflight.pipelines.modeling.trials import (
+    FOLD,
+    NO_SEARCH,
+    Outcome,
+    eligible,
+    no_importance,
+    open_study,
+    parameter_importance,
+    select_parameters,
+    store_trial,
+    stored,
+    suggest_trial,
+    trials_table,
 )
 
 if TYPE_CHECKING:
@@ -43,318 +55,253 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REPLICATES = 1000  # of the bootstrap over days that judges the choice
-FOLD = 100  # steps at which a trial may be given up are counted in hundredths of a fold
-EARLY = 0.4  # of what an estimator grows to: there it is judged before it is whole
+FIRST_STAGE = 0.4  # of what an estimator grows to: there it is evaluated for the first time
 # What a trial's value so far says of its value in the end: little in the middle of a fold, nearly
-# all after a whole one (benchmarks/README.md). So it is given up among the worst third, or two.
-WORST, WORST_OF_WHOLE = 1 / 3, 2 / 3
-JUDGES = 2  # complete trials before one is given up
-FEWEST = 5  # trials that the importance of parameters is told from
-CANDIDATE = "candidate"  # the parameter of a trial that chooses among several
-NOTHING: dict[str, Any] = {
-    "params": {},
-    "kept": "declared",
-    "trial": None,
-    "value": None,
-    "declared_value": None,
-    "optimism": None,
-    "gain": None,
-}
+# all after a whole one (benchmarks/README.md). So the worst third is pruned, or the worst two.
+PRUNE_QUANTILE_MIDFOLD, PRUNE_QUANTILE = 1 / 3, 2 / 3
+MIN_COMPLETE_TRIALS = 2  # before one is pruned
+MAX_DEAD_POOLS = 3  # a worker that dies once may have been killed; one that always dies won't do
+
+
+class Fold(NamedTuple):
+    """What is fitted on, what it is evaluated on, and the day of each row of that."""
+
+    train: pd.DataFrame
+    validation: pd.DataFrame
+    day: Ints
+    days: int
+
+
+class Earlier(NamedTuple):
+    """What a trial is compared with: whether another was completed, and its value by step."""
+
+    complete: bool
+    by_step: dict[int, float]
+
+
+class Task(NamedTuple):
+    """A trial to make."""
+
+    candidate: Candidate
+    earlier: list[Earlier]
+
+
+Evaluate = Callable[[Task], Outcome]
 
 
 def search(
     development: pd.DataFrame, study_storage: str | None, framing: Framing, modeling: Modeling
 ) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
-    """Return what the search has found and is worth, all trials, and which parameters matter.
+    """Return the chosen parameters and their gain, all trials, and the importance of parameters.
 
     Grain: one row per trial; one row per searched parameter.
 
-    Before it begins, candidate and baselines are fitted on a few examples: a misspelt parameter or
-    column is told at once, not after the search.
+    The value of a trial is the mean over folds of its saving per 1,000 decisions. A trial that is
+    among the worst so far is pruned; one whose file is larger than the framing allows can't win.
+    The first trials are the declared parameters of each candidate; those of the first candidate
+    are kept unless the best ones are significantly better (see `select_parameters`).
 
-    The value of a trial is the mean over folds of its saving per 1,000 decisions; a trial that is
-    among the worst so far is given up, and one that breaks a serving limit can't win. The first
-    trials are the declared parameters of each candidate; those of the first candidate are kept
-    unless the best ones are better with confidence, after what searching alone makes look better.
+    Raises:
+        RunError: an estimator can't be fitted, a worker dies again and again, or no trial keeps
+            the limit.
     """
     rehearse(development, framing, modeling)
-    asked = modeling.search
-    if not asked.trials:
-        nothing = {"candidate": modeling.declared, **NOTHING}
-        return nothing, trials_table([], modeling.declared), _no_importance()
-    if asked.workers > 1 and study_storage is None:
-        raise RunError("Several workers need a study_storage that all of them can open.")
-    name = study_name(development, framing, modeling)
-    study = _study(study_storage, name)
-    _take_up(study, modeling)
-    if done := len(_finished(study)):
-        log.info("  search: %d of %d trials were done before", done, asked.trials)
-    given = (study_storage, name, development, framing, modeling)
-    others = [
-        get_context("spawn").Process(target=_work, args=(*given, worker), daemon=True)
-        for worker in range(1, asked.workers)
-        if done < asked.trials
-    ]
-    for other in others:
-        other.start()
+    if not modeling.search.trials:
+        nothing = {"candidate": modeling.declared, **NO_SEARCH}
+        return nothing, trials_table([], modeling.declared), no_importance()
+    study = open_study(study_storage, study_name(development, framing, modeling))
+    if done := len(stored(study)):
+        log.info("  search: %d of %d trials were done before", done, modeling.search.trials)
     try:
-        _try(study, development, framing, modeling)
+        ended = _run_trials(study, development, framing, modeling)
     except KeyboardInterrupt:
-        _fail_running(study, lambda trial: trial.user_attrs.get("by") == _me())
-        if not _complete(study):
+        ended = "interrupted"
+        if not eligible(stored(study)):
             raise
-        log.warning("  search: stopped; the best of %d trials goes on", len(_finished(study)))
-    for other in others:
-        other.join()
-    best = choice(study, framing, modeling)
-    trials = trials_table(study.trials, modeling.declared)
-    return best, trials, parameter_importance(study, best["trial"], modeling.seed)
-
-
-def _study(storage: str | None, name: str) -> "optuna.Study":
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.create_study(
-        storage=storage, study_name=name, direction="maximize", load_if_exists=True
-    )
-
-
-def _work(
-    storage: str,
-    name: str,
-    development: pd.DataFrame,
-    framing: Framing,
-    modeling: Modeling,
-    worker: int,
-) -> None:
-    """Take part in a study, in a process of its own."""
-    study = _study(storage, name)
-    try:
-        _try(study, development, framing, modeling, worker)
-    except KeyboardInterrupt:
-        _fail_running(study, lambda trial: trial.user_attrs.get("by") == _me())
-
-
-def _try(
-    study: "optuna.Study",
-    development: pd.DataFrame,
-    framing: Framing,
-    modeling: Modeling,
-    worker: int = 0,
-) -> None:
-    """Make trials until as many as asked are done or under way, or the time is over.
-
-    Several workers share the cores: each has its part of the threads.
-    """
-    from threadpoolctl import threadpool_limits
-
-    asked, parent = modeling.search, os.getppid()
-    threads = max(1, (os.cpu_count() or 1) // asked.workers) if asked.workers > 1 else None
-    objective = _objective(development, framing, modeling)
-    began, before = time.monotonic(), len(_finished(study))
-    with threadpool_limits(threads):
-        while _begun(study) < asked.trials and os.getppid() == parent:
-            done, seconds = len(_finished(study)), time.monotonic() - began
-            if asked.seconds is not None and seconds > asked.seconds:
-                log.info("  search: %d trials in the %d s allowed", done - before, asked.seconds)
-                return
-            _say(study, done, done - before, seconds, asked.trials)
-            study.sampler = _sampler(modeling.seed + done + 1000 * worker)
-            study.optimize(objective, n_trials=1)
+        log.warning("  search: stopped; the best of %d trials goes on", len(stored(study)))
+    trials = stored(study)[: modeling.search.trials]
+    best = {**select_parameters(trials, framing, modeling), "ended": ended}
+    importance = parameter_importance(trials, best["trial"], modeling.seed)
+    return best, trials_table(trials, modeling.declared), importance
 
 
 def study_name(development: pd.DataFrame, framing: Framing, modeling: Modeling) -> str:
     """Return a name that changes with all that a trial's value depends on."""
     paths = {p for c in modeling.candidates.values() for p in (c.path, c.preprocessing) if p}
     ours = sorted(path for path in paths if path.split(".")[0] == __name__.split(".")[0])
-    rests_on = {
+    depends_on = {
         "examples": fingerprint(development),
-        "framing": framing.model_dump(mode="json", include={*DECIDING, "serving"}),
+        "framing": framing.model_dump(mode="json", include=set(DECIDING)),
+        "model_mb": framing.serving.model_mb,
         "candidates": {n: c.model_dump(mode="json") for n, c in modeling.candidates.items()},
         "folds": [fold.model_dump(mode="json") for fold in modeling.search.earlier_folds],
         "seed": modeling.seed,
+        "prune": modeling.search.prune,
+        "batch": modeling.search.workers,
         "source": [inspect.getsource(load(path)) for path in ours],
         "packages": [version(name) for name in ("scikit-learn", "optuna", "numpy")],
     }
-    digest = sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()[:12]
+    digest = sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:12]
     return f"{modeling.search.study}-{digest}"
 
 
-def _sampler(seed: int) -> "optuna.samplers.BaseSampler":
-    from optuna.samplers import TPESampler
-
-    return TPESampler(seed=seed, n_startup_trials=5)
-
-
-def _me() -> str:
-    return f"{platform.node()} {os.getpid()}"
-
-
-def _take_up(study: "optuna.Study", modeling: Modeling) -> None:
-    """Begin with the declared parameters; or mark what a killed process left, to be tried again."""
-    if not study.trials:
-        for name, candidate in modeling.candidates.items():
-            declared = {f"{name}.{of}": value for of, value in candidate.declared.items()}
-            study.enqueue_trial({CANDIDATE: name, **declared})
-    _fail_running(study, _abandoned)
-
-
-def _abandoned(trial: Any) -> bool:
-    """Return whether the process that ran a trial was on this machine and is no more."""
-    host, _, process = trial.user_attrs.get("by", "").rpartition(" ")
-    if host != platform.node():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return int(process) == os.getpid()
+def _run_trials(
+    study: "optuna.Study", development: pd.DataFrame, framing: Framing, modeling: Modeling
+) -> str:
+    """Make trials until there are as many as wanted or the time is over; return which of them."""
+    wanted, began = modeling.search, time.monotonic()
+    before, dead_pools = len(stored(study)), 0
+    while (done := len(stored(study))) < wanted.trials:
+        try:
+            with _evaluator(development, framing, modeling) as evaluate:
+                while (done := len(stored(study))) < wanted.trials:
+                    seconds = time.monotonic() - began
+                    if wanted.seconds is not None and seconds > wanted.seconds:
+                        log.info("  search: %d trials in %d s", done - before, wanted.seconds)
+                        return "seconds"
+                    _log_progress(study, done - before, seconds, wanted.trials)
+                    _run_batch(study, evaluate, modeling)
+        except BrokenProcessPool:  # the trials that it made are tried again
+            dead_pools += 1
+            if dead_pools == MAX_DEAD_POOLS:
+                raise RunError(
+                    f"A worker of the search died {dead_pools} times, most likely for lack of "
+                    "memory. Lower modeling.search.workers, or search among smaller models."
+                ) from None
+            log.warning("  search: a worker died; its trial is made again")
+    return "trials"
 
 
-def _fail_running(study: "optuna.Study", which: Callable[[Any], bool]) -> None:
-    """Mark running trials as failed, and try their parameters again."""
-    from optuna.trial import TrialState
-
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if which(trial):
-            study.tell(trial.number, state=TrialState.FAIL)
-            study.enqueue_trial(trial.params or trial.system_attrs.get("fixed_params", {}))
-
-
-def _finished(study: "optuna.Study") -> list[Any]:
-    from optuna.trial import TrialState
-
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-
-
-def _begun(study: "optuna.Study") -> int:
-    """Return how many trials are done or under way."""
-    from optuna.trial import TrialState
-
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    return len(_finished(study)) + len(running)
+def _run_batch(
+    study: "optuna.Study",
+    evaluate: Callable[[Iterable[Task]], Iterator[Outcome]],
+    modeling: Modeling,
+) -> None:
+    """Make the trials of the next batch that are not stored yet, and store each when it is done."""
+    trials, size = stored(study), modeling.search.workers
+    first = len(trials) // size * size
+    before = trials[:first]
+    earlier = [Earlier(t.state.name == "COMPLETE", t.intermediate_values) for t in before]
+    numbers = range(len(trials), min(first + size, modeling.search.trials))
+    suggestions = [suggest_trial(before, number, modeling) for number in numbers]
+    tasks = [Task(candidate, earlier) for _, candidate in suggestions]
+    made = zip(numbers, suggestions, evaluate(tasks), strict=True)
+    for number, (trial, _), outcome in made:
+        store_trial(study, number, trial, outcome)
 
 
-def _complete(study: "optuna.Study") -> list[Any]:
-    """Return the trials that were judged on all folds and keep the serving limits."""
-    judged = [t for t in study.get_trials(deepcopy=False) if t.state.name == "COMPLETE"]
-    return [t for t in judged if _keeps_limits(t)]
-
-
-def _keeps_limits(trial: Any) -> bool:
-    return all(over <= 0 for over in trial.constraints.values())
-
-
-def _objective(
+@contextmanager
+def _evaluator(
     development: pd.DataFrame, framing: Framing, modeling: Modeling
-) -> Callable[["optuna.Trial"], float]:
-    import optuna
+) -> Iterator[Callable[[Iterable[Task]], Iterator[Outcome]]]:
+    """Yield what evaluates tasks in their order: in this process, or in several others."""
+    workers = modeling.search.workers
+    if workers == 1:
+        evaluate = evaluation(development, framing, modeling)
+        yield lambda tasks: map(evaluate, tasks)
+        return
+    context = multiprocessing.get_context("spawn")
+    given = (development, framing, modeling)
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=given)
+    try:
+        yield lambda tasks: pool.map(_evaluate_in_worker, tasks)
+    except KeyboardInterrupt:
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
+
+_in_worker: list[Evaluate] = []  # of a worker's process: its part of the data is sent once
+
+
+def _start_worker(development: pd.DataFrame, framing: Framing, modeling: Modeling) -> None:
+    """Get ready in a process of its own: with its part of the cores, and no longer than needed."""
+    from joblib import cpu_count
+    from threadpoolctl import threadpool_limits
+
+    if parent := multiprocessing.parent_process():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started the search ends it
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threadpool_limits(max(1, cpu_count() // modeling.search.workers))
+    _in_worker[:] = [evaluation(development, framing, modeling)]
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def _evaluate_in_worker(task: Task) -> Outcome:
+    return _in_worker[0](task)
+
+
+def evaluation(development: pd.DataFrame, framing: Framing, modeling: Modeling) -> Evaluate:
+    """Return the function that makes a trial on all folds, or until it is pruned."""
     parts = [
-        (train, validation, *day_numbers(framing.split.day(validation["predict_at"])))
+        Fold(train, validation, *day_numbers(framing.split.day(validation["predict_at"])))
         for train, validation in folds(development, framing, modeling)
     ]
+    rows = [np.bincount(part.day, minlength=part.days).tolist() for part in parts]
 
-    def objective(trial: optuna.Trial) -> float:
-        trial.set_user_attr("by", _me())
-        spec = suggested(trial, modeling)
-        features = spec.features(Features.groups())
+    def evaluate(task: Task) -> Outcome:
+        features = task.candidate.features(Features.groups())
         values: list[float] = []
         saved: list[list[float]] = []
-        for fold, (train, validation, day, days) in enumerate(parts):
-            for estimator, part in grown(spec, train):
-                worth = saving(validation, raw(estimator, validation, features), framing)
-                value = float(1000 * worth.mean())
-                step, so_far = round(FOLD * (fold + part)), float(np.mean([*values, value]))
-                trial.report(so_far, step)
-                last = step == FOLD * len(parts)
-                if modeling.search.prune and not last and _is_hopeless(trial, step, so_far):
-                    raise optuna.TrialPruned
-            saved.append(np.bincount(day, weights=worth, minlength=days).tolist())
-            values.append(value)
-        trial.set_user_attr("saved", saved)
-        trial.set_user_attr("rows", [np.bincount(day).tolist() for _, _, day, _ in parts])
-        for limit, over in _over_limits(estimator, features, validation, framing).items():
-            trial.set_constraint(limit, over)
-        return float(np.mean(values))
+        by_step: dict[int, float] = {}
+        for number, part in enumerate(parts):
+            for estimator, share in fit_in_stages(task.candidate, part.train):
+                said = raw(estimator, part.validation, features)
+                worth = saving(part.validation, said, framing)
+                step = round(FOLD * (number + share))
+                by_step[step] = float(np.mean([*values, 1000 * worth.mean()]))
+                early = modeling.search.prune and step < FOLD * len(parts)
+                if early and should_prune(task.earlier, step, by_step[step]):
+                    return Outcome(None, by_step, saved, rows, np.nan)
+            saved.append(np.bincount(part.day, weights=worth, minlength=part.days).tolist())
+            values.append(float(1000 * worth.mean()))
+        saved_model: Any = {"estimator": estimator, "slope": 1.0, "intercept": 0.0}
+        over = model_mb(saved_model | {"features": features}) / framing.serving.model_mb - 1
+        return Outcome(float(np.mean(values)), by_step, saved, rows, over)
 
-    return objective
-
-
-def _over_limits(
-    estimator: Any, features: list[str], validation: pd.DataFrame, framing: Framing
-) -> dict[str, float]:
-    """Return by what share latency and size are above their limits; below them it is negative."""
-    bundle: Any = {
-        "estimator": estimator,
-        "slope": 1.0,
-        "intercept": 0.0,
-        "features": features,
-        "provenance": {"framing": {"task": framing.task}},
-    }
-    allowed = framing.serving
-    return {
-        "p99_ms": latency_ms(bundle, validation, rows=10, rounds=9) / allowed.p99_ms - 1,
-        "model_mb": model_mb(bundle) / allowed.model_mb - 1,
-    }
+    return evaluate
 
 
-def _is_hopeless(trial: "optuna.Trial", step: int, so_far: float) -> bool:
-    """Return whether a trial is among the worst at a step.
+def should_prune(earlier: list[Earlier], step: int, so_far: float) -> bool:
+    """Return whether a trial is among the worst of those before its batch, at a step.
 
     Optuna's own percentile pruner takes the best of all steps of a trial, and a season that is easy
     to save in would hide what comes after it.
     """
-    others = [t for t in trial.study.get_trials(deepcopy=False) if step in t.intermediate_values]
-    if sum(t.state.name == "COMPLETE" for t in others) < JUDGES:
+    others = [one for one in earlier if step in one.by_step]
+    if sum(one.complete for one in others) < MIN_COMPLETE_TRIALS:
         return False
-    values = [t.intermediate_values[step] for t in others if t.number != trial.number]
-    return so_far < float(np.quantile(values, WORST if step % FOLD else WORST_OF_WHOLE))
+    worst = PRUNE_QUANTILE_MIDFOLD if step % FOLD else PRUNE_QUANTILE
+    return so_far < float(np.quantile([one.by_step[step] for one in others], worst))
 
 
-def suggested(trial: "optuna.Trial", modeling: Modeling) -> Candidate:
-    """Return the candidate that a trial is about, with the parameters that it suggests."""
-    name = modeling.declared
-    if len(modeling.candidates) > 1:
-        name = trial.suggest_categorical(CANDIDATE, [*modeling.candidates])
-    spec = modeling.candidates[name]
-    return spec.tuned({of: suggest(trial, f"{name}.{of}", r) for of, r in spec.space.items()})
+def fit_in_stages(spec: Candidate, examples: pd.DataFrame) -> Iterator[tuple[Any, float]]:
+    """Yield the fitted estimator and which share of its growth is done, at last all of it.
 
-
-def grown(spec: Candidate, examples: pd.DataFrame) -> Iterator[tuple[Any, float]]:
-    """Yield the fitted estimator and which part of its growth is done, at last all of it.
-
-    What comes first is part of what comes last, which is the same as if it had been fitted at once:
-    only an estimator with `warm_start` can be grown, by the parameter that counts its parts.
+    Stages share one warm-started fit, so the last estimator equals a single fit. An estimator
+    without a parameter that it grows by (`grows`) has one stage.
     """
     features = examples[spec.features(Features.groups())]
     estimator = spec.build()
     if spec.grows:
         estimator.set_params(warm_start=True)
-        for part in (EARLY, 1.0):
-            estimator.set_params(**{spec.grows: max(1, round(part * spec.params[spec.grows]))})
-            yield estimator.fit(features, examples["label"]), part
+        for share in (FIRST_STAGE, 1.0):
+            estimator.set_params(**{spec.grows: max(1, round(share * spec.params[spec.grows]))})
+            yield estimator.fit(features, examples["label"]), share
     else:
         yield estimator.fit(features, examples["label"]), 1.0
 
 
-def suggest(trial: "optuna.Trial", name: str, among: Range) -> Any:
-    """Return the value of a parameter in a trial."""
-    if isinstance(among, Choice):
-        return trial.suggest_categorical(name, among.choices)
-    if isinstance(among, Float):
-        return trial.suggest_float(name, among.low, among.high, log=among.log)
-    return trial.suggest_int(name, among.low, among.high, log=among.log)
-
-
-def _say(study: "optuna.Study", done: int, here: int, seconds: float, trials: int) -> None:
-    """Say twice in a search how far it is and what it has found."""
-    every = max(1, -(-trials // 3))
-    if here and done % every == 0 and (best := _complete(study)):
+def _log_progress(study: "optuna.Study", here: int, seconds: float, trials: int) -> None:
+    """Log about twice in a search how far it is and what it has found."""
+    every, done = max(1, -(-trials // 3)), len(stored(study))
+    if here and done % every == 0 and (best := eligible(stored(study))):
         log.info(
             "  search: %d of %d trials, best %.1f per 1,000 on validation, about %.0f s left",
             done,
@@ -362,112 +309,3 @@ def _say(study: "optuna.Study", done: int, here: int, seconds: float, trials: in
             max(trial.value for trial in best),
             seconds / here * (trials - done),
         )
-
-
-def choice(study: "optuna.Study", framing: Framing, modeling: Modeling) -> dict[str, Any]:
-    """Return the best parameters, what they are worth, and whether they or the declared are kept.
-
-    gain: of the best over the declared on validation, with its interval over days, less optimism:
-    the best of many looks better than it is. In each replicate of a bootstrap over days the best
-    trial is chosen on the days drawn and valued on the days left out (BBC-CV: Tsamardinos,
-    Greasidou and Borboudakis 2018). The interval is as wide as so many comparisons ask for
-    (Bonferroni), trials that were given up among them.
-    """
-    trials = _complete(study)
-    if not trials:
-        raise RunError(
-            "No trial of the search kept the serving limits (framing.serving.p99_ms and model_mb) "
-            "on all folds. Search among smaller models (modeling.candidates), or allow more."
-        )
-    best = max(trials, key=lambda trial: trial.value)
-    name, params = of_candidate(best, modeling.declared)
-    declared = next((i for i, trial in enumerate(trials) if trial.number == 0), None)
-    found = {
-        **NOTHING,
-        "candidate": name,
-        "params": params,
-        "kept": "tuned",
-        "trial": best.number,
-        "value": best.value,
-    }
-    if declared is None:  # they break a limit: there is nothing to keep
-        return found
-    drawn, left_out = _values(trials, modeling.seed)
-    is_best = trials.index(best)
-    gain = drawn[:, is_best] - drawn[:, declared]
-    chosen = drawn[1:].argmax(axis=1)
-    beyond = left_out[np.arange(len(chosen)), chosen] - left_out[:, declared]
-    optimism = max(0.0, float(gain[0] - np.nanmean(beyond)))
-    tried = len(_finished(study))
-    judged = interval(gain - optimism, 1 - (1 - framing.confidence) / tried)
-    better = judged["low"] is not None and judged["low"] > 0
-    return found | {
-        "candidate": name if better else modeling.declared,
-        "params": params if better else {},
-        "kept": "tuned" if better else "declared",
-        "declared_value": trials[declared].value,
-        "optimism": optimism,
-        "gain": judged,
-    }
-
-
-def of_candidate(trial: Any, declared: str) -> tuple[str, dict[str, Any]]:
-    """Return the candidate that a trial was about, and its parameters by their own names."""
-    name = trial.params.get(CANDIDATE, declared)
-    own = {of: value for of, value in trial.params.items() if of != CANDIDATE}
-    return name, {of.removeprefix(f"{name}."): value for of, value in own.items()}
-
-
-def _values(trials: list[Any], seed: int) -> tuple[Floats, Floats]:
-    """Return each trial's value on the days drawn, and on the days left out.
-
-    Shapes (replicates + 1, trials), the first row on all days; and (replicates, trials).
-    """
-    drawn: list[Floats] = []
-    left_out: list[Floats] = []
-    for fold, rows in enumerate(trials[0].user_attrs["rows"]):
-        saved = np.array([trial.user_attrs["saved"][fold] for trial in trials]).T
-        weights = day_weights(len(rows), REPLICATES, seed + fold)
-        for values, some in ((drawn, weights), (left_out, (weights[1:] == 0).astype(float))):
-            of = (some @ np.array(rows))[:, None]
-            values.append(1000 * (some @ saved) / np.where(of > 0, of, np.nan))
-    return np.mean(drawn, axis=0), np.mean(left_out, axis=0)
-
-
-def trials_table(trials: list[Any], declared: str) -> pd.DataFrame:
-    """Return one row per trial: how it ended, its value, folds, candidate, parameters (as JSON)."""
-    about = [of_candidate(trial, declared) for trial in trials]
-    whole = [[step for step in t.intermediate_values if step % FOLD == 0] for t in trials]
-    columns = {
-        "trial": pd.Series([t.number for t in trials], dtype="int64"),
-        "state": pd.Series([t.state.name.lower() for t in trials], dtype="str"),
-        "value": [t.value if t.state.name == "COMPLETE" else np.nan for t in trials],
-        "folds": pd.Series([len(steps) for steps in whole], dtype="int64"),
-        "limits": pd.Series([_keeps_limits(t) for t in trials], dtype="bool"),
-        "candidate": pd.Series([name for name, _ in about], dtype="str"),
-        "params": pd.Series([json.dumps(params) for _, params in about], dtype="str"),
-    }
-    return pd.DataFrame(columns).astype({"value": "float64"})
-
-
-def parameter_importance(study: "optuna.Study", best: int, seed: int) -> pd.DataFrame:
-    """Return how much of the spread of values each parameter explains (Hutter et al. 2014).
-
-    Grain: one row per searched parameter of the best trial's candidate, the most important first;
-    none if there are too few trials, or they are all worth the same.
-    """
-    import optuna
-
-    params = [name for name in study.trials[best].params if name != CANDIDATE]
-    alike = [t for t in _complete(study) if set(params) <= t.params.keys()]
-    if not params or len(alike) < FEWEST or len({trial.value for trial in alike}) < 2:
-        return _no_importance()
-    explained = optuna.importance.get_param_importances(
-        study, params=params, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=seed)
-    )
-    names = [name.partition(".")[2] for name in explained]
-    return pd.DataFrame({"parameter": names, "share": [*explained.values()]})
-
-
-def _no_importance() -> pd.DataFrame:
-    return pd.DataFrame({"parameter": pd.Series(dtype="str"), "share": pd.Series(dtype="float64")})

@@ -141,8 +141,8 @@ class Search(Strict):
 
     study: str = Field("main", pattern=r"^[\w.-]+$", description="another name begins anew")
     trials: int = Field(ge=0)
-    workers: int = Field(1, ge=1, description="processes that make trials side by side")
-    seconds: float | None = Field(None, gt=0, description="after which no further trial begins")
+    workers: int = Field(1, ge=1, description="processes; another number makes other trials")
+    seconds: float | None = Field(None, gt=0, description="no batch begins later")
     prune: bool = Field(True, description="hopeless trials are given up")
     earlier_folds: list[Fold]
 

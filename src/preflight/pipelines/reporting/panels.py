@@ -160,8 +160,10 @@ def percent(value: float, decimals: int = 0) -> str:
     return f"{value:.{decimals}%}"
 
 
-def figure(value: float) -> str:
-    """Return a number of any size with three digits or all before the point."""
+def figure(value: float | None) -> str:
+    """Return a number of any size with three digits or all before the point; "–" without one."""
+    if value is None or np.isnan(value):
+        return "–"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 

@@ -158,9 +158,14 @@ def power_says(power: dict[str, Any], framing: Framing) -> str:
 
 
 def search_says(best: dict[str, Any], framing: Framing) -> str:
-    """Return what the search bought, and which parameters are taken."""
+    """Return what the search bought, which parameters are taken, and whether it can be repeated."""
+    again = {
+        "trials": "",
+        "seconds": " It was ended by its time limit (`seconds`), so it is not reproducible.",
+        "interrupted": " It was interrupted, so it is not reproducible.",
+    }[best["ended"]]
     if best["gain"] is None or best["gain"]["low"] is None:
-        return "Whether that is better than the parameters declared can't be told here."
+        return f"Whether that is better than the parameters declared can't be told here.{again}"
     taken = {
         "tuned": "so these parameters are taken",
         "declared": "so the declared parameters are kept",
@@ -168,7 +173,7 @@ def search_says(best: dict[str, Any], framing: Framing) -> str:
     return (
         f"The declared parameters save {number(best['declared_value'], 1)}. The best of many looks "
         f"better than it is, here by {number(best['optimism'], 1)}; the gain less that is "
-        f"{span(best['gain'], 1)}, {taken}."
+        f"{span(best['gain'], 1)}, {taken}.{again}"
     )
 
 
