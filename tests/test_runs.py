@@ -114,6 +114,33 @@ def test_a_run_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> 
     assert runs.read(tmp_path, VERSIONS[0])["run"] == VERSIONS[0]
 
 
+@pytest.mark.parametrize("ended", ["trials", "seconds", "interrupted"])
+def test_a_search_that_the_clock_ended_can_not_be_made_again(tmp_path: Path, ended: str) -> None:
+    path = tmp_path / "best_params.json"
+    path.write_text(json.dumps({"ended": ended}))
+    outputs = {"best_params": {"path": path.name, "version": None, "sha256": "3" * 64}}
+    write(tmp_path, VERSIONS[0], outputs=outputs, inputs={})
+    faults = "\n".join(runs.reproduce(tmp_path, VERSIONS[0], tmp_path / "clean"))
+    assert ("the same trials can't be made again" in faults) == (ended != "trials")
+
+
+def test_limits_of_speed_are_not_compared_and_others_are(tmp_path: Path) -> None:
+    size = {"name": "model_mb", "measured": 3.0, "ok": True, "load": None}
+    speed = {"name": "p99_ms", "measured": 9.0, "ok": True, "load": 1.0}
+
+    def differs(*limits: dict[str, Any]) -> str | None:
+        records = []
+        for folder, of in (("before", [size, speed]), ("after", limits)):
+            path = tmp_path / folder / "verdict.json"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps({"limits": of}))
+            records.append({"path": path.name, "sha256": folder})
+        return runs._differs("verdict", *records, tmp_path / "before", tmp_path / "after")
+
+    assert differs(size, speed | {"measured": None, "ok": None, "load": 2.5}) is None
+    assert differs(size | {"ok": False}, speed) is not None
+
+
 def test_versions_are_listed_with_what_they_are(tmp_path: Path) -> None:
     write(tmp_path, VERSIONS[0])
     write(tmp_path, VERSIONS[1], status="failed", error="a leak")

@@ -332,6 +332,8 @@ class ProgressHooks:
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
         """Say the decision, where the report is and what to do next."""
+        from preflight.limits import is_speed, violations
+
         made = pipeline.all_outputs()
         if "audit" in made and "report" not in made:
             audit = catalog.load("audit")
@@ -340,6 +342,8 @@ class ProgressHooks:
         if "verdict" in made:
             verdict = catalog.load("verdict")
             log.info("\n%s: %s.", verdict["decision"].upper(), "; ".join(verdict["reasons"]))
+            if slow := violations([one for one in verdict["limits"] if is_speed(one)]):
+                log.info("Speed:   %s. Deployment measures it again.", "; ".join(slow))
         if "report" in made:
             log.info("Report:  %s", os.path.relpath(catalog["report"]._get_load_path()))
             log.info("Next:    make viz   (walk from any number in it to the raw data)")

@@ -221,6 +221,12 @@ def _not_as_it_was(project: Path, run: Document) -> list[str]:
         for name, file in run["inputs"].items()
         if (fault := _lost(project, file["path"], file["sha256"]))
     ]
+    ended = _ending_of_search(project, run)
+    if ended != "trials":
+        faults.append(
+            f"the search was ended by {'its time limit' if ended == 'seconds' else 'hand'}, so the "
+            "same trials can't be made again. Run it with modeling.search.seconds=null."
+        )
     now = surroundings(project)
     was_committed = run["code"]["commit"] and run["code"]["changed"] == []
     if not was_committed and now["code"]["sha256"] != run["code"]["sha256"]:
@@ -228,6 +234,12 @@ def _not_as_it_was(project: Path, run: Document) -> list[str]:
     here, there = _packages_of(now), _packages_of(run)
     of_then = {name: here[name] for name in there.keys() & here.keys()}  # others do no harm
     return faults + [f"package {line}" for line in _changes(there, of_then)]
+
+
+def _ending_of_search(project: Path, run: Document) -> str:
+    """Return what ended the search of a run: "trials" if it made all of them, or none was made."""
+    path = project / run["outputs"].get("best_params", {}).get("path", "-")
+    return str(json.loads(path.read_text())["ended"]) if path.is_file() else "trials"
 
 
 def _lay_out(project: Path, run: Document, clean: Path) -> None:
@@ -281,7 +293,14 @@ def _differs(
 def _without_measured(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _without_measured(v) for k, v in value.items() if k not in MEASURED}
-    return [_without_measured(v) for v in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_without_measured(v) for v in value if not _is_of_this_machine(v)]
+    return value
+
+
+def _is_of_this_machine(value: Any) -> bool:
+    """Return whether it is a limit of speed, which another run measures anew."""
+    return isinstance(value, dict) and value.get("load") is not None
 
 
 def versions(project: Path) -> list[Document]:

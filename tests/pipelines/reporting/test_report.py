@@ -348,7 +348,7 @@ def test_the_verdict_is_told_with_its_conditions_limits_and_what_is_watched(
     assert "missed: 300 before, 100 wanted, 88.8 in the test" in " ".join(text.split())
     assert "clearly better" in text.split("Condition by condition")[1]
     assert "281,911" in text
-    assert text.split("p99 ms")[1].split()[:4] == ["not", "measured", "20", "–"]
+    assert text.split("p99 ms")[1].split()[:4] == ["not", "measured", "20", "-"]
     assert "Here the machine was busy. Measure again when nothing else runs" in text
 
 

@@ -161,9 +161,9 @@ def percent(value: float, decimals: int = 0) -> str:
 
 
 def figure(value: float | None) -> str:
-    """Return a number of any size with three digits or all before the point; "–" without one."""
+    """Return a number of any size with three digits or all before the point; "-" without one."""
     if value is None or np.isnan(value):
-        return "–"
+        return "-"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
