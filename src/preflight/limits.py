@@ -176,12 +176,20 @@ def is_speed(limit: Limit) -> bool:
 
 
 def violations(limits: list[Limit]) -> list[str]:
-    """Return each limit that is not known to hold, as a message."""
-    return [_violation(limit) for limit in limits if not limit["ok"]]
+    """Return a message for each limit that is exceeded, and one for those that are not known."""
+    found = [
+        f"{_name(one)} {one['measured']:.3g} (limit {one['limit']:g})"
+        for one in limits
+        if one["ok"] is False
+    ]
+    if busy := [one for one in limits if one["ok"] is None]:
+        load = max(one["load"] for one in busy)
+        found.append(
+            f"{', '.join(map(_name, busy))} not measured: the machine was busy "
+            f"(load {load:.2g}, quiet is 1)"
+        )
+    return found
 
 
-def _violation(limit: Limit) -> str:
-    name = limit["name"].replace("_", " ")
-    if limit["ok"] is None:
-        return f"{name} not measured: the machine was busy (load {limit['load']:.2g}, quiet is 1)"
-    return f"{name} {limit['measured']:.3g} (limit {limit['limit']:g})"
+def _name(limit: Limit) -> str:
+    return str(limit["name"]).replace("_", " ")

@@ -293,7 +293,7 @@ def test_what_was_measured_over_http_counts_if_it_is_of_this_candidate(
         ({"rows_per_second": 9.0}, "speed: rows per second over HTTP 9 (limit 10)"),
         ({"requests_per_second": 3.0}, "speed: requests per second over HTTP 3 (limit 4.5)"),
         ({"failed": 1}, "limits: requests failed over HTTP 1 (limit 0)"),
-        ({"load": 1.9}, "speed: requests per second over HTTP not measured: the machine was busy"),
+        ({"load": 1.9}, "rows per second over HTTP not measured: the machine was busy"),
     ],
 )
 def test_a_service_that_is_too_slow_is_refused(
