@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from preflight.contracts import Features
-from preflight.contracts.results import HALF
 from preflight.costs import Errors, Outcomes
 from preflight.framing import Framing
 from preflight.pipelines.reporting import tasks
@@ -323,7 +322,7 @@ def waterfall_says(waterfall: pd.DataFrame) -> str:
     """Return what the candidate gains in all, which steps surely gain, and which can't be told."""
     test = waterfall[waterfall["part"] == "test"]
     every = known(test)
-    half = every.pop() if every[-1]["step"] == HALF else None
+    half = every.pop() if every[-1]["kind"] == "threshold" else None
     baseline, first, last = every[0], every[1], every[-1]
     steps = test.iloc[2 : len(every)]
     sure = steps[steps["gain_low"] > 0].sort_values("gain", ascending=False)
