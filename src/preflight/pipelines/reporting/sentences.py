@@ -257,17 +257,19 @@ def slices_says(panels: list[Panel]) -> str:
         ".query('value_per_1000.notna() and not value_low > 0').shape[0]",
     )
     judged = [(name, mean) for name, row, mean in usable if not row.hollow]
-    judged = judged or [(name, mean) for name, _, mean in usable]
 
     def at(extreme: float) -> str:
         names = listed(name for name, mean in judged if mean == extreme)
         return f"{names} ({number(extreme, panels[0].places)})"
 
-    return (
+    said = (
         f"The candidate saves in {saves} of {of} slices; "
-        f"in {unsure} the interval does not exclude that it saves nothing. Worst: "
-        f"{at(min(mean for _, mean in judged))}; best: {at(max(mean for _, mean in judged))}."
+        f"in {unsure} the interval does not exclude that it saves nothing. "
     )
+    if not judged:
+        return f"{said}No slice is large enough to be called the worst or the best."
+    worst, best = min(mean for _, mean in judged), max(mean for _, mean in judged)
+    return f"{said}Worst: {at(worst)}; best: {at(best)}."
 
 
 def importance_says(importance: pd.DataFrame, panel: Panel, framing: Framing) -> str:
