@@ -51,6 +51,17 @@ def square_per_row(case: Case, day: np.ndarray, weights: np.ndarray) -> np.ndarr
     return mean_over((case.probability - case.label) ** 2, day, weights)
 
 
+def test_the_average_precision_is_the_same_in_small_portions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    case = Case(rng.integers(0, 2, 600), rng.random(600).round(2), np.arange(600) % 5)
+    weights = day_weights(5, 120, 1)
+    at_once = precision_of(case, case.day, weights)
+    monkeypatch.setattr(intervals, "AT_ONCE", 1000)  # a replicate has some 300 numbers
+    assert precision_of(case, case.day, weights) == pytest.approx(at_once, rel=1e-12)
+
+
 def auc_of(case: Case, day: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return roc_auc(case.label, case.probability, day, weights)
 

@@ -63,7 +63,7 @@ SMALL = {
     "evaluation": {"replicates": 200, "importance_rows": 500},
 }
 if there("diagnosis"):
-    SMALL["diagnosis"] = {"step_rows": 1000, "segment_rows": 100}
+    SMALL["diagnosis"] = {"step_rows": 1000, "segment_share": 0.05}
 
 
 def read(name: str) -> pd.DataFrame:

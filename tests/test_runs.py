@@ -105,6 +105,23 @@ def test_metrics_are_compared_by_their_values(tmp_path: Path) -> None:
     assert found["outputs"] == [f"metrics: {VERSIONS[0][:12]} -> {VERSIONS[1][:12]}"]
 
 
+@pytest.mark.parametrize("stages", [["orphan_parcels"], ["inference, twice"]])
+def test_a_run_is_not_pruned_for_what_its_pipelines_are_called(
+    tmp_path: Path, stages: list[str]
+) -> None:
+    write(tmp_path, VERSIONS[0])
+    write(tmp_path, VERSIONS[1], pipelines=stages)
+    assert [v["version"] for v in runs.prune(tmp_path, keep=1)] == [VERSIONS[0]]
+
+
+def test_failed_inference_does_not_push_out_a_run_that_trained(tmp_path: Path) -> None:
+    write(tmp_path, VERSIONS[0])
+    for version in VERSIONS[1:4]:
+        write(tmp_path, version, pipelines=["inference"], status="failed", error="no feed")
+    assert [v["version"] for v in runs.prune(tmp_path, keep=1)] == VERSIONS[1:3]
+    assert [v["version"] for v in runs.prune(tmp_path, keep=0)] == VERSIONS[:4]
+
+
 def test_a_run_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="There is none: kedro run"):
         runs.read(tmp_path, "never")

@@ -18,6 +18,8 @@ from preflight.framing import Split
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+AT_ONCE = 10_000_000  # numbers of a product of matrices: 80 MB
+
 
 class Interval(TypedDict):
     """A figure on all rows, and the bounds of its interval; None where it is not defined."""
@@ -107,10 +109,11 @@ def average_precision(label: Ints, probability: Floats, day: Ints, weights: Floa
     for d in range(days):
         for counts, rows in ((above, day == d), (hits, ones & (day == d))):
             counts[d] = rows.sum() - np.searchsorted(np.sort(probability[rows]), cut, side="left")
+    cells = len(weights) * len(cut)
     precision_sum = np.concatenate(
         [
             (_ratio(some @ hits, some @ above, otherwise=0.0) * some[:, cut_day]).sum(axis=1)
-            for some in np.array_split(weights, max(1, len(weights) // 100))
+            for some in np.array_split(weights, max(1, len(weights) // 100, cells // AT_ONCE))
         ]
     )
     return _ratio(precision_sum, weights[:, cut_day].sum(axis=1))

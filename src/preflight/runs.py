@@ -306,8 +306,9 @@ def _is_of_this_machine(value: Any) -> bool:
 def versions(project: Path) -> list[Document]:
     """Return the versions on disk, the oldest first: size, files, and what each is.
 
-    what: the pipelines of a run; failed; no manifest (an orphan). champion: it is one that one can
-    go back to, or what such a one was made from.
+    what: the pipelines of a run; failed; no manifest (an orphan). pipelines: the same as a list,
+    None of an orphan. champion: it is one that one can go back to, or what such a one was made
+    from.
     """
     folders: dict[str, list[Path]] = {}
     for path in (project / "data").glob("*/**/*/"):
@@ -324,20 +325,21 @@ def versions(project: Path) -> list[Document]:
                 f.stat().st_size for place in places for f in place.iterdir() if f.is_file()
             ),
             "folders": places,
-            "what": _what(project, version),
+            **_what(project, version),
             "champion": version in champions,
         }
         for version, places in sorted(folders.items())
     ]
 
 
-def _what(project: Path, version: str) -> str:
+def _what(project: Path, version: str) -> Document:
     try:
         run = read(project, version)
     except RunError:
-        return "orphan: no manifest"
+        return {"what": "orphan: no manifest", "pipelines": None}
     stages = ", ".join(run["pipelines"]) or "all"
-    return stages if run["status"] == "done" else f"{stages}: {run['status']}"
+    said = stages if run["status"] == "done" else f"{stages}: {run['status']}"
+    return {"what": said, "pipelines": run["pipelines"]}
 
 
 def _lineage(project: Path, some: set[str]) -> set[str]:
@@ -412,8 +414,9 @@ def prune(project: Path, keep: int) -> list[Document]:
     found = versions(project)
     groups: dict[bool, list[str]] = {True: [], False: []}
     for one in found:
-        if not one["what"].startswith("orphan"):
-            groups[set(one["what"].split(", ")) <= set(ON_DEMAND)].append(one["version"])
+        if (stages := one["pipelines"]) is not None:
+            only_uses = bool(stages) and set(stages) <= set(ON_DEMAND)
+            groups[only_uses].append(one["version"])
     newest = {version for group in groups.values() for version in group[-keep:] if keep}
     kept = _lineage(project, newest)
     return [v for v in found if v["version"] not in kept and not v["champion"]]

@@ -17,10 +17,22 @@ def _bound(description: str) -> Any:
     return column(description, MONEY, nullable=True)
 
 
-class Waterfall(Table, key=["part", "step"]):
+STEPS = [
+    "baseline",
+    "first group",
+    "group",
+    "tuning",
+    "examples",
+    "calibration",
+    "threshold",
+]
+
+
+class Waterfall(Table, key=["part", "kind", "step"]):
     """One row per part of the split and step from the best baseline to the candidate, in order."""
 
     part: str = column("validation or test", isin=["validation", "test"])
+    kind: str = column("of step", isin=STEPS)
     step: str = column("what was added: a feature group, all examples, tuning ...")
     value_per_1000: float = column("saving over never acting, with this step", MONEY)
     gain: float = _bound("over the step before; missing for the baseline")
@@ -70,9 +82,10 @@ class SuspiciousLabels(Key, key=["fold", *Key.grain()]):
     of: int = column("labels looked at", "rows", ge=0)
 
 
-class Segments(Table, key=["segment"]):
+class Segments(Table, key=["number"]):
     """One row per segment of test: what its decisions lose against hindsight."""
 
+    number: int = column("from 1: where most is lost beyond its share", ge=1)
     segment: str = column("its conditions")
     rows: int = column("examples", "rows", gt=0)
     share: float = column("of all examples", **PROBABILITY)
@@ -90,7 +103,8 @@ class SegmentExamples(Answer, Key):
 
     predict_at: Utc = column("moment of prediction", "UTC")
     label: Label = column("what happened", **LABEL)
-    segment: str = column("the segment")
+    number: int = column("of the segment", ge=1)
+    segment: str = column("its conditions")
     lost: float = column("against the best decision in hindsight", "of the costs", ge=0)
     facts: str = column("the features that the segment asks about")
 

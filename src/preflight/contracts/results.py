@@ -21,7 +21,6 @@ from preflight.contracts.table import Document, DocumentContract, Table, Utc, bo
 from preflight.costs import AnyCosts, which
 from preflight.framing import METRICS
 
-HALF = "if it acted above 50%"  # the last step of a waterfall, where it is decided to act
 PROBABILITY: dict[str, Any] = {"ge": 0, "le": 1}
 COST = "of each outcome (tp, fp, fn, tn) whose cost is no constant"
 

@@ -81,9 +81,56 @@ def test_a_planted_hole_is_found_named_and_shown(made: Made) -> None:
 
 
 def test_a_tree_of_one_leaf_is_everything(made: Made) -> None:
-    big = made["diagnosis"].model_copy(update={"segment_rows": 10**6})
+    big = made["diagnosis"].model_copy(update={"segment_share": 0.5})
     segments, _ = segments_of({**made, "diagnosis": big})
     assert len(segments) <= 2  # a leaf has at most half of the examples
+
+
+@pytest.mark.parametrize(("rows", "least"), [(40, 20), (300, 30), (2000, 40)])
+def test_a_segment_has_a_share_of_the_examples_and_never_a_handful(
+    made: Made, rows: int, least: int
+) -> None:
+    rng = np.random.default_rng(0)
+    known = pd.DataFrame({"size": rng.random(rows)})
+    tree = failures._tree(known, (known["size"] > 0.995).to_numpy(float), made["diagnosis"])
+    assert np.bincount(tree.apply(known.to_numpy("float32"))).max() < rows  # it is split
+    leaves = tree.tree_.children_left == -1
+    assert tree.tree_.n_node_samples[leaves].min() == least
+
+
+def test_segments_that_three_digits_do_not_tell_apart_are_two_with_more_digits(
+    made: Made,
+) -> None:
+    def with_years(examples: pd.DataFrame) -> pd.DataFrame:
+        year = 2013 + np.arange(len(examples)) % 4
+        return examples.assign(noise=year.astype("float32"), signal=0, place="north").astype(
+            {"signal": "float32", "place": "category"}
+        )
+
+    years = {**made, **{part: with_years(made[part]) for part in ("validation", "test")}}
+    segments, examples = segments_of(wrong(years, lambda parcels: parcels["noise"] == 2014))
+    assert segments["segment"].tolist()[0] == "noise 2013.5 to 2014.5"
+    assert set(segments["segment"]) == {
+        "noise 2013.5 to 2014.5", "noise up to 2013.5", "noise above 2014.5",
+    }  # fmt: skip
+    assert segments["number"].tolist() == [1, 2, 3]
+    assert set(zip(examples["number"], examples["segment"], strict=True)) == set(
+        zip(segments["number"], segments["segment"], strict=True)
+    )
+
+
+def test_segments_of_values_with_the_same_text_are_two(made: Made) -> None:
+    def with_texts(examples: pd.DataFrame) -> pd.DataFrame:
+        place = [5.0, "5.0"] * (len(examples) // 2) + [5.0] * (len(examples) % 2)
+        return examples.assign(place=pd.Categorical(place), signal=0, noise=0).astype(
+            {"signal": "float32", "noise": "float32"}
+        )
+
+    texts = {**made, **{part: with_texts(made[part]) for part in ("validation", "test")}}
+    segments, examples = segments_of(wrong(texts, lambda parcels: parcels["place"] == "5.0"))
+    assert segments["segment"].tolist() == ["place 5.0", "place 5.0"]
+    assert segments["share_lost"].tolist() == [1, 0]
+    assert examples.groupby("number").size().tolist() == [3, 3]
 
 
 def test_a_missing_value_is_a_condition(made: Made) -> None:
@@ -115,6 +162,7 @@ def test_categories_are_told_by_name_and_not_all_of_them() -> None:
     codes = {"place": list("zyxabcdefgh")}
     first = Condition(-np.inf, 2.5, False)
     assert failures._condition("place", first, codes) == "place x, y, z"
+    assert failures._condition("place", Condition(11, np.inf, True), codes) == "place missing"
     assert failures._condition("place", Condition(2.5, np.inf, True), codes) == (
         "place a, b, c, d, e, f or 2 others or missing"
     )

@@ -63,6 +63,22 @@ def test_what_tells_is_seen_to_gain_and_noise_is_not(made: Made) -> None:
     assert test.loc["if it acted above 50%", "gain_high"] < 0  # the threshold that pays is 0.2
 
 
+@pytest.mark.parametrize(
+    "name", ["all examples", "tuning", "calibration", "lookup", "content alone", nodes.HALF]
+)
+def test_a_group_that_is_called_like_another_step_is_a_step_of_its_own(
+    made: Made, parcels: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    usual = waterfall_of(made)
+    content, weather = parcels.groups().values()
+    monkeypatch.setattr(parcels, "groups", lambda: {"content": content, name: weather})
+    renamed = waterfall_of(made)
+    assert list(on(renamed, "test").index) == [
+        "lookup", "content alone", name, "all examples", nodes.HALF,
+    ]  # fmt: skip
+    pd.testing.assert_frame_equal(renamed.drop(columns="step"), usual.drop(columns="step"))
+
+
 def test_half_is_as_good_a_threshold_where_the_costs_say_so(made: Made) -> None:
     even = made["framing"].costs.model_copy(update={"tp": 0.0, "fp": 1.0, "fn": 1.0})
     framing = made["framing"].model_copy(update={"costs": even})
@@ -140,6 +156,20 @@ def test_more_labels_are_worth_their_slope_and_judged_by_their_price(
     assert more["value"]["mean"] == pytest.approx(6 * doublings * decisions / 1000)
     assert more["price"] == 3000 * price
     assert more["worth"] == worth
+
+
+@pytest.mark.parametrize(("rows", "labels"), [(300, 225), (3_000_000, 2_250_000), (1, 1)])
+def test_so_many_labels_more_as_fit_the_size_of_train(
+    made: Made, framing: Framing, rows: int, labels: int
+) -> None:
+    sizes, found = np.array([rows // 4 + 1, rows]), np.full((2, 201), 5.0)
+    assert nodes._more_labels(sizes, found, framing, made["diagnosis"])["labels"] == labels
+
+
+def test_shares_that_come_to_the_same_size_are_one_point_of_the_curve(made: Made) -> None:
+    shares = made["diagnosis"].model_copy(update={"train_shares": [0.5, 0.50001]})
+    curve, _ = curve_of({**made, "diagnosis": shares})
+    assert len(curve) == 2
 
 
 def test_one_size_says_nothing_of_more(made: Made, framing: Framing) -> None:

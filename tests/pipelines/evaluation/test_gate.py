@@ -9,6 +9,7 @@ import pytest
 
 from preflight.framing import Framing
 from preflight.pipelines.evaluation import gate
+from preflight.pipelines.evaluation.slicing import slices_of
 
 Predictions = pd.DataFrame
 DAYS = 50
@@ -139,6 +140,22 @@ def test_the_decision_has_to_be_the_same_over_the_range_of_costs(
     assert "with a miss at 600 euros it doesn't cover its upkeep" in check.says
 
 
+def test_a_bad_range_of_costs_is_found_beside_one_that_is_written_alike(
+    judge: Judge, predictions: Predictions, framing: Framing
+) -> None:
+    idle = predictions.assign(act_flat=False)  # so the candidate gains by a dearer miss
+    low = [judge(idle).over(factor=factor)["low"] for factor in (0.9999999, 1)]
+    between = framing.project.upkeep_per_month + framing.net(sum(low) / 2) / framing.success.months
+    dear = changed(framing, "project", upkeep_per_month=between)
+    wide, thought = (changed(dear, "costs", fn_factors=(least, 1)) for least in (0.9999999, 1))
+    assert gate.same_at_other_costs(judge(idle, thought)).ok
+    check = gate.same_at_other_costs(judge(idle, wide))
+    assert (check.ok, check.says) == (
+        False,
+        "with a miss at 6 euros it doesn't cover its upkeep with confidence",
+    )
+
+
 def test_a_miss_that_is_a_column_is_told_in_times_its_cost(
     judge: Judge, predictions: Predictions, framing: Framing
 ) -> None:
@@ -183,7 +200,94 @@ def test_a_slice_of_few_rows_is_not_judged(judge: Judge, predictions: Prediction
     place = predictions["place"].where(predictions.index >= 60, "new")
     broken = predictions["act"] & (place != "new")
     check = gate.slices_hold(judge(predictions.assign(act=broken)), place.to_frame())
-    assert check.says == "none of 3 slices is worse than allowed"
+    assert check.says == (
+        "none of 3 slices is worse than allowed; "
+        "1 are too few to judge: below 100 parcels or 10 days"
+    )
+
+
+def test_a_slice_of_few_days_is_not_judged(judge: Judge, predictions: Predictions) -> None:
+    for days, ok in ((2, True), (9, True), (10, False)):  # 120 rows and more
+        place = predictions["place"].where(predictions.index >= 60 * days, "new")
+        broken = predictions["act"] & (place != "new")
+        check = gate.slices_hold(judge(predictions.assign(act=broken)), place.to_frame())
+        assert check.ok is ok
+        assert ("; 1 are too few to judge" in check.says) is ok
+
+
+def test_where_no_slice_and_no_group_is_large_enough_it_says_that_nothing_was_checked(
+    judge: Judge, predictions: Predictions
+) -> None:
+    few = predictions.iloc[::10]  # 300 rows
+    hour = (np.arange(len(few)) % 24).astype("float32")
+    checks = [
+        gate.slices_hold(judge(few), pd.DataFrame({"hour": hour})),
+        gate.groups_are_served_alike(judge(few), few[["place"]]),
+        gate.slices_hold(judge(few), few[[]]),
+        gate.groups_are_served_alike(judge(few), few[[]]),
+    ]
+    assert all(check.ok for check in checks)
+    assert [check.says for check in checks] == [
+        "nothing was checked: all 24 are too few to judge: below 100 parcels or 10 days",
+        "nothing was checked: all 3 are too few to judge: "
+        "below 100 parcels with label 1 or 10 days",
+        "nothing was checked: none is named",
+        "nothing was checked: none is named",
+    ]
+    assert gate.slices_hold(judge(), predictions[["place"]]).says == (
+        "none of 3 slices is worse than allowed"
+    )
+    assert gate.groups_are_served_alike(judge(), predictions[["place"]]).says == (
+        "protected groups are served alike"
+    )
+
+
+LOOK_ALIKE = [  # the value that is served badly, and one with the same text
+    ("5", 5.0),
+    (5.0, "5"),
+    ("nan", np.nan),
+    (np.nan, "nan"),
+    ("missing", None),
+    (None, "missing"),
+    (1, "1"),
+]
+
+
+@pytest.mark.parametrize(("bad", "good"), LOOK_ALIKE, ids=repr)
+@pytest.mark.parametrize("kind", ["object", "category"])
+def test_a_bad_slice_is_found_beside_one_that_has_the_same_text(
+    judge: Judge, predictions: Predictions, bad: Any, good: Any, kind: str
+) -> None:
+    is_bad = predictions["place"] == "west"
+    values = [bad if one else good for one in is_bad]
+    groups = pd.DataFrame({"place": pd.Series(values, dtype=object).astype(kind)})
+    unlike = judge(predictions.assign(act=predictions["act"] & ~is_bad))
+    assert not gate.slices_hold(unlike, groups).ok
+    assert not gate.groups_are_served_alike(unlike, groups).ok
+    assert gate.slices_hold(judge(), groups).ok
+    assert gate.groups_are_served_alike(judge(), groups).ok
+    names = [name for _, name, _ in slices_of(groups)]
+    assert len({*names}) == 2
+
+
+def test_slices_are_told_in_words_and_in_the_order_of_their_values() -> None:
+    columns = pd.DataFrame(
+        {
+            "hour": np.float32([10, 9, np.nan]),
+            "size": pd.Categorical(["small", "large", None], ["small", "large", "none"]),
+            "glass": [True, False, True],
+        }
+    )
+    assert [(by, name, [*rows]) for by, name, rows in slices_of(columns)] == [
+        ("hour", "9", [1]),
+        ("hour", "10", [0]),
+        ("hour", "missing", [2]),
+        ("size", "small", [0]),
+        ("size", "large", [1]),
+        ("size", "missing", [2]),
+        ("glass", "False", [1]),
+        ("glass", "True", [0, 2]),
+    ]
 
 
 def test_a_group_that_is_served_less_holds_and_is_named(

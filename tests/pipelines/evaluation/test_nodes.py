@@ -578,6 +578,37 @@ def test_rows_without_a_value_are_a_slice_too(
     contracts.results.Slices.validate(found, lazy=True)
 
 
+@pytest.mark.parametrize("values", [[5.0, "5"], ["nan", np.nan], ["missing", None]], ids=str)
+def test_values_with_the_same_text_are_two_slices(
+    predictions: pd.DataFrame,
+    examples: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+    values: list[Any],
+) -> None:
+    first = pd.Series(np.arange(len(examples)) < 300, examples.index)
+    place = first.map({True: values[0], False: values[1]}).astype("category")
+    found = nodes.slices(predictions, examples.assign(place=place), framing, evaluation)
+    contracts.results.Slices.validate(found, lazy=True)
+    assert sorted(found.loc[found["by"] == "place", "rows"]) == [300, 600]
+
+
+def test_a_feature_named_month_is_the_one_that_is_sliced_by(
+    predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    size = np.float32(np.arange(len(examples)) % 3)
+    found = nodes.slices(predictions, examples.assign(month=size), framing, evaluation)
+    assert found.loc[found["by"] == "month", "slice"].tolist() == ["0", "1", "2"]
+
+
+def test_a_test_of_fewer_rows_than_bins_has_a_bin_for_each(
+    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    found = nodes.calibration_curve(predictions.head(3), framing, evaluation)
+    contracts.results.CalibrationCurve.validate(found, lazy=True)
+    assert found["rows"].tolist() == [1, 1, 1]
+
+
 def test_two_more_of_the_same_test_set_are_counted_and_the_candidates_told_apart(
     predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:

@@ -136,9 +136,26 @@ def test_a_decision_whose_plan_has_a_gap_is_served_and_flagged(
     row = flights.index[flights["scheduled_departure"] > NOON + pd.Timedelta(hours=1)][0]
     flights.loc[row, "tailnum"] = None
     told = at(flights=flights)
-    lacking = told["flags"].str.contains("no tailnum")
-    assert lacking.sum() == 1 + at()["flags"].str.contains("no tailnum").sum()
+    lacking = told["flags"].str.contains("tailnum missing")
+    assert lacking.sum() == 1 + at()["flags"].str.contains("tailnum missing").sum()
     assert len(told) == len(at())
+
+
+def test_a_gap_in_the_plan_is_flagged_beside_a_group_of_the_same_name(
+    at: Callable[..., pd.DataFrame], tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flights = tables["flights"].copy()
+    due = flights["scheduled_departure"] > NOON + pd.Timedelta(hours=1)
+    flights.loc[flights.index[due][0], "tailnum"] = None
+    usual = at(flights=flights)["flags"]
+    assert usual.str.contains("tailnum missing").any()
+    groups = contracts.Features.groups()
+    renamed = {"tailnum" if name == "weather" else name: of for name, of in groups.items()}
+    monkeypatch.setattr(contracts.Features, "groups", lambda: renamed)
+    assert at(flights=flights)["flags"].equals(usual)
+    both = at(flights=flights, weather=tables["weather"].iloc[:0])["flags"]
+    assert both.str.contains("no tailnum").all()
+    assert both.str.contains("tailnum missing").sum() == usual.str.contains("missing").sum()
 
 
 @pytest.mark.parametrize("moment", ["2014-06-01T12:00:00Z", "2013-02-20T06:00:00Z"])

@@ -1,5 +1,6 @@
 """The baselines are what a person would compute by hand, and behave as scikit-learn asks."""
 
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from preflight import model_file
 from preflight.pipelines.modeling.baselines import LookupAmounts, LookupTable, Rules
 
 Examples = Callable[..., pd.DataFrame]
@@ -149,6 +151,56 @@ def test_a_missing_value_is_a_value_to_look_up() -> None:
     seen = pd.DataFrame({"place": ["a", None, None], "kind": ["z", "z", "z"]})
     model = LookupTable(["place", "kind"], prior_rows=0).fit(seen, [1, 0, 0])
     assert chance(model, seen) == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("seen", "asked"),
+    [
+        (["missing", None], ["missing", None]),
+        (["nan", np.nan], ["nan", np.nan]),
+        ([1, "1"], [1, "1"]),
+        ([1, 2], [1.0, 2.0]),  # a column with a missing value is read as floats
+        (np.float32([0.1, 1e8]), [0.1, 1e8]),
+        ([2**53, 2**53 + 1], [2**53, 2**53 + 1]),
+        (pd.array([1, None], "Int64"), [1.0, np.nan]),
+        (pd.array([True, None], "boolean"), pd.array([True, None], "boolean")),
+    ],
+    ids=str,
+)
+def test_values_are_looked_up_by_what_they_are_and_not_by_their_text(seen: Any, asked: Any) -> None:
+    model = LookupTable(["place"], prior_rows=0).fit(pd.DataFrame({"place": seen}), [1, 0])
+    assert chance(model, pd.DataFrame({"place": asked})) == [1, 0]
+    assert chance(model, pd.DataFrame({"place": ["other"]})) == [0.5]
+
+
+def test_two_keys_are_not_taken_for_two_others_with_the_same_text() -> None:
+    seen = pd.DataFrame({"place": ["a\x1fb", "a"], "kind": ["c", "b\x1fc"]})
+    assert chance(LookupTable(["place", "kind"], prior_rows=0).fit(seen, [1, 0]), seen) == [1, 0]
+
+
+def test_many_keys_with_many_values_each_are_told_apart() -> None:
+    rng = np.random.default_rng(0)
+    keys = list("abcdef")  # 3000 values each: more combinations than 64 bits can count
+    seen = pd.DataFrame({key: rng.permutation(3000) for key in keys})
+    label = rng.integers(0, 2, 3000)
+    model = LookupTable(keys, prior_rows=0).fit(seen, label)
+    assert chance(model, seen) == label.tolist()
+    assert chance(model, seen.assign(f=seen["f"].to_numpy()[::-1])) == [label.mean()] * 3000
+
+
+@pytest.mark.parametrize(
+    "model", [LookupTable(["place", "hour"]), LookupAmounts(["place", "hour"])]
+)
+def test_a_table_is_saved_without_code_and_says_the_same_when_it_is_loaded(model: Any) -> None:
+    rng = np.random.default_rng(0)
+    seen = pd.DataFrame({"place": rng.choice(["a", "b", None], 200), "hour": rng.choice(3, 200)})
+    model.fit(seen.astype({"place": "category", "hour": "float32"}), rng.random(200) > 0.5)
+    file = io.BytesIO()
+    model_file.dump(model, file)
+    own = f"{type(model).__module__}.{type(model).__name__}"
+    again = model_file.load(io.BytesIO(file.getvalue()), [own])
+    asked = pd.concat([seen, seen.assign(place="new")])
+    assert again.predict(asked).tolist() == model.predict(asked).tolist()
 
 
 def test_a_lookup_of_amounts_is_the_quantile_of_each_combination_with_enough_rows() -> None:

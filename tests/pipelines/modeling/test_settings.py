@@ -52,6 +52,16 @@ def test_sound_parameters_are_taken() -> None:
         ),
         ("candidates.dummy.path", "DummyClassifier", "'DummyClassifier' can't be imported"),
         ("baselines.never.path", "", "'' can't be imported"),
+        (
+            "baselines.candidate",
+            {"path": "sklearn.dummy.DummyClassifier"},
+            "candidate can't be the name of a baseline",
+        ),
+        (
+            "baselines.champion",
+            {"path": "sklearn.dummy.DummyClassifier"},
+            "champion can't be the name of a baseline",
+        ),
         ("candidates.dummy.parms", {}, "candidates.dummy.parms"),
         ("search.trails", 3, "search.trails"),
         ("search.trials", -1, "greater than or equal to 0"),

@@ -217,15 +217,15 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
         ),
         "waterfall": pd.DataFrame(
             [
-                ("validation", "table_of_rates", 111.0, None, None, None),
-                ("validation", "box alone", 130.0, 19.0, 12.0, 26.0),
-                ("validation", "if it acted above 50%", 90.0, -40.0, -50.0, -30.0),
-                ("test", "table_of_rates", 101.2, None, None, None),
-                ("test", "box alone", 121.2, 20.0, 15.0, 25.0),
-                ("test", "sender", 123.4, 2.2, -1.0, 5.0),
-                ("test", "if it acted above 50%", 80.0, -43.4, -60.0, -30.0),
+                ("validation", "baseline", "table_of_rates", 111.0, None, None, None),
+                ("validation", "first group", "box alone", 130.0, 19.0, 12.0, 26.0),
+                ("validation", "threshold", "if it acted above 50%", 90.0, -40.0, -50.0, -30.0),
+                ("test", "baseline", "table_of_rates", 101.2, None, None, None),
+                ("test", "first group", "box alone", 121.2, 20.0, 15.0, 25.0),
+                ("test", "group", "sender", 123.4, 2.2, -1.0, 5.0),
+                ("test", "threshold", "if it acted above 50%", 80.0, -43.4, -60.0, -30.0),
             ],
-            columns=["part", "step", "value_per_1000", "gain", "gain_low", "gain_high"],
+            columns=["part", "kind", "step", "value_per_1000", "gain", "gain_low", "gain_high"],
         ).astype({"gain": float}),
         "learning_curve": pd.DataFrame(
             {
@@ -246,6 +246,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
         },
         "segments": pd.DataFrame(
             {
+                "number": [1, 2],
                 "segment": ["weight above 3, depot north", "weight up to 3"],
                 "rows": [300, 700],
                 "share": [0.3, 0.7],
@@ -266,6 +267,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "label": [1],
                 "probability": [0.03],
                 "act": [False],
+                "number": [1],
                 "segment": ["weight above 3, depot north"],
                 "lost": [4.0],
                 "facts": ["weight 7.5, depot north"],

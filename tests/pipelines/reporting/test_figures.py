@@ -121,6 +121,14 @@ def test_trials_are_shown_in_their_order_and_by_each_parameter(results: dict[str
     assert titles == ["trial"]
 
 
+def test_a_parameter_called_trial_has_a_panel_of_its_own(results: dict[str, Any]) -> None:
+    usual = drawn("search", results)
+    results["trials"]["params"] = results["trials"]["params"].str.replace("depth", "trial")
+    renamed = drawn("search", results)
+    assert len(renamed.data) == len(usual.data)
+    assert [len(one.x) for one in renamed.data] == [len(one.x) for one in usual.data]
+
+
 def test_a_search_that_was_not_made_says_so_in_its_figures(results: dict[str, Any]) -> None:
     results["trials"] = results["trials"].iloc[:0]
     results["parameter_importance"] = results["parameter_importance"].iloc[:0]

@@ -272,6 +272,13 @@ def test_ties_name_all(results: dict[str, Any]) -> None:
     assert "weight (as stated) and size" in text
 
 
+def test_of_slices_that_are_all_small_none_is_called_the_worst(results: dict[str, Any]) -> None:
+    results["slices"]["rows"] = 99
+    text = read(results)
+    assert "No slice is large enough to be called the worst or the best." in text
+    assert "Worst: " not in text
+
+
 def test_values_are_text_and_not_markup(results: dict[str, Any]) -> None:
     evil = "<b onclick=x>&"
     results["metrics"][evil] = results["metrics"].pop("table_of_rates")

@@ -17,6 +17,7 @@ from preflight.pipelines.modeling.nodes import saving
 
 WORST = 3  # segments of which examples are shown
 NAMED = 6  # categories of a condition that are named
+FEWEST = 30  # examples of a segment, however small the table: the mean of fewer is chance
 
 
 class Condition(NamedTuple):
@@ -60,12 +61,12 @@ def segments(
     days = Days(test, framing, evaluation)
     rules = {node: rule for node, rule in _rules(tree.tree_, known).items() if (leaf == node).any()}
     rows = []
-    for node, rule in rules.items():
+    for node, told in zip(rules, _told(list(rules.values()), codes), strict=True):
         here = leaf == node
         worth = days.per_1000(lost, here)
         rows.append(
             {
-                "segment": _told(rule, codes),
+                "segment": told,
                 "rows": int(here.sum()),
                 "share": here.mean(),
                 "lost_per_1000": worth["mean"],
@@ -84,13 +85,13 @@ def segments(
             test_predictions[leaf == nodes[i]],
             lost[leaf == nodes[i]],
             test.loc[leaf == nodes[i], [*rules[nodes[i]]]],
-            rows[i]["segment"],
             framing,
             diagnosis.examples,
-        )
-        for i in order[:WORST]
+        ).assign(number=number, segment=rows[i]["segment"])
+        for number, i in enumerate(order[:WORST], start=1)
     ]
-    return pd.DataFrame([rows[i] for i in order]), pd.concat(worst, ignore_index=True)
+    found = pd.DataFrame([{"number": n, **rows[i]} for n, i in enumerate(order, start=1)])
+    return found, pd.concat(worst, ignore_index=True)
 
 
 def _lost(examples: pd.DataFrame, said: Floats, framing: Framing) -> Floats:
@@ -124,7 +125,9 @@ def _tree(known: pd.DataFrame, lost: Floats, diagnosis: Diagnosis) -> Any:
 
     tree = DecisionTreeRegressor(
         max_depth=diagnosis.segment_depth,
-        min_samples_leaf=min(diagnosis.segment_rows, max(1, len(known) // 2)),
+        min_samples_leaf=min(
+            max(FEWEST, round(diagnosis.segment_share * len(known))), max(1, len(known) // 2)
+        ),
         random_state=diagnosis.seed,
     )
     return tree.fit(known.to_numpy(dtype="float32"), lost)
@@ -150,25 +153,34 @@ def _rules(tree: Any, known: pd.DataFrame) -> dict[int, dict[str, Condition]]:
     return rules
 
 
-def _told(rule: dict[str, Condition], codes: dict[str, list[Any]]) -> str:
-    """Return the conditions of a leaf in words."""
-    return ", ".join(_condition(name, one, codes) for name, one in rule.items()) or "everything"
+def _told(rules: list[dict[str, Condition]], codes: dict[str, list[Any]]) -> list[str]:
+    """Return the conditions of each leaf in words, with digits that tell one bound from another."""
+    bounds = {bound for rule in rules for one in rule.values() for bound in (one.low, one.high)}
+    enough = (d for d in range(3, 17) if len({f"{bound:.{d}g}" for bound in bounds}) == len(bounds))
+    digits = next(enough, 17)
+    return [
+        ", ".join(_condition(name, one, codes, digits) for name, one in rule.items())
+        or "everything"
+        for rule in rules
+    ]
 
 
-def _condition(name: str, asked: Condition, codes: dict[str, list[Any]]) -> str:
+def _condition(name: str, asked: Condition, codes: dict[str, list[Any]], digits: int = 3) -> str:
     low, high, missing = asked
     if name in codes:
         inside = sorted(str(v) for i, v in enumerate(codes[name]) if low < i <= high)
         others = f" or {len(inside) - NAMED} others" if len(inside) > NAMED else ""
+        if not inside:
+            return f"{name} missing"
         said = f"{name} {', '.join(inside[:NAMED])}{others}"
     elif np.isinf(low) and np.isinf(high):
         return f"{name} missing" if missing else f"{name} known"
     elif np.isinf(low):
-        said = f"{name} up to {high:.3g}"
+        said = f"{name} up to {high:.{digits}g}"
     elif np.isinf(high):
-        said = f"{name} above {low:.3g}"
+        said = f"{name} above {low:.{digits}g}"
     else:
-        said = f"{name} {low:.3g} to {high:.3g}"
+        said = f"{name} {low:.{digits}g} to {high:.{digits}g}"
     return f"{said} or missing" if missing else said
 
 
@@ -176,7 +188,6 @@ def _examples(
     predictions: pd.DataFrame,
     lost: Floats,
     facts: pd.DataFrame,
-    segment: str,
     framing: Framing,
     number: int,
 ) -> pd.DataFrame:
@@ -184,7 +195,7 @@ def _examples(
     surprise = (predictions["label"] - predictions[framing.predicted]).abs()
     said = dict.fromkeys([framing.predicted, framing.decided])
     table = predictions[[*Features.grain(), "predict_at", "label", *said]].assign(
-        segment=segment, lost=lost, surprise=surprise
+        lost=lost, surprise=surprise
     )
     in_order = table.sort_values(["lost", "surprise"], ascending=False, kind="stable").head(number)
     shown = facts.loc[in_order.index].to_dict("records")

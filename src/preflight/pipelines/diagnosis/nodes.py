@@ -14,7 +14,6 @@ import pandas as pd
 
 from preflight.bundle import Bundle, Floats, corrected, predict, raw
 from preflight.contracts import Features
-from preflight.contracts.results import HALF
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import Interval, drawn_days, interval, mean_over
@@ -24,6 +23,7 @@ from preflight.pipelines.modeling.nodes import fit, judged, saving
 from preflight.pipelines.modeling.settings import Estimator, Modeling
 
 FAR_OFF = 3.5  # times the usual error
+HALF = "if it acted above 50%"  # the last step of a waterfall, where it is decided to act
 
 
 class Days:
@@ -101,20 +101,19 @@ def waterfall(
     parts = {"validation": validation, "test": test}
     name = selection["best_baseline"]
     few = train.sample(min(diagnosis.step_rows, len(train)), random_state=diagnosis.seed)
-    chances: dict[str, dict[str, Floats]] = {}
-    for step, spec in _steps(modeling.candidates[modeling.declared], chosen):
-        found = _probabilities(spec, few, parts)
-        if found is not None:
-            chances[step] = found
-    slope, intercept = candidate["slope"], candidate["intercept"]
-    chances["all examples"] = {
+    steps = [
+        (kind, step, found)
+        for kind, step, spec in _steps(modeling.candidates[modeling.declared], chosen)
+        if (found := _probabilities(spec, few, parts)) is not None
+    ]
+    whole = {
         "validation": last[f"{framing.predicted}_candidate"].to_numpy(),
         "test": predict({**candidate, "slope": 1.0, "intercept": 0.0}, test),
     }
-    if (slope, intercept) != (1.0, 0.0):
-        chances["calibration"] = {
-            part: corrected(candidate, said) for part, said in chances["all examples"].items()
-        }
+    steps.append(("examples", "all examples", whole))
+    if (candidate["slope"], candidate["intercept"]) != (1.0, 0.0):
+        said = {part: corrected(candidate, chance) for part, chance in whole.items()}
+        steps.append(("calibration", "calibration", said))
 
     baseline = {
         "validation": saving(
@@ -131,27 +130,27 @@ def waterfall(
     for part, examples in parts.items():
         days = Days(examples, framing, evaluation)
         before = baseline[part]
-        rows.append(_step(part, name, before, None, days))
-        for step, chance in chances.items():
+        rows.append(_step(part, "baseline", name, before, None, days))
+        for kind, step, chance in steps:
             worth = saving(examples, chance[part], framing)
-            rows.append(_step(part, step, worth, before, days))
+            rows.append(_step(part, kind, step, worth, before, days))
             before = worth
         if framing.task == "binary":
             half = saving(examples, chance[part], framing, threshold=0.5)
-            rows.append(_step(part, HALF, half, before, days))
+            rows.append(_step(part, "threshold", HALF, half, before, days))
     table = pd.DataFrame(rows)
-    return table.astype(dict.fromkeys(table.columns[2:], "float64"))
+    return table.astype(dict.fromkeys(table.columns[3:], "float64"))
 
 
-def _steps(spec: Estimator, chosen: Estimator) -> Iterator[tuple[str, Estimator]]:
-    """Yield each step that is a fit: its name and the estimator."""
+def _steps(spec: Estimator, chosen: Estimator) -> Iterator[tuple[str, str, Estimator]]:
+    """Yield each step that is a fit: its kind, its name and the estimator."""
     groups = [group for group in Features.groups() if group not in spec.without]
     for number, group in enumerate(groups):
         unseen = [*spec.without, *groups[number + 1 :]]
-        name = group if number else f"{group} alone"
-        yield name, spec.model_copy(update={"without": unseen})
+        kind, name = ("group", group) if number else ("first group", f"{group} alone")
+        yield kind, name, spec.model_copy(update={"without": unseen})
     if chosen != spec:
-        yield "tuning", chosen
+        yield "tuning", "tuning", chosen
 
 
 def _probabilities(
@@ -167,15 +166,14 @@ def _probabilities(
 
 
 def _step(
-    part: str, step: str, saving: Floats, before: Floats | None, days: Days
+    part: str, kind: str, step: str, saving: Floats, before: Floats | None, days: Days
 ) -> dict[str, Any]:
-    gain = (
-        days.per_1000(saving - before)
-        if before is not None
-        else dict.fromkeys(Interval.__annotations__)
-    )
+    gain: Interval = {"mean": None, "low": None, "high": None}
+    if before is not None:
+        gain = days.per_1000(saving - before)
     return {
         "part": part,
+        "kind": kind,
         "step": step,
         "value_per_1000": 1000 * saving.mean(),
         "gain": gain["mean"],
@@ -205,17 +203,17 @@ def learning_curve(
     """
     last = last_fold(validation, validation_predictions)
     spec = modeling.chosen(best_params)
+    shares = [*diagnosis.train_shares, 1.0]
     in_time = train.sort_values("predict_at", kind="stable")
     days = Days(validation, framing, evaluation)
     rows, found, sizes = [], [], []
-    for share in sorted({*diagnosis.train_shares, 1.0}):
-        size = max(1, round(share * len(train)))
+    for size in sorted({max(1, round(share * len(train))) for share in shares}):
         latest = in_time.tail(size)
         if latest["label"].nunique() < 2:  # nothing to learn from yet
             continue
         chance = (
             last[f"{framing.predicted}_candidate"].to_numpy()
-            if share == 1
+            if size == len(train)
             else judged(spec, latest, validation)
         )
         found.append(days.replicates(saving(validation, chance, framing)))
@@ -237,21 +235,22 @@ def _more_labels(
     sizes: npt.NDArray[np.int64], found: Floats, framing: Framing, diagnosis: Diagnosis
 ) -> dict[str, Any]:
     """Return the value of the next labels by the slope of values (sizes, replicates)."""
+    labels = max(1, round(diagnosis.next_share * sizes[-1]))
     doublings = np.log2(sizes) - np.log2(sizes).mean()
     spread = (doublings**2).sum()
     slope = doublings @ found / spread if spread else np.full(found.shape[1], np.nan)
     slope = slope.round(9)  # what is left of equal values is no slope
-    more = np.log2(1 + diagnosis.next_labels / sizes[-1])
+    more = np.log2(1 + labels / sizes[-1])
     a_month = framing.decision.per_month / 1000
     value = interval(slope * more * a_month * framing.success.months, framing.confidence)
-    price = diagnosis.next_labels * framing.project.label_price
+    price = labels * framing.project.label_price
     low, high = value["low"], value["high"]
     worth = "can't tell"
     if low is not None and high is not None and not low <= price <= high:
         worth = "yes" if low > price else "no"
     return {
         "per_doubling": interval(slope, framing.confidence),
-        "labels": diagnosis.next_labels,
+        "labels": labels,
         "months": framing.success.months,
         "value": value,
         "price": price,

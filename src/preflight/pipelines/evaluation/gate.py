@@ -5,7 +5,6 @@ day (a paired block bootstrap). A condition that is judged with confidence fails
 interval is on the wrong side; the gain itself has to be on the right side with all of its interval.
 """
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,13 +16,16 @@ from preflight.costs import Costs, Errors
 from preflight.framing import Framing
 from preflight.intervals import Interval, Ints, covered, detectable, drawn_days, interval, mean_over
 from preflight.limits import is_speed, violations
+from preflight.pipelines.evaluation.slicing import slices_of
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 CHAMPION = "champion"  # the name of the model in use among those that are compared
 FEWEST_DAYS = 10  # with fewer blocks the bootstrap's intervals are far too narrow
-FEWEST_ROWS = 100  # of a test, or a slice, that is judged
+# Of a test, or a slice, that is judged, however large the table is: what a share of a handful of
+# cases does is chance, and a percentile interval of it does not show that.
+FEWEST_ROWS = 100
 SAID = 6  # slices that are named
 
 
@@ -172,20 +174,27 @@ def same_at_other_costs(judged: Judged) -> Check:
     framing, costs = judged.framing, judged.framing.costs
     cost = costs.fn if isinstance(costs, Costs) else costs.under
     once, unit = (1, "times its cost") if isinstance(cost, str) else (cost, costs.unit)
-    found = {f"{once * factor:g}": judged.over(factor=factor)["low"] for factor in costs.factors}
-    bad = [at for at, low in found.items() if low is None or framing.net(low) < 0]
+    found = {factor: judged.over(factor=factor)["low"] for factor in costs.factors}
+    bad = [factor for factor, low in found.items() if low is None or framing.net(low) < 0]
+    told = [f"{once * factor:g}" for factor in bad or found]
     miss = "a miss" if isinstance(costs, Costs) else "each unit too little"
-    said = f"{miss} at {' or at '.join(bad or found)} {unit}"
+    said = f"{miss} at {' or at '.join(told)} {unit}"
     if bad:
         return Check("costs", False, f"with {said} it doesn't cover its upkeep with confidence")
     return Check("costs", True, f"it covers its upkeep with {said} as well")
 
 
-def _groups(columns: pd.DataFrame) -> Iterator[tuple[str, npt.NDArray[np.intp]]]:
-    """Yield each value of each column by name, with the positions of its rows."""
-    for by in map(str, columns):
-        for value, rows in columns.groupby(by, observed=True, dropna=False).indices.items():
-            yield f"{by} {str(value).removesuffix('.0')}", np.asarray(rows)
+def _enough(judged: Judged, rows: npt.NDArray[np.intp]) -> bool:
+    """Return whether there are rows and days enough to tell anything of them."""
+    return len(rows) >= FEWEST_ROWS and len(np.unique(judged.day[rows])) >= FEWEST_DAYS
+
+
+def _held(said: str, checked: int, every: int, what: str) -> str:
+    """Return what a condition says that holds, and how many slices or groups it could not judge."""
+    few = f"too few to judge: below {FEWEST_ROWS} {what} or {FEWEST_DAYS} days"
+    if not checked:
+        return f"nothing was checked: {f'all {every} are {few}' if every else 'none is named'}"
+    return said if checked == every else f"{said}; {every - checked} are {few}"
 
 
 def slices_hold(judged: Judged, slices: pd.DataFrame) -> Check:
@@ -195,34 +204,38 @@ def slices_hold(judged: Judged, slices: pd.DataFrame) -> Check:
     """
     framing = judged.framing
     allowed = framing.guardrails.slice_loss
-    groups = [(name, rows) for name, rows in _groups(slices) if len(rows) >= FEWEST_ROWS]
+    every = [(f"{by} {name}", rows) for by, name, rows in slices_of(slices)]
+    groups = [(name, rows) for name, rows in every if _enough(judged, rows)]
     confidence = 1 - (1 - framing.confidence) / max(1, len(groups))
-    found = {name: judged.over(rows, confidence) for name, rows in groups}
-    worse = {n: f for n, f in found.items() if f["high"] is not None and f["high"] < -allowed}
+    found = [(name, judged.over(rows, confidence)) for name, rows in groups]
+    worse = [(n, f) for n, f in found if f["high"] is not None and f["high"] < -allowed]
     if worse:
-        told = [f"{name} ({f['mean']:.0f} per 1,000)" for name, f in worse.items()]
+        told = [f"{name} ({f['mean']:.0f} per 1,000)" for name, f in worse]
         more = f" and {len(told) - SAID} more" if len(told) > SAID else ""
         named = f"{', '.join(told[:SAID])}{more}"
         return Check("slices", False, f"worse than {judged.baseline.replace('_', ' ')} in {named}")
-    return Check("slices", True, f"none of {len(found)} slices is worse than allowed")
+    said = f"none of {len(found)} slices is worse than allowed"
+    return Check("slices", True, _held(said, len(found), len(every), framing.decision.units))
 
 
 def groups_are_served_alike(judged: Judged, groups: pd.DataFrame) -> Check:
     """Is each protected group served as often as the others (`Judged.share`), within a gap?"""
-    framing, unequal = judged.framing, []
+    framing, every, checked, unequal = judged.framing, [*slices_of(groups)], 0, []
     allowed = framing.guardrails.protected_gap
-    for name, rows in _groups(groups):
+    for by, name, rows in every:
         here = np.zeros(len(groups), dtype=bool)
         here[rows] = True
-        if (here & judged.owed).sum() < FEWEST_ROWS:
+        if not all(_enough(judged, np.flatnonzero(some & judged.owed)) for some in (here, ~here)):
             continue
+        checked += 1
         gap = interval(judged.share(here) - judged.share(~here), framing.confidence)
         low, high = gap["low"], gap["high"]
         if low is not None and high is not None and (low > allowed or high < -allowed):
-            unequal.append(f"{name} ({gap['mean']:+.0%})")
+            unequal.append(f"{by} {name} ({gap['mean']:+.0%})")
     if unequal:
         return Check("groups", False, f"served unlike the others: {', '.join(unequal)}")
-    said = "protected groups are served alike" if len(groups.columns) else "no group is protected"
+    what = framing.decision.units + " with label 1" * (framing.task == "binary")
+    said = _held("protected groups are served alike", checked, len(every), what)
     return Check("groups", True, said)
 
 

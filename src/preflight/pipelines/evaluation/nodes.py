@@ -26,6 +26,7 @@ from preflight.intervals import (
 )
 from preflight.pipelines.evaluation import gate
 from preflight.pipelines.evaluation.settings import Evaluation
+from preflight.pipelines.evaluation.slicing import slices_of
 
 log = logging.getLogger(__name__)
 
@@ -183,9 +184,10 @@ def calibration_curve(
     if isinstance(costs, Errors):
         asked, came = np.broadcast_to(costs.quantile, said.shape), covered(label, said)
     rank = test_predictions[framing.predicted].rank(method="first")
-    bins = pd.qcut(rank, evaluation.calibration_bins, labels=False).to_numpy()
+    many = min(evaluation.calibration_bins, len(rank))
+    bins = pd.qcut(rank, many, labels=False).to_numpy()
     rows = []
-    for number in range(evaluation.calibration_bins):
+    for number in range(many):
         here = bins == number
         share = interval(mean_over(came[here], day[here], weights), framing.confidence)
         rows.append(
@@ -244,50 +246,48 @@ def slices(
 ) -> pd.DataFrame:
     """Return the candidate's figures in each slice of test, with intervals over days.
 
-    Grain: one row per value of each column that the framing slices by; `month` is the calendar
-    month of prediction.
+    Grain: one row per value of each column that the framing slices by (see `_slicing`).
     """
     day, weights = _days(test_predictions, framing, evaluation)
-    slicing = _slicing(test, framing)
     label = test_predictions["label"].to_numpy()
     said = test_predictions[framing.predicted].to_numpy()
     costs = framing.costs.at(test_predictions)
     saving = costs.saving(label, test_predictions[framing.decided].to_numpy())
     rows = []
-    for by in framing.slices:
-        values = slicing[by]
-        for value in values.drop_duplicates().sort_values():
-            here = np.flatnonzero(values.isna() if pd.isna(value) else values == value)
-            worth = interval(1000 * mean_over(saving[here], day[here], weights), framing.confidence)
-            score = interval(
-                roc_auc(label[here], said[here], day[here], weights)
-                if framing.task == "binary"
-                else mean_over(np.abs(label - said)[here], day[here], weights),
-                framing.confidence,
-            )
-            rows.append(
-                {
-                    "by": by,
-                    "slice": str(value).removesuffix(".0"),  # hour 5, not 5.0
-                    "rows": len(here),
-                    "label_mean": label[here].mean(),
-                    "predicted": said[here].mean(),
-                    "value_per_1000": worth["mean"],
-                    "value_low": worth["low"],
-                    "value_high": worth["high"],
-                    "score": score["mean"],
-                    "score_low": score["low"],
-                    "score_high": score["high"],
-                }
-            )
+    for by, name, here in slices_of(_slicing(test, framing)):
+        worth = interval(1000 * mean_over(saving[here], day[here], weights), framing.confidence)
+        score = interval(
+            roc_auc(label[here], said[here], day[here], weights)
+            if framing.task == "binary"
+            else mean_over(np.abs(label - said)[here], day[here], weights),
+            framing.confidence,
+        )
+        rows.append(
+            {
+                "by": by,
+                "slice": name,
+                "rows": len(here),
+                "label_mean": label[here].mean(),
+                "predicted": said[here].mean(),
+                "value_per_1000": worth["mean"],
+                "value_low": worth["low"],
+                "value_high": worth["high"],
+                "score": score["mean"],
+                "score_low": score["low"],
+                "score_high": score["high"],
+            }
+        )
     scores = ["score", "score_low", "score_high"]
     return pd.DataFrame(rows).astype(dict.fromkeys(scores, "float64"))
 
 
 def _slicing(test: pd.DataFrame, framing: Framing) -> pd.DataFrame:
-    """Return the values that the framing slices by, row by row."""
+    """Return the values that the framing slices by, row by row.
+
+    `month` is a feature, if there is one of that name, and else the calendar month of prediction.
+    """
     month = framing.split.day(test["predict_at"]).dt.strftime("%Y-%m")
-    return test.assign(month=month)[framing.slices]
+    return (test if "month" in test else test.assign(month=month))[framing.slices]
 
 
 def importance(candidate: Bundle, test: pd.DataFrame, evaluation: Evaluation) -> pd.DataFrame:

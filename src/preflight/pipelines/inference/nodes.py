@@ -67,7 +67,9 @@ def _lacking(table: pd.DataFrame, contract: Any) -> pd.Series:
     """Return for each row what should be known in advance, and is missing."""
     columns, later = contract.to_schema().columns, contract.known_later()
     optional = [name for name, one in columns.items() if one.nullable and name not in later]
-    return joined({f"no {name}": table[name].isna().to_numpy() for name in optional}, table.index)
+    return joined(
+        {f"{name} missing": table[name].isna().to_numpy() for name in optional}, table.index
+    )
 
 
 def _none() -> pd.DataFrame:
@@ -90,16 +92,17 @@ def predictions(champion: Bundle | None, upcoming: pd.DataFrame, framing: Framin
         upcoming = _none()  # a file without rows keeps no categories
     found = answers(champion, upcoming)
     marks = flagged(champion, upcoming, Features.groups())
-    told = upcoming["lacks"].to_numpy()
-    lacks = {what: told == what for what in upcoming["lacks"].unique() if what}
-    counted = {what: int(mark.sum()) for what, mark in {**lacks, **marks}.items() if mark.any()}
-    flags = ", ".join(f"{n:,} {what}" for what, n in counted.items()) or "nothing"
-    log.info("  inference: %s decisions due. Flagged: %s", f"{len(upcoming):,}", flags)
+    lacks, new = upcoming["lacks"], joined(marks, upcoming.index)
+    flags = lacks.where(new == "", new.where(lacks == "", lacks + ", " + new))
+    counted = [*lacks[lacks != ""].value_counts(sort=False).items()]
+    counted += [(what, mark.sum()) for what, mark in marks.items() if mark.any()]
+    told = ", ".join(f"{n:,} {what}" for what, n in counted) or "nothing"
+    log.info("  inference: %s decisions due. Flagged: %s", f"{len(upcoming):,}", told)
     return upcoming[[*Features.grain(), "predict_at", "moment"]].assign(
         **found,
         model=champion["provenance"]["version"],
         reasons=reasons(champion, upcoming, found[framing.predicted], Features.groups()),
-        flags=joined({**lacks, **marks}, upcoming.index),
+        flags=flags,
         **framing.costs.kept(upcoming),
     )
 

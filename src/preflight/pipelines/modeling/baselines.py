@@ -9,17 +9,61 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
-class LookupTable(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class _Lookup(BaseEstimator):  # type: ignore[misc]
+    """Finds the combination of values that a row has, by the values and not by their text.
+
+    Kept are arrays and lists, which are safe to load: `values_`, the different values of each key,
+    and `pairs_`, for each key which of its values came with which combination of the keys before.
+    """
+
+    keys: list[str]
+
+    def _learn(self, X: pd.DataFrame) -> Ints:
+        """Return the number of each row's combination, from 0, shape (n,)."""
+        number = np.zeros(len(X), dtype=np.int64)
+        self.values_, self.pairs_ = [], []
+        for key in self.keys:
+            values = pd.Index(X[key].dropna().unique())
+            is_number = pd.api.types.is_numeric_dtype(values)  # True of booleans
+            self.values_.append(values.to_numpy() if is_number else values.tolist())
+            pair = _pairs(number, X[key], self.values_[-1])
+            seen, number = np.unique(pair, return_inverse=True)
+            self.pairs_.append(seen)
+        return number
+
+    def _find(self, X: pd.DataFrame) -> Ints:
+        """Return the number of each row's combination, shape (n,); -1: it was never seen."""
+        check_is_fitted(self)
+        number = np.zeros(len(X), dtype=np.int64)
+        for key, values, seen in zip(self.keys, self.values_, self.pairs_, strict=True):
+            number = pd.Index(seen).get_indexer(pd.Index(_pairs(number, X[key], values)))
+        return number
+
+
+def _pairs(number: Ints, column: pd.Series, values: Any) -> Ints:
+    """Return a number for each pair of a combination and a value; -1 if one of them is new."""
+    known = pd.Index(values)
+    if column.dtype.kind == known.dtype.kind == "f":  # 0.1 in 64 bits is 0.1 in 32 bits
+        column = column.astype(known.dtype)
+    place = known.get_indexer(pd.Index(column))
+    place = np.where(column.isna(), len(known), place)
+    return np.where((number < 0) | (place < 0), -1, number * (len(known) + 1) + place)
+
+
+class LookupTable(ClassifierMixin, _Lookup):  # type: ignore[misc]
     """The rate of label 1 among earlier rows with the same values of a few columns.
 
     Rates of rare combinations are drawn to the overall rate, as if `prior_rows` more rows had been
-    seen at that rate (a beta prior). A combination never seen gets the overall rate.
+    seen at that rate (a beta prior). A combination never seen gets the overall rate. A missing
+    value is a value like any other.
 
     Args:
         keys: the columns looked up.
-        prior_rows: weight of the overall rate, in rows.
+        prior_rows: weight of the overall rate, in rows. It depends on how much rates differ, and
+            not on how many rows there are: 50 fit rates that differ by some 5 percentage points.
     """
 
     def __init__(self, keys: list[str], prior_rows: float = 50) -> None:
@@ -28,18 +72,18 @@ class LookupTable(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: pd.DataFrame, y: Any) -> Self:
         """Fill the table from examples X of shape (n, features) and labels y of shape (n,)."""
-        label = pd.Series(np.asarray(y, dtype=np.float64), index=X.index)
-        seen = label.groupby(_key(X, self.keys)).agg(["sum", "count"])
+        label = pd.Series(np.asarray(y, dtype=np.float64))
+        seen = label.groupby(self._learn(X)).agg(["sum", "count"])
         self.classes_ = np.array([0, 1])
         self.overall_ = float(label.mean())
         rate = (seen["sum"] + self.prior_rows * self.overall_) / (seen["count"] + self.prior_rows)
-        self.table_ = {str(key): float(value) for key, value in rate.items()}
+        self.rate_ = rate.to_numpy()
         return self
 
     def predict_proba(self, X: pd.DataFrame) -> Floats:
         """Return the probabilities of 0 and 1, shape (n, 2)."""
-        check_is_fitted(self)
-        rate = _key(X, self.keys).map(self.table_).fillna(self.overall_)
+        number = self._find(X)
+        rate = np.where(number < 0, self.overall_, self.rate_[number])
         return np.column_stack([1 - rate, rate])
 
     def predict(self, X: pd.DataFrame) -> npt.NDArray[np.int64]:
@@ -47,19 +91,14 @@ class LookupTable(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return (self.predict_proba(X)[:, 1] > 0.5).astype(np.int64)
 
 
-def _key(X: pd.DataFrame, keys: list[str]) -> pd.Series:
-    """Return the looked-up values of each row as text: a plain dictionary is safe to load."""
-    first, *others = keys
-    return X[first].astype(str).str.cat(X[others].astype(str), sep="\x1f", na_rep="missing")
-
-
-class LookupAmounts(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class LookupAmounts(RegressorMixin, _Lookup):  # type: ignore[misc]
     """A quantile of the amounts of earlier rows with the same values of a few columns.
 
     Args:
         keys: the columns looked up.
         quantile: of the amounts; 0.5 is their median.
-        fewest: rows that a combination needs; with less it gets the quantile of all.
+        fewest: rows that a combination needs; with less it gets the quantile of all. It depends on
+            the quantile, and not on how many rows there are: 20 have one beyond a quantile of 0.95.
     """
 
     def __init__(self, keys: list[str], quantile: float = 0.5, fewest: int = 20) -> None:
@@ -69,18 +108,17 @@ class LookupAmounts(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: pd.DataFrame, y: Any) -> Self:
         """Fill the table from examples X of shape (n, features) and amounts y of shape (n,)."""
-        amount = pd.Series(np.asarray(y, dtype=np.float64), index=X.index)
-        by = amount.groupby(_key(X, self.keys))
-        found = by.quantile(self.quantile)[by.size() >= self.fewest]
+        amount = pd.Series(np.asarray(y, dtype=np.float64))
+        by = amount.groupby(self._learn(X))
         self.overall_ = float(amount.quantile(self.quantile))
-        self.table_ = {str(key): float(value) for key, value in found.items()}
+        found = by.quantile(self.quantile).where(by.size() >= self.fewest, self.overall_)
+        self.amount_ = found.to_numpy()
         return self
 
     def predict(self, X: pd.DataFrame) -> Floats:
         """Return the amount of each row, shape (n,)."""
-        check_is_fitted(self)
-        known = _key(X, self.keys).map(self.table_).fillna(self.overall_)
-        return np.asarray(known, dtype=np.float64)
+        number = self._find(X)
+        return np.where(number < 0, self.overall_, self.amount_[number])
 
 
 class Rules(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

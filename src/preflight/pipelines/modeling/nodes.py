@@ -4,6 +4,7 @@ The test set never comes here. Everything is judged on folds in the order of tim
 framing's money.
 """
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +27,8 @@ from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import log_loss
 from preflight.pipelines.modeling.settings import Estimator, Modeling
+
+log = logging.getLogger(__name__)
 
 REHEARSED = 2000  # examples that everything is tried on before the search
 
@@ -115,6 +118,15 @@ def validation_predictions(
             f"{framing.predicted}_{name}": judged(spec, train, validation)
             for name, spec in specs.items()
         }
+        said = predicted[f"{framing.predicted}_candidate"]
+        if len(said) > 1 and np.ptp(said) == 0:
+            log.warning(
+                "  The candidate predicts the same for all %s examples of a fold: it has learnt "
+                "nothing from the %s before it. On few examples let leaves be smaller, such as "
+                "min_samples_leaf in conf/base/parameters/modeling.yml.",
+                f"{len(said):,}",
+                f"{len(train):,}",
+            )
         known = validation[[*Features.grain(), "predict_at", "label"]]
         costs = framing.costs.kept(validation)
         predictions.append(known.assign(fold=len(predictions), **predicted, **costs))

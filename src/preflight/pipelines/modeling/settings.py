@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, field_validator, model_validator
 
 from preflight.costs import Strict
 from preflight.framing import Framing
@@ -20,6 +20,7 @@ def load(path: str) -> Any:
 
 
 QUANTILES_APART = 0.005  # as near is near enough
+NOT_BASELINES = {"candidate", "champion"}  # models that results have beside the baselines
 PREPROCESSING = "preprocessing"  # searched like a parameter, though it isn't the estimator's
 
 
@@ -170,6 +171,17 @@ class Modeling(Strict):
     search: Search
     baselines: dict[str, Baseline] = Field(min_length=1)
     calibration_gain: float = Field(ge=0)
+
+    @field_validator("baselines")
+    @classmethod
+    def have_names_of_their_own(cls, baselines: dict[str, Baseline]) -> dict[str, Baseline]:
+        """Refuse a baseline that results would take for another model."""
+        if taken := sorted(baselines.keys() & NOT_BASELINES):
+            raise ValueError(
+                f"{', '.join(taken)} can't be the name of a baseline: results have another model "
+                "of that name. Give it another one, here and in framing.baselines"
+            )
+        return baselines
 
     @property
     def declared(self) -> str:

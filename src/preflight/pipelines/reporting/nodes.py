@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preflight.contracts.results import HALF
 from preflight.costs import per_1000
 from preflight.errors import RunError
 from preflight.framing import Framing
@@ -181,7 +180,7 @@ def agreed_verdict(
         "metrics": metrics["candidate"]["value_per_1000"]["mean"],
     }
     if waterfall is not None:
-        steps = waterfall[(waterfall["part"] == "test") & (waterfall["step"] != HALF)]
+        steps = waterfall[(waterfall["part"] == "test") & (waterfall["kind"] != "threshold")]
         values["waterfall"] = steps["value_per_1000"].iloc[-1]
     first = next(iter(values.values()))
     if np.ptp(list(values.values())) > 1e-6 * (1 + abs(first)):

@@ -12,6 +12,7 @@ import pandas as pd
 from preflight.contracts import Features
 from preflight.costs import Errors, Floats, Outcomes
 from preflight.framing import Framing
+from preflight.pipelines.evaluation.gate import FEWEST_ROWS
 from preflight.pipelines.reporting import panels, sentences, tasks
 from preflight.pipelines.reporting.style import BLUE
 from preflight.pipelines.reporting.traced import plain, traced
@@ -94,7 +95,7 @@ def shown(r: dict[str, Any]) -> dict[str, Any]:
             for name in framing.metrics
         },
         "slices": by_slice,
-        "few": panels.FEW,
+        "few": FEWEST_ROWS,
         "features": features,
         "columns": Features.columns(),
         "outcomes": _outcomes(r["test_predictions"], costs),

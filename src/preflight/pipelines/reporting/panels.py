@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from preflight.framing import Framing
+from preflight.pipelines.evaluation.gate import FEWEST_ROWS
 from preflight.pipelines.reporting import tasks
 from preflight.pipelines.reporting.style import BLUE, GREY, ORANGE, PALETTE
 from preflight.pipelines.reporting.traced import marked, traced
 
-FEW = 100  # a slice of fewer rows is drawn hollow, and not named best or worst
 TOP = 20  # features shown
 
 
@@ -240,7 +240,7 @@ def slice_panels(slices: pd.DataFrame, framing: Framing) -> list[Panel]:
             s["value_low"],
             s["value_high"],
             note=f"{s['rows']:,} {framing.decision.units}",
-            hollow=s["rows"] < FEW,
+            hollow=s["rows"] < FEWEST_ROWS,
         )
         rows.setdefault(s["by"], []).append(row)
     everything = _panel(
@@ -337,7 +337,7 @@ def segments_panel(segments: pd.DataFrame, framing: Framing) -> Panel:
             part["low"],
             part["high"],
             note=f"{part['share_lost']:.0%} of the loss, {part['share']:.0%} of all",
-            hollow=part["rows"] < FEW,
+            hollow=part["rows"] < FEWEST_ROWS,
         )
         for part in known(segments)
     ]
@@ -427,20 +427,20 @@ def search_panels(
         nothing = scale([0.0, 1.0])
         line = Line(0, 0.5, 1, 0.5, "no search was made")
         return [Curve("trial", _money(framing), [], [line], nothing, nothing)]
-    by: dict[str, list[Point]] = {"trial": []}
+    trial = [Point(row["trial"], row["value"], None, None) for row in rows]
+    by: dict[str, list[Point]] = {}
     for row in rows:
-        by["trial"].append(Point(row["trial"], row["value"], None, None))
         params = json.loads(row["params"]) if row["candidate"] == best_params["candidate"] else {}
         for name, value in params.items():
             if isinstance(value, int | float):
                 by.setdefault(name, []).append(Point(value, row["value"], None, None))
     declared = best_params["declared_value"]
-    values = [value for value in [declared, *(p.mean for p in by["trial"])] if value is not None]
+    values = [value for value in [declared, *(p.mean for p in trial)] if value is not None]
     y = scale([min(values) - 0.15 * np.ptp(values), *values])  # room for a label
     panels = []
-    for name, points in by.items():
+    for name, points in [("trial", trial), *by.items()]:
         x = scale([point.x for point in points], ticks=3)
-        up, label = (_money(framing), "as declared") if name == "trial" else ("", "")
+        up, label = (_money(framing), "as declared") if points is trial else ("", "")
         lines = [] if declared is None else [Line(x.low, declared, x.high, declared, label)]
         panels.append(Curve(name, up, points, lines, x, y))
     return panels

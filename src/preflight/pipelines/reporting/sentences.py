@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from preflight.contracts import Features
-from preflight.contracts.results import HALF
 from preflight.costs import Errors, Outcomes
 from preflight.framing import Framing
 from preflight.pipelines.reporting import tasks
@@ -263,17 +262,19 @@ def slices_says(panels: list[Panel]) -> str:
         ".query('value_per_1000.notna() and not value_low > 0').shape[0]",
     )
     judged = [(name, mean) for name, row, mean in usable if not row.hollow]
-    judged = judged or [(name, mean) for name, _, mean in usable]
 
     def at(extreme: float) -> str:
         names = listed(name for name, mean in judged if mean == extreme)
         return f"{names} ({number(extreme, panels[0].places)})"
 
-    return (
+    said = (
         f"The candidate saves in {saves} of {of} slices; "
-        f"in {unsure} the interval does not exclude that it saves nothing. Worst: "
-        f"{at(min(mean for _, mean in judged))}; best: {at(max(mean for _, mean in judged))}."
+        f"in {unsure} the interval does not exclude that it saves nothing. "
     )
+    if not judged:
+        return f"{said}No slice is large enough to be called the worst or the best."
+    worst, best = min(mean for _, mean in judged), max(mean for _, mean in judged)
+    return f"{said}Worst: {at(worst)}; best: {at(best)}."
 
 
 def importance_says(importance: pd.DataFrame, panel: Panel, framing: Framing) -> str:
@@ -328,7 +329,7 @@ def waterfall_says(waterfall: pd.DataFrame) -> str:
     """Return what the candidate gains in all, which steps surely gain, and which can't be told."""
     test = waterfall[waterfall["part"] == "test"]
     every = known(test)
-    half = every.pop() if every[-1]["step"] == HALF else None
+    half = every.pop() if every[-1]["kind"] == "threshold" else None
     baseline, first, last = every[0], every[1], every[-1]
     steps = test.iloc[2 : len(every)]
     sure = steps[steps["gain_low"] > 0].sort_values("gain", ascending=False)

@@ -1,0 +1,87 @@
+"""A table of 300 rows is judged and diagnosed as shipped, and says what it is too small for."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+from kedro.config import OmegaConfigLoader
+
+from preflight.contracts.diagnosis import LearningCurve, Segments, Waterfall, more_labels
+from preflight.contracts.results import CalibrationCurve, Slices
+from preflight.framing import Framing
+from preflight.pipelines.diagnosis import failures, nodes
+from preflight.pipelines.diagnosis.settings import Diagnosis
+from preflight.pipelines.evaluation import nodes as evaluation
+
+pytestmark = pytest.mark.usefixtures("parcels")
+Made = dict[str, Any]
+
+
+@pytest.fixture
+def small(
+    make: Callable[..., Made],
+    modeling: Callable[..., Any],
+    make_parcels: Callable[..., pd.DataFrame],
+    framing: Framing,
+    conf: OmegaConfigLoader,
+) -> Callable[[int], Made]:
+    """What 300 rows give, by trees with so many examples in a leaf, with diagnosis as shipped."""
+
+    def made(leaf: int) -> Made:
+        chosen = modeling()
+        trees = chosen.candidates["trees"].tuned({"min_samples_leaf": leaf})
+        chosen = chosen.model_copy(update={"candidates": {"trees": trees}})
+        found = make(make_parcels("2013-01-01", "2013-06-01", 300), framing, chosen)
+        return {**found, "diagnosis": Diagnosis.model_validate(conf["parameters"]["diagnosis"])}
+
+    return made
+
+
+def given(made: Made, *names: str) -> list[Any]:
+    return [made[name] for name in names]
+
+
+def test_sizes_follow_the_table(small: Callable[[int], Made]) -> None:
+    made = small(5)
+    wide = given(made, "framing", "evaluation", "diagnosis")
+    segments, _ = failures.segments(
+        *given(made, "validation", "test", "validation_predictions", "test_predictions"),
+        made["candidate"],
+        *wide,
+    )
+    Segments.validate(segments, lazy=True)
+    curve, more = nodes.learning_curve(
+        *given(made, "train", "validation", "validation_predictions", "best_params"),
+        made["framing"],
+        made["modeling"],
+        *wide[1:],
+    )
+    LearningCurve.validate(curve, lazy=True)
+    more_labels.validate(more)
+    assert 0 < more["labels"] < 0.1 * len(made["train"])
+    steps = nodes.waterfall(**{name: made[name] for name in made if name != "baselines"})
+    Waterfall.validate(steps, lazy=True)
+
+
+def test_what_could_not_be_checked_is_said(small: Callable[[int], Made]) -> None:
+    made = small(5)
+    wide = given(made, "framing", "evaluation")
+    curve = evaluation.calibration_curve(made["test_predictions"], *wide)
+    CalibrationCurve.validate(curve, lazy=True)
+    tables = given(made, "test_predictions", "test")
+    Slices.validate(evaluation.slices(*tables, *wide), lazy=True)
+    verdict = evaluation.verdict(*tables, made["selection"], curve, [], [], *wide)
+    said = {check["name"]: check["says"] for check in verdict["checks"]}
+    assert verdict["decision"] == "hold"
+    assert said["gain"].startswith("too little data to tell")
+    assert said["slices"].startswith("nothing was checked: all 5 are too few to judge")
+    assert said["groups"].startswith("nothing was checked: ")
+
+
+@pytest.mark.parametrize(("leaf", "learns"), [(200, False), (5, True)])
+def test_a_candidate_that_can_not_split_so_few_examples_is_told(
+    small: Callable[[int], Made], caplog: pytest.LogCaptureFixture, leaf: int, learns: bool
+) -> None:
+    small(leaf)
+    assert ("The candidate predicts the same for all" in caplog.text) is not learns
