@@ -83,7 +83,7 @@ FRAMING: dict[str, Any] = {
         "label_threshold": 0,
         "label_known_hours": 49,
     },
-    "costs": {"unit": "euros", "tp": 2, "fp": 1, "fn": 6, "tn": 0, "fn_factors": [0.8, 1.25]},
+    "costs": {"unit": "EUR", "tp": 2, "fp": 1, "fn": 6, "tn": 0, "fn_factors": [0.8, 1.25]},
     "baselines": ["never", "lookup"],
     "project": {
         "achievable_saving": 200,
@@ -137,7 +137,7 @@ def framing() -> Framing:
 AMOUNTS: dict[str, Any] = {
     **FRAMING,
     "task": "regression",
-    "costs": {"unit": "euros", "over": 1, "under": 3, "without": 30, "under_factors": [0.8, 1.25]},
+    "costs": {"unit": "EUR", "over": 1, "under": 3, "without": 30, "under_factors": [0.8, 1.25]},
     "baselines": ["usual", "lookup"],
     "guardrails": {
         **FRAMING["guardrails"],

@@ -75,7 +75,7 @@ def test_a_saving_is_what_never_acting_costs_less_what_was_paid() -> None:
 def test_costs_that_leave_nothing_to_decide_are_refused(
     change: dict[str, float], sentence: str
 ) -> None:
-    sound = {"unit": "euros", "tp": 1, "fp": 1, "fn": 5, "tn": 0}
+    sound = {"unit": "EUR", "tp": 1, "fp": 1, "fn": 5, "tn": 0}
     assert Costs.model_validate(sound).at(NO_TABLE).threshold == 0.2
     with pytest.raises(ValidationError, match=sentence):
         Costs.model_validate(sound | change)
@@ -88,9 +88,9 @@ OUTCOMES = {"tp": 1.0, "fp": 1.5, "fn": 5.3, "tn": 0.25}
 def test_a_column_of_one_value_is_that_constant(names: set[str], seed: int) -> None:
     rng = np.random.default_rng(seed)
     label, chance = rng.integers(0, 2, 30), rng.random(30)
-    constant = Costs(unit="euros", **OUTCOMES).at(NO_TABLE)
+    constant = Costs(unit="EUR", **OUTCOMES).at(NO_TABLE)
     table = pd.DataFrame({f"of_{name}": [OUTCOMES[name]] * 30 for name in names})
-    column = Costs(unit="euros", **OUTCOMES | {name: f"of_{name}" for name in names}).at(table)
+    column = Costs(unit="EUR", **OUTCOMES | {name: f"of_{name}" for name in names}).at(table)
     assert set(np.broadcast_to(column.threshold, 30)) == {constant.threshold}
     act = chance > constant.threshold
     np.testing.assert_array_equal(chance > column.threshold, act)
@@ -100,7 +100,7 @@ def test_a_column_of_one_value_is_that_constant(names: set[str], seed: int) -> N
 def dear(**changes: Any) -> Costs:
     """Costs under which a miss costs what the column `amount` says."""
     return Costs.model_validate(
-        {"unit": "euros", "tp": 2, "fp": 1, "fn": "amount", "tn": 0} | changes
+        {"unit": "EUR", "tp": 2, "fp": 1, "fn": "amount", "tn": 0} | changes
     )
 
 
@@ -193,7 +193,7 @@ def test_constants_beside_a_column_are_looked_at_before_a_run(
         dear(**changes)
 
 
-SOLD: dict[str, Any] = {"unit": "euros", "over": 1, "under": 3, "without": 20}
+SOLD: dict[str, Any] = {"unit": "EUR", "over": 1, "under": 3, "without": 20}
 UNIT = st.floats(0.1, 10).map(lambda price: round(price, 2))
 
 

@@ -380,7 +380,7 @@ def test_the_verdict_can_be_recomputed_from_the_test_predictions_alone(
         1000 * saving(predictions["label"], predictions["act"]).mean()
     )
     assert found["value"]["costs"] == {"tp": 2, "fp": 1, "fn": 6, "tn": 0}
-    assert found["value"]["unit"] == "euros"
+    assert found["value"]["unit"] == "EUR"
     # of 10,000 a month, less 100 of upkeep, over six months, where 600 are asked
     net = 6 * (10 * np.quantile(means, [0.05, 0.95]) - 100)
     assert [found["value"]["net"]["low"], found["value"]["net"]["high"]] == pytest.approx(net)

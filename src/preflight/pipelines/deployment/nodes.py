@@ -109,10 +109,11 @@ def clearance(
     if served := [one for one in service_limits if one["sha256"] == file["sha256"]]:
         measured += limits.over_http(served[-1], framing)
         told = f"hold when measured again, and over HTTP on {served[-1]['at']}"
+    odd = framing.guardrails.implausible(metrics["candidate"], framing.costs.unit)
     checks = [
         *as_judged,
         _check("verdict", [*unheard, *off], said),
-        _check("metrics", framing.guardrails.implausible(metrics["candidate"]), "are plausible"),
+        _check("metrics", odd, "are plausible"),
         fresh_answers,
         _check("limits", limits.broken(measured), told),
     ]

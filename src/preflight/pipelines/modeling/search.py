@@ -28,6 +28,7 @@ from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import day_numbers, day_weights, interval
 from preflight.limits import latency_ms, model_mb
+from preflight.money import format_money
 from preflight.pipelines.modeling.nodes import folds, rehearse, saving
 from preflight.pipelines.modeling.settings import (
     Candidate,
@@ -160,7 +161,7 @@ def _try(
             if asked.seconds is not None and seconds > asked.seconds:
                 log.info("  search: %d trials in the %d s allowed", done - before, asked.seconds)
                 return
-            _say(study, done, done - before, seconds, asked.trials)
+            _say(study, done, done - before, seconds, asked.trials, framing)
             study.sampler = _sampler(modeling.seed + done + 1000 * worker)
             study.optimize(objective, n_trials=1)
 
@@ -351,15 +352,18 @@ def suggest(trial: "optuna.Trial", name: str, among: Range) -> Any:
     return trial.suggest_int(name, among.low, among.high, log=among.log)
 
 
-def _say(study: "optuna.Study", done: int, here: int, seconds: float, trials: int) -> None:
+def _say(
+    study: "optuna.Study", done: int, here: int, seconds: float, trials: int, framing: Framing
+) -> None:
     """Say twice in a search how far it is and what it has found."""
     every = max(1, -(-trials // 3))
     if here and done % every == 0 and (best := _complete(study)):
         log.info(
-            "  search: %d of %d trials, best %.1f per 1,000 on validation, about %.0f s left",
+            "  search: %d of %d trials, best %s per 1,000 %s on validation, about %.0f s left",
             done,
             trials,
-            max(trial.value for trial in best),
+            format_money(max(trial.value for trial in best), framing.costs.unit),
+            framing.decision.units,
             seconds / here * (trials - done),
         )
 
