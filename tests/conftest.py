@@ -1,5 +1,6 @@
 """Shared by all tests: a small problem of another trade, and what is in `conf`."""
 
+import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from html.parser import HTMLParser
@@ -439,6 +440,10 @@ def says(text: str, value: Any) -> bool:
     if isinstance(value, str):
         return text.lower() == value.replace("_", " ").lower() or text == value
     number = text.replace(",", "").replace("\N{MINUS SIGN}", "-").lstrip("+")
+    if money := re.fullmatch(r"(-?)(?:[$€£]|[A-Z]{3} )([\d.]+)( million| billion)?", number):
+        written = float(money[1] + money[2]) * {" million": 1e6, " billion": 1e9}.get(money[3], 1)
+        cents = 0.500001 if abs(value) >= 9.995 else 0.00500001
+        return abs(written - value) <= max(cents, 0.005001 * abs(value))
     value = value * 100 if number.endswith("%") else value
     number = number.rstrip("%")
     before, _, power = number.partition("e")

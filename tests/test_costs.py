@@ -63,12 +63,12 @@ def test_a_saving_is_what_never_acting_costs_less_what_was_paid() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"tp": 5}, "acting when it is needed costs 5.0 and not acting 5.0: never acting is"),
-        ({"tp": 6}, "acting when it is needed costs 6.0 and not acting 5.0: never acting is"),
-        ({"fp": 0}, "acting in vain costs 0.0 and not acting 0.0: always acting is always best"),
-        ({"tn": 2}, "acting in vain costs 1.0 and not acting 2.0: always acting is always best"),
+        ({"tp": 5}, "acting when it is needed costs €5, not acting €5: never acting is"),
+        ({"tp": 6}, "acting when it is needed costs €6, not acting €5: never acting is"),
+        ({"fp": 0}, "acting in vain costs €0, not acting €0: always acting is always best"),
+        ({"tn": 2}, "acting in vain costs €1, not acting €2: always acting is always best"),
         (dict.fromkeys(["tp", "fp", "fn", "tn"], 1), "all four costs are equal: every decision"),
-        ({"fn_factors": [0.2, 2]}, "a miss may cost .*, not more than acting"),
+        ({"fn_factors": [0.2, 2]}, "a miss may cost €1, not more than acting .*, €1"),
         ({"fn_factors": [1.5, 2]}, "fn_factors go from 1.5 to 2: they have to rise, past 1"),
     ],
 )
@@ -180,8 +180,8 @@ def test_a_miss_has_to_cost_more_at_the_least_of_its_factors_as_well(
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"tn": 1}, "acting in vain costs 1.0 and not acting 1.0"),
-        ({"fn": 2, "fp": "vain"}, "acting when it is needed costs 2.0 and not acting 2.0"),
+        ({"tn": 1}, "acting in vain costs €1, not acting €1"),
+        ({"fn": 2, "fp": "vain"}, "acting when it is needed costs €2, not acting €2"),
         ({"fn_factors": [1.5, 2]}, "fn_factors go from 1.5 to 2: they have to rise, past 1"),
         (dict.fromkeys(["tp", "fp", "fn", "tn"], "amount"), "all four costs are equal"),
     ],
@@ -245,8 +245,8 @@ def test_the_quantile_is_told_unless_each_row_has_its_own() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"over": 0}, "over is 0: where it costs nothing to decide on too much"),
-        ({"under": -1}, "under is -1: where it costs nothing to decide on too little"),
+        ({"over": 0}, "over is €0: where it costs nothing to decide on too much"),
+        ({"under": -1}, "under is -€1: where it costs nothing to decide on too little"),
         ({"under": True}, "neither a number nor the name of a feature"),
         ({"under_factors": [1.5, 2]}, "under_factors go from 1.5 to 2: they have to rise, past 1"),
         ({"under_factors": [0.5, 0.9]}, "they have to rise, past 1"),

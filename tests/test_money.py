@@ -58,5 +58,7 @@ def test_a_currency_has_a_symbol_or_its_code() -> None:
 def test_a_unit_that_is_no_currency_is_refused_with_the_way_out(unit: str) -> None:
     currency = TypeAdapter(Currency)
     assert currency.validate_python("CHF") == "CHF"
-    with pytest.raises(ValidationError, match="not a currency. Give its ISO 4217 code, three cap"):
+    with pytest.raises(
+        ValidationError, match=r"not a currency\. Give its ISO 4217 code, three cap"
+    ):
         currency.validate_python(unit)

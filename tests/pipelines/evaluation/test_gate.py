@@ -55,7 +55,7 @@ def changed(framing: Framing, section: str, **values: Any) -> Framing:
 def test_a_gain_that_covers_upkeep_and_more_passes(judge: Judge) -> None:
     check = gate.net_gain(judge())
     assert check.ok
-    assert check.says.startswith("per 1,000 parcels the candidate saves")
+    assert check.says.startswith("the candidate saves €336 more per 1,000 parcels")
 
 
 def test_upkeep_above_the_gain_holds(judge: Judge, framing: Framing) -> None:
@@ -79,7 +79,8 @@ def test_a_model_that_is_the_baseline_holds_with_its_interval(
 ) -> None:
     check = gate.net_gain(judge(predictions.assign(probability=0.3, act=True)))
     assert not check.ok
-    assert "saves 0 more than flat, the best baseline (90% interval 0 to 0 euros)" in check.says
+    assert "saves €0 more per 1,000 parcels than flat, the best" in check.says
+    assert "(90% CI €0 to €0)" in check.says
 
 
 def test_labels_that_tell_nothing_hold(judge: Judge, predictions: Predictions) -> None:
@@ -91,7 +92,7 @@ def test_forty_rows_are_too_little_to_tell(judge: Judge, predictions: Prediction
     few = predictions.groupby("predict_at").head(1).head(40)
     week = predictions.head(7 * 60)
     says = [gate.net_gain(judge(some)).says for some in (few, week)]
-    assert [one.split(": per 1,000 parcels the candidate saves")[0] for one in says] == [
+    assert [one.split(": the candidate saves")[0] for one in says] == [
         "too little data to tell: 40 parcels of test, 100 are needed",
         "too little data to tell: 7 days of test, 10 are needed",
     ]
@@ -108,7 +109,7 @@ def test_a_test_that_can_not_show_what_is_asked_says_so(
     judged.framing = changed(free, "success", least_net_saving=found)
     check = gate.net_gain(judged)
     assert not check.ok
-    assert check.says.startswith("too little data to tell whether it is enough: on 12 days of test")
+    assert check.says.startswith("inconclusive: with 12 test days, only a gain above €")
 
 
 def test_a_gain_that_is_surely_too_small_is_not_called_too_little_data(
@@ -136,7 +137,7 @@ def test_the_decision_has_to_be_the_same_over_the_range_of_costs(
     wide = changed(framing, "costs", fn_factors=(0.8, 100))  # then to act always is as good
     check = gate.same_at_other_costs(judge(framing=wide))
     assert not check.ok
-    assert "with a miss at 600 euros it doesn't cover its upkeep" in check.says
+    assert "with a miss at €600 it doesn't cover its upkeep" in check.says
 
 
 def test_a_miss_that_is_a_column_is_told_in_times_its_cost(
@@ -147,8 +148,8 @@ def test_a_miss_that_is_a_column_is_told_in_times_its_cost(
     assert [same.over(factor=f) for f in (0.8, 1.25)] == [
         judge().over(factor=f) for f in (0.8, 1.25)
     ]
-    said = "it covers its upkeep with a miss at 0.8 or at 1.25 times its cost as well"
-    assert gate.same_at_other_costs(same).says == said
+    said = "it covers its upkeep with a miss at 0.8 times its cost or at 1.25 times its cost as"
+    assert gate.same_at_other_costs(same).says == f"{said} well"
     wide = changed(column, "costs", fn_factors=(0.8, 100))
     check = gate.same_at_other_costs(judge(predictions.assign(cost_fn=6.0), wide))
     assert not check.ok
@@ -266,14 +267,14 @@ def test_a_dearer_unit_too_little_costs_both_more(
     check = gate.same_at_other_costs(judged)
     assert check.ok
     assert check.says == (
-        "it covers its upkeep with each unit too little at 2.4 or at 3.75 euros as well"
+        "it covers its upkeep with each unit too little at €2.40 or at €3.75 as well"
     )
     low = amounts.assign(prediction=amounts["label"] - 3, prediction_flat=amounts["label"] + 12)
     assert gate.net_gain(judge(low, amount_framing)).ok  # 9 against 12
     wide = changed(amount_framing, "costs", under_factors=(0.8, 2))
     check = gate.same_at_other_costs(judge(low, wide))  # 18 against 12
     assert not check.ok
-    assert "with each unit too little at 6 euros it doesn't cover" in check.says
+    assert "with each unit too little at €6 it doesn't cover" in check.says
 
 
 def test_of_amounts_a_group_that_gets_too_little_more_often_holds_and_is_named(

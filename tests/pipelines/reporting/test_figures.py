@@ -64,9 +64,9 @@ def test_models_are_ordered_by_value_with_their_intervals(results: dict[str, Any
     shown = rows(figure)
     assert list(shown) == ["candidate", "table of rates", "never act"]
     assert shown["candidate"] == pytest.approx((123.4, 90.1, 160.2))
-    assert figure.layout.xaxis.title.text == "euros, per 1,000 parcels"
+    assert figure.layout.xaxis.title.text == "€ per 1,000 parcels"
     texts = [note.text.replace("\xa0", " ") for note in figure.layout.annotations]
-    assert "123 (90 to 160)" in texts
+    assert "€123 (€90 to €160)" in texts
     assert "90%" in figure.layout.title.text
 
 
@@ -217,5 +217,5 @@ def test_colours_are_seen_on_light_and_on_dark(colour: str) -> None:
 
 def test_panels_without_an_interval_are_drawn_as_dots() -> None:
     row = panels.Row("a", 1.0, None, None)
-    panel = panels.Panel("", "euros", 0, [row], 0, panels.scale([0, 1]))
+    panel = panels.Panel("", "€", 0, [row], 0, panels.scale([0, 1]))
     assert figures.dots("t", [panel]).data[0].error_x.array == (0.0,)

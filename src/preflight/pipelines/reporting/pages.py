@@ -214,8 +214,8 @@ def _total(there: pd.DataFrame, path: str, costs: Outcomes, outcome: str) -> flo
 
 def _of_one(cost: float | Floats, mean: float, rows: int, unit: str) -> str:
     """Return the cost of one outcome in words: a constant, or the mean of those that are there."""
-    if np.ndim(cost) == 0:
-        return formatting.money(float(cost), unit, decimals=2)
+    if not isinstance(cost, np.ndarray):
+        return formatting.money(cost, unit, decimals=2)
     return f"{formatting.money(mean, unit)} on average" if rows else "no case"
 
 
