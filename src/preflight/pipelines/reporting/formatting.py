@@ -9,7 +9,8 @@ from preflight.money import format_money
 from preflight.pipelines.reporting.traced import marked
 
 MINUS = "\N{MINUS SIGN}"
-UNBROKEN = "\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}"
+NO_BREAK = "\N{NO-BREAK SPACE}"
+UNBROKEN = f"{NO_BREAK}to{NO_BREAK}"
 
 
 def span(figure: dict[str, Any], decimals: int) -> str:

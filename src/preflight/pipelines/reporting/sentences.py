@@ -13,6 +13,7 @@ from preflight.framing import Framing
 from preflight.pipelines.reporting import tasks
 from preflight.pipelines.reporting.formatting import (
     MINUS,
+    NO_BREAK,
     UNBROKEN,
     figure,
     money,
@@ -53,7 +54,7 @@ def headline(verdict: dict[str, Any], framing: Framing) -> str:
     if low is None:
         return f"{said}; the test is too small for an interval."
     interval = f"{money(low, unit)}{UNBROKEN}{money(high, unit)}"
-    return f"{said} ({framing.confidence:.0%} CI {interval})."
+    return f"{said} ({framing.confidence:.0%}{NO_BREAK}CI{NO_BREAK}{interval})."
 
 
 def lead_says(framing: Framing) -> str:
