@@ -370,7 +370,7 @@ def test_results_of_different_runs_are_not_shown_together(
     finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     where = shutil.copytree(finished[0], tmp_path / "copy")
-    dearer = {**SMALL, "framing": {**SPLIT, "costs": {"fn": 50}}}
+    dearer = {**SMALL, "framing": {**SPLIT, "costs": {"fn": 5000}}}
     with pytest.raises(RunError, match="made under another framing: costs"):
         run(where, "evaluation", "reporting", params=dearer)
     with pytest.raises(RunError, match="not of one run and framing"):
@@ -608,7 +608,7 @@ def test_a_model_file_that_would_run_a_command_is_not_loaded(
 def deploy(where: Path) -> subprocess.CompletedProcess[str]:
     """Promote though the verdict holds: the test is short and the model small."""
     anyway = {"by": "Ada", "reason": "a test"}
-    wide = {"roc_auc": [0, 1], "value_per_1000": [-1000, 1000]}
+    wide = {"roc_auc": [0, 1], "value_per_1000": [-100_000, 100_000]}
     serving = {"p99_ms": 1000, "rows_per_second": 1}  # others are at work on this machine
     framing = {"guardrails": {"plausible": wide}, "serving": serving}
     params = {"deployment": {"override": anyway}, "framing": framing}

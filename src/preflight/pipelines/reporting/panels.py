@@ -63,7 +63,7 @@ class Scale(NamedTuple):
     def text(self, value: float) -> str:
         """Return a tick's label."""
         if self.currency is not None:
-            return money(value, self.currency, self.places)
+            return money(value, self.currency, max(2, self.places))
         return (
             percent(value, max(0, self.places - 2)) if self.shares else number(value, self.places)
         )
