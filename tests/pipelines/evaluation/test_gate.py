@@ -1,6 +1,8 @@
 """Each condition of the verdict: planted defects hold the candidate back, clean twins ship."""
 
+import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,6 +52,55 @@ def judge(predictions: Predictions, framing: Framing) -> Judge:
 def changed(framing: Framing, section: str, **values: Any) -> Framing:
     part = getattr(framing, section).model_copy(update=values)
     return framing.model_copy(update={section: part})
+
+
+def in_cents(framing: Framing) -> Framing:
+    """Return the same framing with each amount a hundred times as large."""
+    written = framing.model_dump()
+    for section, names in {
+        "costs": ("tp", "fp", "fn", "tn"),
+        "project": ("achievable_saving", "budget", "upkeep_per_month", "label_price"),
+        "success": ("least_net_saving",),
+        "guardrails": ("slice_loss",),
+    }.items():
+        written[section] |= {name: 100 * written[section][name] for name in names}
+    return Framing.model_validate(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        (lambda amount, unit, decimals=None: "an amount", True),
+        (lambda amount, unit, decimals=None: f"{amount:.2f}", False),
+    ],
+)
+def test_no_amount_is_told_but_by_the_function_that_names_its_currency(
+    written: Callable[..., str],
+    same: bool,
+    judge: Judge,
+    predictions: Predictions,
+    framing: Framing,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In another unit of money all checks say the same, as long as amounts are not written out."""
+    monkeypatch.setattr(gate, "format_money", written)
+    champion = {"probability_champion": 0.3, "act_champion": True}
+    for some in (
+        predictions.assign(**champion),
+        predictions.assign(**champion, act=~predictions["act"]),  # not enough, slices are worse
+        predictions.head(12 * 60),  # inconclusive
+    ):
+        judged = [judge(some, one) for one in (framing, in_cents(framing))]
+        for check in (
+            gate.net_gain,
+            gate.beats_champion,
+            gate.same_at_other_costs,
+            partial(gate.slices_hold, slices=some[["place"]]),
+        ):
+            found = [check(one) for one in judged]
+            assert found[0].ok == found[1].ok
+            has_amount = "amount" in found[0].says or re.search(r"\d\.\d\d", found[0].says)
+            assert (found[0].says == found[1].says) == (same or not has_amount), found
 
 
 def test_a_gain_that_covers_upkeep_and_more_passes(judge: Judge) -> None:

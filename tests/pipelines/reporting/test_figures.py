@@ -59,6 +59,25 @@ def test_figure_meets_its_contract_and_survives_json(name: str, results: dict[st
         assert len(bars.array) == len(bars.arrayminus) == len(trace.x)
 
 
+@pytest.mark.parametrize(
+    ("name", "axis"),
+    [
+        *((name, "x") for name in ("value", "slices", "waterfall", "segments", "robustness")),
+        *((name, "y") for name in ("cost_curve", "search")),
+    ],
+)
+def test_ticks_and_hover_of_an_axis_of_money_have_the_currency(
+    name: str, axis: str, results: dict[str, Any]
+) -> None:
+    figure = drawn(name, results)
+    along = figure.layout[f"{axis}axis"]
+    assert along.title.text == "€ per 1,000 parcels"
+    told = [*along.ticktext, *(str(trace.customdata) for trace in figure.data)]
+    assert all("€" in text for text in told)
+    for trace in figure.data:
+        assert f"%{{{axis}" not in trace.hovertemplate  # by Plotly's own format, without currency
+
+
 def test_models_are_ordered_by_value_with_their_intervals(results: dict[str, Any]) -> None:
     figure = drawn("value", results)
     shown = rows(figure)

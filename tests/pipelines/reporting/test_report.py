@@ -1,6 +1,7 @@
 """The report says what the datasets say, whatever they say, and loads nothing."""
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,54 @@ def test_a_number_that_is_not_the_one_that_it_names_is_found(
     results["metrics"]["table_of_rates"]["value_per_1000"]["high"] = 141.2
     faults, _ = walk_numbers(page, stored)
     assert {fault.split(":")[0] for fault in faults} == {"0.712", "71%", "€140"}
+
+
+MONEY = "|".join(  # the dataset and path of each amount
+    [
+        r"'(\w*per_1000|(declared_)?value|value_(low|high)|optimism|gain(_low|_high)?"
+        r"|loss(_low|_high)?|lost|(label_)?price|per_doubling|over_baseline|[tf][pn])'\]"
+        r"(\['(mean|low|high)'\])?$",
+        r"^(cost_curve|segments|learning_curve)\b.*'(low|high)'\]$",
+        r"\['net'\]\['(mean|low|high|least)'\]$",
+        r"^selection\['values'\]",
+        r"^test_predictions.*(shape\[0\] \* |cost_)",
+    ]
+)
+
+
+def miscalled(page: str, prefix: str) -> list[str]:
+    """Return amounts that do not begin with their currency, and other numbers that do."""
+    number = r'<data value="[^"]*" data-from="([^"]+)"[^>]* data-path="([^"]*)">([^<]*)</data>'
+    found = re.findall(number, page)
+    assert len(found) > 150
+    return [
+        f"{source}{path}: {text}"
+        for source, path, text in found
+        if bool(re.search(MONEY, source + unescape(path)))
+        != text.lstrip("\N{MINUS SIGN}").startswith(prefix)
+    ]
+
+
+@pytest.mark.parametrize(("unit", "prefix"), [("USD", "$"), ("CHF", "CHF ")])
+def test_every_amount_has_its_currency_and_nothing_else_has_one(
+    results: dict[str, Any], unit: str, prefix: str
+) -> None:
+    framing = results["framing"]
+    costs = framing.costs.model_copy(update={"unit": unit})
+    results["framing"] = framing.model_copy(update={"costs": costs})
+    results["verdict"]["value"]["unit"] = unit
+    page = page_of(results)
+    assert miscalled(page, prefix) == []
+    assert "€" not in page
+    card = nodes.model_card(nodes.reported(**results))
+    assert f"| candidate | {prefix}123 ({prefix}90" in card
+
+
+def test_an_amount_without_its_currency_is_found(
+    results: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formatting, "format_money", lambda amount, *_, **__: f"{amount:.2f}")
+    assert len(miscalled(page_of(results), "€")) > 50
 
 
 def test_costs_on_test_account_for_every_decision(results: dict[str, Any]) -> None:

@@ -44,6 +44,7 @@ def rendered(template: str, shown: dict[str, Any]) -> str:
         "money_span": partial(formatting.money_span, unit=unit),
         "beside": panels.beside,
         "label": partial(formatting.percent, decimals=1) if is_binary else formatting.figure,
+        "loss": formatting.figure if is_binary else partial(formatting.money, unit=unit),
         "cost": partial(_cost, unit=unit),
     }
     text: str = environment.get_template(template).render(shown)
