@@ -25,6 +25,7 @@ from nbclient import NotebookClient
 from preflight import champion, manifest, runs
 from preflight.datasets import PredictionLog
 from preflight.errors import RunError, explain
+from preflight.money import format_money
 from preflight.pipeline_registry import STAGES, register_pipelines
 from preflight.pipelines import there
 
@@ -436,7 +437,8 @@ def test_the_run_ends_with_the_decision_its_interval_the_report_and_what_comes_n
     over = verdict["value"]["over_baseline"]
     assert decision.startswith(verdict["decision"].upper())
     assert over["baseline"].replace("_", " ") in decision
-    assert f"{over['low']:.0f} to {over['high']:.0f}" in decision
+    low, high = (format_money(over[end], "USD") for end in ("low", "high"))
+    assert f"(95% CI {low} to {high})" in decision
     assert (where / report.split()[-1]).is_file()
     assert following.startswith("Next:")
     assert len(done.stderr.strip().splitlines()) <= 12

@@ -176,16 +176,17 @@ def same_at_other_costs(judged: Judged) -> Check:
     """Is it better at the lowest and at the highest cost of a miss as well?"""
     framing, costs = judged.framing, judged.framing.costs
     cost = costs.fn if isinstance(costs, Costs) else costs.under
+    factors = tuple(dict.fromkeys(costs.factors))
+    lows = [judged.over(factor=factor)["low"] for factor in factors]
+    bad = [f for f, low in zip(factors, lows, strict=True) if low is None or framing.net(low) < 0]
     at = [
         f"{factor:g} times its cost"
         if isinstance(cost, str)
         else format_money(cost * factor, costs.unit, decimals=2)
-        for factor in costs.factors
+        for factor in bad or factors
     ]
-    found = {a: judged.over(factor=f)["low"] for a, f in zip(at, costs.factors, strict=True)}
-    bad = [at for at, low in found.items() if low is None or framing.net(low) < 0]
     miss = "a miss" if isinstance(costs, Costs) else "each unit too little"
-    said = f"{miss} at {' or at '.join(bad or found)}"
+    said = f"{miss} at {' or at '.join(at)}"
     if bad:
         return Check("costs", False, f"with {said} it doesn't cover its upkeep with confidence")
     return Check("costs", True, f"it covers its upkeep with {said} as well")
