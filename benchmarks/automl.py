@@ -10,6 +10,7 @@ difference between the two best models is compared day by day.
 
 import json
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ def compare(every: int, seconds: int, seed: int) -> list[tuple[Any, ...]]:
     from preflight.contracts import Features
     from preflight.framing import Framing
     from preflight.intervals import drawn_days, interval, mean_over
+    from preflight.money import format_money
     from preflight.pipelines.modeling.nodes import judged, saving
     from preflight.pipelines.modeling.search import search
     from preflight.pipelines.modeling.settings import Modeling
@@ -73,12 +75,13 @@ def compare(every: int, seconds: int, seed: int) -> list[tuple[Any, ...]]:
     theirs_took = time.perf_counter() - began
     theirs = saving(validation, automl.predict_proba(validation[names])[:, 1], framing)
 
+    money = partial(format_money, unit=framing.costs.unit)
     day, weights = drawn_days(validation["predict_at"], framing.split, 1000, seed)
 
     def row(who: str, tried: int, wall: float, saved: Any) -> tuple[Any, ...]:
         off = interval(1000 * mean_over(ours - saved, day, weights), framing.confidence)
-        beyond = f"{off['mean']:+.1f} ({off['low']:.1f} to {off['high']:.1f})"
-        return who, tried, wall, float(1000 * np.mean(saved)), beyond
+        mean, low, high = (money(off[end] or 0.0) for end in ("mean", "low", "high"))
+        return who, tried, wall, money(float(1000 * np.mean(saved))), f"{mean} ({low} to {high})"
 
     return [
         row("ours", len(trials), took, ours),

@@ -8,12 +8,14 @@ or bad as a whole, and decisions that the candidate takes otherwise than the bas
 """
 
 import argparse
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from preflight.framing import Framing
+from preflight.money import format_money
 from preflight.pipelines.evaluation import gate
 
 from benchmarks import PROJECT
@@ -101,13 +103,19 @@ def main(argv: list[str] | None = None) -> None:
     framing = shipped_framing()
     least = framing.least_per_1000
     seen = shown(framing, least)
+    money = partial(format_money, unit=framing.costs.unit)
     rows = [
-        ("the baseline in disguise, no upkeep", 0.0, shipped(worlds, free, 0.0, 1), "at most 5"),
-        ("the baseline in disguise", 0.0, shipped(worlds, framing, 0.0, 2), "at most 5"),
-        ("worth just the least", least, shipped(worlds, framing, least, 3), "at most 5"),
+        (
+            "the baseline in disguise, no upkeep",
+            money(0),
+            shipped(worlds, free, 0.0, 1),
+            "at most 5",
+        ),
+        ("the baseline in disguise", money(0), shipped(worlds, framing, 0.0, 2), "at most 5"),
+        ("worth just the least", money(least), shipped(worlds, framing, least, 3), "at most 5"),
         (
             "worth what such a test can show",
-            least + seen,
+            money(least + seen),
             shipped(worlds, framing, least + seen, 4),
             f"{100 * framing.success.power:.0f}",
         ),

@@ -58,7 +58,13 @@ def main(argv: list[str] | None = None) -> None:
     }
     table(
         f"{options.trials} trials (medians of {options.rounds})",
-        ["search", "wall s", "times as long as one worker", "best value", "interval of its gain"],
+        [
+            "search",
+            "wall s",
+            "times as long as one worker",
+            "best value (costs' currency per 1,000)",
+            "width of its gain's interval (the same)",
+        ],
         [
             (
                 kind,

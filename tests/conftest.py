@@ -1,5 +1,6 @@
 """Shared by all tests: a small problem of another trade, and what is in `conf`."""
 
+import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from html.parser import HTMLParser
@@ -83,7 +84,7 @@ FRAMING: dict[str, Any] = {
         "label_threshold": 0,
         "label_known_hours": 49,
     },
-    "costs": {"unit": "euros", "tp": 2, "fp": 1, "fn": 6, "tn": 0, "fn_factors": [0.8, 1.25]},
+    "costs": {"unit": "EUR", "tp": 2, "fp": 1, "fn": 6, "tn": 0, "fn_factors": [0.8, 1.25]},
     "baselines": ["never", "lookup"],
     "project": {
         "achievable_saving": 200,
@@ -137,7 +138,7 @@ def framing() -> Framing:
 AMOUNTS: dict[str, Any] = {
     **FRAMING,
     "task": "regression",
-    "costs": {"unit": "euros", "over": 1, "under": 3, "without": 30, "under_factors": [0.8, 1.25]},
+    "costs": {"unit": "EUR", "over": 1, "under": 3, "without": 30, "under_factors": [0.8, 1.25]},
     "baselines": ["usual", "lookup"],
     "guardrails": {
         **FRAMING["guardrails"],
@@ -439,6 +440,10 @@ def says(text: str, value: Any) -> bool:
     if isinstance(value, str):
         return text.lower() == value.replace("_", " ").lower() or text == value
     number = text.replace(",", "").replace("\N{MINUS SIGN}", "-").lstrip("+")
+    if money := re.fullmatch(r"(-?)(?:[$€£]|[A-Z]{3} )([\d.]+)( million| billion)?", number):
+        written = float(money[1] + money[2]) * {" million": 1e6, " billion": 1e9}.get(money[3], 1)
+        cents = 0.500001 if abs(value) >= 9.995 else 0.00500001
+        return abs(written - value) <= max(cents, 0.005001 * abs(value))
     value = value * 100 if number.endswith("%") else value
     number = number.rstrip("%")
     before, _, power = number.partition("e")

@@ -29,7 +29,7 @@ from preflight.bundle import (
 )
 from preflight.costs import Costs, ErrorCosts
 
-COSTS = {"unit": "euros", "tp": 2.0, "fp": 1.0, "fn": "amount", "tn": 0.0}
+COSTS = {"unit": "EUR", "tp": 2.0, "fp": 1.0, "fn": "amount", "tn": 0.0}
 CHANCES = st.lists(st.floats(0, 1), min_size=1, max_size=20).map(np.array)
 
 
@@ -260,7 +260,7 @@ def test_the_reasons_of_an_amount_are_in_its_unit(of_amounts: Bundle) -> None:
 
 
 def test_a_scorer_of_amounts_is_the_saving_per_1000() -> None:
-    costs = ErrorCosts(unit="euros", over=1, under=3, without=20)
+    costs = ErrorCosts(unit="EUR", over=1, under=3, without=20)
     X = pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, 2.0]})
     # 11 where 10 is right, and 22 where 30 is: 1 and 24, not 10 and 30
     score = value_scorer(costs, ["b", "a"])(Amounts(), X, [10, 30])

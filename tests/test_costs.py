@@ -63,19 +63,19 @@ def test_a_saving_is_what_never_acting_costs_less_what_was_paid() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"tp": 5}, "acting when it is needed costs 5.0 and not acting 5.0: never acting is"),
-        ({"tp": 6}, "acting when it is needed costs 6.0 and not acting 5.0: never acting is"),
-        ({"fp": 0}, "acting in vain costs 0.0 and not acting 0.0: always acting is always best"),
-        ({"tn": 2}, "acting in vain costs 1.0 and not acting 2.0: always acting is always best"),
+        ({"tp": 5}, "acting when it is needed costs €5, not acting €5: never acting is"),
+        ({"tp": 6}, "acting when it is needed costs €6, not acting €5: never acting is"),
+        ({"fp": 0}, "acting in vain costs €0, not acting €0: always acting is always best"),
+        ({"tn": 2}, "acting in vain costs €1, not acting €2: always acting is always best"),
         (dict.fromkeys(["tp", "fp", "fn", "tn"], 1), "all four costs are equal: every decision"),
-        ({"fn_factors": [0.2, 2]}, "a miss may cost .*, not more than acting"),
+        ({"fn_factors": [0.2, 2]}, "a miss may cost €1, not more than acting .*, €1"),
         ({"fn_factors": [1.5, 2]}, "fn_factors go from 1.5 to 2: they have to rise, past 1"),
     ],
 )
 def test_costs_that_leave_nothing_to_decide_are_refused(
     change: dict[str, float], sentence: str
 ) -> None:
-    sound = {"unit": "euros", "tp": 1, "fp": 1, "fn": 5, "tn": 0}
+    sound = {"unit": "EUR", "tp": 1, "fp": 1, "fn": 5, "tn": 0}
     assert Costs.model_validate(sound).at(NO_TABLE).threshold == 0.2
     with pytest.raises(ValidationError, match=sentence):
         Costs.model_validate(sound | change)
@@ -88,9 +88,9 @@ OUTCOMES = {"tp": 1.0, "fp": 1.5, "fn": 5.3, "tn": 0.25}
 def test_a_column_of_one_value_is_that_constant(names: set[str], seed: int) -> None:
     rng = np.random.default_rng(seed)
     label, chance = rng.integers(0, 2, 30), rng.random(30)
-    constant = Costs(unit="euros", **OUTCOMES).at(NO_TABLE)
+    constant = Costs(unit="EUR", **OUTCOMES).at(NO_TABLE)
     table = pd.DataFrame({f"of_{name}": [OUTCOMES[name]] * 30 for name in names})
-    column = Costs(unit="euros", **OUTCOMES | {name: f"of_{name}" for name in names}).at(table)
+    column = Costs(unit="EUR", **OUTCOMES | {name: f"of_{name}" for name in names}).at(table)
     assert set(np.broadcast_to(column.threshold, 30)) == {constant.threshold}
     act = chance > constant.threshold
     np.testing.assert_array_equal(chance > column.threshold, act)
@@ -100,7 +100,7 @@ def test_a_column_of_one_value_is_that_constant(names: set[str], seed: int) -> N
 def dear(**changes: Any) -> Costs:
     """Costs under which a miss costs what the column `amount` says."""
     return Costs.model_validate(
-        {"unit": "euros", "tp": 2, "fp": 1, "fn": "amount", "tn": 0} | changes
+        {"unit": "EUR", "tp": 2, "fp": 1, "fn": "amount", "tn": 0} | changes
     )
 
 
@@ -180,8 +180,8 @@ def test_a_miss_has_to_cost_more_at_the_least_of_its_factors_as_well(
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"tn": 1}, "acting in vain costs 1.0 and not acting 1.0"),
-        ({"fn": 2, "fp": "vain"}, "acting when it is needed costs 2.0 and not acting 2.0"),
+        ({"tn": 1}, "acting in vain costs €1, not acting €1"),
+        ({"fn": 2, "fp": "vain"}, "acting when it is needed costs €2, not acting €2"),
         ({"fn_factors": [1.5, 2]}, "fn_factors go from 1.5 to 2: they have to rise, past 1"),
         (dict.fromkeys(["tp", "fp", "fn", "tn"], "amount"), "all four costs are equal"),
     ],
@@ -193,7 +193,7 @@ def test_constants_beside_a_column_are_looked_at_before_a_run(
         dear(**changes)
 
 
-SOLD: dict[str, Any] = {"unit": "euros", "over": 1, "under": 3, "without": 20}
+SOLD: dict[str, Any] = {"unit": "EUR", "over": 1, "under": 3, "without": 20}
 UNIT = st.floats(0.1, 10).map(lambda price: round(price, 2))
 
 
@@ -245,8 +245,8 @@ def test_the_quantile_is_told_unless_each_row_has_its_own() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"over": 0}, "over is 0: where it costs nothing to decide on too much"),
-        ({"under": -1}, "under is -1: where it costs nothing to decide on too little"),
+        ({"over": 0}, "over is €0: where it costs nothing to decide on too much"),
+        ({"under": -1}, "under is -€1: where it costs nothing to decide on too little"),
         ({"under": True}, "neither a number nor the name of a feature"),
         ({"under_factors": [1.5, 2]}, "under_factors go from 1.5 to 2: they have to rise, past 1"),
         ({"under_factors": [0.5, 0.9]}, "they have to rise, past 1"),

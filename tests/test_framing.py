@@ -88,10 +88,10 @@ def test_a_test_that_does_not_follow_the_validation_is_refused(
         (
             "project",
             {"upkeep_per_month": 1990},
-            "can't pay: the achievable saving of 200 per 1,000",
+            "can't pay: the achievable saving of €200 per 1,000",
         ),
-        ("project", {"budget": 11_500}, r"11,400 over 6 months after upkeep, less than the budget"),
-        ("success", {"least_net_saving": 11_500}, r"the least net saving \(11,500\)"),
+        ("project", {"budget": 11_500}, r"€11,400 over 6 months .* the budget \(€11,500\)"),
+        ("success", {"least_net_saving": 11_500}, r"the least net saving \(€11,500\)"),
         ("project", {"label_price": 0}, "labels cost nothing\\? Give label_price, or say why"),
         ("goal", {"kpi": {"name": "a", "now": 5, "wanted": 5}}, "it is 5 now and 5 is wanted"),
     ],
@@ -240,11 +240,14 @@ def test_plausible_metrics_are_those_of_the_task(amounts_as_written: dict[str, A
 def test_what_is_implausible_is_told_in_words(amount_framing: Framing) -> None:
     good = {name: {"mean": 5.0} for name in amount_framing.metrics}
     rails = amount_framing.guardrails
-    assert rails.implausible(good | {"value_per_1000": {"mean": 100}}) == []
-    assert rails.implausible(good | {"mae": {"mean": 0.01}, "value_per_1000": {"mean": None}}) == [
-        "mae is 0.01, and between 1 and 20 is plausible",
-        "value_per_1000 is None, and between 1 and 99999 is plausible",
+    assert rails.implausible(good | {"value_per_1000": {"mean": 100}}, "USD") == []
+    bad = {"mae": {"mean": 0.01}, "value_per_1000": {"mean": -12.5}}
+    assert rails.implausible(good | bad, "USD") == [
+        "mae is 0.01; plausible is 1 to 20",
+        "value_per_1000 is -$12.50; plausible is $1 to $99,999",
     ]
+    (unknown,) = rails.implausible(good | {"value_per_1000": {"mean": None}}, "USD")
+    assert unknown.startswith("value_per_1000 is not known; ")
 
 
 def test_several_classes_are_refused_with_what_to_do(framing_as_written: dict[str, Any]) -> None:

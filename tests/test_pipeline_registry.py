@@ -12,7 +12,7 @@ def test_a_node_shows_the_contracts_of_what_it_returns() -> None:
     assert slices is not None
     assert "slices: One row per " in slices.content
     assert "key: by, slice" in slices.content
-    assert "value_per_1000: " in slices.content
+    assert "value_per_1000 (currency of the costs, per 1,000 decisions): " in slices.content
     selection = nodes["modeling.selection"].preview()
     assert selection is not None
     assert "values: saving per 1,000 decisions of each model" in selection.content

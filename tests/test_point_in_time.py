@@ -23,7 +23,7 @@ class Visits(Table, key=["visit"], known_at="booked_at", event_time="booked_at")
     visit: int = column("number")
     booked_at: Utc = column("booking", "UTC")
     closed_at: Utc = column("end", "UTC", nullable=True, known_at="closed_at")
-    cost: float = column("cost", "euros", nullable=True, known_at="closed_at")
+    cost: float = column("cost", "EUR", nullable=True, known_at="closed_at")
     kind: pd.CategoricalDtype = column(
         "kind", nullable=True, known_at="closed_at", assumption="asked for at booking"
     )

@@ -25,6 +25,7 @@ from nbclient import NotebookClient
 from preflight import champion, manifest, runs
 from preflight.datasets import PredictionLog
 from preflight.errors import RunError, explain
+from preflight.money import format_money
 from preflight.pipeline_registry import STAGES, register_pipelines
 from preflight.pipelines import there
 
@@ -370,7 +371,7 @@ def test_results_of_different_runs_are_not_shown_together(
     finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     where = shutil.copytree(finished[0], tmp_path / "copy")
-    dearer = {**SMALL, "framing": {**SPLIT, "costs": {"fn": 50}}}
+    dearer = {**SMALL, "framing": {**SPLIT, "costs": {"fn": 5000}}}
     with pytest.raises(RunError, match="made under another framing: costs"):
         run(where, "evaluation", "reporting", params=dearer)
     with pytest.raises(RunError, match="not of one run and framing"):
@@ -436,7 +437,8 @@ def test_the_run_ends_with_the_decision_its_interval_the_report_and_what_comes_n
     over = verdict["value"]["over_baseline"]
     assert decision.startswith(verdict["decision"].upper())
     assert over["baseline"].replace("_", " ") in decision
-    assert f"{over['low']:.0f} to {over['high']:.0f}" in decision
+    low, high = (format_money(over[end], "USD") for end in ("low", "high"))
+    assert f"(95% CI {low} to {high})" in decision
     assert (where / report.split()[-1]).is_file()
     assert following.startswith("Next:")
     assert len(done.stderr.strip().splitlines()) <= 12
@@ -608,7 +610,7 @@ def test_a_model_file_that_would_run_a_command_is_not_loaded(
 def deploy(where: Path) -> subprocess.CompletedProcess[str]:
     """Promote though the verdict holds: the test is short and the model small."""
     anyway = {"by": "Ada", "reason": "a test"}
-    wide = {"roc_auc": [0, 1], "value_per_1000": [-1000, 1000]}
+    wide = {"roc_auc": [0, 1], "value_per_1000": [-100_000, 100_000]}
     serving = {"p99_ms": 1000, "rows_per_second": 1}  # others are at work on this machine
     framing = {"guardrails": {"plausible": wide}, "serving": serving}
     params = {"deployment": {"override": anyway}, "framing": framing}

@@ -112,7 +112,7 @@ def test_a_model_equal_to_the_rules_holds_with_its_interval(
     verdict = judge(made)
     assert {"gain", "costs"} <= held_by(verdict)
     assert (
-        "saves 0 more than rules, the best baseline (90% interval 0 to 0 euros)"
+        "saves €0 more per 1,000 parcels than rules, the best baseline (90% CI €0 to €0)"
         in (verdict["reasons"][0])
     )
     better = make(examples, only_rules, modeling(baselines={"rules": RULES}))
@@ -201,7 +201,7 @@ def test_a_champion_has_to_be_beaten(
     equal = judge(with_champion(made, made["candidate"]))
     assert held_by(equal) == {"champion"}
     assert (
-        "not surely better: saves 0 more per 1,000 parcels than the champion (90% interval"
+        "not significantly better: saves €0 more per 1,000 parcels than the champion (90% CI €0"
         in (equal["reasons"][0])
     )
 

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from preflight.errors import RunError
+from preflight.money import Currency, format_money
 
 Floats = npt.NDArray[np.float64]
 Decided = npt.NDArray[Any]  # booleans: acted or not; or amounts
@@ -116,7 +117,7 @@ class Priced(Strict):
 
     of: ClassVar[type[Outcomes | Errors]]
 
-    unit: Text
+    unit: Currency
 
     @property
     def columns(self) -> dict[str, str]:
@@ -143,6 +144,9 @@ class Priced(Strict):
             f"framing.costs.{name} names '{cost}', which is no column of numbers. "
             f"There are: {', '.join(numbers)}."
         )
+
+    def _money(self, cost: float) -> str:
+        return format_money(cost, self.unit, decimals=2)
 
     def _said(self) -> list[str]:
         return [f"'{name}: {getattr(self, name)}'" for name in self.of._fields]
@@ -201,19 +205,19 @@ class Costs(Priced):
         needed, in_vain = (not self.columns.keys() & pair for pair in ({"tp", "fn"}, {"fp", "tn"}))
         if needed and tp >= fn:
             raise ValueError(
-                f"acting when it is needed costs {tp} and not acting {fn}: "
+                f"acting when it is needed costs {self._money(tp)}, not acting {self._money(fn)}: "
                 "never acting is always best, there is nothing to learn"
             )
         if in_vain and fp <= tn:
             raise ValueError(
-                f"acting in vain costs {fp} and not acting {tn}: "
+                f"acting in vain costs {self._money(fp)}, not acting {self._money(tn)}: "
                 "always acting is always best, there is nothing to learn"
             )
         _past_one(self.fn_factors, "fn_factors")
         if needed and tp >= fn * (low := self.fn_factors[0]):
             raise ValueError(
-                f"with fn_factors from {low:g} a miss may cost {fn * low:g}, not more than acting "
-                f"when it is needed, {tp:g}"
+                f"with fn_factors from {low:g} a miss may cost {self._money(fn * low)}, not more "
+                f"than acting when it is needed, {self._money(tp)}"
             )
         return self
 
@@ -263,7 +267,7 @@ class ErrorCosts(Priced):
         for name in {"over", "under"} - self.columns.keys():
             if (cost := getattr(self, name)) <= 0:
                 raise ValueError(
-                    f"{name} is {cost:g}: where it costs nothing to decide on too "
+                    f"{name} is {self._money(cost)}: where it costs nothing to decide on too "
                     f"{'much' if name == 'over' else 'little'}, nothing is to be learnt"
                 )
         _past_one(self.under_factors, "under_factors")

@@ -1,5 +1,6 @@
 """The problem, typed: what is decided, when, at what cost, and how it is judged."""
 
+from functools import partial
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -8,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from preflight.costs import AnyCosts, Costs, Strict, Text
 from preflight.errors import RunError
+from preflight.money import format_money
 
 Task = Literal["binary", "regression"]
 METRICS: dict[Task, tuple[str, ...]] = {  # what models are measured by, the first is what is drawn
@@ -65,7 +67,7 @@ class Prediction(Strict):
 
 
 class Project(Strict):
-    """What it costs to build and to keep, in the unit of the costs."""
+    """What it costs to build and to keep, in the currency of the costs."""
 
     achievable_saving: float = Field(gt=0, description="believed possible, over the best baseline")
     budget: float = Field(ge=0, description="to build it, once")
@@ -90,15 +92,19 @@ class Serving(Strict):
     rows_per_second: float = Field(gt=0, description="in batches, at least")
     model_mb: float = Field(gt=0, description="megabytes of its file")
     memory_mb: float = Field(gt=0, description="megabytes to hold it and answer 1,000 rows")
-    machine_per_hour: float = Field(ge=0, description="price of the machine, in the costs' unit")
-    cost_per_1000: float = Field(gt=0, description="in the costs' unit, for 1,000 predictions")
+    machine_per_hour: float = Field(
+        ge=0, description="price of the machine, in the costs' currency"
+    )
+    cost_per_1000: float = Field(gt=0, description="in the costs' currency, for 1,000 predictions")
 
 
 class Success(Strict):
     """When it is worth shipping."""
 
     months: float = Field(gt=0, description="over which saving and upkeep are counted")
-    least_net_saving: float = Field(ge=0, description="over them, after upkeep, in the costs' unit")
+    least_net_saving: float = Field(
+        ge=0, description="over them, after upkeep, in the costs' currency"
+    )
     power: float = Field(gt=0.5, lt=1, description="chance to see the least saving if it is there")
     test_openings: int = Field(gt=0, description="candidates that may be judged on one test set")
 
@@ -114,10 +120,18 @@ class Guardrails(Strict):
         min_length=1, description="metrics on test: outside something is wrong"
     )
 
-    def implausible(self, metrics: dict[str, Any]) -> list[str]:
-        """Return each metric that is too good, or too bad, to be true; in words."""
+    def implausible(self, metrics: dict[str, Any], unit: str) -> list[str]:
+        """Return a message for each metric outside its plausible range; unit: the currency."""
+
+        def written(name: str, value: float | None) -> str:
+            if value is None:
+                return "not known"
+            is_money = name == "value_per_1000"
+            return format_money(value, unit, decimals=2) if is_money else f"{value:g}"
+
         return [
-            f"{name} is {mean}, and between {low:g} and {high:g} is plausible"
+            f"{name} is {written(name, mean)}; plausible is {written(name, low)} to "
+            f"{written(name, high)}"
             for name, (low, high) in self.plausible.items()
             if (mean := metrics[name]["mean"]) is None or not low <= mean <= high
         ]
@@ -265,12 +279,13 @@ class Framing(Strict):
         """Refuse a project that doesn't pay even if it reaches all that is believed possible."""
         best, months = self.net(self.project.achievable_saving), self.success.months
         needed = max(self.project.budget, self.success.least_net_saving)
+        money = partial(format_money, unit=self.costs.unit, decimals=0)
         if best < needed:
             raise ValueError(
                 f"the project can't pay: the achievable saving of "
-                f"{self.project.achievable_saving:g} per 1,000 {self.decision.units} is "
-                f"{best:,.0f} over {months:g} months after upkeep, less than the budget "
-                f"({self.project.budget:,.0f}) or the least net saving "
-                f"({self.success.least_net_saving:,.0f})"
+                f"{money(self.project.achievable_saving)} per 1,000 {self.decision.units} is "
+                f"{money(best)} over {months:g} months after upkeep, less than the budget "
+                f"({money(self.project.budget)}) or the least net saving "
+                f"({money(self.success.least_net_saving)})"
             )
         return self

@@ -342,7 +342,8 @@ class ProgressHooks:
         if "verdict" in made:
             verdict = catalog.load("verdict")
             log.info("\n%s: %s.", verdict["decision"].upper(), "; ".join(verdict["reasons"]))
-            if slow := violations([one for one in verdict["limits"] if is_speed(one)]):
+            speed = [one for one in verdict["limits"] if is_speed(one)]
+            if slow := violations(speed, verdict["value"]["unit"]):
                 log.info("Speed:   %s. Deployment measures it again.", "; ".join(slow))
         if "report" in made:
             log.info("Report:  %s", os.path.relpath(catalog["report"]._get_load_path()))

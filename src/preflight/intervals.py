@@ -136,9 +136,9 @@ def figures(
 ) -> dict[str, Interval]:
     """Return the figures of one model, each with its interval: `framing.METRICS` of its task.
 
-    value_per_1000 is what 1,000 decisions save, in the unit of the costs; mae and rmse are in the
-    unit of the label, r2 is the share of its variance that is explained, and covered the share of
-    labels that are not above what is predicted.
+    value_per_1000 is what 1,000 decisions save, in the currency of the costs; mae and rmse are in
+    the unit of the label, r2 is the share of its variance that is explained, and covered the share
+    of labels that are not above what is predicted.
     """
     if isinstance(costs, Outcomes):
         replicates = {

@@ -21,10 +21,12 @@ import pandas as pd
 from preflight import model_file
 from preflight.bundle import Bundle, predict
 from preflight.framing import Framing
+from preflight.money import format_money
 
 BUSY = 1.2  # a load above it: other work takes a sixth of the time, and measures would be its
 ROUNDS, ATTEMPTS = 3, 9  # quiet rounds that are enough; rounds until the machine counts as busy
 BATCH_ROWS = 20_000
+PRICE = "cost_per_1000"  # of predictions: the limit that is an amount of money
 
 Limit = dict[str, Any]  # name, limit, measured, ok, load
 
@@ -141,7 +143,7 @@ def compare(measured: Measured, framing: Framing) -> list[Limit]:
         _at_most("memory_mb", allowed.memory_mb, measured["memory_mb"]),
         _at_most("p99_ms", allowed.p99_ms, measured["p99_ms"], measured["p99_load"]),
         _at_least("rows_per_second", allowed.rows_per_second, per_second, rows_load),
-        _at_most("cost_per_1000", allowed.cost_per_1000, price, rows_load),
+        _at_most(PRICE, allowed.cost_per_1000, price, rows_load),
     ]
 
 
@@ -175,13 +177,19 @@ def is_speed(limit: Limit) -> bool:
     return limit["load"] is not None
 
 
-def violations(limits: list[Limit]) -> list[str]:
-    """Return a message for each limit that is exceeded, and one for those that are not known."""
-    found = [
-        f"{_name(one)} {one['measured']:.3g} (limit {one['limit']:g})"
-        for one in limits
-        if one["ok"] is False
-    ]
+def violations(limits: list[Limit], unit: str) -> list[str]:
+    """Return a message for each limit that is exceeded, and one for those that are not known.
+
+    unit: the currency of the costs.
+    """
+    found = []
+    for one in limits:
+        measured, limit = (one[name] for name in ("measured", "limit"))
+        if one["ok"] is False and one["name"] == PRICE:
+            money = (format_money(amount, unit) for amount in (measured, limit))
+            found.append("{} {} (limit {})".format(_name(one), *money))
+        elif one["ok"] is False:
+            found.append(f"{_name(one)} {measured:.3g} (limit {limit:g})")
     if busy := [one for one in limits if one["ok"] is None]:
         load = max(one["load"] for one in busy)
         found.append(

@@ -17,7 +17,7 @@ PAGE = (
 
 
 def bars() -> go.Figure:
-    layout = {"title": {"text": "Bars"}, "yaxis": {"title": {"text": "euros"}}}
+    layout = {"title": {"text": "Bars"}, "yaxis": {"title": {"text": "€"}}}
     return go.Figure(go.Bar(x=["a"], y=[1]), layout=layout)
 
 

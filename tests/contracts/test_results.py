@@ -77,7 +77,7 @@ def clean(contract: str) -> Any:
                 "decision": "ship",
                 "reasons": ["it saves more"],
                 "value": {
-                    "unit": "euros",
+                    "unit": "EUR",
                     "costs": {"tp": 1, "fp": 1, "fn": 5, "tn": 0},
                     "per_1000": 400.0,
                     "over_baseline": {"baseline": "lookup", **INTERVAL},
@@ -327,7 +327,7 @@ def test_a_cost_in_a_column_is_named_and_a_bundle_without_threshold_carries_it()
     for wrong in ("amount", "cost_tp"):
         with pytest.raises(DataValidationError):
             contracts.results.verdict.validate(planted(clean("verdict"), "value.costs.fn", wrong))
-    costs = {"unit": "euros", "tp": 1, "fp": 1, "fn": "amount", "tn": 0}
+    costs = {"unit": "EUR", "tp": 1, "fp": 1, "fn": "amount", "tn": 0}
     carried = bundle(threshold=None, provenance={"framing": {"costs": costs}})
     assert contracts.results.candidate.validate(carried) is carried
 
@@ -354,7 +354,7 @@ def test_figures_and_costs_of_amounts_pass_and_are_not_mixed() -> None:
 
 
 def test_a_bundle_of_amounts_has_no_threshold_and_carries_its_costs() -> None:
-    costs = {"unit": "euros", "over": 1, "under": 3, "without": 20}
+    costs = {"unit": "EUR", "over": 1, "under": 3, "without": 20}
     carried = bundle(
         estimator=DummyRegressor().fit([[0], [0]], [3, 5]),
         threshold=None,

@@ -307,7 +307,7 @@ def test_without_a_champion_it_says_so_and_follows_the_first(
     assert client.get("/model").json()["card"] is None
     assert (about["version"], about["run"]) == ("v1", "v1")
     assert about["provenance"]["examples"] == 15_000
-    assert about["framing"]["costs"]["fn"] == 5
+    assert about["framing"]["costs"]["fn"] == 500
 
 
 def test_promotions_and_rollbacks_under_load_fail_no_request(

@@ -7,10 +7,8 @@ from pydantic import Field
 
 from preflight.contracts.examples import MEAN
 from preflight.contracts.primary import LABEL, Key, Label
-from preflight.contracts.results import PROBABILITY, Answer, Interval
+from preflight.contracts.results import MONEY, PROBABILITY, Answer, Interval
 from preflight.contracts.table import Document, DocumentContract, Table, Utc, bounds, column, rule
-
-MONEY = "of the costs, per 1,000 decisions"
 
 
 def _bound(description: str) -> Any:
@@ -60,11 +58,11 @@ class LearningCurve(Table, key=["rows"]):
 class MoreLabels(Document):
     """What more labels would buy by the slope of the learning curve, and what they cost."""
 
-    per_doubling: Interval = Field(description="value per 1,000 decisions for twice the examples")
+    per_doubling: Interval = Field(description="value of twice the examples, per 1,000 decisions")
     labels: int = Field(gt=0)
     months: float
-    value: Interval = Field(description="of so many labels over so many months")
-    price: float = Field(ge=0)
+    value: Interval = Field(description="of so many labels over so many months, a sum of money")
+    price: float = Field(ge=0, description="of so many labels, a sum of money")
     worth: Literal["yes", "no", "can't tell"]
 
 
@@ -105,7 +103,7 @@ class SegmentExamples(Answer, Key):
     label: Label = column("what happened", **LABEL)
     number: int = column("of the segment", ge=1)
     segment: str = column("its conditions")
-    lost: float = column("against the best decision in hindsight", "of the costs", ge=0)
+    lost: float = column("against the best decision in hindsight", "currency of the costs", ge=0)
     facts: str = column("the features that the segment asks about")
 
 

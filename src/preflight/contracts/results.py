@@ -22,6 +22,7 @@ from preflight.costs import AnyCosts, which
 from preflight.framing import METRICS
 
 PROBABILITY: dict[str, Any] = {"ge": 0, "le": 1}
+MONEY = "currency of the costs, per 1,000 decisions"
 COST = "of each outcome (tp, fp, fn, tn) whose cost is no constant"
 
 
@@ -47,7 +48,8 @@ class Trials(Table, key=["trial"]):
     trial: int = column("number, from 0", ge=0)
     state: str = column("how it ended", isin=["complete", "pruned", "fail", "running", "waiting"])
     value: float = column(
-        "saving per 1,000 decisions, mean over all folds; missing where it was given up",
+        "saving, mean over all folds; missing where it was given up",
+        MONEY,
         nullable=True,
     )
     folds: int = column("folds done", "folds", ge=0)
@@ -275,7 +277,7 @@ class Net(Interval):
 class Value(Document):
     """What the candidate is worth on test."""
 
-    unit: str
+    unit: str = Field(description="currency of all amounts, as an ISO 4217 code")
     costs: Annotated[
         Annotated[OutcomeCosts, Tag("outcomes")] | Annotated[AmountCosts, Tag("errors")],
         Discriminator(which),
@@ -383,9 +385,9 @@ class CostCurve(Table, key=["setting"]):
     setting: float = column("act above this probability; of amounts, what is added to each", **MEAN)
     by_costs: bool = column("it is the one that the costs give")
     share: float = column("of examples acted on; of amounts, of labels below", **PROBABILITY)
-    value_per_1000: float = column("saving per 1,000 decisions")
-    low: float = column("lower bound of the saving")
-    high: float = column("upper bound of the saving")
+    value_per_1000: float = column("saving", MONEY)
+    low: float = column("lower bound of the saving", MONEY)
+    high: float = column("upper bound of the saving", MONEY)
 
     in_order = bounds("low", "high")
 
@@ -404,9 +406,9 @@ class Slices(Table, key=["by", "slice"]):
     rows: int = column("examples", "rows", gt=0)
     label_mean: float = column("mean label: of 0 and 1 the share of 1", **MEAN)
     predicted: float = column("mean of what is predicted", **MEAN)
-    value_per_1000: float = column("saving per 1,000 decisions")
-    value_low: float = column("lower bound")
-    value_high: float = column("upper bound")
+    value_per_1000: float = column("saving", MONEY)
+    value_low: float = column("lower bound", MONEY)
+    value_high: float = column("upper bound", MONEY)
     score: float = column(
         "area under the ROC curve, missing where only one label occurs; of amounts the mean "
         "absolute error",

@@ -244,7 +244,7 @@ class Visits(Table, key=["machine", "booked_at"], known_at="booked_at", event_ti
     machine: str = column("machine")
     booked_at: Utc = column("booking", "UTC")
     closed_at: Utc = column("end", "UTC", nullable=True, known_at="closed_at")
-    cost: float = column("cost", "euros", nullable=True, known_at="closed_at")
+    cost: float = column("cost", "EUR", nullable=True, known_at="closed_at")
 
 
 class Machines(Table, key=["machine"], known_at=IN_ADVANCE):

@@ -200,11 +200,11 @@ def test_a_model_that_ships_is_cleared_with_all_that_was_seen(clear: Callable[..
         ({"verdict": HOLD}, "verdict: it says hold: not enough"),
         (
             {"metrics": {"candidate": {"roc_auc": {"mean": 0.97}, "value_per_1000": {"mean": 9}}}},
-            "metrics: roc_auc is 0.97, and between 0.6 and 0.95 is plausible",
+            "metrics: roc_auc is 0.97; plausible is 0.6 to 0.95",
         ),
         (
             {"metrics": {"candidate": {"roc_auc": {"mean": None}, "value_per_1000": {"mean": 9}}}},
-            "metrics: roc_auc is None",
+            "metrics: roc_auc is not known",
         ),
         ({"as_judged": [{"name": "code", "ok": False, "says": "changed"}]}, "code: changed"),
         (

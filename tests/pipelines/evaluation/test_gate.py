@@ -1,6 +1,8 @@
 """Each condition of the verdict: planted defects hold the candidate back, clean twins ship."""
 
+import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,10 +55,59 @@ def changed(framing: Framing, section: str, **values: Any) -> Framing:
     return framing.model_copy(update={section: part})
 
 
+def in_cents(framing: Framing) -> Framing:
+    """Return the same framing with each amount a hundred times as large."""
+    written = framing.model_dump()
+    for section, names in {
+        "costs": ("tp", "fp", "fn", "tn"),
+        "project": ("achievable_saving", "budget", "upkeep_per_month", "label_price"),
+        "success": ("least_net_saving",),
+        "guardrails": ("slice_loss",),
+    }.items():
+        written[section] |= {name: 100 * written[section][name] for name in names}
+    return Framing.model_validate(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        (lambda amount, unit, decimals=None: "an amount", True),
+        (lambda amount, unit, decimals=None: f"{amount:.2f}", False),
+    ],
+)
+def test_no_amount_is_told_but_by_the_function_that_names_its_currency(
+    written: Callable[..., str],
+    same: bool,
+    judge: Judge,
+    predictions: Predictions,
+    framing: Framing,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In another unit of money all checks say the same, as long as amounts are not written out."""
+    monkeypatch.setattr(gate, "format_money", written)
+    champion = {"probability_champion": 0.3, "act_champion": True}
+    for some in (
+        predictions.assign(**champion),
+        predictions.assign(**champion, act=~predictions["act"]),  # not enough, slices are worse
+        predictions.head(12 * 60),  # inconclusive
+    ):
+        judged = [judge(some, one) for one in (framing, in_cents(framing))]
+        for check in (
+            gate.net_gain,
+            gate.beats_champion,
+            gate.same_at_other_costs,
+            partial(gate.slices_hold, slices=some[["place"]]),
+        ):
+            found = [check(one) for one in judged]
+            assert found[0].ok == found[1].ok
+            has_amount = "amount" in found[0].says or re.search(r"\d\.\d\d", found[0].says)
+            assert (found[0].says == found[1].says) == (same or not has_amount), found
+
+
 def test_a_gain_that_covers_upkeep_and_more_passes(judge: Judge) -> None:
     check = gate.net_gain(judge())
     assert check.ok
-    assert check.says.startswith("per 1,000 parcels the candidate saves")
+    assert check.says.startswith("the candidate saves €336 more per 1,000 parcels")
 
 
 def test_upkeep_above_the_gain_holds(judge: Judge, framing: Framing) -> None:
@@ -80,7 +131,8 @@ def test_a_model_that_is_the_baseline_holds_with_its_interval(
 ) -> None:
     check = gate.net_gain(judge(predictions.assign(probability=0.3, act=True)))
     assert not check.ok
-    assert "saves 0 more than flat, the best baseline (90% interval 0 to 0 euros)" in check.says
+    assert "saves €0 more per 1,000 parcels than flat, the best" in check.says
+    assert "(90% CI €0 to €0)" in check.says
 
 
 def test_labels_that_tell_nothing_hold(judge: Judge, predictions: Predictions) -> None:
@@ -92,7 +144,7 @@ def test_forty_rows_are_too_little_to_tell(judge: Judge, predictions: Prediction
     few = predictions.groupby("predict_at").head(1).head(40)
     week = predictions.head(7 * 60)
     says = [gate.net_gain(judge(some)).says for some in (few, week)]
-    assert [one.split(": per 1,000 parcels the candidate saves")[0] for one in says] == [
+    assert [one.split(": the candidate saves")[0] for one in says] == [
         "too little data to tell: 40 parcels of test, 100 are needed",
         "too little data to tell: 7 days of test, 10 are needed",
     ]
@@ -109,7 +161,7 @@ def test_a_test_that_can_not_show_what_is_asked_says_so(
     judged.framing = changed(free, "success", least_net_saving=found)
     check = gate.net_gain(judged)
     assert not check.ok
-    assert check.says.startswith("too little data to tell whether it is enough: on 12 days of test")
+    assert check.says.startswith("inconclusive: with 12 test days, only a gain above €")
 
 
 def test_a_gain_that_is_surely_too_small_is_not_called_too_little_data(
@@ -137,7 +189,7 @@ def test_the_decision_has_to_be_the_same_over_the_range_of_costs(
     wide = changed(framing, "costs", fn_factors=(0.8, 100))  # then to act always is as good
     check = gate.same_at_other_costs(judge(framing=wide))
     assert not check.ok
-    assert "with a miss at 600 euros it doesn't cover its upkeep" in check.says
+    assert "with a miss at €600 it doesn't cover its upkeep" in check.says
 
 
 def test_a_bad_range_of_costs_is_found_beside_one_that_is_written_alike(
@@ -164,8 +216,8 @@ def test_a_miss_that_is_a_column_is_told_in_times_its_cost(
     assert [same.over(factor=f) for f in (0.8, 1.25)] == [
         judge().over(factor=f) for f in (0.8, 1.25)
     ]
-    said = "it covers its upkeep with a miss at 0.8 or at 1.25 times its cost as well"
-    assert gate.same_at_other_costs(same).says == said
+    said = "it covers its upkeep with a miss at 0.8 times its cost or at 1.25 times its cost as"
+    assert gate.same_at_other_costs(same).says == f"{said} well"
     wide = changed(column, "costs", fn_factors=(0.8, 100))
     check = gate.same_at_other_costs(judge(predictions.assign(cost_fn=6.0), wide))
     assert not check.ok
@@ -328,9 +380,9 @@ def test_the_verdict_rests_on_size_and_memory_and_never_on_speed() -> None:
     large = {"name": "memory_mb", "limit": 20.0, "measured": 62.34, "ok": False, "load": None}
     slow = {"name": "p99_ms", "limit": 20.0, "measured": 62.34, "ok": False, "load": 1.0}
     busy = {"name": "p99_ms", "limit": 20.0, "measured": None, "ok": None, "load": 3.0}
-    assert gate.within_limits([fine, slow, busy]) == gate.within_limits([fine])
-    assert gate.within_limits([fine]).ok
-    check = gate.within_limits([fine, large])
+    assert gate.within_limits([fine, slow, busy], "USD") == gate.within_limits([fine], "USD")
+    assert gate.within_limits([fine], "USD").ok
+    check = gate.within_limits([fine, large], "USD")
     assert not check.ok
     assert check.says == "exceeds its limits: memory mb 62.3 (limit 20)"
 
@@ -373,14 +425,14 @@ def test_a_dearer_unit_too_little_costs_both_more(
     check = gate.same_at_other_costs(judged)
     assert check.ok
     assert check.says == (
-        "it covers its upkeep with each unit too little at 2.4 or at 3.75 euros as well"
+        "it covers its upkeep with each unit too little at €2.40 or at €3.75 as well"
     )
     low = amounts.assign(prediction=amounts["label"] - 3, prediction_flat=amounts["label"] + 12)
     assert gate.net_gain(judge(low, amount_framing)).ok  # 9 against 12
     wide = changed(amount_framing, "costs", under_factors=(0.8, 2))
     check = gate.same_at_other_costs(judge(low, wide))  # 18 against 12
     assert not check.ok
-    assert "with each unit too little at 6 euros it doesn't cover" in check.says
+    assert "with each unit too little at €6 it doesn't cover" in check.says
 
 
 def test_of_amounts_a_group_that_gets_too_little_more_often_holds_and_is_named(

@@ -17,6 +17,7 @@ from preflight.bundle import DECIDING, Bundle
 from preflight.costs import per_1000
 from preflight.errors import RunError
 from preflight.framing import Framing
+from preflight.money import format_money
 from preflight.pipelines.evaluation import gate, nodes
 from preflight.pipelines.evaluation.settings import Evaluation
 
@@ -379,7 +380,7 @@ def test_the_verdict_can_be_recomputed_from_the_test_predictions_alone(
         1000 * saving(predictions["label"], predictions["act"]).mean()
     )
     assert found["value"]["costs"] == {"tp": 2, "fp": 1, "fn": 6, "tn": 0}
-    assert found["value"]["unit"] == "euros"
+    assert found["value"]["unit"] == "EUR"
     # of 10,000 a month, less 100 of upkeep, over six months, where 600 are asked
     net = 6 * (10 * np.quantile(means, [0.05, 0.95]) - 100)
     assert [found["value"]["net"]["low"], found["value"]["net"]["high"]] == pytest.approx(net)
@@ -428,7 +429,9 @@ def test_a_cost_in_a_column_of_one_value_gives_the_very_same_results(
     assert verdict["value"].pop("costs") == {"tp": 2, "fp": 1, "fn": "cost_fn", "tn": 0}
     assert constant["value"].pop("costs") == {"tp": 2, "fp": 1, "fn": 6, "tn": 0}
     told, before = (one["checks"].pop(2)["says"] for one in (verdict, constant))
-    assert told.replace("0.8 or at 1.25 times its cost", "4.8 or at 7.5 euros") == before
+    for of_its_cost, in_money in (("0.8", "€4.80"), ("1.25", "€7.50")):
+        told = told.replace(f"{of_its_cost} times its cost", in_money)
+    assert told == before
     assert verdict | {"reasons": []} == constant | {"reasons": []}
 
 
@@ -490,8 +493,9 @@ def test_a_candidate_that_is_clearly_better_ships(
     over = found["value"]["over_baseline"]
     assert over["low"] > 0
     assert reason.startswith(
-        f"per 1,000 parcels the candidate saves {over['mean']:.0f} more than guess, the best "
-        f"baseline (90% interval {over['low']:.0f} to {over['high']:.0f} euros)"
+        f"the candidate saves {format_money(over['mean'], 'EUR')} more per 1,000 parcels than "
+        f"guess, the best baseline (90% CI {format_money(over['low'], 'EUR')} to "
+        f"{format_money(over['high'], 'EUR')})"
     )
 
 
@@ -504,7 +508,7 @@ def test_a_candidate_that_decides_as_the_baseline_does_is_held(
     over = found["value"]["over_baseline"]
     assert (over["mean"], over["low"], over["high"]) == (0, 0, 0)
     assert found["reasons"][0].startswith(
-        "not enough: per 1,000 parcels the candidate saves 0 more"
+        "not enough: the candidate saves €0 more per 1,000 parcels"
     )
 
 
@@ -670,7 +674,8 @@ def test_what_the_test_can_show_is_told_before_it_is_opened(
     assert power["days"] == 30
     assert power["shows_per_1000"] == pytest.approx(1000 * error * (1.6449 + 0.8416), rel=1e-3)
     assert power["asked_per_1000"] == pytest.approx(1000 * (100 + 100) / 10_000)
-    assert "The test may be too short: 30 days tell a gain of" in caplog.text
+    assert "The smallest gain that 30 test days can detect is €" in caplog.text
+    assert "the required gain is €20." in caplog.text
     caplog.clear()
     steady = power_of(validation_of(31, np.full(31, 5)), framing)
     assert steady["shows_per_1000"] == pytest.approx(0)

@@ -106,7 +106,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
             "decision": "ship",
             "reasons": ["clearly better"],
             "value": {
-                "unit": "euros",
+                "unit": "EUR",
                 "costs": {"tp": 2, "fp": 1, "fn": 6, "tn": 0},
                 "per_1000": 123.4,
                 "over_baseline": {"baseline": "table_of_rates", **interval(22.2, 12.6, 33.3)},

@@ -48,12 +48,12 @@ def test_the_card_says_what_is_reported(results: dict[str, Any]) -> None:
     text = nodes.model_card(nodes.reported(**results))
     for said in [
         "# Model card: fewer broken parcels",
-        "per 1,000 parcels the candidate saves 22 euros more than table of rates",
+        "the candidate saves €22 more per 1,000 parcels than table of rates",
         "`a.Tree` of scikit-learn 1.9.1, fitted on 7,000 parcels",
-        "acting costs 2 if it was needed and 1 if not, not acting 6 and 0",
+        "acting costs €2 if it was needed and €1 if not, not acting €6 and €0",
         "Not for: as they say.",
-        "| candidate | 123 (90\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}160) | 0.712",
-        "| depot north | 700 parcels | 120",
+        "| candidate | €123 (€90\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}€160) | 0.712",
+        "| depot north | 700 parcels | €120",
         "Taken on trust, assumption: parcels.weight: as stated.",
     ]:
         assert said in text, said

@@ -59,14 +59,33 @@ def test_figure_meets_its_contract_and_survives_json(name: str, results: dict[st
         assert len(bars.array) == len(bars.arrayminus) == len(trace.x)
 
 
+@pytest.mark.parametrize(
+    ("name", "axis"),
+    [
+        *((name, "x") for name in ("value", "slices", "waterfall", "segments", "robustness")),
+        *((name, "y") for name in ("cost_curve", "search")),
+    ],
+)
+def test_ticks_and_hover_of_an_axis_of_money_have_the_currency(
+    name: str, axis: str, results: dict[str, Any]
+) -> None:
+    figure = drawn(name, results)
+    along = figure.layout[f"{axis}axis"]
+    assert along.title.text == "€ per 1,000 parcels"
+    told = [*along.ticktext, *(str(trace.customdata) for trace in figure.data)]
+    assert all("€" in text for text in told)
+    for trace in figure.data:
+        assert f"%{{{axis}" not in trace.hovertemplate  # by Plotly's own format, without currency
+
+
 def test_models_are_ordered_by_value_with_their_intervals(results: dict[str, Any]) -> None:
     figure = drawn("value", results)
     shown = rows(figure)
     assert list(shown) == ["candidate", "table of rates", "never act"]
     assert shown["candidate"] == pytest.approx((123.4, 90.1, 160.2))
-    assert figure.layout.xaxis.title.text == "euros, per 1,000 parcels"
+    assert figure.layout.xaxis.title.text == "€ per 1,000 parcels"
     texts = [note.text.replace("\xa0", " ") for note in figure.layout.annotations]
-    assert "123 (90 to 160)" in texts
+    assert "€123 (€90 to €160)" in texts
     assert "90%" in figure.layout.title.text
 
 
@@ -225,5 +244,5 @@ def test_colours_are_seen_on_light_and_on_dark(colour: str) -> None:
 
 def test_panels_without_an_interval_are_drawn_as_dots() -> None:
     row = panels.Row("a", 1.0, None, None)
-    panel = panels.Panel("", "euros", 0, [row], 0, panels.scale([0, 1]))
+    panel = panels.Panel("", "€", 0, [row], 0, panels.scale([0, 1]))
     assert figures.dots("t", [panel]).data[0].error_x.array == (0.0,)

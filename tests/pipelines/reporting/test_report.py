@@ -1,6 +1,7 @@
 """The report says what the datasets say, whatever they say, and loads nothing."""
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pandas as pd
 import pytest
 
 from preflight.contracts.report import Html
+from preflight.money import format_money
 from preflight.pipelines import reporting
-from preflight.pipelines.reporting import nodes, panels, sentences
+from preflight.pipelines.reporting import formatting, nodes
 from preflight.pipelines.reporting.pipeline import DIAGNOSED
 
 NO_TABLE = pd.DataFrame()  # constants need none
@@ -50,43 +52,43 @@ def read(results: dict[str, Any]) -> str:
 
 
 def hold(results: dict[str, Any]) -> None:
-    few = "too little data to tell: 3 days of test, 10 are needed: per 1,000 parcels it saves 22"
+    few = "too little data to tell: 3 days of test, 10 are needed: the candidate saves €22"
     results["verdict"]["decision"] = "hold"
     results["verdict"]["checks"] = [{"name": "gain", "ok": False, "says": few}]
 
 
 def test_opens_with_the_decision(results: dict[str, Any]) -> None:
     assert (
-        "Ship it: per 1,000 parcels the candidate saves 22 euros more than table of rates, the "
-        "best baseline (90% interval 13 to 33)."
+        "Ship: the candidate saves €22 more per 1,000 parcels than table of rates, the "
+        "best baseline (90% CI €13 to €33)."
     ) in read(results)
 
 
 def test_numbers_are_those_of_the_datasets(results: dict[str, Any]) -> None:
     text = read(results)
     for said in [
-        "123 (90 to 160)",  # metrics
+        "€123 (€90 to €160)",  # metrics
         "0.712 (0.680 to 0.740)",
         "table of rates, the best of 2 there, saves",  # selection
-        "saves 111 per 1,000 (the candidate 130)",
+        "saves €111 per 1,000 parcels (the candidate €130)",
         "The predictions are corrected",
         "0.523 without a correction and 0.512 with",
         "above 20%",  # framing: 1 / (1 + 4)
         "1 hour ahead",
-        "Acting above 20.0%, where it is the cheaper choice, saves 123 (90 to 160)",  # cost_curve
-        "25.0% would have saved most in this test, 126 (91 to 161); always acting saves "
-        "\N{MINUS SIGN}310 (\N{MINUS SIGN}350 to \N{MINUS SIGN}270).",
+        "Acting above 20.0%, where it costs less than not acting, saves €123 (€90 to €160)",
+        "25.0% would have saved most in this test, €126 (€91 to €161); always acting saves "
+        "\N{MINUS SIGN}€310 (\N{MINUS SIGN}€350 to \N{MINUS SIGN}€270).",
         "From 20.0% to 25.0% it is at least nine tenths of that",
         "In 2 of 3 groups",  # calibration_curve
         "For the 333 parcels with the highest probabilities 60% was predicted, and 57% "
         "(50% to 64%) observed",
-        "The candidate saves in 8 of 8 slices; in 1 the interval",  # slices
-        "Worst: hour 2 (20); best: depot north (120)",
+        "The candidate saves money in 8 of 8 slices; in 1 the interval",  # slices
+        "Worst: hour 2 (€20); best: depot north (€120)",
         "leans most on weight (as stated)",  # importance
         "2 of 3 features make it rise in every shuffle",
         "Summed by group: box 0.0403.",
         "3 sets of parameters were tried (2 complete, 1 given up early)",  # trials
-        "trial 1, saves 133 per 1,000 parcels",
+        "trial 1, saves €133 per 1,000 parcels",
         "depth 4, rate 0.1235",
         "2013-01-01",  # split_summary, as days in New York
         "excluded in 3 and kept in 17.",  # cleaning
@@ -106,7 +108,7 @@ NO_RESULTS = "|".join(
             "above 50%",
             "best of 2",
         ),
-        *("fewer than 100 ", r"Together [\d,]+", r"have cost [\d,]+", "SHA-256"),
+        *("fewer than 100 ", r"Together €[\d,]+", r"have cost €[\d,]+", "SHA-256"),
         *(r"\d{4}-\d\d-\d\d[T ][\d.:+]+Z?", "1 file changed", "2{12}", "28 checks"),
         r"(\d sets of|\(\d complete, \d given up|that were tried [\d. ]+|depth \d, rate [\d.]+)",
     ]
@@ -127,8 +129,57 @@ def test_a_number_that_is_not_the_one_that_it_names_is_found(
 ) -> None:
     page = page_of(results)
     results["metrics"]["candidate"]["roc_auc"]["mean"] = 0.713
+    results["metrics"]["table_of_rates"]["value_per_1000"]["high"] = 141.2
     faults, _ = walk_numbers(page, stored)
-    assert {fault.split(":")[0] for fault in faults} == {"0.712", "71%"}
+    assert {fault.split(":")[0] for fault in faults} == {"0.712", "71%", "€140"}
+
+
+MONEY = "|".join(  # the dataset and path of each amount
+    [
+        r"'(\w*per_1000|(declared_)?value|value_(low|high)|optimism|gain(_low|_high)?"
+        r"|loss(_low|_high)?|lost|(label_)?price|per_doubling|over_baseline|[tf][pn])'\]"
+        r"(\['(mean|low|high)'\])?$",
+        r"^(cost_curve|segments|learning_curve)\b.*'(low|high)'\]$",
+        r"\['net'\]\['(mean|low|high|least)'\]$",
+        r"^selection\['values'\]",
+        r"^test_predictions.*(shape\[0\] \* |cost_)",
+    ]
+)
+
+
+def miscalled(page: str, prefix: str) -> list[str]:
+    """Return amounts that do not begin with their currency, and other numbers that do."""
+    number = r'<data value="[^"]*" data-from="([^"]+)"[^>]* data-path="([^"]*)">([^<]*)</data>'
+    found = re.findall(number, page)
+    assert len(found) > 150
+    return [
+        f"{source}{path}: {text}"
+        for source, path, text in found
+        if bool(re.search(MONEY, source + unescape(path)))
+        != text.lstrip("\N{MINUS SIGN}").startswith(prefix)
+    ]
+
+
+@pytest.mark.parametrize(("unit", "prefix"), [("USD", "$"), ("CHF", "CHF ")])
+def test_every_amount_has_its_currency_and_nothing_else_has_one(
+    results: dict[str, Any], unit: str, prefix: str
+) -> None:
+    framing = results["framing"]
+    costs = framing.costs.model_copy(update={"unit": unit})
+    results["framing"] = framing.model_copy(update={"costs": costs})
+    results["verdict"]["value"]["unit"] = unit
+    page = page_of(results)
+    assert miscalled(page, prefix) == []
+    assert "€" not in page
+    card = nodes.model_card(nodes.reported(**results))
+    assert f"| candidate | {prefix}123 ({prefix}90" in card
+
+
+def test_an_amount_without_its_currency_is_found(
+    results: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formatting, "format_money", lambda amount, *_, **__: f"{amount:.2f}")
+    assert len(miscalled(page_of(results), "€")) > 50
 
 
 def test_costs_on_test_account_for_every_decision(results: dict[str, Any]) -> None:
@@ -137,7 +188,7 @@ def test_costs_on_test_account_for_every_decision(results: dict[str, Any]) -> No
     saved = costs.saving(label, act).sum()
     never = label.sum() * costs.fn
     text = read(results)
-    assert f"Together {never - saved:,.0f}; never acting would have cost {never:,.0f}" in text
+    assert f"Together €{never - saved:,.0f}; never acting would have cost €{never:,.0f}" in text
     for rows in (act & label, act & ~label, ~act & label, ~act & ~label):
         assert f"\n{rows.sum()}\n" in text
 
@@ -152,13 +203,13 @@ def test_costs_in_a_column_are_told_on_average_and_summed_by_row(results: dict[s
     act, label = table["act"].to_numpy(dtype=bool), table["label"].to_numpy(dtype=bool)
     missed = amount[~act & label]
     text = read(results)
-    said = ["did not act, though it was needed", f"{missed.mean():.3g} on average"]
-    assert "\n".join([*said, f"{len(missed)}", f"{missed.sum():,.0f}"]) in text
-    assert f"acted, and it was needed\n2\n{(act & label).sum()}\n" in text
+    said = ["did not act, though it was needed", f"{format_money(missed.mean(), 'EUR')} on average"]
+    assert "\n".join([*said, f"{len(missed)}", f"€{missed.sum():,.0f}"]) in text
+    assert f"acted, and it was needed\n€2\n{(act & label).sum()}\n" in text
     paid = missed.sum() + 2 * (act & label).sum() + (act & ~label).sum()
     never = amount[label].sum()
-    assert f"Together {paid:,.0f}; never acting would have cost {never:,.0f}" in text
-    assert "Each parcel has the threshold that its costs give; together they save 123" in text
+    assert f"Together €{paid:,.0f}; never acting would have cost €{never:,.0f}" in text
+    assert "Each parcel has the threshold that its costs give; together they save €123" in text
     said = (
         "above what follows from the costs of each parcel (5% to 50% for nine in ten of the test)"
     )
@@ -172,7 +223,7 @@ def test_a_cost_of_what_never_happened_is_no_number(results: dict[str, Any]) -> 
     table = results["test_predictions"]
     results["test_predictions"] = table.assign(cost_fn=6.0, act=True)
     text = read(results)
-    assert "did not act, though it was needed\nno case\n0\n0\n" in text
+    assert "did not act, though it was needed\nno case\n0\n€0\n" in text
     assert "above 20%: from there on" in text  # all rows have the same
 
 
@@ -186,10 +237,10 @@ def test_holds_in_words(results: dict[str, Any]) -> None:
     results["verdict"]["value"]["over_baseline"] |= over
     text = read(results)
     assert (
-        "Hold it back (too little data to tell): per 1,000 parcels the candidate saves 4 euros less"
+        "Do not ship (too little data to tell): the candidate saves €4.20 less per 1,000 parcels"
         in text
     )
-    assert "\N{MINUS SIGN}12 to 4" in text
+    assert "\N{MINUS SIGN}€12 to €3.60" in text
     assert "which may be chance" in text
     assert "too slow" in text
     assert "\n".join(["size mb", "no", "10", "12.5"]) in text
@@ -204,7 +255,7 @@ def test_tiny_test_set_without_intervals(results: dict[str, Any]) -> None:
     results["slices"][["value_low", "value_high"]] = np.nan
     text = read(results)
     assert "the test is too small for an interval" in text
-    assert "123 (no interval)" in text
+    assert "€123 (no interval)" in text
     assert "only one label occurs" in text
     for name in ("value", "score"):
         node = getattr(nodes, f"{name}_figure")
@@ -251,7 +302,7 @@ def test_without_the_stage_diagnosis(
 def test_only_one_baseline(results: dict[str, Any]) -> None:
     del results["metrics"]["never_act"]
     text = read(results)
-    assert "table of rates, the only one, saves 111" in text
+    assert "table of rates, the only one, saves €111" in text
     assert "never act\n" not in text
 
 
@@ -259,7 +310,7 @@ def test_a_baseline_that_beats_the_chosen_one_on_test_is_named(results: dict[str
     results["metrics"]["never_act"]["value_per_1000"]["mean"] = 200.0
     text = read(results)
     assert "On test it saves less than never act." in text
-    assert "The candidate saves 123 (90 to 160), less than never act." in text
+    assert "The candidate saves €123 (€90 to €160) per 1,000 parcels, less than never act." in text
 
 
 def test_ties_name_all(results: dict[str, Any]) -> None:
@@ -268,7 +319,7 @@ def test_ties_name_all(results: dict[str, Any]) -> None:
     results["importance"].loc[1, "rise"] = 0.0301
     text = read(results)
     assert "as much as table of rates" in text
-    assert "Worst: depot south and hour 2 (20)" in text
+    assert "Worst: depot south and hour 2 (€20)" in text
     assert "weight (as stated) and size" in text
 
 
@@ -321,12 +372,7 @@ def test_inputs_are_left_as_they_are(results: dict[str, Any]) -> None:
     ],
 )
 def test_numbers_are_written_for_readers(value: Any, decimals: int, written: str) -> None:
-    assert panels.number(value, decimals) == written
-
-
-def test_a_bound_that_is_not_zero_is_not_written_as_zero() -> None:
-    assert sentences.fine({"mean": 37.0, "low": 0.3, "high": 49.0}) == 1
-    assert sentences.fine({"mean": 37.0, "low": 0.0, "high": 49.0}) == 0
+    assert formatting.number(value, decimals) == written
 
 
 def test_the_audit_is_told_with_what_is_taken_on_trust(results: dict[str, Any]) -> None:
@@ -348,9 +394,10 @@ def test_the_verdict_is_told_with_its_conditions_limits_and_what_is_watched(
     busy = {"name": "p99_ms", "limit": 20.0, "measured": None, "ok": None, "load": 2.4}
     results["verdict"]["limits"].append(busy)
     text = read(results)
-    assert "Over 6 months, after upkeep, that is 732 (156 to 1,398) euros" in text.replace(
-        "\xa0", " "
-    )
+    assert (
+        "Over 6 months, after upkeep, the candidate saves €732 (€156 to €1,400) more than the best "
+        "baseline; the required saving is €600."
+    ) in text.replace("\xa0", " ")
     assert "This test set has judged 2 candidates so far." in text
     assert "missed: 300 before, 100 wanted, 88.8 in the test" in " ".join(text.split())
     assert "clearly better" in text.split("Condition by condition")[1]
@@ -361,8 +408,8 @@ def test_the_verdict_is_told_with_its_conditions_limits_and_what_is_watched(
 
 def test_what_the_test_can_show_is_told(results: dict[str, Any]) -> None:
     said = (
-        "30 days of test tell a gain of 31.2 per 1,000 from nothing with a chance of 80%; "
-        "20.0 are asked at least."
+        "30 test days detect a gain of €31 per 1,000 parcels with a power of 80%; the required "
+        "gain is €20."
     )
     assert said in read(results)
     results["power"]["shows_per_1000"] = None
@@ -379,22 +426,22 @@ def test_a_champion_is_shown_and_not_counted_as_a_baseline(results: dict[str, An
 
 def test_what_bought_the_gain_is_told_by_what_is_sure(results: dict[str, Any]) -> None:
     text = " ".join(read(results).split())
-    assert "On the test table of rates saves 101, the candidate 123." in text
-    assert "The model on box alone saves 121; no step surely gained." in text
-    assert "Not to be told from nothing: sender." in text
-    assert "acting above 50% instead would change the value by \N{MINUS SIGN}43" in text
+    assert "On the test table of rates saves €101 per 1,000 parcels, the candidate €123." in text
+    assert "The model on box alone saves €121; no step gains significantly." in text
+    assert "No significant gain: sender." in text
+    assert "acting above 50% instead would change the value by \N{MINUS SIGN}€43" in text
     surely = results["waterfall"]["step"] == "sender"
     low = results["waterfall"]["gain_low"].mask(surely, 0.5)
     results["waterfall"] = results["waterfall"].assign(gain_low=low)
-    assert "what gained from there: sender +2 (0 to 5)." in " ".join(read(results).split())
+    assert "added to it: sender +€2.20 (€0.50 to €5)." in " ".join(read(results).split())
 
 
 @pytest.mark.parametrize(
     ("worth", "said"),
     [
-        ("yes", "more than the 300 they cost: worth collecting"),
-        ("no", "less than the 300 they cost: not worth it"),
-        ("can't tell", "they cost 300, and it can't be told which is more"),
+        ("yes", "significantly more than their price of €300: collect them"),
+        ("no", "significantly less than their price of €300: do not collect them"),
+        ("can't tell", "not significantly different from their price of €300"),
     ],
 )
 def test_more_labels_are_told_with_their_price(
@@ -402,8 +449,8 @@ def test_more_labels_are_told_with_their_price(
 ) -> None:
     results["more_labels"]["worth"] = worth
     text = " ".join(read(results).split())
-    assert "Twice the examples change the value by 10.0 (4.0 to 16.0) per 1,000 parcels" in text
-    assert "the next 3,000 labels are worth 407 (163 to 651) euros over 6 months" in text
+    assert "Twice the examples change the value by €10 (€4 to €16) per 1,000 parcels" in text
+    assert "the next 3,000 labels are worth €407 (€163 to €651) over 6 months" in text
     assert said in text.replace("&#39;", "'")
     results["more_labels"] |= {"value": dict(NOTHING), "per_doubling": dict(NOTHING)}
     assert "too few to say what more examples would buy" in read(results)
@@ -415,7 +462,10 @@ def test_where_most_is_lost_is_told_and_shown(results: dict[str, Any]) -> None:
     assert "40% have label 1, 20% was predicted and 11% acted on" in text
     assert "north, 4711 did not act" in text
     assert "It gives no answer with sender missing." in text
-    assert "Most is lost with box missing: 63 (50 to 77), so that 60 are left." in text
+    assert (
+        "The largest loss is with box missing: €63 (€50 to €77) per 1,000 parcels. That leaves €60."
+        in text
+    )
     assert "contradicts 77 of 7,000 labels" in text
     results["suspicious_labels"] = results["suspicious_labels"].iloc[:0]
     assert "contradicts no label" in read(results)

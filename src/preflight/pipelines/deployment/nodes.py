@@ -113,17 +113,19 @@ def clearance(
         source = f"over HTTP on {served[-1]['at']}"
     speed = [one for one in measured if limits.is_speed(one)]
     size = [one for one in measured if not limits.is_speed(one)]
-    slow = limits.violations(speed)
+    unit = framing.costs.unit
+    slow = limits.violations(speed, unit)
     held = [f"it says hold: {'; '.join(verdict['reasons'])}"] * (verdict["decision"] != "ship")
     override = deployment.override.model_dump() if deployment.override.by else None
     off = [one["says"] for one in verdict["checks"] if one["name"] == "contracts" and not one["ok"]]
+    odd = framing.guardrails.implausible(metrics["candidate"], unit)
     checks = [
         *as_judged,
         _check("contracts of the verdict", off, "were on"),
         _overridable("verdict", held, "it says ship", override),
-        _check("metrics", framing.guardrails.implausible(metrics["candidate"]), "are plausible"),
+        _check("metrics", odd, "are plausible"),
         fresh_answers,
-        _check("limits", limits.violations(size), "size and memory hold when measured again"),
+        _check("limits", limits.violations(size, unit), "size and memory hold when measured again"),
         _overridable("speed", slow, f"holds when measured again, {source}", override),
     ]
     if faults := [f"  - {c['name']}: {c['says']}" for c in checks if not c["ok"]]:

@@ -1,7 +1,7 @@
 """What bought the gain, what more data would buy, where it fails and how it breaks.
 
 Nothing here flows back: it is measured after the verdict, on the days that the verdict saw. Values
-are savings over never acting per 1,000 decisions, in the unit of the costs; intervals are over
+are savings over never acting per 1,000 decisions, in the currency of the costs; intervals are over
 days, and those of a difference are paired day by day.
 """
 

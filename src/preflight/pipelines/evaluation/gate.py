@@ -5,6 +5,7 @@ day (a paired block bootstrap). A condition that is judged with confidence fails
 interval is on the wrong side; the gain itself has to be on the right side with all of its interval.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from preflight.costs import Costs, Errors
 from preflight.framing import Framing
 from preflight.intervals import Interval, Ints, covered, detectable, drawn_days, interval, mean_over
 from preflight.limits import is_speed, violations
+from preflight.money import format_money
 from preflight.pipelines.evaluation.slicing import slices_of
 
 Bools = npt.NDArray[np.bool_]
@@ -115,7 +117,7 @@ class Judged:
 def net_gain(judged: Judged) -> Check:
     """Is the gain over the best baseline, less upkeep, at least the least, with confidence?"""
     framing = judged.framing
-    over, unit = judged.over(), framing.costs.unit
+    over, money = judged.over(), partial(format_money, unit=framing.costs.unit)
     name, least = judged.baseline.replace("_", " "), framing.success.least_net_saving
     low, high, mean = over["low"], over["high"], over["mean"]
     found = {f"{framing.decision.units}": (len(judged.label), FEWEST_ROWS)}
@@ -127,24 +129,25 @@ def net_gain(judged: Judged) -> Check:
     if low is None or high is None or mean is None:
         return Check("gain", False, few)
     told = (
-        f"per 1,000 {framing.decision.units} the candidate saves {abs(mean):.0f} "
-        f"{'less' if mean < 0 else 'more'} than {name}, the best baseline "
-        f"({framing.confidence:.0%} interval {low:.0f} to {high:.0f} {unit}); "
-        f"{framing.net(mean):,.0f} in "
-        f"{framing.success.months:g} months after upkeep, at least {framing.net(low):,.0f}"
+        f"the candidate saves {money(abs(mean))} {'less' if mean < 0 else 'more'} per 1,000 "
+        f"{framing.decision.units} than {name}, the best baseline "
+        f"({framing.confidence:.0%} CI {money(low)} to {money(high)}); "
+        f"{money(framing.net(mean))} in {framing.success.months:g} months after upkeep, "
+        f"at least {money(framing.net(low))}"
     )
     if lacking:
         return Check("gain", False, f"{few}: {told}")
     if framing.net(low) >= least and low > 0:
         return Check("gain", True, told)
-    asked, seen = framing.least_per_1000, shown(over, framing)
+    required, seen = framing.least_per_1000, shown(over, framing)
     doubt = "not enough"
-    if high > asked:
+    if high > required:
         doubt = (
-            f"too little data to tell whether it is enough: on {judged.days} days of test only a "
-            f"gain of {asked + seen:.0f} per 1,000 is surely more than the {asked:.0f} asked"
+            f"inconclusive: with {judged.days} test days, only a gain above "
+            f"{money(required + seen)} per 1,000 {framing.decision.units} would be significantly "
+            f"larger than the required {money(required)}"
         )
-    return Check("gain", False, f"{doubt}: {told}, where {least:,.0f} are asked")
+    return Check("gain", False, f"{doubt}: {told}; {money(least)} is required")
 
 
 def shown(over: Interval, framing: Framing) -> float:
@@ -162,23 +165,30 @@ def beats_champion(judged: Judged) -> Check:
     low, high, mean = over["low"], over["high"], over["mean"]
     if low is None or high is None or mean is None:
         return Check("champion", False, "can't be compared with the champion here")
+    money = partial(format_money, unit=framing.costs.unit)
     said = (
-        f"saves {mean:.0f} more per 1,000 {framing.decision.units} than the champion "
-        f"({framing.confidence:.0%} interval {low:.0f} to {high:.0f} {framing.costs.unit})"
+        f"saves {money(abs(mean))} {'less' if mean < 0 else 'more'} per 1,000 "
+        f"{framing.decision.units} than the champion "
+        f"({framing.confidence:.0%} CI {money(low)} to {money(high)})"
     )
-    return Check("champion", low > 0, said if low > 0 else f"not surely better: {said}")
+    return Check("champion", low > 0, said if low > 0 else f"not significantly better: {said}")
 
 
 def same_at_other_costs(judged: Judged) -> Check:
-    """Is it better at the cheapest and at the dearest miss as well?"""
+    """Is it better at the lowest and at the highest cost of a miss as well?"""
     framing, costs = judged.framing, judged.framing.costs
     cost = costs.fn if isinstance(costs, Costs) else costs.under
-    once, unit = (1, "times its cost") if isinstance(cost, str) else (cost, costs.unit)
-    found = {factor: judged.over(factor=factor)["low"] for factor in costs.factors}
-    bad = [factor for factor, low in found.items() if low is None or framing.net(low) < 0]
-    told = [f"{once * factor:g}" for factor in bad or found]
+    factors = tuple(dict.fromkeys(costs.factors))
+    lows = [judged.over(factor=factor)["low"] for factor in factors]
+    bad = [f for f, low in zip(factors, lows, strict=True) if low is None or framing.net(low) < 0]
+    at = [
+        f"{factor:g} times its cost"
+        if isinstance(cost, str)
+        else format_money(cost * factor, costs.unit, decimals=2)
+        for factor in bad or factors
+    ]
     miss = "a miss" if isinstance(costs, Costs) else "each unit too little"
-    said = f"{miss} at {' or at '.join(told)} {unit}"
+    said = f"{miss} at {' or at '.join(at)}"
     if bad:
         return Check("costs", False, f"with {said} it doesn't cover its upkeep with confidence")
     return Check("costs", True, f"it covers its upkeep with {said} as well")
@@ -210,7 +220,8 @@ def slices_hold(judged: Judged, slices: pd.DataFrame) -> Check:
     found = [(name, judged.over(rows, confidence)) for name, rows in groups]
     worse = [(n, f) for n, f in found if f["high"] is not None and f["high"] < -allowed]
     if worse:
-        told = [f"{name} ({f['mean']:.0f} per 1,000)" for name, f in worse]
+        money = partial(format_money, unit=framing.costs.unit)
+        told = [f"{name} ({money(f['mean'] or 0)} per 1,000)" for name, f in worse]
         more = f" and {len(told) - SAID} more" if len(told) > SAID else ""
         named = f"{', '.join(told[:SAID])}{more}"
         return Check("slices", False, f"worse than {judged.baseline.replace('_', ' ')} in {named}")
@@ -251,9 +262,9 @@ def calibrated(curve: pd.DataFrame, framing: Framing) -> Check:
     return Check("calibration", certain <= allowed, f"{said}; {allowed:.1%} is allowed")
 
 
-def within_limits(limits: list[dict[str, Any]]) -> Check:
+def within_limits(limits: list[dict[str, Any]], unit: str) -> Check:
     """Does the model stay within its limits of size and memory? Deployment enforces its speed."""
-    over = violations([limit for limit in limits if not is_speed(limit)])
+    over = violations([limit for limit in limits if not is_speed(limit)], unit)
     message = f"exceeds its limits: {', '.join(over)}" if over else "size and memory are in limits"
     return Check("limits", not over, message)
 

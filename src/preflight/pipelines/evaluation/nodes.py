@@ -24,6 +24,7 @@ from preflight.intervals import (
     mean_over,
     roc_auc,
 )
+from preflight.money import format_money
 from preflight.pipelines.evaluation import gate
 from preflight.pipelines.evaluation.settings import Evaluation
 from preflight.pipelines.evaluation.slicing import slices_of
@@ -62,11 +63,13 @@ def power(
         shows = detectable(1000 * error, framing.confidence, framing.success.power)
     if shows is not None and shows > asked:
         log.warning(
-            "  The test may be too short: %d days tell a gain of %.3g per 1,000 from nothing, the "
-            "least that is asked is %.3g. Let it begin earlier (framing.split.test_from).",
+            "  The test may be too short. The smallest gain that %d test days can detect is %s per "
+            "1,000 %s; the required gain is %s. Let the test begin earlier "
+            "(framing.split.test_from).",
             test_days,
-            shows,
-            asked,
+            format_money(shows, framing.costs.unit),
+            framing.decision.units,
+            format_money(asked, framing.costs.unit),
         )
     return {"days": test_days, "shows_per_1000": shows, "asked_per_1000": asked}
 
@@ -368,7 +371,7 @@ def verdict(
         gate.slices_hold(judged, _slicing(test, framing)),
         gate.groups_are_served_alike(judged, test[framing.guardrails.protected]),
         gate.calibrated(calibration_curve, framing),
-        gate.within_limits(limits),
+        gate.within_limits(limits, framing.costs.unit),
         gate.seldom_opened(opened["candidates"], framing),
         gate.contracts_on(DataCatalog()._is_validation_enabled()),
     ]

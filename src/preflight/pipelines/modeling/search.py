@@ -33,6 +33,7 @@ from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import Ints, day_numbers
 from preflight.limits import model_mb
+from preflight.money import format_money
 from preflight.pipelines.modeling.nodes import folds, rehearse, saving
 from preflight.pipelines.modeling.settings import Candidate, Modeling, load
 from preflight.pipelines.modeling.trials import (
@@ -159,7 +160,7 @@ def _run_trials(
                     if wanted.seconds is not None and seconds > wanted.seconds:
                         log.info("  search: %d trials in %d s", done - before, wanted.seconds)
                         return "seconds"
-                    _log_progress(study, done - before, seconds, wanted.trials)
+                    _log_progress(study, done - before, seconds, wanted.trials, framing)
                     _run_batch(study, evaluate, modeling)
         except BrokenProcessPool:  # the trials that it made are tried again
             dead_pools += 1
@@ -298,14 +299,17 @@ def fit_in_stages(spec: Candidate, examples: pd.DataFrame) -> Iterator[tuple[Any
         yield estimator.fit(features, examples["label"]), 1.0
 
 
-def _log_progress(study: "optuna.Study", here: int, seconds: float, trials: int) -> None:
+def _log_progress(
+    study: "optuna.Study", here: int, seconds: float, trials: int, framing: Framing
+) -> None:
     """Log about twice in a search how far it is and what it has found."""
     every, done = max(1, -(-trials // 3)), len(stored(study))
     if here and done % every == 0 and (best := eligible(stored(study))):
         log.info(
-            "  search: %d of %d trials, best %.1f per 1,000 on validation, about %.0f s left",
+            "  search: %d of %d trials, best %s per 1,000 %s on validation, about %.0f s left",
             done,
             trials,
-            max(trial.value for trial in best),
+            format_money(max(trial.value for trial in best), framing.costs.unit),
+            framing.decision.units,
             seconds / here * (trials - done),
         )

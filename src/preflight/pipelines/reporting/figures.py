@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from preflight.pipelines.reporting.panels import Curve, Panel, Row
+from preflight.pipelines.reporting.formatting import money, percent
+from preflight.pipelines.reporting.panels import Curve, Panel, Point, Scale, beside
 from preflight.pipelines.reporting.style import BLUE, LINE, styled
 
 COLUMNS = 4  # of small multiples side by side
@@ -29,7 +30,7 @@ def dots(title: str, panels: list[Panel], beside: Iterable[str] = ()) -> Any:
     for number, panel in enumerate(panels):
         place = {"row": number // across + 1, "col": number % across + 1}
         for colour in dict.fromkeys(row.colour for row in panel.rows):
-            figure.add_trace(_trace(panel.rows, colour), **place)
+            figure.add_trace(_trace(panel, colour), **place)
         for slot, row in enumerate(panel.rows):
             if row.start is not None:
                 ends = {"x0": row.start, "x1": row.mean, "y0": slot - 0.3, "y1": slot + 0.3}
@@ -44,7 +45,7 @@ def dots(title: str, panels: list[Panel], beside: Iterable[str] = ()) -> Any:
         margin = 0.03 * (panel.scale.high - panel.scale.low)
         right = 15 if beside else 1  # room for what is written there
         limits = [panel.scale.low - margin, panel.scale.high + right * margin]
-        ticks = {"tickvals": panel.scale.ticks, "range": limits}
+        ticks = {**_ticks(panel.scale), "range": limits}
         figure.update_xaxes(title_text=escape(panel.axis), **ticks, **place)
         # all panels have as many slots, so that rows are as high in each
         slots = {"tickvals": [*range(len(panel.rows))], "range": [tallest - 0.4, -0.6]}
@@ -52,11 +53,15 @@ def dots(title: str, panels: list[Panel], beside: Iterable[str] = ()) -> Any:
     return styled(figure, title, height=140 + down * 26 * tallest)
 
 
-def _trace(rows: list[Row], colour: str) -> Any:
+def _ticks(scale: Scale) -> dict[str, Any]:
+    return {"tickvals": scale.ticks, "ticktext": [scale.text(tick) for tick in scale.ticks]}
+
+
+def _trace(panel: Panel, colour: str) -> Any:
     """Return the rows of one colour, each in its own slot."""
     import plotly.graph_objects as go
 
-    here = [(slot, row) for slot, row in enumerate(rows) if row.colour == colour]
+    here = [(slot, row) for slot, row in enumerate(panel.rows) if row.colour == colour]
     symbols = ["circle-open" if row.hollow else "circle" for _, row in here]
     return go.Scatter(
         x=[row.mean for _, row in here],
@@ -64,9 +69,10 @@ def _trace(rows: list[Row], colour: str) -> Any:
         error_x=_bars(((row.mean, row.low, row.high) for _, row in here), colour),
         mode="markers",
         marker={"color": colour, "symbol": symbols, "size": 9},
-        customdata=[[escape(row.label), escape(row.note), row.low, row.high] for _, row in here],
-        hovertemplate="%{customdata[0]}: %{x:,.4~g} (%{customdata[2]:,.4~g} to "
-        "%{customdata[3]:,.4~g})<br>%{customdata[1]}<extra></extra>",
+        customdata=[
+            [escape(text) for text in (row.label, beside(row, panel), row.note)] for _, row in here
+        ],
+        hovertemplate="%{customdata[0]}: %{customdata[1]}<br>%{customdata[2]}<extra></extra>",
     )
 
 
@@ -106,7 +112,8 @@ def _add(figure: Any, panel: Curve, place: dict[str, int]) -> None:
             mode="lines+markers" if panel.joined else "markers",
             marker={"color": BLUE, "size": 9},
             line={"color": BLUE, "width": 1},
-            hovertemplate=f"%{{x:{x}}}: %{{y:,.4~g}}<extra></extra>",
+            customdata=[[_height(point, panel.y)] for point in points],
+            hovertemplate=f"%{{x:{x}}}: %{{customdata[0]}}<extra></extra>",
         ),
         **place,
     )
@@ -124,7 +131,10 @@ def _add(figure: Any, panel: Curve, place: dict[str, int]) -> None:
         (panel.across, panel.x, figure.update_xaxes),
         (panel.up, panel.y, figure.update_yaxes),
     ]:
-        ticks = {"tickvals": scale.ticks, "ticktext": [scale.text(tick) for tick in scale.ticks]}
         margin = 0.03 * (scale.high - scale.low)
         limits = [scale.low - margin, scale.high + margin]
-        update(title_text=escape(axis), range=limits, **ticks, **place)
+        update(title_text=escape(axis), range=limits, **_ticks(scale), **place)
+
+
+def _height(point: Point, y: Scale) -> str:
+    return percent(point.mean, 1) if y.currency is None else money(point.mean, y.currency)

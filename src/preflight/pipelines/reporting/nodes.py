@@ -1,5 +1,6 @@
 """From results to figures and a page: nothing is measured here, only shown."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 from preflight.costs import per_1000
 from preflight.errors import RunError
 from preflight.framing import Framing
+from preflight.money import format_money
 from preflight.pipelines import there
 from preflight.pipelines.reporting import figures, pages, panels, tasks
 from preflight.pipelines.reporting.checklist import scored
@@ -184,7 +186,8 @@ def agreed_verdict(
         values["waterfall"] = steps["value_per_1000"].iloc[-1]
     first = next(iter(values.values()))
     if np.ptp(list(values.values())) > 1e-6 * (1 + abs(first)):
-        saves = ", ".join(f"{value:.1f} per 1,000 by {name}" for name, value in values.items())
+        money = partial(format_money, unit=framing.costs.unit, decimals=2)
+        saves = ", ".join(f"{money(value)} per 1,000 by {name}" for name, value in values.items())
         raise RunError(
             "The results are not of one run and framing: the candidate saves "
             f"{saves}. Run: kedro run --pipelines {AGAIN}"

@@ -13,7 +13,7 @@ from preflight.contracts import Features
 from preflight.costs import Errors, Floats, Outcomes
 from preflight.framing import Framing
 from preflight.pipelines.evaluation.gate import FEWEST_ROWS
-from preflight.pipelines.reporting import panels, sentences, tasks
+from preflight.pipelines.reporting import formatting, panels, sentences, tasks
 from preflight.pipelines.reporting.style import BLUE
 from preflight.pipelines.reporting.traced import plain, traced
 
@@ -31,20 +31,30 @@ def rendered(template: str, shown: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    is_binary = shown["framing"].task == "binary"
+    framing = shown["framing"]
+    is_binary, unit = framing.task == "binary", framing.costs.unit
     environment.filters |= {
-        "number": panels.number,
-        "percent": panels.percent,
+        "number": formatting.number,
+        "percent": formatting.percent,
         "plain": plain,
-        "figure": panels.figure,
-        "words": panels.words,
-        "span": panels.span,
+        "figure": formatting.figure,
+        "words": formatting.words,
+        "span": formatting.span,
+        "money": partial(formatting.money, unit=unit),
+        "exact": partial(formatting.money, unit=unit, decimals=2),
+        "money_span": partial(formatting.money_span, unit=unit),
         "beside": panels.beside,
-        "label": partial(panels.percent, decimals=1) if is_binary else panels.figure,
-        "cost": lambda cost: f"{cost:g}" if isinstance(cost, float) else f"its `{cost}`",
+        "label": partial(formatting.percent, decimals=1) if is_binary else formatting.figure,
+        "loss": formatting.figure if is_binary else partial(formatting.money, unit=unit),
+        "cost": partial(_cost, unit=unit),
     }
     text: str = environment.get_template(template).render(shown)
     return text
+
+
+def _cost(cost: float | str, unit: str) -> str:
+    """Return a cost of the framing: an amount, or the column that holds it."""
+    return f"its `{cost}`" if isinstance(cost, str) else formatting.money(cost, unit, decimals=2)
 
 
 def shown(r: dict[str, Any]) -> dict[str, Any]:
@@ -55,7 +65,7 @@ def shown(r: dict[str, Any]) -> dict[str, Any]:
     value = panels.value_panel(metrics, selection, framing)
     by_slice = panels.slice_panels(r["slices"], framing)
     features = panels.importance_panel(r["importance"], framing)
-    places, files = value.places, r["provenance"]["files"]
+    files = r["provenance"]["files"]
     versions = {name: file["version"] or "git" for name, file in files.items()}
     run = r["provenance"]["run"]
     versions |= dict.fromkeys(["params:framing", "params:about", "checklist"], run)
@@ -71,11 +81,11 @@ def shown(r: dict[str, Any]) -> dict[str, Any]:
         "reads": traced(len(r["candidate"]["features"]), "candidate", "['features'].__len__()"),
         "search": sentences.search_says(r["best_params"], framing),
         "power": sentences.power_says(r["power"], framing),
-        "value": sentences.value_says(metrics, over, places),
-        "baseline": sentences.baseline_says(metrics, selection, places),
+        "value": sentences.value_says(metrics, over, framing),
+        "baseline": sentences.baseline_says(metrics, selection, framing),
         "score": sentences.score_says(metrics, framing),
         "calibration": sentences.calibration_says(curve, framing),
-        "slices": sentences.slices_says(by_slice),
+        "slices": sentences.slices_says(by_slice, framing),
         "importance": sentences.importance_says(r["importance"], features, framing),
         "cleaning": sentences.cleaning_says(r["cleaning"]),
         "audit": sentences.audit_says(measured),
@@ -91,14 +101,14 @@ def shown(r: dict[str, Any]) -> dict[str, Any]:
         "task": task,
         "predicts": task.predicts.format(unit=framing.decision.unit, label=framing.decision.label),
         "decimals": {
-            name: panels.places(one[name]["mean"] for one in metrics.values())
+            name: formatting.places(one[name]["mean"] for one in metrics.values())
             for name in framing.metrics
         },
         "slices": by_slice,
         "few": FEWEST_ROWS,
         "features": features,
         "columns": Features.columns(),
-        "outcomes": _outcomes(r["test_predictions"], costs),
+        "outcomes": _outcomes(r["test_predictions"], costs, framing.costs.unit),
         "groups": panels.known(curve),
         "calibration": panels.calibration_panel(curve, framing),
         "costs": panels.cost_curve_panel(r["cost_curve"], framing),
@@ -121,10 +131,10 @@ def shown(r: dict[str, Any]) -> dict[str, Any]:
 def _diagnosed(r: dict[str, Any], framing: Framing) -> dict[str, Any]:
     """Return what templates show of diagnosis, which may have been deleted."""
     says = {
-        "waterfall": sentences.waterfall_says(r["waterfall"]),
+        "waterfall": sentences.waterfall_says(r["waterfall"], framing),
         "more_labels": sentences.more_labels_says(r["more_labels"], framing),
         "segments": sentences.segments_says(r["segments"], framing),
-        "robustness": sentences.robustness_says(r["robustness"]),
+        "robustness": sentences.robustness_says(r["robustness"], framing),
         "labels": sentences.labels_says(r["suspicious_labels"]),
     }
     return {
@@ -144,13 +154,15 @@ def _by_version(versions: dict[str, str], names: list[str]) -> Iterable[tuple[st
     return groups.items()
 
 
-def _outcomes(test_predictions: pd.DataFrame, costs: Outcomes | Errors) -> list[dict[str, Any]]:
+def _outcomes(
+    test_predictions: pd.DataFrame, costs: Outcomes | Errors, unit: str
+) -> list[dict[str, Any]]:
     """Return what the candidate's decisions led to on test: one row per outcome.
 
     one: what one of them costs; all: all of them; instead: all where none is made.
     """
     if isinstance(costs, Errors):
-        return _amounts(test_predictions, costs)
+        return _amounts(test_predictions, costs, unit)
     rows = []
     for what, here, outcome, never in [
         ("acted, and it was needed", "act and label == 1", "tp", "fn"),
@@ -161,14 +173,14 @@ def _outcomes(test_predictions: pd.DataFrame, costs: Outcomes | Errors) -> list[
         there, path = test_predictions.query(here), f".query({here!r})"
         count = traced(len(there), "test_predictions", f"{path}.shape[0]")
         cost, cost_if_never = (_total(there, path, costs, name) for name in (outcome, never))
-        one = _of_one(getattr(costs, outcome), cost / max(count, 1), count)
+        one = _of_one(getattr(costs, outcome), cost / max(count, 1), count, unit)
         rows.append(
             {"what": what, "rows": count, "one": one, "all": cost, "instead": cost_if_never}
         )
     return rows
 
 
-def _amounts(test_predictions: pd.DataFrame, costs: Errors) -> list[dict[str, Any]]:
+def _amounts(test_predictions: pd.DataFrame, costs: Errors, unit: str) -> list[dict[str, Any]]:
     """Return what too much, too little, and what is just right cost on test."""
     label, said = (test_predictions[name].to_numpy() for name in ("label", "prediction"))
     cost = -costs._replace(without=label).saving(label, said)
@@ -182,7 +194,7 @@ def _amounts(test_predictions: pd.DataFrame, costs: Errors) -> list[dict[str, An
         there = test_predictions.index.isin(test_predictions.query(here).index)
         count = traced(int(there.sum()), "test_predictions", f".query({here!r}).shape[0]")
         all_ = float(cost[there].sum())
-        one = f"{panels.figure(all_ / count)} on average" if count else "no case"
+        one = f"{formatting.money(all_ / count, unit)} on average" if count else "no case"
         rows.append(
             {
                 "what": what,
@@ -202,11 +214,11 @@ def _total(there: pd.DataFrame, path: str, costs: Outcomes, outcome: str) -> flo
     return traced(float(total), "test_predictions", path + how)
 
 
-def _of_one(cost: float | Floats, mean: float, rows: int) -> str:
+def _of_one(cost: float | Floats, mean: float, rows: int, unit: str) -> str:
     """Return the cost of one outcome in words: a constant, or the mean of those that are there."""
-    if np.ndim(cost) == 0:
-        return f"{cost:g}"
-    return f"{panels.figure(mean)} on average" if rows else "no case"
+    if not isinstance(cost, np.ndarray):
+        return formatting.money(cost, unit, decimals=2)
+    return f"{formatting.money(mean, unit)} on average" if rows else "no case"
 
 
 def _examples(segment_examples: pd.DataFrame) -> list[Any]:

@@ -10,10 +10,21 @@ import numpy as np
 import pandas as pd
 
 from preflight.framing import Framing
+from preflight.money import symbol
 from preflight.pipelines.evaluation.gate import FEWEST_ROWS
 from preflight.pipelines.reporting import tasks
+from preflight.pipelines.reporting.formatting import (
+    money,
+    money_span,
+    number,
+    percent,
+    places,
+    signed,
+    span,
+    words,
+)
 from preflight.pipelines.reporting.style import BLUE, GREY, ORANGE, PALETTE
-from preflight.pipelines.reporting.traced import marked, traced
+from preflight.pipelines.reporting.traced import traced
 
 TOP = 20  # features shown
 
@@ -37,16 +48,22 @@ class Row(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """An axis from low to high, with round ticks of so many decimals; of shares: in percent."""
+    """An axis from low to high, with round ticks of so many decimals.
+
+    shares: in percent. currency: of amounts of money.
+    """
 
     low: float
     high: float
     ticks: list[float]
     places: int
     shares: bool = False
+    currency: str | None = None
 
     def text(self, value: float) -> str:
         """Return a tick's label."""
+        if self.currency is not None:
+            return money(value, self.currency, max(2, self.places))
         return (
             percent(value, max(0, self.places - 2)) if self.shares else number(value, self.places)
         )
@@ -119,57 +136,17 @@ def scale(values: Iterable[float | None], ticks: int = 4) -> Scale:
     return Scale(low, high, [step * k for k in range(first, last + 1)], places)
 
 
-MINUS = "\N{MINUS SIGN}"
-UNBROKEN = "\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}"
-
-
-def span(figure: dict[str, Any], decimals: int) -> str:
-    """Return a figure with its interval: "37 (27 to 49)"."""
-    mean, low, high = figure["mean"], figure["low"], figure["high"]
-    if mean is None or low is None or high is None:
-        return number(mean, decimals) + ("" if mean is None else " (no interval)")
-    return f"{number(mean, decimals)} ({number(low, decimals)}{UNBROKEN}{number(high, decimals)})"
-
-
-def beside(row: Row, decimals: int) -> str:
-    """Return what is written beside a row."""
-    return span(row._asdict(), decimals) if row.text is None else row.text
+def beside(row: Row, panel: Panel) -> str:
+    """Return the text beside a row: its own, or the figure with its interval."""
+    if row.text is not None:
+        return row.text
+    unit = panel.scale.currency
+    return span(row._asdict(), panel.places) if unit is None else money_span(row._asdict(), unit)
 
 
 def written(panel: Panel) -> list[str]:
     """Return what is written beside the rows of a panel."""
-    return [beside(row, panel.places) for row in panel.rows]
-
-
-def places(values: Iterable[float | None], digits: int = 3) -> int:
-    """Return the decimals that give the largest of the values `digits` significant digits."""
-    largest = max((abs(value) for value in values if value), default=1.0)
-    return max(0, digits - 1 - math.floor(math.log10(largest)))
-
-
-def number(value: float | None, decimals: int) -> str:
-    """Return a number as it is written in a sentence, with a true minus sign."""
-    if value is None:
-        return "not known"
-    rounded = round(value, decimals) + 0.0  # no minus before a zero
-    return marked(value, f"{rounded:,.{decimals}f}".replace("-", MINUS))
-
-
-def percent(value: float, decimals: int = 0) -> str:
-    """Return a share in percent."""
-    return f"{value:.{decimals}%}"
-
-
-def figure(value: float | None) -> str:
-    """Return a number of any size with three digits or all before the point; "-" without one."""
-    if value is None or np.isnan(value):
-        return "-"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def words(name: str) -> str:
-    """Return a name as it is written in a sentence."""
-    return marked(name, name.replace("_", " "))
+    return [beside(row, panel) for row in panel.rows]
 
 
 def known(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -189,16 +166,28 @@ def days(table: pd.DataFrame, column: str, source: str, framing: Framing) -> pd.
 
 def _money(framing: Framing) -> str:
     """Return what an axis of savings or losses measures."""
-    return f"{framing.costs.unit}, per 1,000 {framing.decision.units}"
+    return f"{symbol(framing.costs.unit)} per 1,000 {framing.decision.units}"
 
 
-def _panel(title: str, axis: str, reference: float, rows: list[Row], ticks: int = 4) -> Panel:
-    ends = [reference, *(end for row in rows for end in (row.mean, row.low, row.high, row.start))]
+def _money_scale(framing: Framing, values: Iterable[float | None], ticks: int = 4) -> Scale:
+    return scale(values, ticks)._replace(currency=framing.costs.unit)
+
+
+def _money_panel(framing: Framing, rows: list[Row], ticks: int = 4) -> Panel:
+    panel = _panel("", _money(framing), 0, rows)
+    return panel._replace(scale=_money_scale(framing, _ends(0, rows), ticks))
+
+
+def _ends(reference: float, rows: list[Row]) -> list[float | None]:
+    return [reference, *(end for row in rows for end in (row.mean, row.low, row.high, row.start))]
+
+
+def _panel(title: str, axis: str, reference: float, rows: list[Row]) -> Panel:
     decimals = places(row.mean for row in rows)
-    return Panel(title, axis, reference, rows, decimals, scale(ends, ticks))
+    return Panel(title, axis, reference, rows, decimals, scale(_ends(reference, rows)))
 
 
-def _models(metrics: dict[str, Any], figure: str, axis: str, best: str, reference: float) -> Panel:
+def _models(metrics: dict[str, Any], figure: str, best: str) -> list[Row]:
     """Return one row per model, the best first, those without the figure last."""
     rows = [
         Row(
@@ -209,7 +198,7 @@ def _models(metrics: dict[str, Any], figure: str, axis: str, best: str, referenc
         )
         for name, figures in metrics.items()
     ]
-    return _panel("", axis, reference, sorted(rows, key=_downward))
+    return sorted(rows, key=_downward)
 
 
 def _downward(row: Row) -> tuple[bool, float]:
@@ -218,16 +207,17 @@ def _downward(row: Row) -> tuple[bool, float]:
 
 def value_panel(metrics: dict[str, Any], selection: dict[str, Any], framing: Framing) -> Panel:
     """Return what each model saves, per 1,000 decisions."""
-    return _models(
-        metrics, "value_per_1000", _money(framing), selection["best_baseline"], reference=0
-    )
+    return _money_panel(framing, _models(metrics, "value_per_1000", selection["best_baseline"]))
 
 
 def score_panel(metrics: dict[str, Any], selection: dict[str, Any], framing: Framing) -> Panel:
     """Return how good each model is at predicting, whatever that is worth."""
-    task, best = tasks.words(framing), selection["best_baseline"]
-    panel = _models(metrics, framing.metrics[0], task.score, best, task.nothing_known)
-    return panel if framing.task == "binary" else panel._replace(rows=panel.rows[::-1])
+    task, rows = (
+        tasks.words(framing),
+        _models(metrics, framing.metrics[0], selection["best_baseline"]),
+    )
+    ordered = rows if framing.task == "binary" else rows[::-1]
+    return _panel("", task.score, task.nothing_known, ordered)
 
 
 def slice_panels(slices: pd.DataFrame, framing: Framing) -> list[Panel]:
@@ -243,9 +233,7 @@ def slice_panels(slices: pd.DataFrame, framing: Framing) -> list[Panel]:
             hollow=s["rows"] < FEWEST_ROWS,
         )
         rows.setdefault(s["by"], []).append(row)
-    everything = _panel(
-        "", framing.costs.unit, 0, [row for part in rows.values() for row in part], 3
-    )
+    everything = _money_panel(framing, [row for part in rows.values() for row in part], ticks=3)
     return [everything._replace(title=by, rows=_in_order(part)) for by, part in rows.items()]
 
 
@@ -287,28 +275,22 @@ def waterfall_panels(waterfall: pd.DataFrame, framing: Framing) -> list[Panel]:
     """
     rows: dict[str, list[Row]] = {}
     for step in known(waterfall):
-        rows.setdefault(step["part"], []).append(_bar(step))
-    both = _panel("", _money(framing), 0, [row for part in rows.values() for row in part])
+        rows.setdefault(step["part"], []).append(_bar(step, framing.costs.unit))
+    both = _money_panel(framing, [row for part in rows.values() for row in part])
     return [both._replace(title=part, rows=some) for part, some in rows.items()]
 
 
-def _bar(step: dict[str, Any]) -> Row:
+def _bar(step: dict[str, Any], unit: str) -> Row:
     label, level, gain = words(step["step"]), step["value_per_1000"], step["gain"]
     if gain is None:
-        text = number(level, 0)
+        text = money(level, unit)
         return Row(label, level, None, None, GREY, "best baseline", start=0.0, text=text)
     before, low, high = level - gain, step["gain_low"], step["gain_high"]
+    text = signed({"mean": gain, "low": low, "high": high}, unit)
     if low is None or high is None:
-        return Row(label, level, None, None, GREY, start=before, text=f"{gain:+.0f}")
+        return Row(label, level, None, None, GREY, start=before, text=text)
     colour = BLUE if low > 0 else ORANGE if high < 0 else GREY
-    text = signed({"mean": gain, "low": low, "high": high})
     return Row(label, level, before + low, before + high, colour, start=before, text=text)
-
-
-def signed(figure: dict[str, Any]) -> str:
-    """Return a whole difference with its interval: "+37 (27 to 49)"."""
-    said = span(figure, 0)
-    return said if figure["mean"] < 0 else f"+{said}"
 
 
 def learning_panel(curve: pd.DataFrame, framing: Framing) -> Panel:
@@ -325,7 +307,7 @@ def learning_panel(curve: pd.DataFrame, framing: Framing) -> Panel:
             known(curve), days(curve, "first", "learning_curve", framing), strict=True
         )
     ]
-    return _panel("", _money(framing), 0, rows)
+    return _money_panel(framing, rows)
 
 
 def segments_panel(segments: pd.DataFrame, framing: Framing) -> Panel:
@@ -341,7 +323,7 @@ def segments_panel(segments: pd.DataFrame, framing: Framing) -> Panel:
         )
         for part in known(segments)
     ]
-    return _panel("", _money(framing), 0, rows)
+    return _money_panel(framing, rows)
 
 
 def robustness_panel(robustness: pd.DataFrame, framing: Framing) -> Panel:
@@ -357,7 +339,7 @@ def robustness_panel(robustness: pd.DataFrame, framing: Framing) -> Panel:
         )
         for fault in known(robustness)
     ]
-    return _panel("", _money(framing), 0, sorted(rows, key=_worst))
+    return _money_panel(framing, sorted(rows, key=_worst))
 
 
 def _worst(row: Row) -> float:
@@ -402,7 +384,7 @@ def cost_curve_panel(curve: pd.DataFrame, framing: Framing) -> Curve:
     """Return what is saved by the setting, beside that which the costs give."""
     rows, task = known(curve), tasks.words(framing)
     points = [Point(c["setting"], c["value_per_1000"], c["low"], c["high"]) for c in rows]
-    y = scale([0.0, *(end for p in points for end in (p.mean, p.low, p.high))])
+    y = _money_scale(framing, [0.0, *(end for p in points for end in (p.mean, p.low, p.high))])
     x = scale([0.0, *(p.x for p in points)], ticks=5)._replace(shares=framing.task == "binary")
     lines = [
         Line(x.low, 0, x.high, 0, task.instead),
@@ -424,9 +406,9 @@ def search_panels(
     """
     rows = known(trials[trials["value"].notna()])
     if not rows:
-        nothing = scale([0.0, 1.0])
+        nothing = _money_scale(framing, [0.0, 1.0])
         line = Line(0, 0.5, 1, 0.5, "no search was made")
-        return [Curve("trial", _money(framing), [], [line], nothing, nothing)]
+        return [Curve("trial", _money(framing), [], [line], scale([0.0, 1.0]), nothing)]
     trial = [Point(row["trial"], row["value"], None, None) for row in rows]
     by: dict[str, list[Point]] = {}
     for row in rows:
@@ -436,7 +418,7 @@ def search_panels(
                 by.setdefault(name, []).append(Point(value, row["value"], None, None))
     declared = best_params["declared_value"]
     values = [value for value in [declared, *(p.mean for p in trial)] if value is not None]
-    y = scale([min(values) - 0.15 * np.ptp(values), *values])  # room for a label
+    y = _money_scale(framing, [min(values) - 0.15 * np.ptp(values), *values])  # room for a label
     panels = []
     for name, points in [("trial", trial), *by.items()]:
         x = scale([point.x for point in points], ticks=3)

@@ -10,28 +10,23 @@ from preflight.contracts import Features
 from preflight.costs import Errors, Outcomes
 from preflight.framing import Framing
 from preflight.pipelines.reporting import tasks
-from preflight.pipelines.reporting.panels import (
+from preflight.pipelines.reporting.formatting import (
     MINUS,
+    NO_BREAK,
     UNBROKEN,
-    Panel,
     figure,
-    known,
+    money,
+    money_span,
     number,
     percent,
     places,
     signed,
-    span,
     words,
 )
+from preflight.pipelines.reporting.panels import Panel, known
 from preflight.pipelines.reporting.traced import marked, traced
 
 Interval = dict[str, float | None]
-
-
-def fine(figure: Interval) -> int:
-    """Return decimals with which no part of the figure is rounded to zero, but four at most."""
-    values = [figure[part] for part in ("mean", "low", "high")]
-    return max(places(values, 2), *(min(4, places([value], 1)) for value in values))
 
 
 def listed(names: Iterable[str]) -> str:
@@ -42,23 +37,23 @@ def listed(names: Iterable[str]) -> str:
 
 def headline(verdict: dict[str, Any], framing: Framing) -> str:
     """Return the decision, and what the candidate saves more than the best baseline."""
-    todo = "Ship it"
+    todo = "Ship"
     if verdict["decision"] == "hold":
         why = next(check["says"] for check in verdict["checks"] if not check["ok"])
-        todo = f"Hold it back ({why.split(': ')[0]})"
-    over, decimals = verdict["value"]["over_baseline"], fine(verdict["value"]["over_baseline"])
+        todo = f"Do not ship ({why.split(': ')[0]})"
+    over, unit = verdict["value"]["over_baseline"], verdict["value"]["unit"]
     mean, low, high = over["mean"], over["low"], over["high"]
     if mean is None:
         return f"{todo}: the candidate can't be compared with {words(over['baseline'])} here."
     said = (
-        f"{todo}: per 1,000 {framing.decision.units} the candidate saves "
-        f"{number(mean, decimals).replace(MINUS, '')} {verdict['value']['unit']} "
-        f"{'less' if mean < 0 else 'more'} than {words(over['baseline'])}, the best baseline"
+        f"{todo}: the candidate saves {money(mean, unit).replace(MINUS, '')} "
+        f"{'less' if mean < 0 else 'more'} per 1,000 {framing.decision.units} than "
+        f"{words(over['baseline'])}, the best baseline"
     )
     if low is None:
         return f"{said}; the test is too small for an interval."
-    interval = f"{number(low, decimals)}{UNBROKEN}{number(high, decimals)}"
-    return f"{said} ({framing.confidence:.0%} interval {interval})."
+    interval = f"{money(low, unit)}{UNBROKEN}{money(high, unit)}"
+    return f"{said} ({framing.confidence:.0%}{NO_BREAK}CI{NO_BREAK}{interval})."
 
 
 def lead_says(framing: Framing) -> str:
@@ -71,11 +66,11 @@ def lead_says(framing: Framing) -> str:
 
 
 def decision_says(costs: Outcomes | Errors, framing: Framing, curve: pd.DataFrame) -> str:
-    """Return which decision is the cheaper one, on the rows of the test."""
+    """Return which decision costs less, on the rows of the test."""
     if isinstance(costs, Errors):
         low, high = np.quantile(costs.quantile, [0.05, 0.95])
         so = f"{low:.0%}" + f"{UNBROKEN}{high:.0%}" * bool(np.ptp(costs.quantile))
-        return f"the amount that {so} of what may happen is below: by the costs it is the cheapest"
+        return f"the amount that {so} of what may happen is below: on average it costs least"
     threshold = costs.threshold
     low, high = 100 * np.quantile(threshold, [0.05, 0.95])
     own = f"what follows from the costs of each {framing.decision.unit} ({low:.3g}% to {high:.3g}%"
@@ -83,29 +78,31 @@ def decision_says(costs: Outcomes | Errors, framing: Framing, curve: pd.DataFram
     if curve["by_costs"].any():
         exact = curve.loc[curve["by_costs"], "setting"].iloc[0]
         above = marked(exact, f"{100 * exact:.3g}%")
-    return f"where the probability is above {above}: from there on acting is the cheaper choice"
+    return (
+        f"where the probability is above {above}: from there on acting costs less than not acting"
+    )
 
 
 def costs_says(curve: pd.DataFrame, value: dict[str, Any], framing: Framing) -> str:
     """Return what the decisions save, which would have saved most, and where it matters little."""
     rows = known(curve)
     best = max(rows, key=lambda row: row["value_per_1000"])
-    own = next((row for row in rows if row["by_costs"]), None)
+    own, unit = next((row for row in rows if row["by_costs"]), None), framing.costs.unit
+    saved = money(value["per_1000"], unit)
     if framing.task == "regression":
         most = "Nothing that is added to all of them would have saved more in this test."
         if own is not best:
             most = (
                 f"{number(best['setting'], places([best['setting']]))} added to each of them would "
-                f"have saved most in this test, {_saved(best)}."
+                f"have saved most in this test, {_saved(best, unit)}."
             )
-        saved = number(value["per_1000"], 0)
         return f"The amounts save {saved} per 1,000 {framing.decision.units}. {most}"
     first = (
         f"Each {framing.decision.unit} has the threshold that its costs give; together they save "
-        f"{number(value['per_1000'], 0)}"
+        f"{saved}"
         if own is None
-        else f"Acting above {percent(own['setting'], 1)}, where it is the cheaper choice, saves "
-        f"{_saved(own)}"
+        else f"Acting above {percent(own['setting'], 1)}, where it costs less than not acting, "
+        f"saves {_saved(own, unit)}"
     )
     said = (
         f"{first} per 1,000 {framing.decision.units}. Of the thresholds tried for all alike, "
@@ -113,22 +110,23 @@ def costs_says(curve: pd.DataFrame, value: dict[str, Any], framing: Framing) -> 
             "none would have saved more in this test; "
             if best is own
             else f"{percent(best['setting'], 1)} would have saved most in this test, "
-            f"{_saved(best)}; "
+            f"{_saved(best, unit)}; "
         )
-        + f"always acting saves {_saved(rows[0])}."
+        + f"always acting saves {_saved(rows[0], unit)}."
     )
     near = [row for row in rows if row["value_per_1000"] >= 0.9 * best["value_per_1000"] > 0]
     if len(near) < 2:
         return said
     return (
         f"{said} From {percent(near[0]['setting'], 1)} to {percent(near[-1]['setting'], 1)} it "
-        "is at least nine tenths of that: there it matters little that nobody knows the costs to "
-        "the penny."
+        "is at least nine tenths of that: there it matters little that nobody knows the costs "
+        "exactly."
     )
 
 
-def _saved(row: dict[str, Any]) -> str:
-    return span({"mean": row["value_per_1000"], "low": row["low"], "high": row["high"]}, 0)
+def _saved(row: dict[str, Any], unit: str) -> str:
+    figure = {"mean": row["value_per_1000"], "low": row["low"], "high": row["high"]}
+    return money_span(figure, unit)
 
 
 def _against(figures: dict[str, Interval], name: str) -> str:
@@ -146,13 +144,14 @@ def _against(figures: dict[str, Interval], name: str) -> str:
 
 def power_says(power: dict[str, Any], framing: Framing) -> str:
     """Return what a test of this length can show, as judged before it was opened."""
-    asked = number(power["asked_per_1000"], 1)
+    required = money(power["asked_per_1000"], framing.costs.unit)
     if power["shows_per_1000"] is None:
-        return "What the test can show was not known: validation has too few days."
-    shows = number(power["shows_per_1000"], 1)
+        return "What the test can detect is not known: validation has too few days."
+    shows = money(power["shows_per_1000"], framing.costs.unit)
     return (
-        f"Judged by validation, {power['days']} days of test tell a gain of {shows} per 1,000 from "
-        f"nothing with a chance of {framing.success.power:.0%}; {asked} are asked at least."
+        f"By the spread on validation, {power['days']} test days detect a gain of {shows} per "
+        f"1,000 {framing.decision.units} with a power of {framing.success.power:.0%}; the required "
+        f"gain is {required}."
     )
 
 
@@ -165,40 +164,43 @@ def search_says(best: dict[str, Any], framing: Framing) -> str:
     }[best["ended"]]
     if best["gain"] is None or best["gain"]["low"] is None:
         return f"Whether that is better than the parameters declared can't be told here.{again}"
+    unit = framing.costs.unit
     taken = {
         "tuned": "so these parameters are taken",
         "declared": "so the declared parameters are kept",
     }[best["kept"]]
     return (
-        f"The declared parameters save {number(best['declared_value'], 1)}. The best of many looks "
-        f"better than it is, here by {number(best['optimism'], 1)}; the gain less that is "
-        f"{span(best['gain'], 1)}, {taken}.{again}"
+        f"The declared parameters save {money(best['declared_value'], unit)}. The best of many "
+        f"looks better than it is, here by {money(best['optimism'], unit)}. The gain less that is "
+        f"{money_span(best['gain'], unit)}, {taken}.{again}"
     )
 
 
-def value_says(metrics: dict[str, Any], over: dict[str, Any], decimals: int) -> str:
+def value_says(metrics: dict[str, Any], over: dict[str, Any], framing: Framing) -> str:
     """Return where the candidate stands, and how it compares day by day."""
     value = {name: figures["value_per_1000"] for name, figures in metrics.items()}
-    said = f"The candidate saves {span(value['candidate'], decimals)}, "
+    unit, units = framing.costs.unit, framing.decision.units
+    said = f"The candidate saves {money_span(value['candidate'], unit)} per 1,000 {units}, "
     said += f"{_against(value, 'candidate')}."
     if over["low"] is None:
         return said
     chance = ", which may be chance" if over["low"] <= 0 <= over["high"] else ""
     return (
         f"{said} A bad day is bad for every model, so they are compared day by day: the "
-        f"difference to {words(over['baseline'])} is {span(over, fine(over))}{chance}."
+        f"difference to {words(over['baseline'])} is {money_span(over, unit)}{chance}."
     )
 
 
-def baseline_says(metrics: dict[str, Any], selection: dict[str, Any], decimals: int) -> str:
+def baseline_says(metrics: dict[str, Any], selection: dict[str, Any], framing: Framing) -> str:
     """Return which baseline was chosen, where, and how it did on test among the baselines."""
     name, values = selection["best_baseline"], selection["values"]
     value = {n: metrics[n]["value_per_1000"] for n in values if n in metrics and n != "candidate"}
+    unit, units = framing.costs.unit, framing.decision.units
     chosen = f"the best of {len(value)} there" if len(value) > 1 else "the only one"
     said = (
         f"The baseline to beat was chosen on validation, before the test was opened: "
-        f"{words(name)}, {chosen}, saves {number(values[name], decimals)} per 1,000 (the "
-        f"candidate {number(values['candidate'], decimals)})."
+        f"{words(name)}, {chosen}, saves {money(values[name], unit)} per 1,000 {units} (the "
+        f"candidate {money(values['candidate'], unit)})."
     )
     against = _against(value, name)
     return f"{said} On test it saves {against}." if against.startswith("less") else said
@@ -247,7 +249,7 @@ def calibration_says(curve: pd.DataFrame, framing: Framing) -> str:
     )
 
 
-def slices_says(panels: list[Panel]) -> str:
+def slices_says(panels: list[Panel], framing: Framing) -> str:
     """Return in how many slices the candidate saves, where least and most, and where unsure."""
     rows = [(f"{words(panel.title)} {row.label}", row) for panel in panels for row in panel.rows]
     usable = [(name, row, row.mean) for name, row in rows if row.mean is not None]
@@ -265,10 +267,10 @@ def slices_says(panels: list[Panel]) -> str:
 
     def at(extreme: float) -> str:
         names = listed(name for name, mean in judged if mean == extreme)
-        return f"{names} ({number(extreme, panels[0].places)})"
+        return f"{names} ({money(extreme, framing.costs.unit)})"
 
     said = (
-        f"The candidate saves in {saves} of {of} slices; "
+        f"The candidate saves money in {saves} of {of} slices; "
         f"in {unsure} the interval does not exclude that it saves nothing. "
     )
     if not judged:
@@ -325,7 +327,7 @@ def audit_says(audit: pd.DataFrame) -> str:
     return f"{said} {marked(evidence, evidence[:1].upper() + evidence[1:])}."
 
 
-def waterfall_says(waterfall: pd.DataFrame) -> str:
+def waterfall_says(waterfall: pd.DataFrame, framing: Framing) -> str:
     """Return what the candidate gains in all, which steps surely gain, and which can't be told."""
     test = waterfall[waterfall["part"] == "test"]
     every = known(test)
@@ -334,20 +336,22 @@ def waterfall_says(waterfall: pd.DataFrame) -> str:
     steps = test.iloc[2 : len(every)]
     sure = steps[steps["gain_low"] > 0].sort_values("gain", ascending=False)
     unsure = steps[(steps["gain_low"] <= 0) & (steps["gain_high"] >= 0)]
-    gains = [f"{words(str(s['step']))} {signed(_gain(s))}" for s in known(sure)]
+    unit = framing.costs.unit
+    gains = [f"{words(str(s['step']))} {signed(_gain(s), unit)}" for s in known(sure)]
     said = (
-        f"On the test {words(baseline['step'])} saves {number(baseline['value_per_1000'], 0)}, the "
-        f"candidate {number(last['value_per_1000'], 0)}. The model on {words(first['step'])} saves "
-        f"{number(first['value_per_1000'], 0)}; "
+        f"On the test {words(baseline['step'])} saves {money(baseline['value_per_1000'], unit)} "
+        f"per 1,000 {framing.decision.units}, the candidate "
+        f"{money(last['value_per_1000'], unit)}. The model on {words(first['step'])} saves "
+        f"{money(first['value_per_1000'], unit)}; "
     )
-    said += f"what gained from there: {listed(gains)}." if gains else "no step surely gained."
+    said += f"added to it: {listed(gains)}." if gains else "no step gains significantly."
     if len(unsure):
-        said += f" Not to be told from nothing: {listed(words(s) for s in unsure['step'])}."
+        said += f" No significant gain: {listed(words(s) for s in unsure['step'])}."
     if half is None:
         return said
     return (
         f"{said} The threshold follows from the costs; acting above 50% instead would change the "
-        f"value by {signed(_gain(half))}."
+        f"value by {signed(_gain(half), unit)}."
     )
 
 
@@ -360,16 +364,17 @@ def more_labels_says(more: dict[str, Any], framing: Framing) -> str:
     value = more["value"]
     if value["mean"] is None or value["low"] is None:
         return "The sizes tried are too few to say what more examples would buy."
-    price = number(more["price"], 0)
+    unit = framing.costs.unit
+    price = money(more["price"], unit)
     judged = {
-        "yes": f"more than the {price} they cost: worth collecting",
-        "no": f"less than the {price} they cost: not worth it",
-        "can't tell": f"they cost {price}, and it can't be told which is more",
+        "yes": f"significantly more than their price of {price}: collect them",
+        "no": f"significantly less than their price of {price}: do not collect them",
+        "can't tell": f"not significantly different from their price of {price}",
     }[more["worth"]]
     return (
-        f"Twice the examples change the value by {span(more['per_doubling'], 1)} per 1,000 "
-        f"{framing.decision.units}. So the next {more['labels']:,} labels are worth "
-        f"{span(value, 0)} {framing.costs.unit} over {more['months']:g} months; {judged}."
+        f"Twice the examples change the value by {money_span(more['per_doubling'], unit)} per "
+        f"1,000 {framing.decision.units}. So the next {more['labels']:,} labels are worth "
+        f"{money_span(value, unit)} over {more['months']:g} months; {judged}."
     )
 
 
@@ -391,7 +396,7 @@ def segments_says(segments: pd.DataFrame, framing: Framing) -> str:
     )
 
 
-def robustness_says(robustness: pd.DataFrame) -> str:
+def robustness_says(robustness: pd.DataFrame, framing: Framing) -> str:
     """Return with which fault it gives no answer, and with which most is lost."""
     silent = robustness.loc[robustness["loss"].isna(), "fault"]
     said = f"It gives no answer with {listed(map(words, silent))}. " if len(silent) else ""
@@ -401,8 +406,9 @@ def robustness_says(robustness: pd.DataFrame) -> str:
     worst = max(answered, key=lambda fault: fault["loss"])
     loss = {"mean": worst["loss"], "low": worst["loss_low"], "high": worst["loss_high"]}
     return (
-        f"{said}Most is lost with {words(worst['fault'])}: {span(loss, 0)}, so that "
-        f"{number(worst['value_per_1000'], 0)} are left."
+        f"{said}The largest loss is with {words(worst['fault'])}: "
+        f"{money_span(loss, framing.costs.unit)} per 1,000 {framing.decision.units}. That leaves "
+        f"{money(worst['value_per_1000'], framing.costs.unit)}."
     )
 
 

@@ -53,7 +53,7 @@ BINARY = Words(
     setting="act above this probability",
     setting_title="by the probability above which it acts",
     setting_heads=["act above", "acted on"],
-    setting_why="Acting is the cheaper choice where the probability of label 1, times what acting "
+    setting_why="Acting costs less where the probability of label 1, times what acting "
     "then spares, is more than the probability of label 0, times what acting in vain costs: above "
     "(fp \N{MINUS SIGN} tn) / (fp \N{MINUS SIGN} tn + fn \N{MINUS SIGN} tp), in the costs of "
     "acting in vain (fp), doing nothing when nothing is needed (tn), missing (fn) and acting when "
