@@ -204,7 +204,7 @@ def test_a_bad_range_of_costs_is_found_beside_one_that_is_written_alike(
     check = gate.same_at_other_costs(judge(idle, wide))
     assert (check.ok, check.says) == (
         False,
-        "with a miss at 6 euros it doesn't cover its upkeep with confidence",
+        "with a miss at €6 it doesn't cover its upkeep with confidence",
     )
 
 
