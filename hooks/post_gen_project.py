@@ -15,7 +15,7 @@ NAME = "{{ cookiecutter.project_name }}".strip()
 PACKAGE = "{{ cookiecutter.python_package }}"
 EXAMPLE = "{{ cookiecutter.example }}".strip().lower() in {"yes", "y", "true", "1"}
 WITHOUT = set(re.findall("[a-z]+", "{{ cookiecutter.without }}".lower())) - {"nothing"}
-STARTER = Path(r"{{ cookiecutter._repo_dir }}").resolve()
+STARTER = Path(Path(".starter").read_text(encoding="utf-8"))  # from pre_gen_project.py
 BLANK = STARTER / "hooks/blank"
 PROJECT = Path.cwd().resolve()
 

@@ -54,10 +54,15 @@ def figure(text: str) -> go.Figure:
 KINDS: dict[str, tuple[type[AbstractVersionedDataset], dict[str, Any], Callable[[str], Any]]] = {
     "a.parquet": (ParquetTable, {"save_args": {"compression": "zstd"}}, table),
     "a.csv": (CSVDataset, {}, table),
-    "a.csv.gz": (
-        CSVDataset,
-        {"fs_args": {"open_args_save": {"mode": "wb", "compression": "infer"}}},
-        table,
+    "a.json.gz": (
+        JSONDataset,
+        {
+            "fs_args": {
+                "open_args_save": {"mode": "w", "compression": "infer"},
+                "open_args_load": {"compression": "infer"},
+            }
+        },
+        lambda text: {"a": text},
     ),
     "a.json": (JSONDataset, {}, lambda text: {"a": text}),
     "a.skops": (

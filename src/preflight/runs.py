@@ -320,12 +320,15 @@ def _differs(
         return None
     if not old["path"].endswith(".json"):
         return "other bytes"
-    if lost := _lost(project, old["path"], old["sha256"]):
-        return f"other bytes, and {lost}"
-    before, after = (
-        flat(_without_measured(json.loads((root / file["path"]).read_text())))
-        for root, file in ((project, old), (clean, new))
-    )
+    if not (project / old["path"]).is_file():
+        return "other bytes, and the old ones are gone"
+    try:
+        before, after = (
+            flat(_without_measured(json.loads((root / file["path"]).read_bytes())))
+            for root, file in ((project, old), (clean, new))
+        )
+    except ValueError:
+        return "other bytes, and the old ones are broken"
     return "; ".join(_changes(before, after)) or None
 
 
