@@ -32,6 +32,7 @@ from joblib import cpu_count
 from preflight import champion, contracts, runs
 from preflight.contracts.deployment import service_limits
 from preflight.errors import RunError
+from preflight.files import replacing
 from preflight.limits import BUSY, machine_load
 
 from benchmarks import PROJECT
@@ -227,8 +228,8 @@ def keep(file: dict[str, Any], about: dict[str, float], one: Told, many: Told, r
     }
     service_limits.validate([found])
     path = PROJECT / MEASURED / file["version"] / Path(MEASURED).name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found, indent=2))
+    with replacing(path) as kept:
+        kept.write(json.dumps(found, indent=2))
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -15,7 +15,7 @@ NAME = "{{ cookiecutter.project_name }}".strip()
 PACKAGE = "{{ cookiecutter.python_package }}"
 EXAMPLE = "{{ cookiecutter.example }}".strip().lower() in {"yes", "y", "true", "1"}
 WITHOUT = set(re.findall("[a-z]+", "{{ cookiecutter.without }}".lower())) - {"nothing"}
-STARTER = Path(r"{{ cookiecutter._repo_dir }}").resolve()
+STARTER = Path(Path(".starter").read_text(encoding="utf-8"))  # from pre_gen_project.py
 BLANK = STARTER / "hooks/blank"
 PROJECT = Path.cwd().resolve()
 
@@ -51,11 +51,14 @@ OF_THE_EXAMPLE = [
     "tests/pipelines/audit/test_replay.py",
     "tests/pipelines/inference",
     "tests/serving",
+    "tests/test_benchmarks.py",
     "tests/test_leakage.py",
     "tests/test_point_in_time.py",
     "tests/test_prediction_log.py",
     "tests/test_run.py",
+    "tests/test_service_benchmark.py",
 ]
+OF_ANY_PROJECT = {"__init__.py", "measure.py", "service.py"}  # benchmarks: make bench-service
 CHANGED = {
     "conf/base/parameters/modeling.yml": {
         r"keys: \[.*?\]": "keys: [place, glass]",
@@ -153,6 +156,9 @@ def blank() -> None:
     for name in OF_THE_EXAMPLE:
         path = PROJECT / renamed(name)
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in (PROJECT / "benchmarks").iterdir():
+        if path.name not in OF_ANY_PROJECT:
+            path.unlink()
     for path in sorted(BLANK.rglob("*.*")):
         copy(path.relative_to(BLANK).as_posix(), BLANK)
     for path in (PROJECT / "docs").glob("*.md"):
@@ -207,7 +213,6 @@ for one in files():
     copy(one)
 if not EXAMPLE:
     blank()
-    WITHOUT.add("benchmarks")  # they measure the example
 site = PROJECT / "mkdocs.yml"
 site.write_text(FOR_WHO_CHOOSES.sub("", site.read_text(encoding="utf-8")), encoding="utf-8")
 (PROJECT / "README.md").write_text(readme(), encoding="utf-8")

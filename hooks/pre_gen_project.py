@@ -3,6 +3,7 @@
 And answers that are none: Kedro asks again at a prompt, but takes a file of answers as it is.
 """
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -22,7 +23,17 @@ for fault, found in FAULTS.items():
     if found:
         sys.exit(f"The package can't be named '{PACKAGE}': it {fault}. Choose another name.")
 
-listed = Path(r"{{ cookiecutter._repo_dir }}", "docs/parts.md").read_text(encoding="utf-8")
+# A relative path to the starter starts where `kedro new` was called: the folder of the new project,
+# unless a file of answers names another one. This hook itself works in the new project.
+REPO = r"{{ cookiecutter._repo_dir }}"
+CALLED_FROM = (r"{{ cookiecutter._output_dir }}", os.environ.get("PWD", ""))
+starters = [path for folder in CALLED_FROM if Path(path := Path(folder, REPO), "hooks").is_dir()]
+if not starters:
+    sys.exit(f"The starter '{REPO}' is not found from here. Give --starter its absolute path.")
+STARTER = starters[0].resolve()
+Path(".starter").write_text(str(STARTER), encoding="utf-8")  # for post_gen_project.py
+
+listed = (STARTER / "docs/parts.md").read_text(encoding="utf-8")
 PARTS = set(re.findall(r"^\| `(\w+)` \|", listed, flags=re.MULTILINE))
 WITHOUT = set(re.findall(r"\w+", "{{ cookiecutter.without }}".lower())) - {"nothing"}
 if WITHOUT - PARTS:

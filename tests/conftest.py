@@ -1,5 +1,6 @@
 """Shared by all tests: a small problem of another trade, and what is in `conf`."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -27,6 +28,11 @@ from preflight.settings import CONFIG_LOADER_ARGS
 
 PROJECT = Path(__file__).parents[1]
 RAW = PROJECT / "data/01_raw"
+
+# What `make test ARGS=...` or a user's shell hands on must not reach the commands that tests start.
+OUTER = re.compile(r"(MAKEFLAGS|MFLAGS|MAKEOVERRIDES|MAKELEVEL|ARGS)$|PREFLIGHT_|KEDRO_")
+for variable in [name for name in os.environ if OUTER.match(name)]:
+    del os.environ[variable]
 
 # The same examples each time, however slow the machine is.
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=60)

@@ -46,6 +46,7 @@ GONE = {stage for stage in [*STAGES, *ON_DEMAND] if not there(stage)}
 TARGETS = {
     "mkdocs.yml": "docs",
     "benchmarks/README.md": "bench",
+    "benchmarks/service.py": "bench-service",
     "src/preflight/serving/app.py": "serve",
     "tests/pipelines/reporting/axe.mjs": "axe",
 }

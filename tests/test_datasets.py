@@ -57,10 +57,24 @@ def test_kept_versions_come_in_order_and_are_only_read(tmp_path: Path) -> None:
     for version in ("2013-01-02", "2013-01-01"):
         folder = tmp_path / "verdict.json" / version
         folder.mkdir(parents=True)
-        (folder / "verdict.json").write_text(json.dumps(version))
-    assert kept.load() == ["2013-01-01", "2013-01-02"]
+        (folder / "verdict.json").write_text(json.dumps({"run": version}))
+    assert kept.load() == [{"run": "2013-01-01"}, {"run": "2013-01-02"}]
     with pytest.raises(DatasetError, match="only read"):
         kept.save([])
+
+
+@pytest.mark.parametrize("broken", [b'{"run": ', b"", b"[1]", b"\xff\xfe{}"])
+def test_a_kept_version_that_is_broken_is_left_out_and_named(
+    broken: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = KeptVersions(str(tmp_path / "verdict.json"))
+    for version, content in {"2013-01-01": b'{"run": 1}', "2013-01-02": broken}.items():
+        (tmp_path / "verdict.json" / version).mkdir(parents=True)
+        (tmp_path / "verdict.json" / version / "verdict.json").write_bytes(content)
+    assert kept.load() == [{"run": 1}]
+    assert [record.getMessage().split(" is ")[0] for record in caplog.records] == [
+        str(tmp_path / "verdict.json/2013-01-02/verdict.json")
+    ]
 
 
 def test_a_missing_moment_is_an_empty_cell_of_the_preview(tmp_path: Path) -> None:

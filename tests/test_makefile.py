@@ -1,5 +1,6 @@
 """The Makefile's set-up, with a stand-in for Python that only notes how it is called."""
 
+import os
 import re
 import subprocess
 import sys
@@ -143,3 +144,33 @@ def test_a_part_that_was_deleted_is_not_spoken_of(project: Path) -> None:
     assert "serve" not in shown(project)  # git leaves folders that hold what was compiled
     (project / "src/preflight/serving/app.py").touch()
     assert shown(project) == targets(project) >= {"serve"}
+
+
+OUTER = {
+    "MAKEFLAGS": " -- ARGS=-k\\ nothing",
+    "MAKEOVERRIDES": "ARGS=-k\\ nothing",
+    "ARGS": "-k nothing",
+    "KEDRO_ENV": "nowhere",
+    "PREFLIGHT_API_KEY": "secret",
+}
+
+
+def test_what_make_test_is_given_does_not_reach_what_tests_start() -> None:
+    """Run the next test as `make test ARGS=...` does."""
+    alone = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", f"{__file__}::test_nothing_is_inherited"],
+        cwd=PROJECT,
+        env=alone | OUTER,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_nothing_is_inherited() -> None:
+    show = "import os; print([name for name in os.environ if name in set(os.sys.argv[1:])])"
+    command = [sys.executable, "-c", show, *OUTER]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

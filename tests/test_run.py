@@ -256,6 +256,43 @@ def test_on_the_command_line_an_error_is_a_message_and_not_a_traceback(
     assert "Traceback" not in done.stderr + done.stdout
 
 
+def test_on_a_full_disk_the_first_error_is_told_and_the_old_versions_stay_the_newest(
+    project: Project,
+) -> None:
+    where = project()
+    first = run(where, "data_engineering")
+    before = saved(where)
+    # no file may grow beyond 4 kB: neither the first table nor the manifest of the run
+    limited = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+sys.argv = ["kedro", "run", "--pipelines", "data_engineering"]
+from kedro.framework.cli import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", limited],
+        cwd=where,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr + done.stdout
+    told = done.stderr.splitlines()
+    (last,) = (line for line in told if "This run has no manifest" in line)
+    assert "File too large" in last
+    assert "File too large" in told[-1]  # the error of the run is the last that is said
+    assert "Failed while saving data to dataset" in told[-2]
+    assert "run_manifest" not in told[-2]
+    left = {path for path in (where / "data").rglob("*") if path.suffix == ".half-made"}
+    assert left == set()
+    assert {name: versions[0] for name, versions in saved(where).items()} == dict.fromkeys(
+        before, first
+    )
+    assert saved(where)["flights.parquet"] == [first]
+
+
 def edit(project: Path, old: str, new: str) -> None:
     """Change the features of a copy, as a user would."""
     nodes = project / "src/preflight/pipelines/feature_engineering/nodes.py"

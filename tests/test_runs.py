@@ -13,6 +13,9 @@ from preflight.errors import RunError
 
 VERSIONS = [f"2013-01-0{day}T00.00.00.000Z" for day in range(1, 7)]
 
+FILE = {"path": "data/a", "version": None, "sha256": "3" * 64}
+WHOLE = dict.fromkeys(("verdict", "metrics", "end_to_end", "candidate"), FILE)
+
 
 def manifest_of(version: str, **changes: Any) -> dict[str, Any]:
     written: dict[str, Any] = {
@@ -208,10 +211,10 @@ def test_pruning_spares_the_champion_that_one_can_go_back_to(tmp_path: Path) -> 
 def test_the_newest_run_with_a_verdict_is_the_one_that_is_judged(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no verdict yet: kedro run"):
         runs.judged(tmp_path)
-    whole: dict[str, Any] = {"verdict": {}, "metrics": {}, "end_to_end": {}}
-    write(tmp_path, VERSIONS[0], inputs={"candidate": {}}, outputs=whole)
-    write(tmp_path, VERSIONS[1], outputs=whole | {"candidate": {}})
-    write(tmp_path, VERSIONS[2], outputs={"report": {}})
+    whole = {"verdict": FILE, "metrics": FILE, "end_to_end": FILE}
+    write(tmp_path, VERSIONS[0], inputs={"candidate": FILE}, outputs=whole)
+    write(tmp_path, VERSIONS[1], outputs=whole | {"candidate": FILE})
+    write(tmp_path, VERSIONS[2], outputs={"report": FILE})
     assert runs.judged(tmp_path)["run"] == VERSIONS[1]
     assert runs.judged(tmp_path, VERSIONS[0])["run"] == VERSIONS[0]
     with pytest.raises(RunError, match=f"no verdict of run {VERSIONS[2]}"):
@@ -219,7 +222,7 @@ def test_the_newest_run_with_a_verdict_is_the_one_that_is_judged(tmp_path: Path)
     with pytest.raises(RunError, match="no manifest of a run 'x'"):
         runs.judged(tmp_path, "x")
     part = "2013-01-09T00.00.00.000Z"
-    write(tmp_path, part, inputs={"candidate": {}, "metrics": {}}, outputs={"verdict": {}})
+    write(tmp_path, part, inputs={"candidate": FILE, "metrics": FILE}, outputs={"verdict": FILE})
     with pytest.raises(RunError, match=f"Run {part} gave a verdict and no end_to_end: it"):
         runs.judged(tmp_path)
 
@@ -279,3 +282,75 @@ def test_pruning_counts_runs_that_only_use_the_champion_by_themselves(tmp_path: 
     for version in VERSIONS[1:5]:
         write(tmp_path, version, pipelines=["inference"])
     assert [v["version"] for v in runs.prune(tmp_path, keep=2)] == VERSIONS[1:3]
+
+
+def no_run(version: str) -> bytes:
+    """A document that is JSON and no manifest, though it names a verdict."""
+    return json.dumps({"run": version, "outputs": WHOLE}).encode()
+
+
+def odd_file(version: str) -> bytes:
+    return json.dumps(manifest_of(version, outputs=WHOLE | {"verdict": 3})).encode()
+
+
+def truncated(version: str) -> bytes:
+    return json.dumps(manifest_of(version, outputs=WHOLE)).encode()[:-20]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [truncated, no_run, odd_file, lambda _: b"", lambda _: b"[]", lambda _: b"\xff\xfe\x00"],
+    ids=["truncated", "no run", "odd file", "empty", "list", "bytes"],
+)
+def test_a_broken_manifest_is_that_of_an_orphan(tmp_path: Path, broken: Any) -> None:
+    write(tmp_path, VERSIONS[0], outputs=WHOLE)
+    write(tmp_path, VERSIONS[1])
+    write(tmp_path, VERSIONS[2], outputs=WHOLE, **rests_on(VERSIONS[1]))
+    assert runs.judged(tmp_path)["run"] == VERSIONS[2]
+    (tmp_path / runs.RUN_MANIFEST / VERSIONS[2] / "run_manifest.json").write_bytes(
+        broken(VERSIONS[2])
+    )
+    found = {v["version"]: v["what"] for v in runs.versions(tmp_path)}
+    assert found == {
+        VERSIONS[0]: "all",
+        VERSIONS[1]: "all",
+        VERSIONS[2]: "orphan: a broken manifest",
+    }
+    assert [v["version"] for v in runs.prune(tmp_path, keep=2)] == [VERSIONS[2]]
+    assert runs.judged(tmp_path)["run"] == VERSIONS[0]
+    for read in (runs.read, runs.judged):
+        with pytest.raises(
+            RunError, match=f"The manifest of run '{VERSIONS[2]}' is broken: .*--prune"
+        ):
+            read(tmp_path, VERSIONS[2])
+    write(tmp_path, VERSIONS[3], **rests_on(VERSIONS[2]))
+    every, faults = runs.with_all_before(tmp_path, runs.read(tmp_path, VERSIONS[3]))
+    assert [run["run"] for run in every] == [VERSIONS[3]]
+    assert faults[0] == f"run {VERSIONS[2]}, which it was made from, has left a broken manifest"
+
+
+BROKEN = "other bytes, and the old ones are broken"
+
+
+@pytest.mark.parametrize(
+    ("broken", "fault"),
+    [
+        (b"", BROKEN),
+        (b'{"a": ', BROKEN),
+        (b"\xff", BROKEN),
+        (b"[1]", ": only before; a: only after"),
+    ],
+)
+def test_broken_results_are_compared_as_if_they_were_gone(
+    tmp_path: Path, broken: bytes, fault: str
+) -> None:
+    manifests = []
+    for version, content in zip(VERSIONS, (b'{"a": 0.8}', broken), strict=False):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "metrics.json").write_bytes(content)
+        record = {"path": f"{version}/metrics.json", "sha256": version}
+        manifests.append(manifest_of(version, outputs={"metrics": record}))
+    assert runs.difference(tmp_path, *manifests)["metrics"] == ["a: only before"]
+    good, bad = (run["outputs"]["metrics"] for run in manifests)
+    assert runs._differs("metrics", good, good | {"sha256": "1"}, tmp_path, tmp_path) is None
+    assert runs._differs("metrics", bad, good, tmp_path, tmp_path) == fault

@@ -61,8 +61,18 @@ def service(tmp_path: Path, served: dict[str, Any], monkeypatch: pytest.MonkeyPa
         files[name] = record | {"sha256": manifest.sha256(file)}
     run = {
         "run": VERSION,
+        "status": "done",
+        "error": None,
+        "pipelines": [],
+        "filters": {},
+        "code": {},
+        "packages": {},
+        "python": "",
         "inputs": {"candidate": files["candidate"]},
-        "outputs": {"end_to_end": files["end_to_end"], "verdict": {}, "metrics": {}},
+        "outputs": {
+            "end_to_end": files["end_to_end"],
+            **dict.fromkeys(("verdict", "metrics"), files["end_to_end"]),
+        },
         "catalog": {"candidate": {"load_args": {"trusted": TRUSTED}}},
         "parameters": {"framing": served["framing"].model_dump(mode="json")},
     }

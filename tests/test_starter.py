@@ -49,16 +49,16 @@ def new(tmp_path: Path) -> Callable[..., Made]:
     """Call `kedro new` in an empty folder."""
     (tmp_path / ".telemetry").write_text("consent: false")
 
-    def call(starter: Path | str, *arguments: str, answers: str = "") -> Made:
+    def call(starter: Path | str, *arguments: str, answers: str = "", cwd: Path = tmp_path) -> Made:
         command = [sys.executable, "-m", "kedro", "new", f"--starter={starter}", *arguments]
         return subprocess.run(
             command,
-            cwd=tmp_path,
+            cwd=cwd,
             input=answers,
             capture_output=True,
             text=True,
             check=False,
-            env=os.environ | {"DO_NOT_TRACK": "1"},
+            env=os.environ | {"DO_NOT_TRACK": "1", "PWD": str(cwd)},
         )
 
     return call
@@ -136,6 +136,8 @@ def test_it_is_made_from_git_a_zip_a_file_of_answers_and_by_hand(
     )
     calls = {
         "from-git": (f"git+file://{repository}", "--checkout=v1", "--name=From Git"),
+        "from-url": (f"file://{repository}", "--checkout=v1", "--name=From Url"),
+        "relative-zip": (f"./{archive.name}", "--name=relative_zip"),
         "from-zip": (str(archive), "--name=from_zip"),
         "elsewhere": (str(starter), "--config=answers.yml"),
         "by-hand": (str(starter),),
@@ -147,6 +149,32 @@ def test_it_is_made_from_git_a_zip_a_file_of_answers_and_by_hand(
         assert (tmp_path / folder / "data/01_raw/flights.csv.zip").stat().st_size > 1e6
     assert (tmp_path / "elsewhere/src/by_file/hooks.py").exists()
     assert (tmp_path / "by-hand/src/by_hand/hooks.py").exists()
+
+
+def test_a_path_to_the_starter_starts_where_the_command_is_called(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    folder = tmp_path / "a/b"
+    folder.mkdir(parents=True)
+    near = shutil.copytree(starter, tmp_path / "preflight-main")
+    (tmp_path / "answers.yml").write_text(
+        f"project_name: other\nexample: 'no'\nwithout: nothing\noutput_dir: {folder}\n"
+        "repo_name: other-folder\npython_package: other\n"
+    )
+    calls = {
+        "a/b/relative": (f"{os.pardir}/{os.pardir}/{near.name}", folder),
+        "a/b/absolute": (str(near), folder),
+        "preflight-main/inside": (".", near),
+        "below": (near.name, tmp_path),
+        "a/b/other-folder": (f"./{near.name}", tmp_path),
+    }
+    for made, (source, cwd) in calls.items():
+        named = ["--config=answers.yml"] if "other" in made else ["--name", Path(made).name]
+        done = new(source, *named, answers="no\n\n", cwd=cwd)
+        assert done.returncode == 0, (made, done.stderr)
+        assert (tmp_path / made / "pyproject.toml").exists()
+        assert not list((tmp_path / made).glob(".starter"))
+        assert not (tmp_path / made / "preflight-main").exists()
 
 
 @pytest.mark.parametrize("name", ["Ab", "Late Parcels", "A Rather Long Name Of It"])
@@ -196,7 +224,8 @@ def test_without_the_example_the_smallest_problem_stands_in_its_place_and_runs(
     kedro = ["kedro", "run", "--params", "modeling.search.trials=3"]
     tests = ["pytest", "-q", "tests/contracts", "tests/test_conf.py"]
     tests += [f"tests/pipelines/{stage}" for stage in ("data_engineering", "feature_engineering")]
-    tests += ["tests/test_docs.py", "tests/test_pipeline_registry.py"]
+    tests += [f"tests/test_{name}.py" for name in ("docs", "pipeline_registry", "commands")]
+    tests += [f"tests/test_{name}.py" for name in ("makefile", "project", "files")]
     for command in (LINT, FORMATTED, kedro, tests):
         works(command, project)
     assert list(project.glob("data/08_reporting/verdict.json/*/verdict.json"))

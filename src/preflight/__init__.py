@@ -4,6 +4,13 @@ import ctypes
 import os
 import sys
 
+import fsspec
+
+from preflight.files import WholeFiles
+
+# Kedro's datasets write through fsspec: none of them leaves half a file.
+fsspec.register_implementation("file", WholeFiles, clobber=True)
+
 # scikit-learn's boosting waits for its threads some thousand times a second. By default they spin
 # for long, which on a machine that has other work to do is twenty times slower; never spinning is
 # twice as slow on a quiet one. A short spin is fast on both.

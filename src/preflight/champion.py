@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from preflight.errors import RunError
+from preflight.files import replacing
 from preflight.manifest import sha256
 
 POINTER = "data/06_models/champion.json"
@@ -146,12 +147,8 @@ def _write(pointer: Path, state: Pointer, champions: list[Promoted], what: Any) 
     now = datetime.now(UTC).isoformat(timespec="seconds")
     change = Change(at=now, what=what, champion=champions[-1])
     new = Pointer(champions=champions, history=[*state.history, change])
-    half_made = pointer.with_suffix(".half-made")
-    with half_made.open("w", encoding="utf-8") as file:
+    with replacing(pointer, encoding="utf-8") as file:
         file.write(new.model_dump_json(indent=2))
-        file.flush()
-        os.fsync(file.fileno())
-    half_made.replace(pointer)
 
 
 @contextmanager

@@ -46,13 +46,17 @@ def accept_data(project: ProjectMetadata) -> None:
 def contract(project: ProjectMetadata, file: Path, to: Path | None) -> None:
     """Draft a contract and a catalog entry from a CSV or Parquet file."""
     from preflight.draft import draft
+    from preflight.errors import RunError
+    from preflight.files import replacing
 
     path, root = file.resolve(), project.project_path
     text = draft(file, (path.relative_to(root) if path.is_relative_to(root) else path).as_posix())
     if to is None:
         click.echo(text, nl=False)
         return
-    with to.open("x", encoding="utf-8") as new:
+    if to.exists():
+        raise RunError(f"{to} exists already: name a new file with --to.")
+    with replacing(to, encoding="utf-8") as new:
         new.write(text)
     click.echo(f"Drafted into {to}: read and edit it.")
 
@@ -106,8 +110,12 @@ def reproduce(project: ProjectMetadata, version: str) -> None:
 @click.pass_obj
 @told()
 def versions(project: ProjectMetadata, prune: bool, keep: int, yes: bool) -> None:
-    """List the versions on disk, with size and what they are; prune old ones."""
+    """List the versions on disk, with size and what they are; prune old ones.
+
+    --prune also deletes the unfinished files that writers left who were killed over a day ago.
+    """
     from preflight import runs
+    from preflight.files import abandoned
 
     for one in runs.versions(project.project_path):
         mark = "  champion" if one["champion"] else ""
@@ -115,8 +123,12 @@ def versions(project: ProjectMetadata, prune: bool, keep: int, yes: bool) -> Non
     if not prune:
         return
     old = runs.prune(project.project_path, keep)
+    left = abandoned(project.project_path / "data")
     size = sum(one["bytes"] for one in old) / 1e6
-    if old and (yes or click.confirm(f"Delete {len(old)} versions, {size:,.0f} MB?")):
+    said = f"{len(old)} versions, {size:,.0f} MB, and {len(left)} unfinished files"
+    if (old or left) and (yes or click.confirm(f"Delete {said}?")):
+        for file in left:
+            file.unlink()
         for folder in (folder for one in old for folder in one["folders"]):
             shutil.rmtree(folder)
     click.echo(f"{len(old)} versions are older than the newest {keep} runs and what they rest on.")

@@ -1,6 +1,6 @@
 """Datasets that Kedro's own do not quite provide."""
 
-import json
+import logging
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,6 +14,9 @@ from kedro_datasets.pandas import ParquetDataset
 
 from preflight import champion, model_file
 from preflight.contracts import predictions
+from preflight.files import json_object, replacing
+
+log = logging.getLogger(__name__)
 
 KEY = predictions.PredictionLog.grain()
 
@@ -158,11 +161,9 @@ def _together(files: list[Path]) -> pd.DataFrame:
 
 def _add(folder: Path, rows: pd.DataFrame) -> None:
     """Write rows of a day to a file that is there whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     whole = folder / f"{'-'.join(_span(rows))}-{uuid4().hex}.parquet"
-    half_made = whole.with_suffix(".half-made")
-    rows.to_parquet(half_made, compression="zstd", index=False)
-    half_made.replace(whole)
+    with replacing(whole, "wb") as file:
+        rows.to_parquet(file, compression="zstd", index=False)
 
 
 def _span(rows: pd.DataFrame) -> tuple[str, str]:
@@ -212,6 +213,9 @@ class StudyStorage(AtPath):
 class KeptVersions(AtPath):
     """All versions of a JSON dataset that are on disk, the oldest first; none if there is none."""
 
-    def load(self) -> list[Any]:
-        """Return the documents."""
-        return [json.loads(path.read_text()) for path in sorted(self._filepath.glob("*/*.json"))]
+    def load(self) -> list[dict[str, Any]]:
+        """Return the documents; leave out, with a warning, a file that holds no JSON object."""
+        documents = {path: json_object(path) for path in sorted(self._filepath.glob("*/*.json"))}
+        for path in (path for path, document in documents.items() if document is None):
+            log.warning("%s is left out: it is broken. Restore or delete the file.", path)
+        return [document for document in documents.values() if document is not None]

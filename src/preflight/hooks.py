@@ -225,10 +225,17 @@ class ManifestHooks:
     def on_pipeline_error(
         self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
     ) -> None:
-        """Save the manifest of a run that failed, with what it had made."""
+        """Save the manifest of a run that failed, with what it had made.
+
+        If that fails too, for example on a full disk, the first error stays the error of the run.
+        """
         if self._nodes:
             said = explain(error) or repr(error)
-            self.after_pipeline_run(run_params, pipeline, catalog, said)
+            try:
+                self.after_pipeline_run(run_params, pipeline, catalog, said)
+            except Exception as another:
+                why = str(another).strip().rpartition("\n")[2]
+                log.warning("This run has no manifest, as that could not be saved: %s", why)
 
     @hook_impl
     def after_pipeline_run(

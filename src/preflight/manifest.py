@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from preflight.errors import RunError
+from preflight.files import replacing
 
 MANIFEST = "manifest.json"
 UNFILLED = "to be filled in"
@@ -70,9 +71,8 @@ def accept(folder: Path) -> list[str]:
         if path.is_file() and not path.name.startswith((".", MANIFEST, "README.md"))
     }
     text = json.dumps({name: entry.model_dump() for name, entry in new.items()}, indent=2)
-    half_made = folder / f".{MANIFEST}.half-made"
-    half_made.write_text(f"{text}\n", encoding="utf-8", newline="\n")
-    half_made.replace(folder / MANIFEST)  # in one step: a reader never sees half of it
+    with replacing(folder / MANIFEST, encoding="utf-8", newline="\n") as file:
+        file.write(f"{text}\n")
     return [_change(name, old.get(name), new.get(name)) for name in sorted(old | new)]
 
 

@@ -12,8 +12,11 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from preflight import champion, manifest
 from preflight.errors import RunError
+from preflight.files import json_object
 from preflight.pipeline_registry import ON_DEMAND
 
 RUN_MANIFEST = "data/08_reporting/run_manifest.json"
@@ -102,16 +105,66 @@ def file_record(project: Path, dataset: Any) -> Document | None:
     }
 
 
+class _File(BaseModel):
+    path: str
+    version: str | None
+    sha256: str
+
+
+class _Manifest(BaseModel):
+    """What is read of a manifest, whichever version of the code has written it."""
+
+    run: str
+    status: str
+    error: str | None
+    pipelines: list[str]
+    filters: Document
+    code: Document
+    packages: Document
+    python: str
+    parameters: Document
+    catalog: Document
+    inputs: dict[str, _File]
+    outputs: dict[str, _File]
+
+
 def read(project: Path, version: str) -> Document:
-    """Return the manifest of a run; raise RunError, with those there are, if it has none."""
-    folder = project / RUN_MANIFEST
-    path = folder / version / Path(RUN_MANIFEST).name
+    """Return the manifest of a run.
+
+    Raises:
+        RunError: there is none, with those there are, or it is broken.
+    """
+    path = _manifest(project, version)
     if not path.is_file():
-        there = sorted(p.parent.name for p in folder.glob("*/*.json"))
+        there = _with_manifest(project)
         said = "There are: " + ", ".join(there[-5:]) if there else "There is none: kedro run"
         raise RunError(f"There is no manifest of a run '{version}'. {said}.")
-    found: Document = json.loads(path.read_text())
-    return found
+    found = json_object(path)
+    try:
+        _Manifest.model_validate(found)
+    except ValidationError:
+        raise RunError(
+            f"The manifest of run '{version}' is broken: {path}. Restore the file, or delete the "
+            "version: kedro versions --prune"
+        ) from None
+    return found or {}
+
+
+def _manifest(project: Path, version: str) -> Path:
+    return project / RUN_MANIFEST / version / Path(RUN_MANIFEST).name
+
+
+def _with_manifest(project: Path) -> list[str]:
+    """Return the versions that have a manifest, be it a broken one, the oldest first."""
+    found = (project / RUN_MANIFEST).glob(f"*/{Path(RUN_MANIFEST).name}")
+    return sorted(path.parent.name for path in found)
+
+
+def _read_or_none(project: Path, version: str) -> Document | None:
+    """Return the manifest of a run; None for an orphan, whose manifest is missing or broken."""
+    with contextlib.suppress(RunError):
+        return read(project, version)
+    return None
 
 
 def difference(project: Path, before: Document, after: Document) -> dict[str, list[str]]:
@@ -151,8 +204,7 @@ def _figures(project: Path, run: Document) -> Document:
     """Return a run's metrics and its decision, as far as its files are there."""
     found: Document = {}
     for name in ("metrics", "verdict"):
-        path = project / run["outputs"].get(name, {}).get("path", "-")
-        document = json.loads(path.read_text()) if path.is_file() else {}
+        document = json_object(project / run["outputs"].get(name, {}).get("path", "-")) or {}
         found |= flat(document) if name == "metrics" else {"decision": document.get("decision")}
     return found
 
@@ -201,8 +253,7 @@ def reproduce(project: Path, version: str, clean: Path) -> list[str]:
     done = subprocess.run([sys.executable, "-m", "kedro", "run", *stages], cwd=clean, check=False)
     if done.returncode:
         return [f"the run failed, with exit status {done.returncode}"]
-    again = sorted((clean / RUN_MANIFEST).glob("*/*.json"))[-1]
-    after = json.loads(again.read_text())
+    after = read(clean, _with_manifest(clean)[-1])
     return [
         f"{name}: {fault}"
         for name, old in before["outputs"].items()
@@ -283,10 +334,13 @@ def _differs(
         return "other bytes"
     if not (project / old["path"]).is_file():
         return "other bytes, and the old ones are gone"
-    before, after = (
-        flat(_without_measured(json.loads((root / file["path"]).read_text())))
-        for root, file in ((project, old), (clean, new))
-    )
+    try:
+        before, after = (
+            flat(_without_measured(json.loads((root / file["path"]).read_bytes())))
+            for root, file in ((project, old), (clean, new))
+        )
+    except ValueError:
+        return "other bytes, and the old ones are broken"
     return "; ".join(_changes(before, after)) or None
 
 
@@ -306,9 +360,9 @@ def _is_of_this_machine(value: Any) -> bool:
 def versions(project: Path) -> list[Document]:
     """Return the versions on disk, the oldest first: size, files, and what each is.
 
-    what: the pipelines of a run; failed; no manifest (an orphan). pipelines: the same as a list,
-    None of an orphan. champion: it is one that one can go back to, or what such a one was made
-    from.
+    what: the pipelines of a run; failed; no manifest or a broken one (an orphan). pipelines: the
+    same as a list, None of an orphan. champion: it is one that one can go back to, or what such a
+    one was made from.
     """
     folders: dict[str, list[Path]] = {}
     for path in (project / "data").glob("*/**/*/"):
@@ -333,13 +387,16 @@ def versions(project: Path) -> list[Document]:
 
 
 def _what(project: Path, version: str) -> Document:
-    try:
-        run = read(project, version)
-    except RunError:
-        return {"what": "orphan: no manifest", "pipelines": None}
+    run = _read_or_none(project, version)
+    if run is None:
+        return {"what": f"orphan: {_lack(project, version)}", "pipelines": None}
     stages = ", ".join(run["pipelines"]) or "all"
     said = stages if run["status"] == "done" else f"{stages}: {run['status']}"
     return {"what": said, "pipelines": run["pipelines"]}
+
+
+def _lack(project: Path, version: str) -> str:
+    return "a broken manifest" if _manifest(project, version).exists() else "no manifest"
 
 
 def _lineage(project: Path, some: set[str]) -> set[str]:
@@ -351,9 +408,8 @@ def _lineage(project: Path, some: set[str]) -> set[str]:
     todo = set(some)
     while todo:
         done.add(version := todo.pop())
-        with contextlib.suppress(RunError):  # an orphan
-            inputs = read(project, version)["inputs"].items()
-            todo |= {file["version"] for name, file in inputs if name != "champion"} - {*done, None}
+        inputs = (_read_or_none(project, version) or {"inputs": {}})["inputs"].items()
+        todo |= {file["version"] for name, file in inputs if name != "champion"} - {*done, None}
     return done
 
 
@@ -363,10 +419,9 @@ def judged(project: Path, asked: str | None = None) -> Document:
     Raises:
         RunError: there is none, the one asked for gave no verdict, or it is of a part of a run.
     """
-    kept = sorted(path.parent.name for path in (project / RUN_MANIFEST).glob("*/*.json"))
-    for version in [asked] if asked else reversed(kept):
-        run = read(project, version)
-        if "verdict" in run["outputs"]:
+    for version in [asked] if asked else reversed(_with_manifest(project)):
+        run = read(project, version) if asked else _read_or_none(project, version)
+        if run and "verdict" in run["outputs"]:
             _require(run, "candidate", "metrics", "end_to_end")
             return run
     raise RunError(f"There is no verdict{f' of run {asked}' if asked else ''} yet: kedro run")
@@ -385,10 +440,11 @@ def with_all_before(project: Path, run: Document) -> tuple[list[Document], list[
     """Return the manifests of a run and of all that it was made from, and how files differ now."""
     every, faults = [], []
     for version in sorted(_lineage(project, {run["run"]})):
-        try:
-            every.append(read(project, version))
-        except RunError:
-            faults.append(f"run {version}, which it was made from, has left no manifest")
+        if one := _read_or_none(project, version):
+            every.append(one)
+        else:
+            lack = _lack(project, version)
+            faults.append(f"run {version}, which it was made from, has left {lack}")
     named = {
         (file["path"], file["sha256"])
         for one in every
