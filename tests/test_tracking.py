@@ -43,7 +43,7 @@ def told(framing: Framing, tmp_path: Path) -> Any:
         {
             "params:framing": MemoryDataset(framing),
             "metrics": MemoryDataset(FIGURES),
-            "verdict": MemoryDataset({"decision": "hold"}),
+            "verdict": MemoryDataset({"decision": "hold", "what_if": []}),
         }
     )
 

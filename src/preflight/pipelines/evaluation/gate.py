@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 CHAMPION = "champion"  # the name of the model in use among those that are compared
 FEWEST_DAYS = 10  # with fewer blocks the bootstrap's intervals are far too narrow
 FEWEST_ROWS = 100  # of a test, or a slice, that is judged
-SAID = 6  # slices that are named
+SAID = 6  # slices, or settings, that are named
 
 
 class Check(NamedTuple):
@@ -200,11 +200,14 @@ def slices_hold(judged: Judged, slices: pd.DataFrame) -> Check:
     found = {name: judged.over(rows, confidence) for name, rows in groups}
     worse = {n: f for n, f in found.items() if f["high"] is not None and f["high"] < -allowed}
     if worse:
-        told = [f"{name} ({f['mean']:.0f} per 1,000)" for name, f in worse.items()]
-        more = f" and {len(told) - SAID} more" if len(told) > SAID else ""
-        named = f"{', '.join(told[:SAID])}{more}"
+        named = _some([f"{name} ({f['mean']:.0f} per 1,000)" for name, f in worse.items()], ", ")
         return Check("slices", False, f"worse than {judged.baseline.replace('_', ' ')} in {named}")
     return Check("slices", True, f"none of {len(found)} slices is worse than allowed")
+
+
+def _some(told: list[str], between: str) -> str:
+    more = f" and {len(told) - SAID} more" if len(told) > SAID else ""
+    return f"{between.join(told[:SAID])}{more}"
 
 
 def groups_are_served_alike(judged: Judged, groups: pd.DataFrame) -> Check:
@@ -261,3 +264,8 @@ def contracts_on(enabled: bool) -> Check:
     """Were the contracts enforced?"""
     said = "contracts were on" if enabled else "contracts were off (KEDRO_DATASET_VALIDATION)"
     return Check("contracts", enabled, said)
+
+
+def not_an_evaluation(what_if: list[str]) -> list[str]:
+    """Return the sentence that says what makes a verdict a what-if; none if nothing does."""
+    return [f"WHAT-IF, not an evaluation: {_some(what_if, '; ')}"] if what_if else []

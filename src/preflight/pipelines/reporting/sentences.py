@@ -42,11 +42,17 @@ def listed(names: Iterable[str]) -> str:
 
 
 def headline(verdict: dict[str, Any], framing: Framing) -> str:
-    """Return the decision, and what the candidate saves more than the best baseline."""
-    todo = "Ship it"
+    """Return the decision, and what the candidate saves more than the best baseline.
+
+    That it is a what-if comes first.
+    """
+    todo, held = "Ship it", "Hold it back"
+    if verdict["what_if"]:
+        told = f"{verdict['reasons'][0]}. It would be"
+        todo, held = f"{told} shipped", f"{told} held back"
     if verdict["decision"] == "hold":
         why = next(check["says"] for check in verdict["checks"] if not check["ok"])
-        todo = f"Hold it back ({why.split(': ')[0]})"
+        todo = f"{held} ({why.split(': ')[0]})"
     over, decimals = verdict["value"]["over_baseline"], fine(verdict["value"]["over_baseline"])
     mean, low, high = over["mean"], over["low"], over["high"]
     if mean is None:
