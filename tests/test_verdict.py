@@ -39,7 +39,7 @@ def verdict_of(made: Made) -> dict[str, Any]:
     curve = nodes.calibration_curve(predictions, framing, evaluation)
     limits = measured(made["candidate"], test.head(8), framing)
     found = nodes.verdict(
-        predictions, test, made["selection"], curve, limits, [], framing, evaluation
+        predictions, test, made["selection"], curve, limits, [], [], framing, evaluation
     )
     assert contracts.results.verdict.validate(found) is found
     return found
