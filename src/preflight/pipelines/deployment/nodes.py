@@ -18,9 +18,9 @@ Check = dict[str, Any]  # name, ok, says
 Document = dict[str, Any]
 
 NO_WHAT_IF = (
-    "No what-if is deployed, and no override helps. If the change is meant, put it into conf/base, "
-    "commit it and run again. If not, deploy without it; if the verdict had it, deploy another run "
-    "(--load-versions=verdict:<version>) or run again"
+    "No what-if is deployed, and no override helps. If you mean the change, put it into conf/base, "
+    "commit it and run again. If not, leave it out, and run again what was run with it, or deploy "
+    "another run: --load-versions=verdict:<version>"
 )
 
 
