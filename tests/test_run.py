@@ -21,6 +21,7 @@ import yaml
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from nbclient import NotebookClient
+from omegaconf import OmegaConf
 
 from preflight import champion, manifest, runs
 from preflight.datasets import PredictionLog
@@ -46,7 +47,10 @@ SPLIT = {
     }
 }
 SMALL = {
-    "framing": SPLIT,
+    "framing": {
+        **SPLIT,  # and a model so small is deployed
+        "guardrails": {"plausible": {"roc_auc": [0, 1], "value_per_1000": [-100_000, 100_000]}},
+    },
     "modeling": {
         "candidates": {
             "boosted_trees": {
@@ -111,6 +115,10 @@ def finished(
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """A small project after `kedro run`, and what the command printed."""
     where = copy_of_the_project(tmp_path_factory.mktemp("finished"), small_tables)
+    for name, values in SMALL.items():  # by the owner, not with --params: no what-if
+        path = where / f"conf/base/parameters/{name}.yml"
+        conf = OmegaConf.merge(OmegaConf.load(path), {name: values})
+        OmegaConf.save(conf, path)
     (where / "params.json").write_text(json.dumps({"run": {"params": SMALL}}))
     return where, kedro(where, "run", "--config", "params.json")
 
@@ -408,7 +416,7 @@ def test_results_of_different_runs_are_not_shown_together(
     finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     where = shutil.copytree(finished[0], tmp_path / "copy")
-    dearer = {**SMALL, "framing": {**SPLIT, "costs": {"fn": 5000}}}
+    dearer = {**SMALL, "framing": {**SMALL["framing"], "costs": {"fn": 5000}}}
     with pytest.raises(RunError, match="made under another framing: costs"):
         run(where, "evaluation", "reporting", params=dearer)
     with pytest.raises(RunError, match="not of one run and framing"):
@@ -644,15 +652,11 @@ def test_a_model_file_that_would_run_a_command_is_not_loaded(
         catalog_of(where).load("candidate")
 
 
-def deploy(where: Path) -> subprocess.CompletedProcess[str]:
+def deploy(where: Path, *more: str) -> subprocess.CompletedProcess[str]:
     """Promote though the verdict holds: the test is short and the model small."""
-    anyway = {"by": "Ada", "reason": "a test"}
-    wide = {"roc_auc": [0, 1], "value_per_1000": [-100_000, 100_000]}
-    serving = {"p99_ms": 1000, "rows_per_second": 1}  # others are at work on this machine
-    framing = {"guardrails": {"plausible": wide}, "serving": serving}
-    params = {"deployment": {"override": anyway}, "framing": framing}
-    (where / "deploy.json").write_text(json.dumps({"run": {"params": params}}))
-    return kedro(where, "run", "--pipelines", "deployment", "--config", "deploy.json")
+    anyway = "deployment.override.by=Ada,deployment.override.reason=a test"
+    params = ",".join([anyway, *more])
+    return kedro(where, "run", "--pipelines", "deployment", "--params", params)
 
 
 @pytest.mark.needs("deployment")
@@ -693,6 +697,44 @@ def test_a_candidate_is_promoted_by_its_gate_alone(
     done = kedro(where, "reproduce", version_of(where))
     assert "reproduced" in done.stdout + done.stderr
     assert "test_predictions:" not in done.stderr  # they have the champion's columns
+
+
+def verdict_of(where: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(newest(where, "verdict.json").read_text())
+    return found
+
+
+@pytest.mark.needs("deployment")
+@pytest.mark.xdist_group("finished")
+def test_a_what_if_says_so_is_not_counted_and_not_deployed(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    where = shutil.copytree(finished[0], tmp_path / "copy")
+    assert verdict_of(where)["what_if"] == []
+    assert verdict_of(where)["test_set"]["opened"] == 1
+    loosened = "evaluation.seed is 7, in conf/base 2013"
+    refused = deploy(where, "evaluation.seed=7")  # in the deployment alone
+    assert refused.returncode == 1
+    assert f"- what-if: {loosened}. No what-if is deployed" in refused.stderr
+
+    # One stage alone is a what-if, and with it all that is made from it.
+    assert run(where, "audit", params={"audit": {"single_auc": 1}})
+    later = kedro(where, "run", "--pipelines", "evaluation")
+    assert later.returncode == 0, later.stderr
+    told = "WHAT-IF, not an evaluation: audit.single_auc is 1, in conf/base 0.8 (in run 2"
+    (decision,) = [line for line in later.stderr.splitlines() if line.startswith(told)]
+    assert "). It would be HOLD: " in decision
+    assert verdict_of(where)["test_set"]["opened"] == 1
+    refused = deploy(where)
+    assert refused.returncode == 1
+    assert "- what-if: audit.single_auc is 1, in conf/base 0.8 (in run 2" in refused.stderr
+    assert not (where / champion.POINTER).exists()
+
+    # Without it the verdict is one again.
+    again = kedro(where, "run", "--pipelines", "audit,evaluation")
+    assert "\nHOLD: " in again.stderr
+    assert verdict_of(where)["what_if"] == []
+    assert verdict_of(where)["test_set"]["opened"] == 2
 
 
 @pytest.mark.needs("deployment", "inference")

@@ -265,7 +265,7 @@ def test_the_page_on_your_data_leads_to_a_verdict_if_it_is_followed_to_the_lette
     assert sum(int(line.split()[0]) for line in counted) < 150
     said = run(*kedro, "run", "--params", "modeling.search.trials=3,evaluation.replicates=300")
     assert re.search(
-        r"^(SHIP|HOLD): .*the candidate saves €.* per 1,000 patients", said, flags=re.M
+        r"^WHAT-IF.*(SHIP|HOLD): .*the candidate saves €.* per 1,000 patients", said, flags=re.M
     )
     (report,) = project.glob("data/08_reporting/report.html/*/report.html")
     assert "mean absolute error" in report.read_text()
@@ -370,5 +370,5 @@ def test_from_a_clean_machine_to_a_decision(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^(SHIP|HOLD): ", done.stderr, flags=re.MULTILINE)
+    assert re.search(r"^WHAT-IF, .*(SHIP|HOLD): ", done.stderr, flags=re.MULTILINE)
     assert list(project.glob("data/08_reporting/report.html/*/report.html"))

@@ -37,13 +37,18 @@ class Mlflow(SimpleNamespace):
 
 
 @pytest.fixture
-def told(framing: Framing, tmp_path: Path) -> Any:
+def verdict() -> dict[str, Any]:
+    return {"decision": "hold", "what_if": []}
+
+
+@pytest.fixture
+def told(framing: Framing, tmp_path: Path, verdict: dict[str, Any]) -> Any:
     report = SimpleNamespace(_get_load_path=lambda: tmp_path / "report.html")
     catalog = DataCatalog(
         {
             "params:framing": MemoryDataset(framing),
             "metrics": MemoryDataset(FIGURES),
-            "verdict": MemoryDataset({"decision": "hold"}),
+            "verdict": MemoryDataset(verdict, copy_mode="assign"),
         }
     )
 
@@ -65,6 +70,16 @@ def test_a_run_tells_mlflow_what_runs_are_compared_by(
     assert mlflow.told["log_metrics"] == {"candidate.roc_auc.mean": 0.8}  # null is no number
     assert mlflow.told["decision"] == "hold"
     assert mlflow.told["log_artifact"] == tmp_path / "report.html"
+
+
+def test_a_what_if_is_no_decision_for_mlflow(
+    told: Any, monkeypatch: pytest.MonkeyPatch, verdict: dict[str, Any]
+) -> None:
+    mlflow = Mlflow(active=True)
+    monkeypatch.setitem(sys.modules, "mlflow", mlflow)
+    verdict["what_if"] = ["framing.costs.fn is 10, in conf/base 5"]
+    told()
+    assert mlflow.told["decision"] == "what-if: hold"
 
 
 def test_without_mlflow_or_a_run_of_it_nothing_is_told(

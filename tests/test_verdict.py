@@ -37,7 +37,7 @@ def verdict_of(made: Made) -> dict[str, Any]:
     }
     limits = compare(taken, framing)
     found = nodes.verdict(
-        predictions, test, made["selection"], curve, limits, [], framing, evaluation
+        predictions, test, made["selection"], curve, limits, [], [], framing, evaluation
     )
     assert contracts.results.verdict.validate(found) is found
     return found

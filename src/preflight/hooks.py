@@ -18,7 +18,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.validation import ValidationConfigurationError, resolve_validator
 
-from preflight import runs
+from preflight import runs, what_if
 from preflight.errors import RunError, explain
 from preflight.manifest import MANIFEST, verify
 
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 RUN_MANIFEST = "run_manifest"
 PROVENANCE = "provenance"  # what of it is known while a node works that asks for it
+WHAT_IF = "what_if"  # how a run is judged otherwise than conf/base says
 JUDGED = "judged_run"  # the manifest of the run that a deployment is about
 FILTERS = [
     "tags",
@@ -189,15 +190,21 @@ class ManifestHooks:
     @hook_impl
     def after_context_created(self, context: Any) -> None:
         """Keep the settings as they were resolved."""
-        self._project = context.project_path
+        self._project, self._loader = context.project_path, context.config_loader
         self._settings = {
             "parameters": context.params,
             "catalog": dict(context.config_loader["catalog"]),
         }
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
-        """Begin to count."""
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
+    ) -> None:
+        """Begin to count; hand on whether the run, or one that it reads from, is a what-if."""
+        self._what_if = what_if.differences(self._project, self._loader, self._settings)
+        if WHAT_IF in pipeline.inputs():
+            before = runs.what_ifs_before(self._project, catalog, pipeline.datasets())
+            catalog.save(WHAT_IF, self._what_if + before)
         self._run = run_params["run_id"]
         self._began = datetime.now(UTC)
         self._nodes: dict[str, float] = {}
@@ -254,6 +261,7 @@ class ManifestHooks:
             "began": self._began.isoformat(timespec="seconds"),
             "seconds": round(seconds, 1),
             "contracts": catalog._is_validation_enabled(),
+            "what_if": self._what_if,
             **runs.surroundings(self._project),
             **self._settings,
             "inputs": runs.file_records(self._project, catalog, pipeline.inputs()),
@@ -292,7 +300,9 @@ class TrackingHooks:
             known = {n: v for n, v in runs.flat(catalog.load("metrics")).items() if v is not None}
             mlflow.log_metrics(known)
         if "verdict" in made:
-            mlflow.set_tag("decision", catalog.load("verdict")["decision"])
+            verdict = catalog.load("verdict")
+            unless = "what-if: " if verdict["what_if"] else ""
+            mlflow.set_tag("decision", f"{unless}{verdict['decision']}")
         if "report" in made:
             mlflow.log_artifact(catalog["report"]._get_load_path())
 
@@ -348,7 +358,10 @@ class ProgressHooks:
             log.info("\nThe audit has passed. Taken on trust: %s.", told)
         if "verdict" in made:
             verdict = catalog.load("verdict")
-            log.info("\n%s: %s.", verdict["decision"].upper(), "; ".join(verdict["reasons"]))
+            told, reasons = verdict["decision"].upper(), verdict["reasons"]
+            if verdict["what_if"]:
+                told, reasons = f"{reasons[0]}. It would be {told}", reasons[1:]
+            log.info("\n%s: %s.", told, "; ".join(reasons))
             speed = [one for one in verdict["limits"] if is_speed(one)]
             if slow := violations(speed, verdict["value"]["unit"]):
                 log.info("Speed:   %s. Deployment measures it again.", "; ".join(slow))

@@ -90,16 +90,13 @@ def file_records(project: Path, catalog: Any, names: Iterable[str]) -> dict[str,
 
 def file_record(project: Path, dataset: Any) -> Document | None:
     """Return path, size and hash of the file that a dataset reads; None if it has none."""
-    if not hasattr(dataset, "_get_load_path") or not dataset.exists():
-        return None
-    path = Path(dataset._get_load_path())
-    path = path if path.is_absolute() else project / path
-    if not path.is_file():
+    path = _file_of(project, dataset)
+    if path is None:
         return None
     inside = path.is_relative_to(project)
     return {
         "path": (path.relative_to(project) if inside else path).as_posix(),
-        "version": path.parent.name if _VERSION.fullmatch(path.parent.name) else None,
+        "version": _version_of(path),
         "bytes": path.stat().st_size,
         "sha256": manifest.sha256(path),
     }
@@ -126,6 +123,27 @@ class _Manifest(BaseModel):
     catalog: Document
     inputs: dict[str, _File]
     outputs: dict[str, _File]
+
+
+def _file_of(project: Path, dataset: Any) -> Path | None:
+    if not hasattr(dataset, "_get_load_path") or not dataset.exists():
+        return None
+    path = project / dataset._get_load_path()
+    return path if path.is_file() else None
+
+
+def _version_of(path: Path) -> str | None:
+    return path.parent.name if _VERSION.fullmatch(path.parent.name) else None
+
+
+def what_ifs_before(project: Path, catalog: Any, names: Iterable[str]) -> list[str]:
+    """Return what made the runs what-ifs that datasets, as they are now, were made by."""
+    files = [_file_of(project, catalog.get(name)) for name in names if name != "champion"]
+    found = []
+    for version in sorted(_lineage(project, {_version_of(file) for file in files if file})):
+        run = _read_or_none(project, version) or {}
+        found += [f"{one} (in run {version})" for one in run.get("what_if", [])]
+    return found
 
 
 def read(project: Path, version: str) -> Document:
@@ -307,6 +325,9 @@ def _lay_out(project: Path, run: Document, clean: Path) -> None:
     _copy(project / "conf/logging.yml", clean / "conf/logging.yml")
     for file in run["inputs"].values():
         _copy(project / file["path"], clean / file["path"])
+    for version in _lineage(project, {run["run"]}) - {run["run"]}:  # whether they were what-ifs
+        path = Path(RUN_MANIFEST, version, Path(RUN_MANIFEST).name)
+        _copy(project / path, clean / path)
     if file := run["inputs"].get("champion"):
         champion.promote(clean / champion.POINTER, champion.named(file, run=file["version"]))
     raw = Path("data/01_raw") / manifest.MANIFEST
@@ -399,17 +420,19 @@ def _lack(project: Path, version: str) -> str:
     return "a broken manifest" if _manifest(project, version).exists() else "no manifest"
 
 
-def _lineage(project: Path, some: set[str]) -> set[str]:
+def _lineage(project: Path, some: Iterable[str | None]) -> set[str]:
     """Return the versions, and all whose outputs they were made from.
 
-    Not that of a champion that was read: with it a run only compares.
+    Not that of a champion that was read: with it a run only compares. An output may be of an
+    earlier run too: `kedro run --only-missing-outputs` leaves it as it is.
     """
     done: set[str] = set()
-    todo = set(some)
+    todo = {version for version in some if version}
     while todo:
         done.add(version := todo.pop())
-        inputs = (_read_or_none(project, version) or {"inputs": {}})["inputs"].items()
-        todo |= {file["version"] for name, file in inputs if name != "champion"} - {*done, None}
+        run = _read_or_none(project, version) or {"inputs": {}, "outputs": {}}
+        files = [*run["inputs"].items(), *run["outputs"].items()]
+        todo |= {file["version"] for name, file in files if name != "champion"} - {*done, None}
     return done
 
 

@@ -153,7 +153,9 @@ def test_a_clean_document_passes_unchanged(contract: str) -> None:
         ("verdict", "limits.2.ok", True, "only if it was measured"),
         ("verdict", "limits.2.load", None, "does not depend on the machine: measure it"),
         ("verdict", "checks.0.ok", False, "ships, but a condition does not hold"),
-        ("verdict", "test_set.opened", 0, "greater than or equal to 1"),
+        ("verdict", "test_set.opened", 0, "no what-if, and not counted"),
+        ("verdict", "test_set.candidates", 0, "no what-if, and not counted"),
+        ("verdict", "test_set.opened", -1, "greater than or equal to 0"),
         ("verdict", "value.costs.fn", ..., "Field required"),
         ("candidate", "threshold", None, "valid dictionary"),  # and no costs to derive one from
     ],
@@ -185,6 +187,13 @@ def test_a_champion_that_other_code_made_is_refused_with_what_to_do(lacks: str) 
     del provenance[lacks]
     with pytest.raises(DataValidationError, match=f"lacks {lacks}, as other code made it: kedro"):
         contracts.results.champion.validate(bundle(provenance=provenance))
+
+
+def test_a_what_if_may_be_the_first_on_its_test_set_and_is_not_counted() -> None:
+    document = clean("verdict")
+    document["what_if"] = ["framing.costs.fn is 10, in conf/base 5"]
+    document["test_set"] |= {"opened": 0, "candidates": 0}
+    assert contracts.results.verdict.validate(document) is document
 
 
 @pytest.mark.parametrize("defect", [{"low": -3.0}, {"low": None, "high": None}])

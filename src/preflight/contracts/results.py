@@ -332,8 +332,8 @@ class OpenedTestSet(Document):
 
     id: str
     candidate: str
-    opened: int = Field(ge=1, description="verdicts on it that are kept, this one included")
-    candidates: int = Field(ge=1, description="different candidates among them")
+    opened: int = Field(ge=0, description="verdicts on it that are kept, but for what-ifs")
+    candidates: int = Field(ge=0, description="different candidates among them")
 
 
 class Verdict(Document):
@@ -346,6 +346,14 @@ class Verdict(Document):
     limits: list[Limit]
     checks: list[Condition] = Field(min_length=1)
     test_set: OpenedTestSet
+    what_if: list[str] = Field([], description="how it was judged otherwise than conf/base says")
+
+    @model_validator(mode="after")
+    def counts(self) -> Self:
+        """It is among the verdicts on its test set, unless it is a what-if."""
+        if not self.what_if and min(self.test_set.opened, self.test_set.candidates) < 1:
+            raise ValueError("no what-if, and not counted in test_set.opened and candidates")
+        return self
 
     @model_validator(mode="after")
     def ships_only_what_holds(self) -> Self:

@@ -36,6 +36,7 @@ class RunManifest(Document):
     began: str
     seconds: float = Field(ge=0)
     contracts: bool = Field(False, description="they were enforced")
+    what_if: list[str] = Field([], description="how it was judged otherwise than conf/base says")
     code: Code
     packages: dict[str, str]
     python: str

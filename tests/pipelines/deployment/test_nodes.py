@@ -80,9 +80,10 @@ def keep(project: Path, run: Made) -> None:
     path.write_text(json.dumps(run))
 
 
-def refused(project: Path, run: Made) -> dict[str, str]:
+def refused(project: Path, run: Made, *what_if: str) -> dict[str, str]:
     keep(project, run)
-    return {c["name"]: c["says"] for c in nodes.as_judged(project, run) if not c["ok"]}
+    checks = nodes.as_judged(project, run, list(what_if))
+    return {c["name"]: c["says"] for c in checks if not c["ok"]}
 
 
 def test_stored_rows_are_of_test_with_the_probabilities_of_evaluation(
@@ -125,6 +126,19 @@ def test_what_is_not_as_it_was_judged_is_told(
     found = refused(tmp_path, {**judged, **change})
     assert set(found) == {name}
     assert says in found[name]
+
+
+def test_a_what_if_is_told_with_what_to_do_and_no_override_helps(
+    tmp_path: Path, judged: Made, clear: Callable[..., Made]
+) -> None:
+    found = refused(tmp_path, judged, "framing.costs.fn is 10, in conf/base 5", "b")
+    assert set(found) == {"what-if"}
+    assert found["what-if"].startswith("framing.costs.fn is 10, in conf/base 5; b. No what-if is")
+    checks = nodes.as_judged(tmp_path, judged, ["a"])
+    for verdict in ({"decision": "ship", "reasons": ["better"], "checks": []}, HOLD):
+        with pytest.raises(RunError, match=r"\n  - what-if: a\. No what-if is deployed"):
+            clear(as_judged=checks, verdict=verdict, deployment=OVERRIDE)
+    assert clear(as_judged=nodes.as_judged(tmp_path, judged, []), deployment=OVERRIDE)
 
 
 def test_a_candidate_of_other_bytes_is_told(tmp_path: Path, judged: Made) -> None:

@@ -40,11 +40,20 @@ def judge(
     selection: dict[str, Any] = SELECTION,
     limits: tuple[dict[str, Any], ...] = (),
     earlier: tuple[dict[str, Any], ...] = (),
+    what_if: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """The verdict, with what else it rests on as it should be."""
     curve = nodes.calibration_curve(predictions, framing, evaluation)
     found = nodes.verdict(
-        predictions, examples, selection, curve, list(limits), list(earlier), framing, evaluation
+        predictions,
+        examples,
+        selection,
+        curve,
+        list(limits),
+        list(earlier),
+        list(what_if),
+        framing,
+        evaluation,
     )
     assert contracts.results.verdict.validate(found) is found
     return found
@@ -630,6 +639,28 @@ def test_two_more_of_the_same_test_set_are_counted_and_the_candidates_told_apart
     assert opened(other, first, again)[1] == (3, 2)
     assert opened(other, first, again, split=longer)[1] == (1, 1)
     assert opened(other, {"decision": "ship"})[1] == (1, 1)  # of a time before this was counted
+
+
+def test_a_what_if_says_so_first_decides_the_same_and_is_not_counted(
+    predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    def of(*earlier: dict[str, Any], what_if: tuple[str, ...] = ()) -> dict[str, Any]:
+        given = {"earlier": earlier, "what_if": what_if}
+        return judge(predictions, examples, framing, evaluation, **given)  # type: ignore[arg-type]
+
+    real, tried = of(), of(what_if=("framing.costs.fn is 10, in conf/base 5", "b"))
+    told = "WHAT-IF, not an evaluation: framing.costs.fn is 10, in conf/base 5; b"
+    assert tried["reasons"] == [told, *real["reasons"]]
+    assert (tried["decision"], tried["checks"][:-2]) == (real["decision"], real["checks"][:-2])
+    assert not real["what_if"]
+    count = ["opened", "candidates"]
+    assert [tried["test_set"][name] for name in count] == [0, 0]
+    assert [of(tried, tried)["test_set"][name] for name in count] == [1, 1]
+    assert [of(real, real)["test_set"][name] for name in count] == [3, 1]
+    assert [of(real, tried, what_if=("a",))["test_set"][name] for name in count] == [1, 1]
+    many = of(what_if=tuple(map(str, range(9))))
+    assert many["reasons"][0].endswith(": 0; 1; 2; 3; 4; 5 and 3 more")
+    assert len(many["what_if"]) == 9
 
 
 DAYS = pd.to_datetime(["2013-04-01 12:00", "2013-04-30 12:00"]).tz_localize("UTC")

@@ -116,6 +116,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
             "limits": [],
             "checks": [{"name": "gain", "ok": True, "says": "clearly better"}],
             "test_set": {"id": "a", "candidate": "b", "opened": 3, "candidates": 2},
+            "what_if": [],
         },
         "selection": {
             "values": {"candidate": 130.0, "never_act": 0.0, "table_of_rates": 111.0},

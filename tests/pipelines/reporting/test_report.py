@@ -246,6 +246,27 @@ def test_holds_in_words(results: dict[str, Any]) -> None:
     assert "\n".join(["size mb", "no", "10", "12.5"]) in text
 
 
+def test_a_what_if_says_so_before_anything_else(
+    results: dict[str, Any], walk_numbers: Any, stored: Any
+) -> None:
+    told = "WHAT-IF, not an evaluation: framing.costs.fn is 10, in conf/base 5"
+    verdict = results["verdict"]
+    verdict |= {"what_if": ["framing.costs.fn is 10, in conf/base 5"], "reasons": [told, "better"]}
+    text = read(results)
+    assert f"{told}. It would be shipped: per 1,000 parcels the candidate saves 22" in text
+    assert "Ship it" not in text
+    card = nodes.model_card(nodes.reported(**results))
+    assert f"\n{told}. It would be shipped: per 1,000" in card
+    hold(results)
+    verdict["reasons"] = [told, "too slow"]
+    page = page_of(results)
+    assert f"{told}. It would be held back (" in read(results)
+    assert "Why it would be held back:" in page
+    assert page.count("<li>too slow</li>") == 1
+    assert "What-if</span>" in page
+    assert walk_numbers(page, stored)[0] == []
+
+
 def test_tiny_test_set_without_intervals(results: dict[str, Any]) -> None:
     for model in results["metrics"].values():
         model["value_per_1000"] |= {"low": None, "high": None}

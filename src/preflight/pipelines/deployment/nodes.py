@@ -20,6 +20,11 @@ Document = dict[str, Any]
 SLOW = """\
 Speed can be measured again when nothing else runs: kedro run --pipelines deployment
 Or answer for it: --params "deployment.override.by=NAME,deployment.override.reason=WHY\""""
+NO_WHAT_IF = (
+    "No what-if is deployed, and no override helps. If you mean the change, put it into conf/base, "
+    "commit it and run again. If not, leave it out, and run again what was run with it, or deploy "
+    "another run: --load-versions=verdict:<version>"
+)
 
 
 def _files(run: Document) -> Document:
@@ -31,10 +36,11 @@ def _check(name: str, faults: list[str], holds: str) -> Check:
     return {"name": name, "ok": not faults, "says": "; ".join(faults) or holds}
 
 
-def as_judged(project: Path, judged_run: Document) -> list[Check]:
+def as_judged(project: Path, judged_run: Document, what_if: list[str]) -> list[Check]:
     """Return whether the run that judged, and those it rests on, are whole and as they were.
 
     Files are compared byte for byte with the runs' manifests, and the code by its hash.
+    what_if: how this deployment, or one of those runs, judges otherwise than conf/base says.
     """
     every, faults = runs.with_all_before(project, judged_run)
     now = runs.code(project)["sha256"]
@@ -45,6 +51,7 @@ def as_judged(project: Path, judged_run: Document) -> list[Check]:
     another = champion.changed_since(project / champion.POINTER, judged)
     return [
         _check("run", [*failed, *faults], "it is whole, and so is what it was made from"),
+        _check("what-if", [f"{'; '.join(what_if)}. {NO_WHAT_IF}"] if what_if else [], "it is none"),
         _check("contracts", [f"were off in {one}" for one in unchecked], "they were on"),
         _check(
             "code",

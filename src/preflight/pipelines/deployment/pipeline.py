@@ -10,7 +10,9 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline from a verdict to the champion."""
     return Pipeline(
         [
-            Node(nodes.as_judged, ["project", "judged_run"], "as_judged", name="as_judged"),
+            Node(
+                nodes.as_judged, ["project", "judged_run", "what_if"], "as_judged", name="as_judged"
+            ),
             Node(
                 nodes.fresh_answers,
                 ["project", "judged_run", "candidate"],

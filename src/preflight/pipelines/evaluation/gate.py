@@ -28,7 +28,7 @@ FEWEST_DAYS = 10  # with fewer blocks the bootstrap's intervals are far too narr
 # Of a test, or a slice, that is judged, however large the table is: what a share of a handful of
 # cases does is chance, and a percentile interval of it does not show that.
 FEWEST_ROWS = 100
-SAID = 6  # slices that are named
+SAID = 6  # slices, or settings, that are named
 
 
 class Check(NamedTuple):
@@ -221,12 +221,15 @@ def slices_hold(judged: Judged, slices: pd.DataFrame) -> Check:
     worse = [(n, f) for n, f in found if f["high"] is not None and f["high"] < -allowed]
     if worse:
         money = partial(format_money, unit=framing.costs.unit)
-        told = [f"{name} ({money(f['mean'] or 0)} per 1,000)" for name, f in worse]
-        more = f" and {len(told) - SAID} more" if len(told) > SAID else ""
-        named = f"{', '.join(told[:SAID])}{more}"
+        named = _some([f"{name} ({money(f['mean'] or 0)} per 1,000)" for name, f in worse], ", ")
         return Check("slices", False, f"worse than {judged.baseline.replace('_', ' ')} in {named}")
     said = f"none of {len(found)} slices is worse than allowed"
     return Check("slices", True, _held(said, len(found), len(every), framing.decision.units))
+
+
+def _some(told: list[str], between: str) -> str:
+    more = f" and {len(told) - SAID} more" if len(told) > SAID else ""
+    return f"{between.join(told[:SAID])}{more}"
 
 
 def groups_are_served_alike(judged: Judged, groups: pd.DataFrame) -> Check:
@@ -281,3 +284,8 @@ def contracts_on(enabled: bool) -> Check:
     """Were the contracts enforced?"""
     said = "contracts were on" if enabled else "contracts were off (KEDRO_DATASET_VALIDATION)"
     return Check("contracts", enabled, said)
+
+
+def not_an_evaluation(what_if: list[str]) -> list[str]:
+    """Return the sentence that says what makes a verdict a what-if; none if nothing does."""
+    return [f"WHAT-IF, not an evaluation: {_some(what_if, '; ')}"] if what_if else []

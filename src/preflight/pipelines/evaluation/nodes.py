@@ -348,6 +348,7 @@ def verdict(
     calibration_curve: pd.DataFrame,
     limits: list[dict[str, Any]],
     earlier_verdicts: list[dict[str, Any]],
+    what_if: list[str],
     framing: Framing,
     evaluation: Evaluation,
 ) -> dict[str, Any]:
@@ -355,6 +356,9 @@ def verdict(
 
     The best baseline was chosen on validation. Both are judged on the same days of test: the
     interval is of the difference, day by day.
+
+    what_if: how it is judged otherwise than conf/base says. Then the decision is what it would be,
+    the first reason says so, and it is not counted.
     """
     judged = gate.Judged(
         test_predictions,
@@ -363,7 +367,7 @@ def verdict(
         evaluation.replicates,
         evaluation.seed,
     )
-    opened = _openings(test_predictions, earlier_verdicts, framing)
+    opened = _openings(test_predictions, earlier_verdicts, bool(what_if), framing)
     checks = [
         gate.net_gain(judged),
         gate.beats_champion(judged),
@@ -376,10 +380,10 @@ def verdict(
         gate.contracts_on(DataCatalog()._is_validation_enabled()),
     ]
     over, costs = judged.over(), framing.costs
-    reasons = [check.says for check in checks if not check.ok]
+    broken = [check.says for check in checks if not check.ok]
     return {
-        "decision": "hold" if reasons else "ship",
-        "reasons": reasons or [checks[0].says],
+        "decision": "hold" if broken else "ship",
+        "reasons": gate.not_an_evaluation(what_if) + (broken or [checks[0].says]),
         "value": {
             "unit": costs.unit,
             "costs": costs.model_dump(include=set(costs.of._fields))
@@ -400,6 +404,7 @@ def verdict(
         "limits": limits,
         "checks": [check._asdict() for check in checks],
         "test_set": opened,
+        "what_if": what_if,
     }
 
 
@@ -409,9 +414,12 @@ def _net(over: Interval, framing: Framing) -> dict[str, float | None]:
 
 
 def _openings(
-    test_predictions: pd.DataFrame, earlier: list[dict[str, Any]], framing: Framing
+    test_predictions: pd.DataFrame,
+    earlier: list[dict[str, Any]],
+    what_if: bool,
+    framing: Framing,
 ) -> dict[str, Any]:
-    """Return how often this test set was opened before, by the verdicts that are kept.
+    """Return how often this test set was opened, by the verdicts that are kept and are no what-ifs.
 
     candidates: how many different ones it has judged, this one among them.
     """
@@ -420,6 +428,7 @@ def _openings(
         "id": f"{sha256(framed.encode()).hexdigest()[:12]}-{len(test_predictions)}",
         "candidate": fingerprint(test_predictions[[framing.predicted]]),
     }
-    same = [one["test_set"] for one in earlier if one.get("test_set", {}).get("id") == this["id"]]
-    judged = {one["candidate"] for one in same} | {this["candidate"]}
-    return {**this, "opened": len(same) + 1, "candidates": len(judged)}
+    counted = [one.get("test_set", {}) for one in earlier if not one.get("what_if")]
+    same = [one["candidate"] for one in counted if one.get("id") == this["id"]]
+    same += [] if what_if else [this["candidate"]]
+    return {**this, "opened": len(same), "candidates": len(set(same))}

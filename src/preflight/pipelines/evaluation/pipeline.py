@@ -61,6 +61,7 @@ def create_pipeline() -> Pipeline:
                     "calibration_curve",
                     "limits",
                     "earlier_verdicts",
+                    "what_if",
                     *PARAMS,
                 ],
                 "verdict",

@@ -36,11 +36,17 @@ def listed(names: Iterable[str]) -> str:
 
 
 def headline(verdict: dict[str, Any], framing: Framing) -> str:
-    """Return the decision, and what the candidate saves more than the best baseline."""
-    todo = "Ship"
+    """Return the decision, and what the candidate saves more than the best baseline.
+
+    That it is a what-if comes first.
+    """
+    ship, hold = "Ship", "Do not ship"
+    if verdict["what_if"]:
+        ship, hold = (f"{verdict['reasons'][0]}. It would {say}" for say in ("ship", "not ship"))
+    todo = ship
     if verdict["decision"] == "hold":
         why = next(check["says"] for check in verdict["checks"] if not check["ok"])
-        todo = f"Do not ship ({why.split(': ')[0]})"
+        todo = f"{hold} ({why.split(': ')[0]})"
     over, unit = verdict["value"]["over_baseline"], verdict["value"]["unit"]
     mean, low, high = over["mean"], over["low"], over["high"]
     if mean is None:
