@@ -212,11 +212,15 @@ def test_a_run_is_a_what_if_if_one_that_it_reads_from_was(tmp_path: Path) -> Non
         name: File(tmp_path / f"data/{name}/{version}/{name}")
         for name, version in zip(("audit", "candidate", "train", "test"), VERSIONS, strict=True)
     } | {"champion": File(tmp_path / f"data/champion/{first}/champion"), "params:framing": 1}
-    told = [f"audit.single_auc is 1, in conf/base 0.8 (in run {first})"]
+    told = {"audit.single_auc is 1, in conf/base 0.8": first}
     assert runs.what_ifs_before(tmp_path, catalog, ["audit"]) == told
     assert runs.what_ifs_before(tmp_path, catalog, ["candidate", "params:framing"]) == told
-    assert runs.what_ifs_before(tmp_path, catalog, ["train", "champion", "test"]) == []
-    assert not (tmp_path / runs.RUN_MANIFEST / orphan).exists()
+    assert runs.what_ifs_before(tmp_path, catalog, ["train", "champion", "test"]) == {}
+    keep(tmp_path, orphan, [*told, "b"])
+    assert runs.what_ifs_before(tmp_path, catalog, ["audit", "test"]) == {
+        "b": orphan,
+        **dict.fromkeys(told, orphan),
+    }
 
 
 def test_what_an_earlier_run_made_is_among_what_a_run_rests_on(tmp_path: Path) -> None:

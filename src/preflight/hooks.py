@@ -204,7 +204,8 @@ class ManifestHooks:
         self._what_if = what_if.differences(self._project, self._loader, self._settings)
         if WHAT_IF in pipeline.inputs():
             before = runs.what_ifs_before(self._project, catalog, pipeline.datasets())
-            catalog.save(WHAT_IF, self._what_if + before)
+            told = [f"{k} (in run {v})" for k, v in before.items() if k not in self._what_if]
+            catalog.save(WHAT_IF, self._what_if + told)
         self._run = run_params["run_id"]
         self._began = datetime.now(UTC)
         self._nodes: dict[str, float] = {}

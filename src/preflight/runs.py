@@ -136,13 +136,16 @@ def _version_of(path: Path) -> str | None:
     return path.parent.name if _VERSION.fullmatch(path.parent.name) else None
 
 
-def what_ifs_before(project: Path, catalog: Any, names: Iterable[str]) -> list[str]:
-    """Return what made the runs what-ifs that datasets, as they are now, were made by."""
+def what_ifs_before(project: Path, catalog: Any, names: Iterable[str]) -> dict[str, str]:
+    """Return what made the runs what-ifs that datasets, as they are now, were made by.
+
+    Each difference comes with the newest run that had it.
+    """
     files = [_file_of(project, catalog.get(name)) for name in names if name != "champion"]
-    found = []
+    found: dict[str, str] = {}
     for version in sorted(_lineage(project, {_version_of(file) for file in files if file})):
         run = _read_or_none(project, version) or {}
-        found += [f"{one} (in run {version})" for one in run.get("what_if", [])]
+        found |= dict.fromkeys(run.get("what_if", []), version)
     return found
 
 
