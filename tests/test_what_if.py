@@ -21,7 +21,7 @@ from preflight.settings import CONFIG_LOADER_ARGS
 PROJECT = Path(__file__).parents[1]
 Given = dict[str, Any]
 Differ = Callable[..., list[str]]
-COSTS = "framing.costs.fn is 50, in conf/base 5"
+COSTS = "framing.costs.fn is 5000, in conf/base 500"
 
 
 @pytest.fixture
@@ -62,9 +62,9 @@ def test_conf_base_alone_is_no_what_if(differ: Differ) -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"params": framed(fn=50)}, COSTS),
-        ({"parameters": framed(fn=50)}, COSTS),
-        ({"parameters": framed(fn=50), "env": "prod"}, COSTS),
+        ({"params": framed(fn=5000)}, COSTS),
+        ({"parameters": framed(fn=5000)}, COSTS),
+        ({"parameters": framed(fn=5000), "env": "prod"}, COSTS),
         ({"params": {"audit": {"single_auc": 1}}}, "audit.single_auc is 1, in conf/base 0.8"),
         ({"params": {"evaluation": {"seed": 7}}}, "evaluation.seed is 7, in conf/base 2013"),
         (
@@ -107,7 +107,7 @@ def test_a_difference_that_judges_is_told(differ: Differ, given: Given, told: st
         {"params": {"deployment": {"override": {"by": "Ada", "reason": "so"}}}},
         {"params": {"inference": {"moment": "2013-12-24T12:00:00Z"}}},
         {"parameters": {"about": {"model": {"users": "all"}}}},
-        {"params": framed(fn=5)},
+        {"params": framed(fn=500)},
         {"params": {"evaluation": {"seed": "2013"}}},
         {"params": {"framing": {"split": {"test_from": "2013-11-01T04:00:00Z"}}}},
         {"catalog": {"train": {"filepath": "s3://a/train.parquet"}}, "env": "prod"},
@@ -138,25 +138,25 @@ def test_a_contract_that_is_gone_from_another_folder_of_conf_is_told(
 
 def test_what_the_owner_writes_into_conf_base_is_no_what_if(differ: Differ, project: Path) -> None:
     path = project / "conf/base/parameters/framing.yml"
-    path.write_text(path.read_text().replace("    fn: 5 ", "    fn: 50 "))
+    path.write_text(path.read_text().replace("    fn: 500 ", "    fn: 5000 "))
     assert differ() == []
-    told = "framing.costs.fn is 5, in conf/base 50"
-    assert differ(params=framed(fn=5)) == [told]
+    told = "framing.costs.fn is 500, in conf/base 5000"
+    assert differ(params=framed(fn=500)) == [told]
 
 
 def test_globals_of_an_environment_are_told_and_stay_those_of_the_run(
     differ: Differ, project: Path
 ) -> None:
     path = project / "conf/base/parameters/framing.yml"
-    path.write_text(path.read_text().replace("    fn: 5 ", "    fn: ${globals:miss} "))
-    (project / "conf/base/globals.yml").write_text("miss: 5")
+    path.write_text(path.read_text().replace("    fn: 500 ", "    fn: ${globals:miss} "))
+    (project / "conf/base/globals.yml").write_text("miss: 500")
     assert differ() == []
-    assert differ(globals={"miss": 50}) == [COSTS]
+    assert differ(globals={"miss": 5000}) == [COSTS]
     loader = OmegaConfigLoader(str(project / "conf"), **CONFIG_LOADER_ARGS)
     typed = ParameterValidator(dict(pipelines)).validate_raw_params(loader["parameters"])
     used = {"parameters": typed, "catalog": loader["catalog"]}
     assert what_if.differences(project, loader, used) == [COSTS]
-    assert loader["parameters"]["framing"]["costs"]["fn"] == 50
+    assert loader["parameters"]["framing"]["costs"]["fn"] == 5000
 
 
 def test_parameters_as_a_run_leaves_them_are_no_what_if(differ: Differ, project: Path) -> None:
@@ -171,9 +171,9 @@ def test_parameters_as_a_run_leaves_them_are_no_what_if(differ: Differ, project:
 
 def test_a_conf_base_that_is_not_valid_by_itself_is_told(differ: Differ, project: Path) -> None:
     path = project / "conf/base/parameters/framing.yml"
-    path.write_text(path.read_text().replace("    fn: 5 ", "    fn: 0 "))
+    path.write_text(path.read_text().replace("    fn: 500 ", "    fn: 0 "))
     with pytest.raises(RunError, match=r"conf/base has to be valid by itself.(?s:.*)'framing'"):
-        differ(params=framed(fn=5))
+        differ(params=framed(fn=500))
 
 
 class File:
@@ -194,10 +194,16 @@ class File:
 VERSIONS = [f"2013-01-0{day}T00.00.00.000Z" for day in range(1, 5)]
 
 
+def record(name: str, version: str) -> dict[str, str]:
+    return {"version": version, "path": name, "sha256": "0" * 64}
+
+
 def keep(project: Path, version: str, what_if: list[str], **read: str) -> None:
     """The manifest of a run that has read files of these versions."""
-    inputs = {name: {"version": from_, "path": name} for name, from_ in read.items()}
+    inputs = {name: record(name, from_) for name, from_ in read.items()}
     run = {"run": version, "inputs": inputs, "outputs": {}, "what_if": what_if}
+    run |= {"status": "done", "error": None, "pipelines": [], "python": "3.11.4"}
+    run |= dict.fromkeys(["filters", "code", "packages", "parameters", "catalog"], {})
     path = project / runs.RUN_MANIFEST / version / "run_manifest.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(run))
@@ -229,6 +235,6 @@ def test_what_an_earlier_run_made_is_among_what_a_run_rests_on(tmp_path: Path) -
     keep(tmp_path, second, [])
     path = tmp_path / runs.RUN_MANIFEST / second / "run_manifest.json"
     run = json.loads(path.read_text())
-    run["outputs"] = {"audit": {"version": first, "path": "audit"}}  # --only-missing-outputs
+    run["outputs"] = {"audit": record("audit", first)}  # --only-missing-outputs
     path.write_text(json.dumps(run))
     assert runs._lineage(tmp_path, {second}) == {first, second}
