@@ -184,7 +184,7 @@ def test_the_features_that_ship_pass_and_name_what_they_assume(given: dict[str, 
     features = run_in_memory(pipeline, given, "features")
     audit = nodes.Audit(
         seed=1, moments=3, duplicate_share=0, single_auc=1, pair_auc=1, odds_ratio=9, pair_rows=9,
-        allowed={},
+        allowed={"one_feature": {}, "one_value": {}, "two_features": {}},
     )  # fmt: skip
     found = nodes.replay_audit(features, audit, **given)
     assert found["state"].tolist() == ["passed", "assumed"]
