@@ -15,8 +15,8 @@ from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.audit import nodes
 from preflight.pipelines.audit.settings import Audit
-from preflight.pipelines.audit.target import rarer, target_audit
-from preflight.pipelines.audit.telling import needed_for_auc
+from preflight.pipelines.audit.target import rarer, sample, target_audit
+from preflight.pipelines.audit.telling import margin, needed_for_auc, rank_auc
 
 Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
@@ -421,3 +421,15 @@ def test_text_that_reads_missing_is_not_a_missing_value(parts: Parts, framing: F
         validation.loc[number, features] = train.loc[number, features]
         train.loc[number, "place"], validation.loc[number, "place"] = "missing", None
     assert split_failures((train, validation, test), framing) == []
+
+
+@pytest.mark.parametrize(("rare", "rows", "ones"), [(3000, 1000, 500), (100, 1000, 100)])
+def test_a_sample_has_the_rarer_label_first_of_all_and_no_order(
+    rare: int, rows: int, ones: int
+) -> None:
+    label = np.repeat([1, 0], [rare, 7000]).astype(np.int8)
+    chosen = sample(label, rows, seed=1)
+    assert (len(set(chosen.tolist())), int(label[chosen].sum())) == (rows, ones)
+    ranks = np.arange(rows)[:, None] * 1.0
+    assert rank_auc(ranks, label[chosen])[0] < 0.5 + margin(0.5, ones, rows - ones)
+    assert sorted(sample(label, 10**6, seed=1).tolist()) == [*range(rare + 7000)]

@@ -94,11 +94,10 @@ def rarer(label: pd.Series) -> tuple[Labels, str]:
 
 def sample(rare: Labels, rows: int, seed: int) -> Ints:
     """Return so many positions in random order; up to half of them of the rarer label."""
-    order = np.random.default_rng(seed).permutation(len(rare))
-    ones, zeros = order[rare[order] == 1], order[rare[order] == 0]
+    random = np.random.default_rng(seed)
+    ones, zeros = (random.permutation(np.flatnonzero(rare == one)) for one in (1, 0))
     ones = ones[: rows // 2]
-    chosen = np.concatenate([ones, zeros[: rows - len(ones)]])
-    return order[np.isin(order, chosen)]
+    return random.permutation(np.concatenate([ones, zeros[: rows - len(ones)]]))
 
 
 def _allowed(allowed: Allowed) -> list[Finding]:
