@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preflight.windows import Events, Floats, Ints, Log, Window, codes
@@ -247,25 +247,25 @@ RESOLUTIONS = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000}  # in micr
 
 @st.composite
 def resolved(draw: st.DrawFn) -> tuple[Any, ...]:
-    """Events and questions of resolutions of their own, and a window; many keys or few."""
-    units = st.sampled_from([*RESOLUTIONS])
-    event_unit, asked_unit, window_unit = draw(units), draw(units), draw(units)
-    apart = draw(st.sampled_from([0, 1, 1 << 21, 1 << 50]))  # of the keys: large ones leave no room
-    start, span = draw(st.sampled_from([(-40, 200), (1_357_000_000_000_000, 200_000_000)]))
-    keys = st.integers(0, 3).map(lambda key: key * apart)
+    """Events and questions of resolutions of their own, and a window that often ends at an event.
 
-    def times(unit: str) -> st.SearchStrategy[int]:
+    In microseconds. Keys that lie far apart leave no room for times beside them.
+    """
+    event_unit, asked_unit = draw(st.tuples(*[st.sampled_from([*RESOLUTIONS])] * 2))
+    apart, far = draw(st.sampled_from([1, 1 << 21, 1 << 50])), st.sampled_from([0, 200_000_000])
+    start, span = draw(st.sampled_from([-40, 1_357_000_000_000_000])), draw(far) + 200
+
+    def rows(unit: str) -> st.SearchStrategy[list[tuple[int, int]]]:
         step = RESOLUTIONS[unit]
-        near = st.integers(start // step, (start + span) // step).map(lambda n: n * step)
-        return st.one_of(near, st.just(start // step * step))
+        moment = st.integers(start // step, (start + span) // step).map(lambda n: n * step)
+        key = st.integers(0, 3).map(lambda number: number * apart)
+        return st.lists(st.tuples(key, moment | st.just(NEVER)), min_size=1, max_size=12)
 
-    never = st.just(NEVER)
-    events = draw(st.lists(st.tuples(keys, st.one_of(times(event_unit), never)), max_size=20))
-    asked = draw(
-        st.lists(st.tuples(keys, st.one_of(times(asked_unit), never)), min_size=1, max_size=20)
-    )
-    window = draw(st.integers(1, max(1, span // RESOLUTIONS[window_unit])))
-    return events, event_unit, asked, asked_unit, window * RESOLUTIONS[window_unit]
+    events, asked = draw(rows(event_unit)), draw(rows(asked_unit))
+    happened = [time for _, time in events if time != NEVER] or [start]
+    between = [t - one for one in happened for _, t in asked if t > one] or [1]
+    window = draw(st.sampled_from(between)) + draw(st.sampled_from([-1, 0, 0, 1]))
+    return events, event_unit, asked, asked_unit, max(window, 1)
 
 
 def in_unit(microseconds: list[int], unit: str) -> pd.Series:
@@ -273,6 +273,7 @@ def in_unit(microseconds: list[int], unit: str) -> pd.Series:
     return moments(np.array(whole, dtype=np.int64), unit)
 
 
+@settings(max_examples=400)
 @given(resolved())
 def test_an_event_counts_if_it_lies_in_the_window_to_the_microsecond(case: Any) -> None:
     events, event_unit, asked, asked_unit, window = case
@@ -305,6 +306,12 @@ def test_an_event_after_the_prediction_is_not_used(later: str, counted: int) -> 
     happened = pd.concat([predicted + pd.Timedelta(later), predicted - pd.Timedelta("7min")])
     window = Events(happened).by(np.array([0, 1])).at(np.array([0]), predicted)
     assert window.count().tolist() == window.count(pd.Timedelta("1h")).tolist() == [counted]
+
+
+@pytest.mark.parametrize("key", [-7, -1, 2, (1 << 62) + 1])
+def test_a_key_without_an_event_has_none_however_large(key: int) -> None:
+    window = log(np.array([0, 1]), np.array([5, 6])).at(np.array([key, 1]), np.array([9, 9]))
+    assert window.count().tolist() == window.count(60).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("window", [60, "1h"])
