@@ -112,7 +112,7 @@ def test_missing_aircraft_are_the_label_and_are_caught(
     limit = conf["parameters"]["audit"]["odds_ratio"]
 
     def tells(values: pd.Series) -> float:
-        return odds_ratios(cells(values, 64), late.to_numpy(dtype="int8")).max()
+        return odds_ratios(cells(values, 64), late.to_numpy(dtype="int8"), 64).max()
 
     assert tells(flights["tailnum"].notna().astype("float32")) > limit
     assert tells(flights["distance"].astype("float32")) < limit

@@ -313,7 +313,7 @@ def test_a_feature_that_knows_the_future_stops_the_run_before_anything_is_fitted
 ) -> None:
     where = project()
     (where / "params.json").write_text(json.dumps({"run": {"params": SMALL}}))
-    edit(where, 'minutes(weather["published_at"])', 'minutes(weather["hour_start"])')
+    edit(where, 'Events(weather["published_at"]', 'Events(weather["hour_start"]')
     done = kedro(where, "run", "--config", "params.json")
     assert done.returncode == 1
     assert "known_at: temperature: knows the rows of weather, weather.temp too early" in done.stderr
@@ -331,7 +331,7 @@ def test_features_that_failed_their_audit_are_not_fitted_by_a_later_run(
     where = shutil.copytree(finished[0], tmp_path / "copy")
     passed = kedro(where, "run", "--config", "params.json", "--pipelines", "audit")
     assert "passed. Taken on trust: assumption: flights.tailnum." in passed.stderr
-    edit(where, 'minutes(weather["published_at"])', 'minutes(weather["hour_start"])')
+    edit(where, 'Events(weather["published_at"]', 'Events(weather["hour_start"]')
     first = "feature_engineering,audit"
     assert kedro(where, "run", "--config", "params.json", "--pipelines", first).returncode == 1
     later = "modeling,evaluation"

@@ -5,16 +5,53 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preflight.windows import NEVER, Events, Log, codes, minutes
+from preflight.windows import Events, Floats, Ints, Log, Window, codes
 
+NEVER = np.iinfo(np.int64).min
 DAY = 24 * 60
 
 
-def log(key: np.ndarray, time: np.ndarray, **values: np.ndarray) -> Log:
-    return Events(time, **values).by(key)
+def moments(time: np.ndarray, unit: str = "m") -> pd.Series:
+    """Whole units since 1970 as moments in UTC; NEVER is a missing one."""
+    resolution = "s" if unit == "m" else unit
+    since = pd.Series(np.asarray(time).astype(f"datetime64[{unit}]"))
+    return since.astype(f"datetime64[{resolution}]").dt.tz_localize("UTC")
+
+
+class MinuteWindow:
+    """A window whose lengths are given in minutes, as the tests below give them."""
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+
+    def count(self, window: float | None = None) -> Ints:
+        return self._window.count(None if window is None else pd.Timedelta(minutes=window))
+
+    def sum(self, name: str, window: float) -> Ints:
+        return self._window.sum(name, pd.Timedelta(minutes=window))
+
+    def mean(self, name: str, window: float) -> Floats:
+        return self._window.mean(name, pd.Timedelta(minutes=window))
+
+    def last(self, name: str, window: float) -> Floats:
+        return self._window.last(name, pd.Timedelta(minutes=window))
+
+
+class MinuteLog:
+    """Events at whole minutes since 1970."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def at(self, key: np.ndarray, time: np.ndarray) -> MinuteWindow:
+        return MinuteWindow(self._log.at(key, moments(time)))
+
+
+def log(key: np.ndarray, time: np.ndarray, **values: np.ndarray) -> MinuteLog:
+    return MinuteLog(Events(moments(time), **values).by(key))
 
 
 class Case(NamedTuple):
@@ -193,13 +230,10 @@ def test_a_combination_is_not_the_sum_of_its_parts() -> None:
     assert codes(one).tolist() == [0, 0, 1, 2]
 
 
-def test_too_many_keys_are_refused_with_the_names_of_their_columns() -> None:
-    half = np.arange(2048)
-    route = pd.Series(np.repeat(half, 2048), name="route")
-    parcel = pd.Series(np.tile(half, 2048), name="parcel")
-    with pytest.raises(ValueError, match=r"4,194,304 distinct keys of \['route', 'parcel'\]"):
-        codes(route, parcel)
-    assert codes(route[1:], parcel[1:]).max() == 4_194_302
+def test_of_many_possible_keys_those_that_occur_are_numbered() -> None:
+    half = np.arange(2049)
+    route, parcel = pd.Series(half, name="route"), pd.Series(half, name="parcel")
+    assert codes(route, parcel).tolist() == half.tolist()
 
 
 def test_the_largest_key_has_room_for_its_times() -> None:
@@ -208,16 +242,90 @@ def test_the_largest_key_has_room_for_its_times() -> None:
     assert log(key, time).at(key, time + 5).count().tolist() == [1, 1]
 
 
-@given(st.datetimes(pd.Timestamp("1970-01-01"), pd.Timestamp("2100-01-01")))
-def test_minutes_are_whole_minutes_whatever_the_microseconds(moment: Any) -> None:
-    moments = pd.Series([moment]).dt.as_unit("us").dt.tz_localize("UTC")
-    since = moment - pd.Timestamp("1970-01-01").to_pydatetime()
-    assert minutes(moments).tolist() == [int(since.total_seconds() // 60)]
+RESOLUTIONS = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000}  # in microseconds
 
 
-def test_a_missing_moment_is_never() -> None:
-    moments = pd.Series(["2013-01-01T00:00:59.999999Z", None], dtype="datetime64[us, UTC]")
-    assert minutes(moments).tolist() == [pd.Timestamp("2013-01-01").value // 60_000_000_000, NEVER]
+@st.composite
+def resolved(draw: st.DrawFn) -> tuple[Any, ...]:
+    """Events and questions of resolutions of their own, and a window that often ends at an event.
+
+    In microseconds. Keys that lie far apart leave no room for times beside them.
+    """
+    event_unit, asked_unit = draw(st.tuples(*[st.sampled_from([*RESOLUTIONS])] * 2))
+    apart, far = draw(st.sampled_from([1, 1 << 21, 1 << 50])), st.sampled_from([0, 200_000_000])
+    start, span = draw(st.sampled_from([-40, 1_357_000_000_000_000])), draw(far) + 200
+
+    def rows(unit: str) -> st.SearchStrategy[list[tuple[int, int]]]:
+        step = RESOLUTIONS[unit]
+        moment = st.integers(start // step, (start + span) // step).map(lambda n: n * step)
+        key = st.integers(0, 3).map(lambda number: number * apart)
+        return st.lists(st.tuples(key, moment | st.just(NEVER)), min_size=1, max_size=12)
+
+    events, asked = draw(rows(event_unit)), draw(rows(asked_unit))
+    happened = [time for _, time in events if time != NEVER] or [start]
+    between = [t - one for one in happened for _, t in asked if t > one] or [1]
+    window = draw(st.sampled_from(between)) + draw(st.sampled_from([-1, 0, 0, 1]))
+    return events, event_unit, asked, asked_unit, max(window, 1)
+
+
+def in_unit(microseconds: list[int], unit: str) -> pd.Series:
+    whole = [one if one == NEVER else one // RESOLUTIONS[unit] for one in microseconds]
+    return moments(np.array(whole, dtype=np.int64), unit)
+
+
+@settings(max_examples=400)
+@given(resolved())
+def test_an_event_counts_if_it_lies_in_the_window_to_the_microsecond(case: Any) -> None:
+    events, event_unit, asked, asked_unit, window = case
+    key, time = np.array(events, dtype=np.int64).reshape(-1, 2).T
+    asked_key, asked_time = np.array(asked, dtype=np.int64).T
+    value = np.arange(len(time)) ** 2
+    found = (
+        Events(in_unit(time.tolist(), event_unit), value=value)
+        .by(key)
+        .at(asked_key, in_unit(asked_time.tolist(), asked_unit))
+    )
+    length = pd.Timedelta(microseconds=window)
+    inside = [
+        (key == k) & (time != NEVER) & (t != NEVER) & (t - window < time) & (time <= t)
+        for k, t in asked
+    ]
+    assert found.count(length).tolist() == [int(one.sum()) for one in inside]
+    assert found.sum("value", length).tolist() == [int(value[one].sum()) for one in inside]
+    upto = [(key == k) & (time != NEVER) & (t != NEVER) & (time <= t) for k, t in asked]
+    assert found.count().tolist() == [int(one.sum()) for one in upto]
+    last = [max(((time[i], value[i]) for i in np.flatnonzero(o)), default=None) for o in inside]
+    np.testing.assert_array_equal(
+        found.last("value", length), [np.nan if one is None else one[1] for one in last]
+    )
+
+
+@pytest.mark.parametrize("later, counted", [("0s", 1), ("1us", 0), ("30s", 0)])
+def test_an_event_after_the_prediction_is_not_used(later: str, counted: int) -> None:
+    predicted = pd.Series(pd.to_datetime(["2013-05-01 10:00Z"]).as_unit("us"))
+    happened = pd.concat([predicted + pd.Timedelta(later), predicted - pd.Timedelta("7min")])
+    window = Events(happened).by(np.array([0, 1])).at(np.array([0]), predicted)
+    assert window.count().tolist() == window.count(pd.Timedelta("1h")).tolist() == [counted]
+
+
+@pytest.mark.parametrize("key", [-7, -1, 2, (1 << 62) + 1])
+def test_a_key_without_an_event_has_none_however_large(key: int) -> None:
+    window = log(np.array([0, 1]), np.array([5, 6])).at(np.array([key, 1]), np.array([9, 9]))
+    assert window.count().tolist() == window.count(60).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("window", [60, "1h"])
+def test_a_window_without_a_unit_is_refused(window: Any) -> None:
+    events = Events(moments(np.array([1]))).by(np.array([0]))
+    with pytest.raises(TypeError, match=r"A window is a pd.Timedelta, such as .* not"):
+        events.at(np.array([0]), moments(np.array([1]))).count(window)
+
+
+@pytest.mark.parametrize("key", [-2, 1 << 62])
+def test_keys_for_which_there_is_no_room_are_refused(key: int) -> None:
+    with pytest.raises(ValueError, match="too large, or below -1: use codes"):
+        Events(moments(np.array([1]))).by(np.array([key]))
+    assert Events(moments(np.array([1]))).by(np.array([-1])).stamp.shape == (1,)
 
 
 def test_whole_numbers_written_as_short_floats_are_summed_exactly() -> None:

@@ -433,8 +433,9 @@ class Audit(Table, key=["check"]):
 
     check: str = column("what was looked for")
     state: str = column(
-        "passed; assumed: taken for true, can't be tested; allowed: by name, with a reason",
-        isin=["passed", "assumed", "allowed"],
+        "passed; assumed: taken for true, can't be tested; allowed: by name, with a reason; "
+        "untested: too few rows to tell",
+        isin=["passed", "assumed", "allowed", "untested"],
     )
     measured: float = column("what was found, in the unit of the limit", nullable=True)
     limit: float = column("the most that passes", nullable=True)

@@ -15,8 +15,13 @@ from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.audit import nodes
 from preflight.pipelines.audit.settings import Audit
+from preflight.pipelines.audit.target import rarer, sample, target_audit
+from preflight.pipelines.audit.telling import margin, needed_for_auc, rank_auc
 
 Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+
+
+NOTHING: dict[str, Any] = {"one_feature": {}, "one_value": {}, "two_features": {}}
 
 
 def settings(**changed: Any) -> Audit:
@@ -29,7 +34,7 @@ def settings(**changed: Any) -> Audit:
             "pair_auc": 0.95,
             "odds_ratio": 50,
             "pair_rows": 4000,
-            "allowed": {},
+            "allowed": NOTHING,
         }
         | changed
     )
@@ -51,7 +56,8 @@ class WithLeak:
 
 @pytest.fixture(autouse=True)
 def contract(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("preflight.pipelines.audit.nodes.Features", WithLeak)
+    for module in ("nodes", "target", "findings"):
+        monkeypatch.setattr(f"preflight.pipelines.audit.{module}.Features", WithLeak)
 
 
 @pytest.fixture
@@ -75,7 +81,7 @@ def parts(make_parcels: Callable[..., pd.DataFrame]) -> Parts:
 
 
 def target(train: pd.DataFrame, audit: Audit) -> pd.DataFrame:
-    return nodes.target_audit(train, train.head(0), train, audit)
+    return target_audit(train, train.head(0), train, audit)
 
 
 def split(parts: Parts, framing: Framing, audit: Audit) -> pd.DataFrame:
@@ -145,17 +151,120 @@ def test_two_large_numbers_whose_difference_is_the_outcome_are_caught(parts: Par
 
 
 def test_what_is_allowed_by_name_passes_and_is_listed_with_its_reason(parts: Parts) -> None:
-    train = parts[0].assign(one=parts[0]["label"].astype(float))
-    found = target(train, settings(allowed={"one": "a price that is paid before"}))
+    price = parts[0]["label"] + np.random.default_rng(0).normal(0, 0.6, len(parts[0]))
+    train, why = parts[0].assign(one=price), "a price that is paid before"
+    assert failed(target(train, settings())) == ["one feature"]
+    found = target(train, settings(allowed=NOTHING | {"one_feature": {"one": why}}))
     assert failed(found) == []
     allowed = found[found["state"] == "allowed"]
     assert allowed["check"].tolist() == ["allowed: one"]
-    assert allowed["evidence"].tolist() == ["a price that is paid before"]
+    assert allowed["evidence"].tolist() == [why]
 
 
-def test_an_allowance_for_no_feature_is_refused(parts: Parts) -> None:
+def test_an_allowed_feature_stays_in_the_other_checks(parts: Parts) -> None:
+    """Alone it may tell 0.9, but no value of it the label, and no other what is lacking."""
+    train, rng = parts[0], np.random.default_rng(0)
+    allow = NOTHING | {"one_feature": {"one": "a price that is paid before"}}
+
+    def found(**columns: Any) -> list[str]:
+        return failed(target(train.assign(**columns), settings(allowed=allow)))
+
+    some = (train["label"] == 1) & (train["parcel"] % 4 == 0)
+    assert found(one=train["one"].abs().mask(some, -1)) == ["one value"]
+    noise = rng.normal(0, 0.5, len(train))
+    price = train["label"] + noise
+    assert found(one=price) == []
+    assert "sum or difference" in found(one=price, other=noise)
+    coin = rng.integers(0, 2, len(train))
+    assert found(one=coin, other=coin ^ train["label"]) == ["two features"]
+
+
+def test_a_value_and_a_pair_are_allowed_by_themselves(parts: Parts) -> None:
+    train, coin = parts[0], np.random.default_rng(0).integers(0, 2, len(parts[0]))
+    some = (train["label"] == 1) & (train["parcel"] % 4 == 0)
+    marked = train.assign(one=train["one"].abs().mask(some, -1))
+    found = target(marked, settings(allowed=NOTHING | {"one_value": {"one": "a fee"}}))
+    assert (failed(found), found["check"][0]) == ([], "allowed: one value of one")
+    pair = train.assign(one=coin, other=coin ^ train["label"])
+    for allow in ({"one": {"other": "a fee"}}, {"other": {"one": "a fee"}}):
+        found = target(pair, settings(allowed=NOTHING | {"two_features": allow}))
+        assert failed(found) == []
+        assert found["check"][0].startswith("allowed: o")
+
+
+@pytest.mark.parametrize(
+    "allowed",
+    [
+        {"one_feature": {"won": "why"}},
+        {"one_value": {"won": "why"}},
+        {"two_features": {"won": {"one": "why"}}},
+        {"two_features": {"one": {"won": "why"}}},
+    ],
+)
+def test_an_allowance_for_no_feature_is_refused(parts: Parts, allowed: dict[str, Any]) -> None:
     with pytest.raises(RunError, match=r"audit.allowed names \['won'\]"):
-        target(parts[0], settings(allowed={"won": "why"}))
+        target(parts[0], settings(allowed=NOTHING | allowed))
+
+
+def few(positives: int, seed: int = 0) -> pd.DataFrame:
+    """2,000 rows of noise with few positives."""
+    rng = np.random.default_rng(100 * positives + seed)
+    label = np.zeros(2000, dtype="int8")
+    label[rng.choice(2000, positives, replace=False)] = 1
+    return pd.DataFrame(
+        {
+            "signal": rng.normal(size=2000),
+            "place": pd.Categorical(rng.choice([f"p{i}" for i in range(30)], 2000)),
+            "noise": rng.integers(0, 40, 2000).astype(float),
+            "one": rng.normal(size=2000),
+            "other": pd.Series(rng.normal(size=2000)).mask(rng.random(2000) < 0.1),
+            "label": label,
+            "parcel": np.arange(2000),
+            "predict_at": pd.Timestamp("2013-01-01", tz="UTC"),
+        }
+    )
+
+
+@pytest.mark.parametrize("positives", [0, 1, 2, 5, 13, 15, 30, 100])
+def test_noise_is_never_stopped_however_few_the_positives(positives: int) -> None:
+    audit = settings(single_auc=0.8, pair_auc=0.9)
+    for seed in range(3):
+        found = target(few(positives, seed), audit)
+        assert failed(found) == []
+        AuditContract.validate(found, lazy=True)
+
+
+def test_too_few_positives_to_tell_are_said_with_what_is_needed() -> None:
+    found = target(few(13), settings(single_auc=0.8, pair_auc=0.9))
+    untested = found[found["state"] == "untested"].set_index("check")["evidence"]
+    assert [*untested.index] == ["untested: two features", "untested: sum or difference"]
+    needed = needed_for_auc(0.9, 1987)
+    expected = f"13 of 2,000 rows of train have label 1: too few to tell; needed: {needed}"
+    assert untested.tolist() == [expected, expected]
+    enough = target(few(needed), settings(single_auc=0.8, pair_auc=0.9))
+    assert set(enough["state"]) == {"passed"}
+
+
+@pytest.mark.parametrize("positives", [30, 100])
+@pytest.mark.parametrize("majority", [0, 1])
+def test_planted_leaks_are_stopped_with_few_of_the_rarer_label(
+    positives: int, majority: int
+) -> None:
+    train, rng = few(positives), np.random.default_rng(1)
+    rare = train["label"]
+    train["label"] = rare ^ majority
+    coin, start = rng.integers(0, 2, 2000), rng.normal(0, 10, 2000)
+    audit = settings(single_auc=0.8, pair_auc=0.9)
+
+    def found(**columns: Any) -> list[str]:
+        return failed(target(train.assign(**columns), audit))
+
+    assert found() == []
+    assert "one feature" in found(one=rare ^ (rng.random(2000) < 0.05))
+    marked = (rare == 1) & (rare.cumsum() % 3 > 0)
+    assert "one value" in found(one=train["one"].mask(marked, -1.0))
+    assert found(one=coin, other=coin ^ rare) == ["two features"]
+    assert found(one=start, other=rare - start) == ["sum or difference"]
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
@@ -166,7 +275,7 @@ def test_examples_that_are_not_the_features_that_were_replayed_are_caught(
     changed = list(parts)
     changed[part] = parts[part].assign(one=parts[part]["one"] + parts[part]["label"])
     findings = [
-        *failed(nodes.target_audit(changed[0], changed[1], features, settings(single_auc=1))),
+        *failed(target_audit(changed[0], changed[1], features, settings(single_auc=1))),
         *failed(nodes.split_audit(*changed, features, framing, settings())),
     ]
     assert findings == [f"features of {['train', 'validation', 'test'][part]}"]
@@ -289,6 +398,38 @@ def test_of_amounts_a_feature_that_tells_high_from_low_is_caught(parts: Parts) -
     assert "% with a label above the median)" in value
 
 
-def test_labels_of_0_and_1_stay_and_amounts_are_halved_at_their_median() -> None:
-    assert nodes._halved(pd.Series([0, 1, 0, 0], dtype="int8")).tolist() == [0, 1, 0, 0]
-    assert nodes._halved(pd.Series([1.5, 9.0, 2.0, 100.0])).tolist() == [0, 1, 0, 1]
+@pytest.mark.parametrize(
+    ("label", "ones", "meant"),
+    [
+        (pd.Series([0, 1, 0, 0], dtype="int8"), [0, 1, 0, 0], "label 1"),
+        (pd.Series([1, 1, 0, 1]), [0, 0, 1, 0], "label 0"),
+        (pd.Series([1.5, 9.0, 2.0, 100.0]), [0, 1, 0, 1], "a label above the median"),
+        (pd.Series([1.5, 9.0, 1.5]), [0, 1, 0], "a label above the median"),
+    ],
+)
+def test_the_rarer_label_is_counted_and_amounts_are_halved_at_their_median(
+    label: pd.Series, ones: list[int], meant: str
+) -> None:
+    found, words = rarer(label)
+    assert (found.tolist(), words) == (ones, meant)
+
+
+def test_text_that_reads_missing_is_not_a_missing_value(parts: Parts, framing: Framing) -> None:
+    train, validation, test = (part.astype({"place": object}) for part in parts)
+    features = [*WithLeak.names()]
+    for number in range(10):
+        validation.loc[number, features] = train.loc[number, features]
+        train.loc[number, "place"], validation.loc[number, "place"] = "missing", None
+    assert split_failures((train, validation, test), framing) == []
+
+
+@pytest.mark.parametrize(("rare", "rows", "ones"), [(3000, 1000, 500), (100, 1000, 100)])
+def test_a_sample_has_the_rarer_label_first_of_all_and_no_order(
+    rare: int, rows: int, ones: int
+) -> None:
+    label = np.repeat([1, 0], [rare, 7000]).astype(np.int8)
+    chosen = sample(label, rows, seed=1)
+    assert (len(set(chosen.tolist())), int(label[chosen].sum())) == (rows, ones)
+    ranks = np.arange(rows)[:, None] * 1.0
+    assert rank_auc(ranks, label[chosen])[0] < 0.5 + margin(0.5, ones, rows - ones)
+    assert sorted(sample(label, 10**6, seed=1).tolist()) == [*range(rare + 7000)]

@@ -19,6 +19,7 @@ from preflight.pipelines.feature_engineering import examples
 from preflight.pipelines.feature_engineering.nodes import LOOK_AHEAD, LOOK_BACK
 from preflight.pipelines.feature_engineering.pipeline import create_pipeline
 from preflight.point_in_time import run_in_memory
+from preflight.windows import Events, codes
 
 Tables = dict[str, pd.DataFrame]
 Column = pd.Series | np.ndarray
@@ -183,7 +184,7 @@ def test_the_features_that_ship_pass_and_name_what_they_assume(given: dict[str, 
     features = run_in_memory(pipeline, given, "features")
     audit = nodes.Audit(
         seed=1, moments=3, duplicate_share=0, single_auc=1, pair_auc=1, odds_ratio=9, pair_rows=9,
-        allowed={},
+        allowed={"one_feature": {}, "one_value": {}, "two_features": {}},
     )  # fmt: skip
     found = nodes.replay_audit(features, audit, **given)
     assert found["state"].tolist() == ["passed", "assumed"]
@@ -310,6 +311,33 @@ def test_the_audit_knows_no_trade(workshop: Tables, when: str) -> None:
     else:
         assert [one["check"] for one in found] == ["known_at: cost"]
         assert "visits.cost" in found[0]["evidence"]
+
+
+def test_features_of_dense_data_may_not_round_time(workshop: Tables) -> None:
+    """30 visits a minute, at any microsecond: windows are exact, whole minutes know too much."""
+    rng = np.random.default_rng(6)
+    booked = workshop["visits"]["booked_at"].min() + pd.to_timedelta(
+        np.sort(rng.choice(100 * 60_000_000, 3000, replace=False)), unit="us"
+    )
+    stay = pd.to_timedelta(rng.integers(1, 300_000_000, 3000), unit="us")
+    visits = workshop["visits"].assign(booked_at=booked, closed_at=booked + stay)
+
+    def costs(visits: pd.DataFrame, to: str) -> pd.DataFrame:
+        now, closed = (visits[name].dt.floor(to) for name in ("booked_at", "closed_at"))
+        machine, cost = codes(visits["machine"]), visits["cost"].fillna(0).to_numpy()
+        window = Events(closed, cost=cost).by(machine).at(machine, now)
+        known = visits[["machine", "booked_at"]].assign(predict_at=visits["booked_at"])
+        return known.assign(cost=window.sum("cost", pd.Timedelta(minutes=5)))
+
+    def checks(to: str) -> list[str]:
+        pipeline = Pipeline([Node(costs, ["visits", "params:to"], "features")])
+        given = {"visits": visits, "params:to": to}
+        key, reach = ["machine", "booked_at"], (HOUR, HOUR)
+        found = replayed(pipeline, given, key, reach, contract_of=CONTRACTS.get)
+        return [one["check"] for one in found]
+
+    assert checks("us") == ["replay"]
+    assert checks("min") == ["known_at: cost"]
 
 
 def test_a_table_without_known_at_is_refused_by_name(workshop: Tables) -> None:

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from preflight.pipelines.audit import nodes
+from preflight.pipelines.audit import nodes, target
 
 
 def create_pipeline() -> Pipeline:
@@ -17,7 +17,7 @@ def create_pipeline() -> Pipeline:
                 name="replay_audit",
             ),
             Node(
-                nodes.target_audit,
+                target.target_audit,
                 ["train", "validation", "features", "params:audit"],
                 "target_audit",
                 name="target_audit",

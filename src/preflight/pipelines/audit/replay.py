@@ -140,18 +140,17 @@ class Replay:
                 if moment and moment != IN_ADVANCE and can_be_missing:
                     yield f"{table}.{column}", _hiding(contract, column, moment)
 
-    def assumptions(self) -> dict[str, str]:
-        """Return why a value is taken for known before it was, by "table.column"."""
+    def assumptions(self) -> dict[tuple[str, str], str]:
+        """Return why a value is taken for known before it was, by table and column."""
         return {
-            f"{table}.{column}": about["assumption"]
+            (table, column): about["assumption"]
             for table, contract in self.contracts().items()
             for column, about in contract.columns().items()
             if "assumption" in about
         }
 
-    def resting_on(self, assumed: str) -> set[str]:
+    def resting_on(self, table: str, column: str) -> set[str]:
         """Return the features that differ at the last moment without what is assumed."""
-        table, column = assumed.split(".")
         contract = self.contracts()[table]
         hide = _hiding(contract, column, contract.known_later(assume=False)[column])
         last = self.features["predict_at"].max()

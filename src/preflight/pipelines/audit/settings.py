@@ -6,6 +6,24 @@ from pydantic import Field
 
 from preflight.costs import Strict
 
+Reasons = dict[str, Annotated[str, Field(min_length=1)]]
+
+
+class Allowed(Strict):
+    """What may tell more than its check lets pass, each with the reason."""
+
+    one_feature: Reasons = Field(description="feature: why it may tell more than single_auc")
+    one_value: Reasons = Field(description="feature: why a value may tell more than odds_ratio")
+    two_features: dict[str, Reasons] = Field(
+        description="feature: other feature: why the two, their sum or difference may tell more "
+        "than pair_auc"
+    )
+
+    def features(self) -> set[str]:
+        """Return all features that are named."""
+        others = {other for pairs in self.two_features.values() for other in pairs}
+        return {*self.one_feature, *self.one_value, *self.two_features, *others}
+
 
 class Audit(Strict):
     """How hard the audit looks, and what it lets pass."""
@@ -17,6 +35,4 @@ class Audit(Strict):
     pair_auc: float = Field(gt=0.5, le=1)
     odds_ratio: float = Field(gt=1)
     pair_rows: int = Field(gt=0)
-    allowed: dict[str, Annotated[str, Field(min_length=1)]] = Field(
-        description="feature: why it may tell more than single_auc"
-    )
+    allowed: Allowed

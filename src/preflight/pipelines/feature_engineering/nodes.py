@@ -1,8 +1,8 @@
 """What was known of each flight at its moment of prediction, as columns for a model.
 
 Each group of features is one function of the primary tables and returns one row per flight, in the
-order of `flights`. `now` is the moment of prediction in minutes since 1970; a value may be used
-only if it was known by then. Windows are (now - w, now]; units are minutes unless said otherwise.
+order of `flights`. `now` is the moment of prediction; a value may be used only if it was known by
+then. Windows are (now - w, now]; units of features are minutes unless said otherwise.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from pandas.tseries.holiday import USFederalHolidayCalendar
 from preflight.contracts import Features
 from preflight.contracts.raw import ORIGINS
 from preflight.framing import Framing
-from preflight.windows import NEVER, Events, Floats, Ints, Log, Window, codes, minutes
+from preflight.windows import Events, Floats, Ints, Log, Window, codes
 
 TABLE = "flights"  # what is decided on: its rows become examples
 GROUPS = {  # each is a function of this module, with what it reads
@@ -26,15 +26,16 @@ GROUPS = {  # each is a function of this module, with what it reads
     "previous_leg_features": ["flights", "params:framing"],
 }
 
-HOUR, DAY = 60, 24 * 60
+HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 KEY = Features.grain()
 
 HISTORY = 28 * DAY  # the longest window
 OPEN = 3 * DAY  # by then it is known what became of a flight
-LOOK_BACK = pd.Timedelta(minutes=HISTORY + OPEN)  # what features need of the past, and ...
-LOOK_AHEAD = pd.Timedelta(days=2)  # ... of the schedule to come, from the moment of prediction on
+LOOK_BACK = HISTORY + OPEN  # what features need of the past, and ...
+LOOK_AHEAD = 2 * DAY  # ... of the schedule to come, from the moment of prediction on
 PRIOR_FLIGHTS = 20  # a rate counts this many flights at the overall rate: few flights say little
 WEATHER_KEEPS = 6 * HOUR  # an older reading is no reading
+MOMENTS = ["scheduled_departure", "scheduled_arrival", "departed_at", "arrived_at", "cancelled_at"]
 TURNS_WITHIN = DAY  # an aircraft's leg longer ago says nothing about its next one
 
 
@@ -47,7 +48,7 @@ def prediction_moments(flights: pd.DataFrame, framing: Framing) -> pd.Series:
 def schedule_features(flights: pd.DataFrame) -> pd.DataFrame:
     """Return what the timetable says of a flight itself. Grain: as `flights`."""
     local = _local(flights["scheduled_departure"]).dt
-    block = minutes(flights["scheduled_arrival"]) - minutes(flights["scheduled_departure"])
+    block = flights["scheduled_arrival"] - flights["scheduled_departure"]
     return pd.DataFrame(
         {
             "hour": local.hour,
@@ -55,10 +56,14 @@ def schedule_features(flights: pd.DataFrame) -> pd.DataFrame:
             "weekday": local.day_of_week,
             "days_to_holiday": _days_to_holiday(local.normalize()),
             "distance": flights["distance"],
-            "block_minutes": block,
+            "block_minutes": _minutes(block),
         },
         dtype="float32",
     ).assign(dest=flights["dest"])
+
+
+def _minutes(durations: pd.Series) -> pd.Series:
+    return durations.dt.total_seconds() / 60
 
 
 def _local(moments: pd.Series) -> pd.Series:
@@ -80,7 +85,7 @@ def _days_to_holiday(day: pd.Series) -> Ints:
 
 def congestion_features(flights: pd.DataFrame) -> pd.DataFrame:
     """Return how much is scheduled around a flight, known in advance. Grain: as `flights`."""
-    leaves, lands = minutes(flights["scheduled_departure"]), minutes(flights["scheduled_arrival"])
+    leaves, lands = flights["scheduled_departure"], flights["scheduled_arrival"]
     origin, dest, everywhere = _keys(flights, "origin"), _keys(flights, "dest"), _one(flights)
     departures, arrivals = Events(leaves), Events(lands)
     at_origin, in_all = departures.by(origin), departures.by(everywhere)
@@ -101,9 +106,9 @@ def weather_features(
 
     Units: miles, inches, mph, °F, hPa. Missing where the last reading is older than six hours.
     """
-    now = minutes(prediction_moments(flights, framing))
+    now = prediction_moments(flights, framing)
     hourly = _hourly_weather(weather)
-    published = Events(minutes(weather["published_at"]), row=np.arange(len(weather)))
+    published = Events(weather["published_at"], row=np.arange(len(weather)))
     log = published.by(_station(weather["origin"]))
     reading = hourly.iloc[_row(log, _station(flights["origin"]), now)].reset_index(drop=True)
     worst = np.full(len(flights), np.nan)
@@ -118,7 +123,7 @@ def _station(origin: pd.Series) -> Ints:
     return pd.Categorical(origin, categories=ORIGINS).codes.astype(np.int64)
 
 
-def _row(log: Log, key: Ints, now: Ints) -> Ints:
+def _row(log: Log, key: Ints, now: pd.Series) -> Ints:
     """Return the row of the last reading; -1 (the row of missing values) where there is none."""
     return np.nan_to_num(log.at(key, now).last("row", WEATHER_KEEPS), nan=-1).astype(np.int64)
 
@@ -157,15 +162,13 @@ def operations_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame
 
     Delays are means in minutes, shares are of departures over 30 minutes late.
     """
-    now = minutes(prediction_moments(flights, framing))
-    departed, arrived = minutes(flights["departed_at"]), minutes(flights["arrived_at"])
-    cancelled = minutes(flights["cancelled_at"])
-    scheduled = minutes(flights["scheduled_departure"])
+    now = prediction_moments(flights, framing)
+    departed, scheduled = flights["departed_at"], flights["scheduled_departure"]
     delay = flights["departure_delay"].fillna(0).to_numpy().astype(np.int64)
     late = delay > framing.prediction.label_threshold
     # A flight leaves the queue when it departs or is cancelled, though not before its time.
-    gone = np.where(departed != NEVER, departed, cancelled)
-    gone = np.where(gone != NEVER, np.maximum(gone, scheduled), NEVER)
+    gone = departed.fillna(flights["cancelled_at"])
+    gone = gone.mask(gone < scheduled, scheduled)
 
     went, due, left = Events(departed, delay=delay, late=late), Events(scheduled), Events(gone)
 
@@ -180,8 +183,8 @@ def operations_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame
     at_origin, in_all = departures("origin"), departures()
     carrier = departures("carrier")
     arrival_delay = flights["arrival_delay"].fillna(0).to_numpy().astype(np.int64)
-    arrivals = Events(arrived, delay=arrival_delay).by(dest).at(dest, now)
-    cancellations = Events(cancelled).by(everywhere).at(everywhere, now)
+    arrivals = Events(flights["arrived_at"], delay=arrival_delay).by(dest).at(dest, now)
+    cancellations = Events(flights["cancelled_at"]).by(everywhere).at(everywhere, now)
     return pd.DataFrame(
         {
             "origin_delay_1h": at_origin.mean("delay", HOUR),
@@ -210,13 +213,13 @@ def history_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame:
     Rates are shares of late flights less that of all flights in the same weeks: absolute rates
     drift with the season. An outcome counts from the moment when it was known.
     """
-    now = minutes(prediction_moments(flights, framing))
+    now = prediction_moments(flights, framing)
     outcome = labels(flights, framing)
-    known, late = minutes(outcome["label_known_at"]), outcome["label"].fillna(0).to_numpy()
+    late = outcome["label"].fillna(0).to_numpy()
     hour = _local(flights["scheduled_departure"]).dt.hour
     # A flight that never came is counted as three hours late, the worst that is told apart.
     delay = flights["arrival_delay"].fillna(180).clip(-60, 180).to_numpy().astype(np.int64)
-    outcomes = Events(known, late=late, delay=delay)
+    outcomes = Events(outcome["label_known_at"], late=late, delay=delay)
 
     def past(key: Ints) -> Window:
         return outcomes.by(key).at(key, now)
@@ -246,17 +249,16 @@ def aircraft_features(
 
     Not the flight's own aircraft: it is recorded after the fact. Age in years, size in seats.
     """
-    now = minutes(prediction_moments(flights, framing))
+    now = prediction_moments(flights, framing)
     tails = flights["tailnum"].cat
     registry = aircraft.set_index("tailnum").reindex([*tails.categories, "none recorded"])
     flown = tails.codes.to_numpy()  # none is -1, which finds the last row: missing
     built, seats = (registry[name].to_numpy()[flown] for name in ("year", "seats"))
     age = flights["scheduled_departure"].dt.year.to_numpy() - built
     route = _keys(flights, "carrier", "origin", "dest")
-    departed = minutes(flights["departed_at"])
 
     def mean(value: npt.NDArray[np.float64]) -> Floats:
-        known = np.where(np.isnan(value), NEVER, departed)
+        known = flights["departed_at"].mask(np.isnan(value))
         whole = np.nan_to_num(value).astype(np.int64)
         return Events(known, value=whole).by(route).at(route, now).mean("value", HISTORY)
 
@@ -272,24 +274,22 @@ def previous_leg_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFra
     where the last leg is over a day ago.
     """
     previous = _previous_leg(flights)
-    leg = flights[
-        ["scheduled_departure", "scheduled_arrival", "departed_at", "arrived_at", "cancelled_at"]
-    ].apply(minutes)
-    now = leg["scheduled_departure"].to_numpy() - framing.prediction.lead_minutes
-    p = leg.iloc[previous].reset_index(drop=True)
-    gap = leg["scheduled_departure"] - p["scheduled_departure"]
+    leaves = flights["scheduled_departure"].reset_index(drop=True)
+    now = prediction_moments(flights, framing).reset_index(drop=True)
+    p = flights[MOMENTS].iloc[previous].reset_index(drop=True)
+    gap = leaves - p["scheduled_departure"]
     found = pd.Series(previous >= 0) & (gap <= TURNS_WITHIN)
 
-    has_departed = p["departed_at"].between(NEVER + 1, now)
-    has_arrived = p["arrived_at"].between(NEVER + 1, now)
-    waited = (now - p["scheduled_departure"]).clip(lower=0)
-    departure_delay = (p["departed_at"] - p["scheduled_departure"]).where(has_departed, waited)
-    overdue = np.maximum(departure_delay, now - p["scheduled_arrival"])
-    arrival_delay = (p["arrived_at"] - p["scheduled_arrival"]).where(has_arrived, overdue)
+    has_departed, has_arrived = p["departed_at"] <= now, p["arrived_at"] <= now
+    waited = _minutes(now - p["scheduled_departure"]).clip(lower=0)
+    left = _minutes(p["departed_at"] - p["scheduled_departure"])
+    departure_delay = left.where(has_departed, waited)
+    overdue = np.maximum(departure_delay, _minutes(now - p["scheduled_arrival"]))
+    came = _minutes(p["arrived_at"] - p["scheduled_arrival"])
+    arrival_delay = came.where(has_arrived, overdue)
     block = p["scheduled_arrival"] - p["scheduled_departure"]
-    turn = leg["scheduled_departure"] - p["scheduled_arrival"] - block
-    state = has_departed.astype(int) + has_arrived
-    state = state.mask(p["cancelled_at"].between(NEVER + 1, now), -1)
+    turn = _minutes(leaves - p["scheduled_arrival"] - block)
+    state = (has_departed.astype(int) + has_arrived).mask(p["cancelled_at"] <= now, -1)
     legs = pd.DataFrame(
         {
             "previous_state": state,
@@ -309,13 +309,14 @@ def _with_aircraft(flights: pd.DataFrame) -> Ints:
 
     The one before is the carrier's last from the airport within a day that has an aircraft.
     """
-    scheduled, has_one = minutes(flights["scheduled_departure"]), flights["tailnum"].notna()
-    order = np.lexsort((flights["flight"], scheduled))  # not the rows' own: it would tell
+    scheduled, has_one = flights["scheduled_departure"], flights["tailnum"].notna()
+    legs = flights[["scheduled_departure", "flight"]].reset_index(drop=True)
+    order = legs.sort_values([*legs]).index.to_numpy()  # not the rows' own: it would tell
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     place = _keys(flights, "carrier", "origin")
-    legs = Events(np.where(has_one, scheduled, NEVER), rank=rank).by(place)
-    before = legs.at(place, scheduled).last("rank", TURNS_WITHIN)
+    flown = Events(scheduled.where(has_one), rank=rank).by(place)
+    before = flown.at(place, scheduled).last("rank", TURNS_WITHIN)
     donor = np.where(np.isnan(before), -1, order[np.nan_to_num(before).astype(np.int64)])
     return np.where(has_one, np.arange(len(flights)), donor)
 

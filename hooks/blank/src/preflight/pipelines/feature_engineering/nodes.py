@@ -9,7 +9,7 @@ import pandas as pd
 
 from preflight.contracts import Features
 from preflight.framing import Framing
-from preflight.windows import Events, codes, minutes
+from preflight.windows import Events, codes
 
 KEY = Features.grain()
 TABLE = "parcels"  # what is decided on: its rows become examples
@@ -18,8 +18,8 @@ GROUPS = {  # each is a function of this module, with what it reads
     "history_features": ["parcels", "params:framing"],
 }
 
-HISTORY = 14 * 24 * 60  # minutes: the longest window
-LOOK_BACK = pd.Timedelta(minutes=HISTORY) + pd.Timedelta(days=10)  # and until a parcel has arrived
+HISTORY = pd.Timedelta(days=14)  # the longest window
+LOOK_BACK = HISTORY + pd.Timedelta(days=10)  # and until a parcel has arrived
 LOOK_AHEAD = pd.Timedelta(days=1)  # of what ships later features need nothing, but the lead
 
 
@@ -36,9 +36,9 @@ def order_features(parcels: pd.DataFrame) -> pd.DataFrame:
 
 def history_features(parcels: pd.DataFrame, framing: Framing) -> pd.DataFrame:
     """Return how parcels to the same place did, as far as it was known. Grain: as `parcels`."""
-    now, place = minutes(prediction_moments(parcels, framing)), codes(parcels["place"])
+    now, place = prediction_moments(parcels, framing), codes(parcels["place"])
     broken = parcels["broken"].fillna(0).to_numpy().astype("int64")
-    delivered = Events(minutes(parcels["delivered_at"]), broken=broken)
+    delivered = Events(parcels["delivered_at"], broken=broken)
     window = delivered.by(place).at(place, now)
     return pd.DataFrame(
         {
