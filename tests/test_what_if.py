@@ -203,7 +203,7 @@ def keep(project: Path, version: str, what_if: list[str], **read: str) -> None:
     inputs = {name: record(name, from_) for name, from_ in read.items()}
     run = {"run": version, "inputs": inputs, "outputs": {}, "what_if": what_if}
     run |= {"status": "done", "error": None, "pipelines": [], "python": "3.11.4"}
-    run |= dict.fromkeys(["filters", "code", "packages", "parameters", "catalog"], {})
+    run |= {key: {} for key in ["filters", "code", "packages", "parameters", "catalog"]}
     path = project / runs.RUN_MANIFEST / version / "run_manifest.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(run))
