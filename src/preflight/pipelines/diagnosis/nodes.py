@@ -235,7 +235,7 @@ def _more_labels(
     sizes: npt.NDArray[np.int64], found: Floats, framing: Framing, diagnosis: Diagnosis
 ) -> dict[str, Any]:
     """Return the value of the next labels by the slope of values (sizes, replicates)."""
-    labels = max(1, round(diagnosis.next_share * sizes[-1]))
+    labels = max(1, int(float(f"{diagnosis.next_share * sizes[-1]:.2g}")))  # read as 11,000
     doublings = np.log2(sizes) - np.log2(sizes).mean()
     spread = (doublings**2).sum()
     slope = doublings @ found / spread if spread else np.full(found.shape[1], np.nan)
