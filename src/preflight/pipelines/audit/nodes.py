@@ -180,8 +180,11 @@ def target_audit(
 
 
 def _halved(label: pd.Series) -> Any:
-    """Return labels of 0 and 1 as they are; of amounts, 1 where they are above their median."""
-    return (label > label.median() if label.nunique() > 2 else label).to_numpy(np.int8)
+    """Return labels of 0 and 1 as they are; of amounts, 1 where they are above their median.
+
+    Of two amounts, 1 for the larger.
+    """
+    return (label > (label.median() if label.nunique() > 2 else label.min())).to_numpy(np.int8)
 
 
 def _surest(values: pd.Series, cell: Any, label: Any, meant: str) -> tuple[str, float]:

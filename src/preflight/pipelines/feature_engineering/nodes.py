@@ -161,7 +161,7 @@ def operations_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame
     departed, arrived = minutes(flights["departed_at"]), minutes(flights["arrived_at"])
     cancelled = minutes(flights["cancelled_at"])
     scheduled = minutes(flights["scheduled_departure"])
-    delay = flights["departure_delay"].fillna(0).to_numpy().astype(np.int64)
+    delay = flights["departure_delay"].fillna(0).to_numpy()
     late = delay > framing.prediction.label_threshold
     # A flight leaves the queue when it departs or is cancelled, though not before its time.
     gone = np.where(departed != NEVER, departed, cancelled)
@@ -179,7 +179,7 @@ def operations_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame
     origin, everywhere, dest = _keys(flights, "origin"), _one(flights), _keys(flights, "dest")
     at_origin, in_all = departures("origin"), departures()
     carrier = departures("carrier")
-    arrival_delay = flights["arrival_delay"].fillna(0).to_numpy().astype(np.int64)
+    arrival_delay = flights["arrival_delay"].fillna(0).to_numpy()
     arrivals = Events(arrived, delay=arrival_delay).by(dest).at(dest, now)
     cancellations = Events(cancelled).by(everywhere).at(everywhere, now)
     return pd.DataFrame(
@@ -215,7 +215,7 @@ def history_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame:
     known, late = minutes(outcome["label_known_at"]), outcome["label"].fillna(0).to_numpy()
     hour = _local(flights["scheduled_departure"]).dt.hour
     # A flight that never came is counted as three hours late, the worst that is told apart.
-    delay = flights["arrival_delay"].fillna(180).clip(-60, 180).to_numpy().astype(np.int64)
+    delay = flights["arrival_delay"].fillna(180).clip(-60, 180).to_numpy()
     outcomes = Events(known, late=late, delay=delay)
 
     def past(key: Ints) -> Window:
@@ -257,8 +257,12 @@ def aircraft_features(
 
     def mean(value: npt.NDArray[np.float64]) -> Floats:
         known = np.where(np.isnan(value), NEVER, departed)
-        whole = np.nan_to_num(value).astype(np.int64)
-        return Events(known, value=whole).by(route).at(route, now).mean("value", HISTORY)
+        return (
+            Events(known, value=np.nan_to_num(value))
+            .by(route)
+            .at(route, now)
+            .mean("value", HISTORY)
+        )
 
     return pd.DataFrame({"expected_age": mean(age), "expected_seats": mean(seats)}, dtype="float32")
 
