@@ -43,12 +43,13 @@ def convert(values: pd.Series, dtype: Any) -> tuple[pd.Series, Mask]:
 
     Missing values in whole numbers or yes and no give pandas' nullable type.
     """
-    there = values.notna().to_numpy()
     if values.dtype == dtype:
         return values, np.zeros(len(values), dtype=bool)
+    there = values.notna().to_numpy()
     made: pd.Series
     if isinstance(dtype, pd.CategoricalDtype):
-        made = values.astype(dtype)
+        known = values if dtype.categories is None else values.where(values.isin(dtype.categories))
+        made = known.astype(dtype)
     elif isinstance(dtype, pd.StringDtype):
         text = np.array([isinstance(value, str) for value in values], dtype=bool)
         made = values.astype(object).where(text).astype(dtype)
@@ -57,7 +58,10 @@ def convert(values: pd.Series, dtype: Any) -> tuple[pd.Series, Mask]:
     elif dtype.kind in "mM":
         made = _times(values, dtype)
     else:
-        made = values.astype(dtype)
+        try:
+            made = values.astype(dtype)
+        except (TypeError, ValueError):
+            made = values.mask(there)
     return made, there & made.isna().to_numpy()
 
 
@@ -74,7 +78,8 @@ def _numbers(values: pd.Series, dtype: Any, there: Mask) -> pd.Series:
     gone[places[lost]] = True
     nullable = dtype is not to or (to.kind != "f" and gone.any())
     array = pd.array(made) if nullable else made
-    return pd.Series(array, values.index, name=values.name).mask(gone)
+    numbers = pd.Series(array, values.index, name=values.name).mask(gone)
+    return numbers if dtype is to else numbers.astype(dtype)
 
 
 def _cast(values: pd.Series, to: np.dtype[Any]) -> tuple[npt.NDArray[Any], Mask] | None:
@@ -125,14 +130,18 @@ def _held(value: Any, to: np.dtype[Any]) -> Any:
 
 def _times(values: pd.Series, dtype: Any) -> pd.Series:
     """Return moments or durations; a number is neither."""
-    if values.dtype.kind in "biuf":
-        return pd.Series(pd.NaT, values.index, dtype, name=values.name)
-    parsed = values if values.dtype.kind in "mM" else _parsed(values, dtype)
     zone = getattr(dtype, "tz", None)
-    if zone is not None:
-        naive = parsed.dt.tz is None
-        parsed = parsed.dt.tz_localize(zone) if naive else parsed.dt.tz_convert(zone)
-    made = parsed.astype(dtype)
+    none = pd.Series(pd.NaT, values.index, dtype, name=values.name)
+    if values.dtype.kind in "biuf":
+        return none
+    try:
+        parsed = values if values.dtype.kind in "mM" else _parsed(values, dtype)
+        if zone is not None:
+            naive = parsed.dt.tz is None
+            parsed = parsed.dt.tz_localize(zone) if naive else parsed.dt.tz_convert(zone)
+        made = parsed.astype(dtype)
+    except (TypeError, ValueError):  # such as some with and some without an offset
+        return none
     return made.where(made == parsed)
 
 
@@ -142,6 +151,7 @@ def _parsed(values: pd.Series, dtype: Any) -> pd.Series:
         return pd.to_timedelta(values, errors="coerce")
     utc = str(getattr(dtype, "tz", None)) == "UTC"
     parsed = pd.to_datetime(values, format="ISO8601", errors="coerce", utc=utc)
-    if parsed.isna().sum() > values.isna().sum():
-        parsed = pd.to_datetime(values, errors="coerce", utc=utc)
-    return parsed
+    if parsed.isna().sum() == values.isna().sum():
+        return parsed
+    guessed = pd.to_datetime(values, errors="coerce", utc=utc)
+    return min(parsed, guessed, key=lambda some: some.isna().sum())
