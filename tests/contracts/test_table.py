@@ -381,4 +381,7 @@ def test_what_is_written_is_read_back_equal(rows: list[dict[str, Any]], number: 
     table = RawKinds.validate(table.astype(types)[list(types)], lazy=True)
     text = StringIO(table.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ"))
     again = RawKinds.validate(pd.read_csv(text, **RawKinds.read_args({})), lazy=True)
-    pd.testing.assert_frame_equal(again, table, check_exact=True, check_categorical=False)
+    text_of_few = {"place": "str"}  # which categories there are is not in a file
+    pd.testing.assert_frame_equal(
+        again.astype(text_of_few), table.astype(text_of_few), check_exact=True
+    )
