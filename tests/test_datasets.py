@@ -17,9 +17,9 @@ from preflight.datasets import (
     KeptVersions,
     ParquetTable,
     Promotion,
-    read_by_contract,
 )
 from preflight.errors import RunError
+from preflight.hooks import ContractHooks
 
 
 class RawCodes(RawTable, key=["code"]):
@@ -29,11 +29,11 @@ class RawCodes(RawTable, key=["code"]):
 
 
 def codes(folder: Path, validator: Any, **entry: Any) -> DataCatalog:
-    """Return a catalog of one CSV file whose codes begin with 0, read by its contract."""
+    """Return a catalog of one CSV file whose codes begin with 0, as the hook leaves it."""
     (folder / "codes.csv").write_text("code\n007\n08\n")
     entry = {"type": "pandas.CSVDataset", "filepath": str(folder / "codes.csv"), **entry}
     catalog = DataCatalog.from_config({"raw_codes": entry | {"validator": validator}})
-    read_by_contract(catalog)
+    ContractHooks().after_catalog_created(catalog)
     return catalog
 
 
@@ -63,8 +63,15 @@ def test_a_contract_that_does_not_convert_leaves_the_types_to_pandas(
 def test_other_datasets_are_read_as_they_are(tmp_path: Path) -> None:
     entry = {"type": "pandas.ParquetDataset", "filepath": str(tmp_path / "codes.parquet")}
     catalog = DataCatalog.from_config({"raw_codes": entry | {"validator": RAW_CODES}})
-    read_by_contract(catalog)
+    ContractHooks().after_catalog_created(catalog)
     assert catalog["raw_codes"]._load_args == {}
+
+
+def test_without_contracts_types_are_left_to_pandas(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEDRO_DATASET_VALIDATION", "false")
+    assert codes(tmp_path, RAW_CODES)["raw_codes"]._load_args == {}
 
 
 def test_there_is_no_champion_until_one_is_promoted(tmp_path: Path) -> None:

@@ -214,6 +214,12 @@ def test_another_separator_is_found(tmp_path: Path, mark: str) -> None:
     assert list(contract.columns()) == ["a", "b"]
 
 
+def test_codes_need_no_arguments_as_the_contract_reads_them_as_text(tmp_path: Path) -> None:
+    text, contract, table = loaded(write(tmp_path, "code,n\n007,1\n08,2\n"))
+    assert "load_args" not in text
+    assert contract.validate(table)["code"].tolist() == ["007", "08"]
+
+
 def test_lists_are_named(tmp_path: Path) -> None:
     table = pd.DataFrame({"a": [1, 2], "tags": [["x"], ["y", "z"]]})
     text, _ = drafted(write(tmp_path, table, "new.parquet"))

@@ -160,6 +160,8 @@ def test_narrowing_keeps_values_index_and_name() -> None:
     values = pd.Series([3, 4], index=[7, 9], name="parcel")
     pd.testing.assert_series_equal(narrow(values, "int8"), values.astype("int8"))
     pd.testing.assert_series_equal(narrow(values / 3, "float32"), (values / 3).astype("float32"))
+    places = pd.Series(["a", None])
+    pd.testing.assert_series_equal(narrow(places, "category"), places.astype("category"))
 
 
 @pytest.mark.parametrize(
@@ -168,11 +170,11 @@ def test_narrowing_keeps_values_index_and_name() -> None:
         (
             [5_000_000_000, 1],
             "int32",
-            "'parcel' has 1 values that int32 can't hold, e.g. 5000000000",
+            "'parcel' has 1 value that int32 can't hold, e.g. 5000000000",
         ),
-        ([20_000_001, 1], "float32", "1 values that float32 can't hold, e.g. 20000001"),
-        ([1.5, None], "Int8", "1 values that Int8 can't hold, e.g. 1.5"),
-        ([1.0, None], "int8", "1 missing values that int8 can't hold"),
+        ([20_000_001, 1], "float32", "1 value that float32 can't hold, e.g. 20000001"),
+        ([1.5, None], "Int8", "1 value that Int8 can't hold, e.g. 1.5"),
+        ([1.0, None], "int8", "1 value that int8 can't hold, e.g. nan"),
     ],
 )
 def test_narrowing_that_would_change_a_value_stops(

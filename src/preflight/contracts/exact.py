@@ -26,15 +26,15 @@ def narrow(values: pd.Series, dtype: Any) -> pd.Series:
     """
     wanted = pd.api.types.pandas_dtype(dtype)
     made, unfit = convert(values, wanted)
-    missing = values.isna().to_numpy()
-    for rows, fault in ((unfit, "values"), (missing & (made.dtype != wanted), "missing values")):
-        if rows.any():
-            examples = ", ".join(map(str, values[rows].head(3)))
-            raise RunError(
-                f"Column '{values.name}' has {rows.sum():,} {fault} that {wanted} can't hold, "
-                f"e.g. {examples}. Choose a wider type here and in the contract, or repair the "
-                "values first."
-            )
+    needs_all = isinstance(wanted, np.dtype) and wanted.kind in "biu"
+    lost = unfit | (values.isna().to_numpy() & needs_all)
+    if count := int(lost.sum()):
+        examples = ", ".join(map(str, values[lost].head(3)))
+        raise RunError(
+            f"Column '{values.name}' has {count:,} {'value' if count == 1 else 'values'} that "
+            f"{wanted} can't hold, e.g. {examples}. Choose a wider type here and in the contract, "
+            "or repair the values first."
+        )
     return made
 
 

@@ -292,3 +292,4 @@ def test_of_amounts_a_feature_that_tells_high_from_low_is_caught(parts: Parts) -
 def test_labels_of_0_and_1_stay_and_amounts_are_halved_at_their_median() -> None:
     assert nodes._halved(pd.Series([0, 1, 0, 0], dtype="int8")).tolist() == [0, 1, 0, 0]
     assert nodes._halved(pd.Series([1.5, 9.0, 2.0, 100.0])).tolist() == [0, 1, 0, 1]
+    assert nodes._halved(pd.Series([3.2, 700.0, 3.7])[[0, 1]]).tolist() == [0, 1]
