@@ -43,6 +43,8 @@ def test_whole_numbers_are_those_in_range_and_no_other(
             assert pd.isna(got) and not lost
             continue
         holds = abs(value) != float("inf") and int(value) == value and low <= value <= high
+        if isinstance(value, float) and not as_text and abs(value) >= 2**53:
+            holds = False  # it may have been rounded
         assert lost != holds
         assert pd.isna(got) if lost else int(got) == value
 
@@ -82,7 +84,7 @@ def test_a_column_of_integers_is_judged_as_its_values_one_by_one(
 
 FITS: list[tuple[str, list[Any], list[Any]]] = [
     ("int64", ["7", " 8 ", "1.0", "1e3", "+5", "-0"], [7, 8, 1, 1000, 5, 0]),
-    ("int64", [1.0, -(2.0**62)], [1, -(2**62)]),
+    ("int64", [1.0, 1 - 2.0**53], [1, 1 - 2**53]),
     ("Int64", ["5000000000000000001", None], [5000000000000000001, pd.NA]),
     ("bool", ["True", "false", "TRUE", "1", "0.0"], [True, False, True, True, False]),
     ("bool", [1, 0], [True, False]),
@@ -112,6 +114,7 @@ UNFIT: list[tuple[str, list[Any], list[Any]]] = [
     ("int64", ["1.5", "x", "0x1F", "1_0", "", "9223372036854775808", "1e999999999", "3"],
      ["1.5", "x", "0x1F", "1_0", "", "9223372036854775808", "1e999999999"]),
     ("int64", ["0x1F"], ["0x1F"]),
+    ("int64", [5e18, -(2.0**63), 2.0**53, 1.0], [5e18, -(2.0**63), 2.0**53]),
     ("int32", [5_000_000_000, 1], [5_000_000_000]),
     ("uint8", [-1, 256, 255], [-1, 256]),
     ("Int8", [300, None], [300]),

@@ -314,6 +314,14 @@ def test_a_value_that_its_type_cannot_hold_is_one_failure_with_count_and_example
     assert f": 1 value, e.g. {value}" in line or value == ""
 
 
+def test_an_id_that_pandas_has_rounded_is_refused(tmp_path: Path) -> None:
+    exact = GOOD | {"id": "5000000000000000001"}
+    assert read(tmp_path / "kinds.csv", exact)["id"].tolist() == [5000000000000000001]
+    with pytest.raises(DataValidationError) as error:
+        read(tmp_path / "kinds.csv", exact, GOOD | {"id": "1.0"})
+    assert "column id has values that int64 can't hold: 1 value" in (explain(error.value) or "")
+
+
 def test_missing_and_unfit_values_of_a_column_are_both_told(tmp_path: Path) -> None:
     rows = [GOOD, GOOD | {"id": "2", "glass": ""}, GOOD | {"id": "3", "glass": "no"}]
     with pytest.raises(DataValidationError) as error:

@@ -14,6 +14,7 @@ from preflight.errors import RunError
 Mask = npt.NDArray[np.bool_]
 
 WORDS = {"true": True, "false": False}
+ROUNDED = 2**53  # from here on a float may stand for another whole number
 
 
 def narrow(values: pd.Series, dtype: Any) -> pd.Series:
@@ -98,7 +99,8 @@ def _cast(values: pd.Series, to: np.dtype[Any]) -> tuple[npt.NDArray[Any], Mask]
     with np.errstate(over="ignore"):
         made = whole.astype(to)
     if to.kind != "f":
-        return made, made != whole
+        rounded = (whole >= ROUNDED) | (whole <= -ROUNDED) if values.dtype.kind == "f" else False
+        return made, (made != whole) | rounded
     exact_below = np.inf if values.dtype.kind == "f" else 2.0 ** (np.finfo(to).nmant + 1)
     return made, (abs(made) >= exact_below) | ((made == 0) & (whole != 0))
 
@@ -118,7 +120,8 @@ def _held(value: Any, to: np.dtype[Any]) -> Any:
     if to.kind != "f":
         low, high = (0, 1) if to.kind == "b" else (np.iinfo(to).min, np.iinfo(to).max)
         whole = low <= number <= high and number == number.to_integral_value()
-        return int(number) if whole else None
+        known = whole and not (isinstance(plain, float) and abs(plain) >= ROUNDED)
+        return int(number) if known else None
     with np.errstate(over="ignore"):
         near = float(to.type(number))
     if isinstance(plain, float) or set(".eEnN") & set(str(plain)):  # rounded, but not away

@@ -207,8 +207,8 @@ class RawTable(Table):
         """Return arguments of `pandas.read_csv` by which it guesses no type; those given go first.
 
         Text is read as it is in the file, and so are numbers, which then get their types here.
-        Left to pandas are whole numbers that can't be missing, as it reads them exactly, and
-        moments or numbers whose format is given.
+        Left to pandas are moments or numbers whose format is given, and whole numbers that can't
+        be missing: it reads them exactly, or as floats, of which those from 2**53 on fail.
         """
         dtype = given.get("dtype", {})
         if not isinstance(dtype, dict):
