@@ -1,13 +1,16 @@
 """The project's own datasets."""
 
 import json
+import pickle
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
-from kedro.io import DatasetError
+from kedro.io import DataCatalog, DatasetError
 
 from preflight import champion, manifest, model_file
+from preflight.contracts.table import RawTable, column
 from preflight.datasets import (
     Champion,
     Folder,
@@ -16,6 +19,59 @@ from preflight.datasets import (
     Promotion,
 )
 from preflight.errors import RunError
+from preflight.hooks import ContractHooks
+
+
+class RawCodes(RawTable, key=["code"]):
+    """One row per code."""
+
+    code: str = column("the code")
+
+
+def codes(folder: Path, validator: Any, **entry: Any) -> DataCatalog:
+    """Return a catalog of one CSV file whose codes begin with 0, as the hook leaves it."""
+    (folder / "codes.csv").write_text("code\n007\n08\n")
+    entry = {"type": "pandas.CSVDataset", "filepath": str(folder / "codes.csv"), **entry}
+    catalog = DataCatalog.from_config({"raw_codes": entry | {"validator": validator}})
+    ContractHooks().after_catalog_created(catalog)
+    return catalog
+
+
+RAW_CODES = f"{__name__}.RawCodes"
+
+
+def test_a_csv_file_is_read_by_its_contract_in_other_processes_too(tmp_path: Path) -> None:
+    catalog = codes(tmp_path, RAW_CODES)
+    for one in (catalog, pickle.loads(pickle.dumps(catalog))):  # as ParallelRunner hands it on
+        assert one.load("raw_codes")["code"].tolist() == ["007", "08"]
+
+
+def test_what_the_catalog_says_of_reading_goes_first(tmp_path: Path) -> None:
+    catalog = codes(tmp_path, RAW_CODES, load_args={"nrows": 1, "dtype": {"code": "object"}})
+    assert catalog.load("raw_codes")["code"].tolist() == ["007"]
+    assert catalog["raw_codes"]._load_args == {"nrows": 1, "dtype": {"code": "object"}}
+
+
+@pytest.mark.parametrize("more", [{"enabled": False}, {"on": "save"}, {"severity": "warn"}])
+def test_a_contract_that_does_not_convert_leaves_the_types_to_pandas(
+    tmp_path: Path, more: dict[str, Any]
+) -> None:
+    catalog = codes(tmp_path, {"class": RAW_CODES, **more})
+    assert catalog["raw_codes"]._load_args == {}
+
+
+def test_other_datasets_are_read_as_they_are(tmp_path: Path) -> None:
+    entry = {"type": "pandas.ParquetDataset", "filepath": str(tmp_path / "codes.parquet")}
+    catalog = DataCatalog.from_config({"raw_codes": entry | {"validator": RAW_CODES}})
+    ContractHooks().after_catalog_created(catalog)
+    assert catalog["raw_codes"]._load_args == {}
+
+
+def test_without_contracts_types_are_left_to_pandas(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEDRO_DATASET_VALIDATION", "false")
+    assert codes(tmp_path, RAW_CODES)["raw_codes"]._load_args == {}
 
 
 def test_there_is_no_champion_until_one_is_promoted(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 
 from preflight.cli import cli
-from preflight.contracts.table import Table
+from preflight.contracts.table import RawTable
 from preflight.draft import draft, key_of
 from preflight.errors import RunError
 
@@ -36,8 +36,8 @@ def write(folder: Path, table: pd.DataFrame | str, name: str = "new.csv") -> Pat
     return path
 
 
-def loaded(path: Path) -> tuple[str, type[Table], pd.DataFrame]:
-    """The draft, its class, and the table as the drafted catalog entry reads it."""
+def loaded(path: Path) -> tuple[str, type[RawTable], pd.DataFrame]:
+    """The draft, its class, and the table as the drafted catalog entry and class read it."""
     text = draft(path, path.as_posix())
     names: dict[str, Any] = {"__name__": "drafted"}
     exec(compile(text, "drafted.py", "exec"), names)
@@ -46,10 +46,12 @@ def loaded(path: Path) -> tuple[str, type[Table], pd.DataFrame]:
     )
     ((dataset, config),) = entry.items()
     contract = names[config.pop("validator").rsplit(".", 1)[-1]]
+    if path.suffix != ".parquet":
+        config["load_args"] = contract.read_args(config.get("load_args", {}))
     return text, contract, DataCatalog.from_config({dataset: config}).load(dataset)
 
 
-def drafted(path: Path) -> tuple[str, type[Table]]:
+def drafted(path: Path) -> tuple[str, type[RawTable]]:
     """The draft and its class, which the file has passed, and which may stand as a contract."""
     text, contract, table = loaded(path)
     assert len(contract.validate(table, lazy=True)) == len(table)
@@ -210,6 +212,12 @@ def test_a_table_without_a_key_says_so(tmp_path: Path) -> None:
 def test_another_separator_is_found(tmp_path: Path, mark: str) -> None:
     _, contract = drafted(write(tmp_path, f"a{mark}b\n1{mark}1,5\n2{mark}2,5\n"))
     assert list(contract.columns()) == ["a", "b"]
+
+
+def test_codes_need_no_arguments_as_the_contract_reads_them_as_text(tmp_path: Path) -> None:
+    text, contract, table = loaded(write(tmp_path, "code,n\n007,1\n08,2\n"))
+    assert "load_args" not in text
+    assert contract.validate(table)["code"].tolist() == ["007", "08"]
 
 
 def test_lists_are_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from kedro.io import DataCatalog, DatasetError
 from kedro.validation import DataValidationError, ParameterValidationError, instantiate_model
 from pydantic import Field
 
-from preflight.contracts.table import Document, DocumentContract, Table, column, rule
+from preflight.contracts.table import Document, DocumentContract, RawTable, Table, column, rule
 from preflight.errors import RunError, explain
 
 
@@ -28,13 +28,8 @@ class Boxes(Table, key=["number"]):
         return ~(t["least"] > t["most"])
 
 
-class RawBoxes(Boxes):
+class RawBoxes(Boxes, RawTable):
     """One row per box, read from text."""
-
-    class Config:
-        """Types are given here."""
-
-        coerce = True
 
 
 class Label(Document):
@@ -117,7 +112,7 @@ def test_a_renamed_column_is_both_missing_and_extra(contract: str) -> None:
 def test_a_number_as_text_is_one_failure_with_the_texts_that_are_no_numbers() -> None:
     least = ["1", "2", "three", "4", "five", "6"]
     (failure,) = failures(boxes().assign(least=least), "RawBoxes")
-    assert "column least has values that are not numbers: 2 values, e.g. three, five" in failure
+    assert "column least has values that float64 can't hold: 2 values, e.g. three, five" in failure
 
 
 def test_values_out_of_range_are_counted_and_three_are_shown() -> None:
@@ -258,4 +253,4 @@ def test_text_in_a_column_is_not_told_again_by_a_rule_that_could_compare_it() ->
     globals()["Equal"] = Equal
     table = boxes().assign(most=1.0, least=["1", "1", "x", "1", "1", "1"])
     (failure,) = failures(table, "Equal")
-    assert failure.startswith("column least has values that are not numbers: 1 value, e.g. x")
+    assert failure.startswith("column least has values that float64 can't hold: 1 value, e.g. x")

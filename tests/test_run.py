@@ -165,7 +165,7 @@ DEFECTS = {
     "a number as text": (
         "flights",
         change("distance", lambda d: d.astype(object).where(d.index != d.index[7], "far")),
-        ["column distance has values that are not whole numbers: 1 value, e.g. far"],
+        ["column distance has values that int64 can't hold: 1 value, e.g. far"],
     ),
     "Fahrenheit turned Celsius": (
         "weather",

@@ -8,17 +8,30 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset, DataCatalog, DatasetError
+from kedro.utils import load_obj
 from kedro_datasets._typing import TablePreview
-from kedro_datasets.pandas import ParquetDataset
+from kedro_datasets.pandas import CSVDataset, ParquetDataset
 
 from preflight import champion, model_file
 from preflight.contracts import predictions
+from preflight.contracts.table import RawTable
 from preflight.files import json_object, replacing
 
 log = logging.getLogger(__name__)
 
 KEY = predictions.PredictionLog.grain()
+
+
+def read_by_contract(catalog: DataCatalog) -> None:
+    """Let CSV datasets with a raw contract read by its types; their own `load_args` go first."""
+    for name, spec in catalog.validator_specs.items():
+        contract = load_obj(spec.class_path)
+        converts = spec.enabled and spec.severity == "error" and "load" in spec.on
+        if not (converts and isinstance(contract, type) and issubclass(contract, RawTable)):
+            continue
+        if isinstance(dataset := catalog.get(name), CSVDataset):
+            dataset._load_args = contract.read_args(dataset._load_args)
 
 
 class ParquetTable(ParquetDataset):  # type: ignore[misc]

@@ -55,7 +55,7 @@ def draft(path: Path, filepath: str) -> str:
         dataset=dataset.lower(),
         contract=dataset.title().replace("_", ""),
         csv=path.suffix != ".parquet",
-        load_args=load_args,
+        load_args={word: said for word, said in load_args.items() if word != "dtype"},
         columns=columns.values(),
         grain=[names[name] for name in key],
         key=_literal(key),
@@ -66,7 +66,7 @@ def draft(path: Path, filepath: str) -> str:
 
 
 def read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return the file's table, and the catalog's `load_args` that read it alike.
+    """Return the file's table, and the arguments of pandas by which it was read.
 
     Raise RunError if it is not there, neither CSV nor Parquet, damaged or empty.
     """

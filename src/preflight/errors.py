@@ -8,7 +8,7 @@ from kedro.io import DatasetError
 from kedro.validation import CheckFailure, DataValidationError, ParameterValidationError
 
 KEY = "multiple_fields_uniqueness"  # pandera's names of checks
-NUMBERS = {"float64": "numbers", "int64": "whole numbers"}
+UNFIT = "representable"  # the check of RawTable
 COLUMNS = {"column_in_dataframe": "missing", "column_in_schema": "not in the contract"}
 
 
@@ -109,10 +109,17 @@ def _whole(error: DataValidationError) -> list[CheckFailure]:
 
 
 def _told_once(failures: list[CheckFailure]) -> Iterator[CheckFailure]:
-    """Yield each fault once: a wrong type before what follows from it, a key as a whole."""
+    """Yield each fault once: a wrong type before what follows from it, a key as a whole.
+
+    A column has a wrong type because of missing values, or of values that the type can't hold,
+    where there are such: these are told.
+    """
     wrong = {f.column: f for f in reversed(failures) if _kind(f) == "dtype"}
-    wrong |= {f.column: f for f in failures if _kind(f) == "coerce_dtype"}
-    yield from wrong.values()
+    causes = [f for f in failures if f.column in wrong and _kind(f) in (UNFIT, "not_nullable")]
+    caused = {f.column for f in causes}
+    for f in [*causes, *(f for name, f in wrong.items() if name not in caused)]:
+        type_of = (wrong[f.column].check or "").removeprefix("dtype")
+        yield replace(f, check=f"{UNFIT}{type_of}") if _kind(f) == UNFIT else f
     key = [f for f in failures if _kind(f) == KEY and f.column not in wrong]
     if key:
         rows = list(zip(*(f.failure_examples for f in key), strict=True))
@@ -139,7 +146,7 @@ def _in_words(failure: CheckFailure) -> str:
     argument = re.sub(r"^\w+\('?(.*?)'?\)$", r"\1", failure.check or "")
     meaning = {
         "not_nullable": "has missing values",
-        "coerce_dtype": f"has values that are not {NUMBERS.get(argument, argument)}",
+        UNFIT: f"has values that {argument} can't hold",
         "dtype": f"is not of type {argument}",
         "greater_than_or_equal_to": f"is below {argument}",
         "less_than_or_equal_to": f"is above {argument}",

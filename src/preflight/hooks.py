@@ -67,7 +67,10 @@ class ContractHooks:
 
     @hook_impl
     def after_catalog_created(self, catalog: Any) -> None:
-        """Resolve every `validator:` now: a misspelt one would be found at its first use."""
+        """Resolve every `validator:` now: a misspelt one would be found at its first use.
+
+        A CSV file with a raw contract is read with the types of that contract.
+        """
         faults = ["The catalog names contracts that can't be loaded:"]
         for name, spec in catalog.validator_specs.items():
             try:
@@ -76,7 +79,12 @@ class ContractHooks:
                 faults.append(f"{name}: {error}")
         if faults[1:]:
             raise RunError("\n  - ".join(faults))
-        if not catalog._is_validation_enabled():
+        if catalog._is_validation_enabled():
+            # here, as the catalog's contracts load it
+            from preflight.datasets import read_by_contract
+
+            read_by_contract(catalog)
+        else:
             log.warning(
                 "KEDRO_DATASET_VALIDATION is off: no contract is enforced. "
                 "Do not deploy a model of this run."

@@ -177,6 +177,15 @@ def test_a_destination_without_a_time_zone_is_named(
         nodes.clean_flights(raw_flights.head(5000), unknown)
 
 
+def test_a_number_that_the_clean_type_cannot_hold_is_refused(
+    raw_flights: pd.DataFrame, airports: pd.DataFrame
+) -> None:
+    few = raw_flights.head(1000)
+    far = few.assign(distance=few["distance"].where(few.index != few.index[7], 5_000_000_000))
+    with pytest.raises(RunError, match=r"'distance' has 1 value that int32 .* e.g. 5000000000"):
+        nodes.clean_flights(far, airports)
+
+
 def test_inputs_are_not_changed(raw_flights: pd.DataFrame, airports: pd.DataFrame) -> None:
     few = raw_flights.head(1000)
     before = few.copy(deep=True)

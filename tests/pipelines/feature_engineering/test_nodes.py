@@ -307,6 +307,15 @@ def test_no_label_of_a_part_was_open_when_the_next_began(
     assert (later["left_out"] > summary["left_out"]).tolist() == [True, True, False]
 
 
+def test_a_label_that_its_type_cannot_hold_is_refused(
+    tables: Tables, features: pd.DataFrame, framing: Framing
+) -> None:
+    labels = nodes.labels(tables["flights"], framing)
+    halves = labels.assign(label=labels["label"].where(labels["label"] != 1, 0.5))
+    with pytest.raises(RunError, match=r"'label' has .* values that int8 can't hold, e.g. 0.5"):
+        examples.split(features, halves, framing)
+
+
 def test_labels_of_other_rows_are_refused(
     tables: Tables, features: pd.DataFrame, framing: Framing
 ) -> None:

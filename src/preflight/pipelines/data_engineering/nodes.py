@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from preflight.contracts.exact import narrow
 from preflight.contracts.raw import clock_minutes
 from preflight.errors import RunError
 
@@ -50,7 +51,7 @@ def clean_aircraft(raw_planes: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame
     fly for an airline in 2013, so these years and seats belong to another aircraft.
     """
     reused = (raw_planes["year"] < 1980) | (raw_planes["seats"] < 20)
-    known = raw_planes[["year", "seats"]].mask(reused).astype("float32")
+    known = raw_planes[["year", "seats"]].mask(reused).apply(narrow, dtype="float32")
     aircraft = pd.concat([raw_planes["tailnum"], known], axis=1)
     aircraft = aircraft.sort_values("tailnum", ignore_index=True)
     return aircraft, _found(
@@ -72,7 +73,8 @@ def clean_weather(raw_weather: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame
     """
     impossible = raw_weather["wind_speed"] > 150  # mph; the strongest ever here was 113
     readings = raw_weather.drop(columns=["year", "month", "day", "hour", "time_hour", "origin"])
-    readings = readings.assign(wind_speed=readings["wind_speed"].mask(impossible)).astype("float32")
+    readings = readings.assign(wind_speed=readings["wind_speed"].mask(impossible))
+    readings = readings.apply(narrow, dtype="float32")
     known = {
         "origin": raw_weather["origin"].astype("category"),
         "hour_start": raw_weather["time_hour"],
@@ -115,20 +117,20 @@ def clean_flights(
     flights = pd.DataFrame(
         {
             "carrier": text["carrier"],
-            "flight": raw["flight"].astype("int32"),
+            "flight": narrow(raw["flight"], "int32"),
             "origin": text["origin"],
             "scheduled_departure": departure,
             "dest": text["dest"],
             "tailnum": text["tailnum"],
-            "distance": raw["distance"].astype("int32"),
+            "distance": narrow(raw["distance"], "int32"),
             "scheduled_arrival": arrival,
             "departed_at": departed,
             "arrived_at": arrival + pd.to_timedelta(raw["arr_delay"], unit="min"),
             "cancelled_at": (departure + HOUR).where(cancelled),
             "diverted_at": (departed + (arrival - departure) + 3 * HOUR).where(diverted),
-            "departure_delay": raw["dep_delay"].astype("float32"),
-            "arrival_delay": raw["arr_delay"].astype("float32"),
-            "air_time": raw["air_time"].astype("float32"),
+            "departure_delay": narrow(raw["dep_delay"], "float32"),
+            "arrival_delay": narrow(raw["arr_delay"], "float32"),
+            "air_time": narrow(raw["air_time"], "float32"),
         }
     )[~ferry].reset_index(drop=True)
     return flights, _found(

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from preflight.contracts import Features
+from preflight.contracts.exact import narrow
 from preflight.contracts.examples import Examples
 from preflight.errors import RunError
 from preflight.framing import Framing
@@ -43,10 +44,8 @@ def split(
         end.isna() | (examples["label_known_at"] + embargo <= end)
     )
     names = ["train", "validation", "test"]
-    parts = [
-        examples[in_time & (part == i)].reset_index(drop=True).astype({"label": LABEL})
-        for i in range(len(names))
-    ]
+    labelled = examples[in_time].assign(label=narrow(examples.loc[in_time, "label"], LABEL))
+    parts = [labelled[part[in_time] == i].reset_index(drop=True) for i in range(len(names))]
     framing.costs.at(examples[in_time])  # what can't be decided is told now, not after the search
     if empty := [name for name, part in zip(names, parts, strict=True) if part.empty]:
         raise RunError(

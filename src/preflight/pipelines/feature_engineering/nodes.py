@@ -164,7 +164,7 @@ def operations_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame
     """
     now = prediction_moments(flights, framing)
     departed, scheduled = flights["departed_at"], flights["scheduled_departure"]
-    delay = flights["departure_delay"].fillna(0).to_numpy().astype(np.int64)
+    delay = flights["departure_delay"].fillna(0).to_numpy()
     late = delay > framing.prediction.label_threshold
     # A flight leaves the queue when it departs or is cancelled, though not before its time.
     gone = departed.fillna(flights["cancelled_at"])
@@ -182,7 +182,7 @@ def operations_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame
     origin, everywhere, dest = _keys(flights, "origin"), _one(flights), _keys(flights, "dest")
     at_origin, in_all = departures("origin"), departures()
     carrier = departures("carrier")
-    arrival_delay = flights["arrival_delay"].fillna(0).to_numpy().astype(np.int64)
+    arrival_delay = flights["arrival_delay"].fillna(0).to_numpy()
     arrivals = Events(flights["arrived_at"], delay=arrival_delay).by(dest).at(dest, now)
     cancellations = Events(flights["cancelled_at"]).by(everywhere).at(everywhere, now)
     return pd.DataFrame(
@@ -218,7 +218,7 @@ def history_features(flights: pd.DataFrame, framing: Framing) -> pd.DataFrame:
     late = outcome["label"].fillna(0).to_numpy()
     hour = _local(flights["scheduled_departure"]).dt.hour
     # A flight that never came is counted as three hours late, the worst that is told apart.
-    delay = flights["arrival_delay"].fillna(180).clip(-60, 180).to_numpy().astype(np.int64)
+    delay = flights["arrival_delay"].fillna(180).clip(-60, 180).to_numpy()
     outcomes = Events(outcome["label_known_at"], late=late, delay=delay)
 
     def past(key: Ints) -> Window:
@@ -259,8 +259,12 @@ def aircraft_features(
 
     def mean(value: npt.NDArray[np.float64]) -> Floats:
         known = flights["departed_at"].mask(np.isnan(value))
-        whole = np.nan_to_num(value).astype(np.int64)
-        return Events(known, value=whole).by(route).at(route, now).mean("value", HISTORY)
+        return (
+            Events(known, value=np.nan_to_num(value))
+            .by(route)
+            .at(route, now)
+            .mean("value", HISTORY)
+        )
 
     return pd.DataFrame({"expected_age": mean(age), "expected_seats": mean(seats)}, dtype="float32")
 

@@ -1,15 +1,17 @@
 """Repairs are counted, and nothing is lost."""
 
 import pandas as pd
+import pytest
 
 from preflight.contracts.examples import Cleaning
 from preflight.contracts.primary import Parcels
 from preflight.contracts.raw import RawParcels
+from preflight.errors import RunError
 from preflight.pipelines.data_engineering.nodes import clean_parcels
 
 
-def test_each_repair_is_counted_and_no_row_is_lost() -> None:
-    raw = pd.DataFrame(
+def raw_parcels() -> pd.DataFrame:
+    table = pd.DataFrame(
         {
             "parcel": [2, 1, 3],
             "ships_at": pd.to_datetime(["2024-01-02", "2024-01-01", "2024-01-03"], utc=True),
@@ -20,7 +22,12 @@ def test_each_repair_is_counted_and_no_row_is_lost() -> None:
             "broken": [1, 0, None],
         }
     ).astype({"ships_at": "datetime64[us, UTC]", "delivered_at": "datetime64[us, UTC]"})
-    parcels, cleaning = clean_parcels(RawParcels.validate(raw))
+    raw: pd.DataFrame = RawParcels.validate(table)
+    return raw
+
+
+def test_each_repair_is_counted_and_no_row_is_lost() -> None:
+    parcels, cleaning = clean_parcels(raw_parcels())
     Parcels.validate(parcels, lazy=True)
     Cleaning.to_schema().columns["rows"].validate(cleaning)
     assert parcels["parcel"].tolist() == [1, 2, 3]
@@ -29,3 +36,8 @@ def test_each_repair_is_counted_and_no_row_is_lost() -> None:
         "heavier than 50 kg": 1,
         "still on its way": 1,
     }
+
+
+def test_a_number_that_the_clean_type_cannot_hold_is_refused() -> None:
+    with pytest.raises(RunError, match="'parcel' has 1 value that int32 can't hold"):
+        clean_parcels(raw_parcels().replace({"parcel": {3: 5_000_000_000}}))

@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from preflight.contracts.exact import narrow
+
 
 def clean_parcels(raw_parcels: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the parcels in the order of shipping, and what cleaning did, one row per rule.
@@ -11,11 +13,11 @@ def clean_parcels(raw_parcels: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame
     heavy = raw_parcels["weight"] > 50  # kg; nothing that is sold weighs as much
     in_order = raw_parcels.sort_values(["ships_at", "parcel"], ignore_index=True)
     parcels = in_order.assign(
-        parcel=in_order["parcel"].astype("int32"),
+        parcel=narrow(in_order["parcel"], "int32"),
         place=in_order["place"].astype("category"),
-        weight=in_order["weight"].clip(upper=50).astype("float32"),
-        glass=in_order["glass"].astype("int8"),
-        broken=in_order["broken"].astype("float32"),
+        weight=narrow(in_order["weight"].clip(upper=50), "float32"),
+        glass=narrow(in_order["glass"], "int8"),
+        broken=narrow(in_order["broken"], "float32"),
     )
     rules = [
         ("parcels", "heavier than 50 kg", "repaired", int(heavy.sum())),

@@ -37,7 +37,7 @@ def order_features(parcels: pd.DataFrame) -> pd.DataFrame:
 def history_features(parcels: pd.DataFrame, framing: Framing) -> pd.DataFrame:
     """Return how parcels to the same place did, as far as it was known. Grain: as `parcels`."""
     now, place = prediction_moments(parcels, framing), codes(parcels["place"])
-    broken = parcels["broken"].fillna(0).to_numpy().astype("int64")
+    broken = parcels["broken"].fillna(0).to_numpy()
     delivered = Events(parcels["delivered_at"], broken=broken)
     window = delivered.by(place).at(place, now)
     return pd.DataFrame(

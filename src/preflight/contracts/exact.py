@@ -1,0 +1,160 @@
+"""Conversion to a declared type that changes no value: what the type can't hold is reported."""
+
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from preflight.errors import RunError
+
+Mask = npt.NDArray[np.bool_]
+
+WORDS = {"true": True, "false": False}
+ROUNDED = 2**53  # from here on a float may stand for another whole number
+
+
+def narrow(values: pd.Series, dtype: Any) -> pd.Series:
+    """Return a column in another type, such as "int32", with the same values.
+
+    Decimals are rounded to the nearest float; whole numbers never are.
+
+    Raises:
+        RunError: the type can't hold some of the values.
+    """
+    wanted = pd.api.types.pandas_dtype(dtype)
+    made, unfit = convert(values, wanted)
+    needs_all = isinstance(wanted, np.dtype) and wanted.kind in "biu"
+    lost = unfit | (values.isna().to_numpy() & needs_all)
+    if count := int(lost.sum()):
+        examples = ", ".join(map(str, values[lost].head(3)))
+        raise RunError(
+            f"Column '{values.name}' has {count:,} {'value' if count == 1 else 'values'} that "
+            f"{wanted} can't hold, e.g. {examples}. Choose a wider type here and in the contract, "
+            "or repair the values first."
+        )
+    return made
+
+
+def convert(values: pd.Series, dtype: Any) -> tuple[pd.Series, Mask]:
+    """Return values in a type, and which of them it can't hold: those are missing in the first.
+
+    Missing values in whole numbers or yes and no give pandas' nullable type.
+    """
+    if values.dtype == dtype:
+        return values, np.zeros(len(values), dtype=bool)
+    there = values.notna().to_numpy()
+    made: pd.Series
+    if isinstance(dtype, pd.CategoricalDtype):
+        known = values if dtype.categories is None else values.where(values.isin(dtype.categories))
+        made = known.astype(dtype)
+    elif isinstance(dtype, pd.StringDtype):
+        text = np.array([isinstance(value, str) for value in values], dtype=bool)
+        made = values.astype(object).where(text).astype(dtype)
+    elif dtype.kind in "biuf":
+        made = _numbers(values, dtype, there)
+    elif dtype.kind in "mM":
+        made = _times(values, dtype)
+    else:
+        try:
+            made = values.astype(dtype)
+        except (TypeError, ValueError):
+            made = values.mask(there)
+    return made, there & made.isna().to_numpy()
+
+
+def _numbers(values: pd.Series, dtype: Any, there: Mask) -> pd.Series:
+    """Return numbers, or yes and no: fast where nothing can be lost, else one by one."""
+    to = getattr(dtype, "numpy_dtype", dtype)
+    cast = _cast(values, to)
+    made, doubtful = (np.zeros(len(values), to), there) if cast is None else cast
+    places = np.flatnonzero(doubtful & there)
+    held = [_held(value, to) for value in values.iloc[places]]
+    lost = np.array([one is None for one in held], dtype=bool)
+    made[places] = [0 if one is None else one for one in held]
+    gone = ~there
+    gone[places[lost]] = True
+    nullable = dtype is not to or (to.kind != "f" and gone.any())
+    array = pd.array(made) if nullable else made
+    numbers = pd.Series(array, values.index, name=values.name).mask(gone)
+    return numbers if dtype is to else numbers.astype(dtype)
+
+
+def _cast(values: pd.Series, to: np.dtype[Any]) -> tuple[npt.NDArray[Any], Mask] | None:
+    """Return all values cast at once, and which of them may have changed; None if some can't be."""
+    wide = {"f": pa.float64(), "b": pa.int64()}.get(to.kind, pa.from_numpy_dtype(to))
+    try:
+        found = pa.array(values, from_pandas=True)
+        text = pa.types.is_string(found.type) or pa.types.is_large_string(found.type)
+        if text and to.kind == "b":
+            wide = pa.bool_()
+        elif text and pc.any(pc.match_substring(found, "x")).as_py():  # 0x1F is no number here
+            return None
+        whole = found.cast(wide).fill_null(0).to_numpy(zero_copy_only=False)
+    except (pa.ArrowException, OverflowError):
+        return None
+    with np.errstate(over="ignore"):
+        made = whole.astype(to)
+    if to.kind != "f":
+        rounded = (whole >= ROUNDED) | (whole <= -ROUNDED) if values.dtype.kind == "f" else False
+        return made, (made != whole) | rounded
+    exact_below = np.inf if values.dtype.kind == "f" else 2.0 ** (np.finfo(to).nmant + 1)
+    return made, (abs(made) >= exact_below) | ((made == 0) & (whole != 0))
+
+
+def _held(value: Any, to: np.dtype[Any]) -> Any:
+    """Return one value as a type holds it; None if it can't."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    plain = plain.strip() if isinstance(plain, str) else plain
+    if to.kind == "b" and str(plain).lower() in WORDS:
+        return WORDS[str(plain).lower()]
+    try:
+        number = Decimal(plain)
+    except (ArithmeticError, TypeError, ValueError):
+        return None
+    if number.is_nan() or "_" in str(plain):
+        return None
+    if to.kind != "f":
+        low, high = (0, 1) if to.kind == "b" else (np.iinfo(to).min, np.iinfo(to).max)
+        whole = low <= number <= high and number == number.to_integral_value()
+        known = whole and not (isinstance(plain, float) and abs(plain) >= ROUNDED)
+        return int(number) if known else None
+    with np.errstate(over="ignore"):
+        near = float(to.type(number))
+    if isinstance(plain, float) or set(".eEnN") & set(str(plain)):  # rounded, but not away
+        same = np.isfinite(near) == number.is_finite() and bool(near) == bool(number)
+    else:
+        same = Decimal(near) == number
+    return near if same else None
+
+
+def _times(values: pd.Series, dtype: Any) -> pd.Series:
+    """Return moments or durations; a number is neither."""
+    zone = getattr(dtype, "tz", None)
+    none = pd.Series(pd.NaT, values.index, dtype, name=values.name)
+    if values.dtype.kind in "biuf":
+        return none
+    try:
+        parsed = values if values.dtype.kind in "mM" else _parsed(values, dtype)
+        if zone is not None:
+            naive = parsed.dt.tz is None
+            parsed = parsed.dt.tz_localize(zone) if naive else parsed.dt.tz_convert(zone)
+        made = parsed.astype(dtype)
+    except (TypeError, ValueError):  # such as some with and some without an offset
+        return none
+    return made.where(made == parsed)
+
+
+def _parsed(values: pd.Series, dtype: Any) -> pd.Series:
+    """Return times from text in the unit that they need; missing what is none."""
+    if dtype.kind == "m":
+        return pd.to_timedelta(values, errors="coerce")
+    utc = str(getattr(dtype, "tz", None)) == "UTC"
+    parsed = pd.to_datetime(values, format="ISO8601", errors="coerce", utc=utc)
+    if parsed.isna().sum() == values.isna().sum():
+        return parsed
+    guessed = pd.to_datetime(values, errors="coerce", utc=utc)
+    return min(parsed, guessed, key=lambda some: some.isna().sum())
