@@ -33,7 +33,7 @@ SPACE = {"learning_rate": {"type": "float", "low": 0.05, "high": 0.9}}
 
 
 class Interrupted(HistGradientBoostingClassifier):
-    """It is stopped by Ctrl-C in its third trial: after a rehearsal and two trials of two folds."""
+    """It is stopped by Ctrl-C in its third trial: after two trials of two folds."""
 
     fits = 0
 

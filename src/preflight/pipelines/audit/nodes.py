@@ -165,7 +165,7 @@ def target_audit(
     }
     alone = {name: roc_auc(cell, label) for name, cell in values.items()}
     odds = dict(_surest(train[name], cell, label, meant) for name, cell in values.items())
-    sums = sums_and_differences(sample[names].select_dtypes("number"), known)
+    sums = sums_and_differences(sample[names].select_dtypes(exclude="category"), known)
     auc, times = "ROC AUC on train", "times the odds of the label"
     return pd.DataFrame(
         [

@@ -28,7 +28,7 @@ from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import day_numbers, day_weights, interval
 from preflight.limits import latency_ms, model_mb
-from preflight.pipelines.modeling.nodes import folds, rehearse, saving
+from preflight.pipelines.modeling.nodes import folds, saving
 from preflight.pipelines.modeling.settings import (
     Candidate,
     Choice,
@@ -70,15 +70,11 @@ def search(
 
     Grain: one row per trial; one row per searched parameter.
 
-    Before it begins, candidate and baselines are fitted on a few examples: a misspelt parameter or
-    column is told at once, not after the search.
-
     The value of a trial is the mean over folds of its saving per 1,000 decisions; a trial that is
     among the worst so far is given up, and one that breaks a serving limit can't win. The first
     trials are the declared parameters of each candidate; those of the first candidate are kept
     unless the best ones are better with confidence, after what searching alone makes look better.
     """
-    rehearse(development, framing, modeling)
     asked = modeling.search
     if not asked.trials:
         nothing = {"candidate": modeling.declared, **NOTHING}
