@@ -27,9 +27,9 @@ DROPPED = (
     "SimpleImputer drops a column without any value: give it `keep_empty_features=True`."
 )
 ENCODE = (
-    "Its settings are in conf/base/parameters/modeling.yml. For a feature that it can't take: encode "
-    "or fill it in its `preprocessing`; merge rare categories, and make an infinite value missing, "
-    "where the feature is built; or list its group in `without`."
+    "Its settings are in conf/base/parameters/modeling.yml. For a feature that it can't take: "
+    "encode or fill it in its `preprocessing`; merge rare categories, and make an infinite value "
+    "missing, where the feature is built; or list its group in `without`."
 )
 
 
