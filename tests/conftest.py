@@ -67,6 +67,13 @@ def conf() -> OmegaConfigLoader:
     return OmegaConfigLoader(str(PROJECT / "conf"), **arguments)
 
 
+@pytest.fixture(scope="session")
+def trusted_types(conf: OmegaConfigLoader) -> list[str]:
+    """The types that may be in the file of a model."""
+    types: list[str] = conf["catalog"]["trusted_types"]["data"]
+    return types
+
+
 # Parcels, of which some break: modeling and evaluation know no trade, so any will do.
 FRAMING: dict[str, Any] = {
     "goal": {
@@ -180,7 +187,7 @@ class Parcels:
         return ["signal", "place", "noise"]
 
 
-PATCHED = ["modeling.nodes", "modeling.search", "evaluation.nodes"]
+PATCHED = ["modeling.nodes", "modeling.checks", "modeling.search", "evaluation.nodes"]
 PATCHED += ["diagnosis.nodes", "diagnosis.failures"] if there("diagnosis") else []
 
 

@@ -22,7 +22,7 @@ TEST_FROM = pd.Timestamp("2013-03-01T05:00:00", tz="UTC")
 
 
 @pytest.fixture(scope="module")
-def params(conf: OmegaConfigLoader) -> dict[str, Any]:
+def params(conf: OmegaConfigLoader, trusted_types: list[str]) -> dict[str, Any]:
     """What ships, but for the ten weeks that there are, few trees and no search."""
     given = conf["parameters"]
     split = given["framing"]["split"] | {
@@ -36,6 +36,7 @@ def params(conf: OmegaConfigLoader) -> dict[str, Any]:
     baselines = {name: modeling["baselines"][name] for name in ("lookup", "rules")}
     framing = given["framing"] | {"split": split, "baselines": list(baselines)}
     return {
+        "trusted_types": trusted_types,
         "params:framing": Framing.model_validate(framing),
         "params:modeling": Modeling.model_validate(
             modeling | {"search": search, "candidates": candidates, "baselines": baselines}

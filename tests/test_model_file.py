@@ -4,15 +4,35 @@ import io
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from kedro.config import OmegaConfigLoader
+from lightgbm import LGBMClassifier, LGBMRegressor
 from scipy.sparse import csr_matrix
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 from skops.io import get_untrusted_types
 
 from preflight import model_file
+from preflight.pipelines.modeling.baselines import LookupAmounts, LookupTable, Rules
+from preflight.pipelines.modeling.preprocessing import numbered, scaled
 
 X = np.random.default_rng(0).normal(size=(300, 4))
 
@@ -63,3 +83,63 @@ def test_what_is_read_is_what_was_written(kind: str) -> None:
 def test_a_type_that_is_not_trusted_is_refused() -> None:
     with pytest.raises(Exception, match="Untrusted types found"):
         model_file.load(io.BytesIO(written(fitted("trees"))), trusted=[])
+
+
+TABLE = pd.DataFrame(X, columns=list("abcd")).assign(place=pd.Categorical(["x", "y", "z"] * 100))
+LABEL = X[:, 0] + X[:, 1] > 0
+SCALED: list[Any] = [
+    LogisticRegression(),
+    GradientBoostingClassifier(n_estimators=3),
+    AdaBoostClassifier(n_estimators=3),
+    CalibratedClassifierCV(LogisticRegression()),
+    CalibratedClassifierCV(LogisticRegression(), method="isotonic"),
+    StackingClassifier([("tree", DecisionTreeClassifier())]),
+    Ridge(),
+    GradientBoostingRegressor(loss="quantile", n_estimators=3),
+]
+NUMBERED: list[Any] = [
+    RandomForestClassifier(3),
+    ExtraTreesClassifier(3),
+    BaggingClassifier(n_estimators=3),
+    DecisionTreeClassifier(),
+    VotingClassifier([("forest", RandomForestClassifier(3))], voting="soft"),
+    RandomForestRegressor(3),
+]
+ALONE: list[Any] = [
+    HistGradientBoostingClassifier(max_iter=3, categorical_features="from_dtype"),
+    HistGradientBoostingRegressor(max_iter=3, categorical_features="from_dtype"),
+    LGBMClassifier(n_estimators=3, verbosity=-1),
+    LGBMRegressor(n_estimators=3, verbosity=-1),
+    LookupTable(["place"]),
+    LookupAmounts(["place"]),
+    Rules(["a > 0"]),
+]
+MODELS = [make_pipeline(scaled(), one) for one in SCALED]
+MODELS += [make_pipeline(numbered(), one) for one in NUMBERED] + ALONE
+
+
+def name_of(model: Any) -> str:
+    return type(model[-1] if isinstance(model, Pipeline) else model).__name__
+
+
+@pytest.mark.parametrize("model", MODELS, ids=name_of)
+def test_common_models_are_loaded_with_the_types_of_the_catalog(
+    model: Any, trusted_types: list[str]
+) -> None:
+    fitted = clone(model).fit(TABLE, LABEL)
+    read = model_file.load(io.BytesIO(written(fitted)), trusted_types)
+    np.testing.assert_array_equal(read.predict(TABLE), fitted.predict(TABLE))
+
+
+def test_no_type_is_trusted_that_no_common_model_needs(trusted_types: list[str]) -> None:
+    files = [written(clone(model).fit(TABLE, LABEL)) for model in MODELS]
+    needed = {name for file in files for name in get_untrusted_types(data=file)}
+    assert needed == set(trusted_types)
+
+
+def test_every_model_of_the_catalog_trusts_the_types_that_the_smoke_test_knows(
+    conf: OmegaConfigLoader, trusted_types: list[str]
+) -> None:
+    catalog = conf["catalog"]
+    given = [catalog[name]["load_args"]["trusted"] for name in ("candidate", "baselines")]
+    assert [*given, catalog["champion"]["trusted"]] == [trusted_types] * 3

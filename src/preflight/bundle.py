@@ -119,23 +119,29 @@ def answers(bundle: Bundle, examples: pd.DataFrame) -> dict[str, Any]:
 def typical(examples: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Return what a bundle has to know of its examples to explain, and to tell what is new.
 
-    typical: the median of each feature, or its most frequent category; None if it is never there.
+    typical: the median of each number (of integers the lower one), of all else the most frequent
+        value; None if it is never there.
     known: the categories that were seen.
     """
     categories = examples.select_dtypes("category")
     known = {
         str(name): sorted(values.dropna().unique().tolist()) for name, values in categories.items()
     }
-    middle = {
-        str(name): next(iter(values.mode()), None) if name in known else values.median()
-        for name, values in examples.items()
-    }
+    middle = {str(name): _middle(values) for name, values in examples.items()}
     return {
         "typical": {
             n: None if pd.isna(v) else v if n in known else float(v) for n, v in middle.items()
         },
         "known": known,
     }
+
+
+def _middle(values: pd.Series) -> Any:
+    if pd.api.types.is_float_dtype(values):
+        return values.median()
+    if pd.api.types.is_integer_dtype(values):  # a value that the type can hold
+        return values.quantile(0.5, interpolation="lower")
+    return next(iter(values.mode()), None)
 
 
 def flagged(

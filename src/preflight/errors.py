@@ -74,8 +74,7 @@ def _dataset_error(message: str) -> str:
         types = message.rsplit("file: ", 1)[-1]
         return (
             f"The file of '{name}' holds types that are not trusted: {types} Loading one may run "
-            f"its code. If you know them, list them under '{name}', load_args, trusted in "
-            "conf/base/catalog/modeling.yml."
+            "its code. If you know them, add them to _trusted in conf/base/catalog/modeling.yml."
         )
     return message
 

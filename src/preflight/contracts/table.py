@@ -11,6 +11,7 @@ from pandera.engines.pandas_engine import Engine
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from preflight.contracts.exact import convert
+from preflight.errors import RunError
 
 # A moment in UTC, to the microsecond, as pandas 3 reads and Parquet keeps it.
 Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
@@ -35,6 +36,33 @@ def column(description: str, unit: str | None = None, **checks: Any) -> Any:
     metadata = {key: value for key, value in kept.items() if value is not None}
     usual = {"nullable": "known_at" in metadata}
     return pa.Field(description=description, metadata=metadata, **usual | checks)
+
+
+LARGEST = float(np.finfo("float32").max)  # scikit-learn's trees compute in 32 bits
+REMEDIES = {  # of a type that no feature can have, by NumPy's kind of type
+    "M": "Declare a moment as the minutes since another one: float.",
+    "m": "Declare a duration as its minutes: float.",
+    "b": "Declare a yes or no that may be missing as float: 1, 0 or missing.",
+    "i": "Declare a whole number that may be missing as float.",
+    "u": "Declare a whole number that may be missing as float.",
+    "f": "Declare a number as float or pandera.dtypes.Float32.",
+    "c": "Declare a number as float.",
+    "category": "Declare it as pd.CategoricalDtype, and list the categories with isin=[...].",
+    "text": "Declare a text as pd.CategoricalDtype, a number as float.",
+}
+
+
+def unusable(dtype: Any) -> str | None:
+    """Return what to declare instead of a type that models or the service can't take, or None.
+
+    A feature is a bool, an integer, a float of 32 or 64 bits, or a category.
+    """
+    if isinstance(dtype, pd.CategoricalDtype):
+        return None if dtype.categories is None else REMEDIES["category"]
+    kind = getattr(dtype, "kind", "text")
+    if isinstance(dtype, np.dtype) and (kind in "biu" or dtype in ("float32", "float64")):
+        return None
+    return REMEDIES.get(kind, REMEDIES["text"])
 
 
 class BrokenRuleError(Exception):
@@ -118,6 +146,10 @@ class Table(pa.DataFrameModel):
             given["name"] = cls.__name__
             cls.Config = type("Config", (cls.Config,), given)  # type: ignore[misc, assignment]
         super().__init_subclass__()  # type: ignore[no-untyped-call]
+        for name in cls.names():
+            dtype = cls.to_schema().columns[name].dtype
+            if remedy := unusable(dtype.type):
+                raise RunError(f"{cls.__name__}.{name} is a feature of type {dtype}. {remedy}")
 
     @classmethod
     def columns(cls) -> dict[str, dict[str, Any]]:
@@ -170,6 +202,28 @@ class Table(pa.DataFrameModel):
             _hold(cls, table, pair, lambda t: t.iloc[:, 0].isna() | t.iloc[:, -1].notna())
             for pair in cls.known_later().items()
         )
+
+    @pa.dataframe_check(error="a number is finite, of 32 bits, or missing", ignore_na=False)
+    def finite(cls, table: pd.DataFrame) -> bool:
+        """Refuse a feature with a value that most models can't take, and the service doesn't."""
+        return all(
+            _hold(cls, table, [name], lambda t: ~(t.iloc[:, 0].abs() > LARGEST))
+            for name in cls.names()
+            if cls.to_schema().columns[name].dtype.type.kind == "f"
+        )
+
+    @pa.dataframe_check(error="a category is text", ignore_na=False)
+    def category_is_text(cls, table: pd.DataFrame) -> bool:
+        """Refuse a feature with numbers as categories: the service reads texts."""
+        return all(
+            _hold(cls, table, [name], lambda t: t.iloc[:, 0].isna() | _is_text(t.iloc[:, 0]))
+            for name in cls.names()
+            if isinstance(cls.to_schema().columns[name].dtype.type, pd.CategoricalDtype)
+        )
+
+
+def _is_text(values: pd.Series) -> pd.Series:
+    return values.isin([one for one in values.cat.categories if isinstance(one, str)])
 
 
 AS_TEXT: dict[str, Any] = {"text": "str", "moments": "str", "numbers": object}  # object is faster

@@ -30,7 +30,6 @@ BOUNDS = {  # pandera's name of a check: its statistic, and pydantic's name
 }
 WIDEST: dict[str, dict[str, Any]] = {  # what a table can hold, by kind of type; M: moments
     "f": {"ge": -3e38, "le": 3e38},
-    "i": {"ge": -(2**31), "le": 2**31 - 1},
     "M": {"ge": datetime(1900, 1, 1, tzinfo=UTC), "le": datetime(2200, 1, 1, tzinfo=UTC)},
 }
 WORDS = {  # pydantic's kind of error, in the words that a broken contract has elsewhere
@@ -214,6 +213,8 @@ def _value(column: Any) -> Any:
     dtype = column.dtype.type
     kind = _held(dtype).kind
     bounds: dict[str, Any] = dict(WIDEST.get(kind, {}))
+    if kind in "iu":
+        bounds = {"ge": int(np.iinfo(dtype).min), "le": int(np.iinfo(dtype).max)}
     allowed = None
     for check in column.checks:
         if check.name in BOUNDS:

@@ -556,26 +556,6 @@ def test_a_model_worse_than_chance_is_not_turned_round_by_calibration(
     assert (line["slope"], line["intercept"]) == (1.0, 0.0)
 
 
-@pytest.mark.parametrize(
-    ("model", "spec", "words"),
-    [
-        ("baselines", {"path": "preflight.pipelines.modeling.baselines.Rules",
-                       "params": {"conditions": ["signall > 1"]}}, "signall"),
-        ("baselines", {"path": "preflight.pipelines.modeling.baselines.Rules",
-                       "params": {"conditions": ["signal <<"]}}, "SyntaxError"),
-        ("candidates", {"path": "sklearn.ensemble.RandomForestClassifier",
-                       "params": {"max_dept": 2}}, "max_dept"),
-    ],
-)  # fmt: skip
-def test_a_model_that_cannot_be_fitted_is_told_before_the_search(
-    model: str, spec: dict[str, Any], words: str, development: pd.DataFrame, framing: Framing
-) -> None:
-    written = settings(trials=1).model_dump(mode="json")
-    written[model]["broken"] = spec
-    with pytest.raises(RunError, match=f"modeling.{model}.broken.*can't be fitted.*{words}"):
-        search(development, framing, Modeling.model_validate(written))
-
-
 def test_a_model_can_go_without_a_group_of_features(
     development: pd.DataFrame, framing: Framing
 ) -> None:
@@ -666,29 +646,6 @@ def test_no_other_shift_costs_less_where_each_row_has_its_own_costs(
 
     found = cost(nodes._shift(some, framing))
     assert found == pytest.approx(min(cost(error) for error in some["label"] - 30))
-
-
-def test_a_model_of_the_other_task_is_refused_by_name(
-    development: pd.DataFrame,
-    framing: Framing,
-    amount_framing: Framing,
-    make_amounts: Examples,
-    modeling_amounts: Callable[..., Modeling],
-) -> None:
-    of_amounts = make_amounts("2013-01-01", "2013-04-01", 400)
-    right = modeling_amounts()
-    nodes.rehearse(of_amounts, amount_framing, right)
-    wrong = modeling_amounts(baselines=settings().baselines)
-    said = r"modeling.baselines.never \(sklearn.dummy.DummyClassifier\).* can't be fitted"
-    with pytest.raises(RunError, match=said):
-        nodes.rehearse(of_amounts, amount_framing, wrong)
-    said = "modeling.candidates.trees .*framing.task is binary, which needs a classifier"
-    with pytest.raises(RunError, match=said):
-        nodes.rehearse(development, framing, right)
-    tolls = of_amounts.assign(label=(of_amounts["label"] > 30).astype(float))
-    said = "modeling.baselines.never .*framing.task is regression, which needs a regressor"
-    with pytest.raises(RunError, match=said):  # labels that a classifier can take
-        nodes.rehearse(tolls, amount_framing, wrong)
 
 
 def test_a_quantile_that_is_not_that_of_the_costs_is_refused(

@@ -128,7 +128,7 @@ def _areas(rows: Rows) -> dict[str, float]:
 
 
 def _numbers(table: pd.DataFrame) -> pd.DataFrame:
-    return table[Features.names()].select_dtypes("number")
+    return table[Features.names()].select_dtypes(exclude="category")
 
 
 def _one_feature(rows: Rows, areas: dict[str, float], audit: Audit) -> list[Finding]:

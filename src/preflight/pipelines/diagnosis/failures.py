@@ -213,7 +213,8 @@ def robustness(
 ) -> pd.DataFrame:
     """Return what the candidate is worth on test when its inputs fail, not being fitted again.
 
-    Each group of features missing, as when a feed is down, and all numbers off by a little noise.
+    Each group of features missing, as when a feed is down, and all numbers off by a little noise:
+    whole numbers by whole steps, and a yes or no not at all.
     The loss is against the same decisions with all inputs, day by day; the value is missing where
     the estimator can't answer at all.
 
@@ -254,10 +255,13 @@ def _faults(
     nothing = np.ones(len(test), dtype=bool)
     for group, names in Features.groups().items():
         if lacking := [name for name in names if name in features]:
-            gone = {name: test[name].mask(nothing) for name in lacking}
+            known = test[lacking].astype({n: "float" for n in lacking if test[n].dtype == bool})
+            gone = {name: known[name].mask(nothing) for name in lacking}
             yield f"{group} missing", test[features].assign(**gone)
     rng = np.random.default_rng(diagnosis.seed)
     numbers = test[features].select_dtypes("number")
     noise = rng.normal(0, diagnosis.noise, numbers.shape) * numbers.std().to_numpy()
-    noisy = (numbers + noise).astype(numbers.dtypes)
+    noisy, whole = numbers + noise, numbers.select_dtypes("integer")
+    noisy[whole.columns] = noisy[whole.columns].round().clip(whole.min(), whole.max(), axis=1)
+    noisy = noisy.astype(numbers.dtypes)
     yield f"noise of {diagnosis.noise:.0%} of the spread", test[features].assign(**noisy)

@@ -23,14 +23,11 @@ from preflight.bundle import (
 )
 from preflight.contracts import Features
 from preflight.costs import Costs, Errors, per_1000
-from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import log_loss
 from preflight.pipelines.modeling.settings import Estimator, Modeling
 
 log = logging.getLogger(__name__)
-
-REHEARSED = 2000  # examples that everything is tried on before the search
 
 
 def development(
@@ -84,24 +81,6 @@ def saving(
     costs = framing.costs.at(examples)
     decided = costs.decide(predicted) if threshold is None else predicted > threshold
     return costs.saving(examples["label"].to_numpy(), decided)
-
-
-def rehearse(development: pd.DataFrame, framing: Framing, modeling: Modeling) -> None:
-    """Raise RunError that names the model which can't be fitted or asked what the task asks."""
-    few = development.sample(min(REHEARSED, len(development)), random_state=modeling.seed)
-    kind = {"binary": "classifier", "regression": "regressor"}[framing.task]
-    for name, spec in modeling.estimators().items():
-        try:
-            estimator = fit(spec, few)
-            raw(estimator, few, spec.features(Features.groups()))
-            if hasattr(estimator, "predict_proba") != (framing.task == "binary"):
-                raise TypeError(f"framing.task is {framing.task}, which needs a {kind}")
-        except Exception as error:  # whatever an estimator or a condition may raise
-            raise RunError(
-                f"modeling.{name} ({spec.path}) can't be fitted: {type(error).__name__}: {error}. "
-                "Its parameters stand in conf/base/parameters/modeling.yml; features may be "
-                "categories or missing, which it has to take or a pipeline before it to encode."
-            ) from error
 
 
 def validation_predictions(

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from preflight.pipelines.modeling import nodes, search
+from preflight.pipelines.modeling import checks, nodes, search
 
 PARAMS = ["params:framing", "params:modeling"]
 
@@ -14,8 +14,14 @@ def create_pipeline() -> Pipeline:
             Node(
                 nodes.development,
                 ["train", "validation", "feature_audit", "params:framing"],
-                "development",
+                "train_and_validation",
                 name="development",
+            ),
+            Node(
+                checks.smoke_test_estimators,
+                ["train_and_validation", "trusted_types", *PARAMS],
+                "development",
+                name="smoke_test",
             ),
             Node(
                 search.search,

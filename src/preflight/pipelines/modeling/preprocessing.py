@@ -9,18 +9,23 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 NUMBERS, CATEGORIES = (make_column_selector(dtype_include=kind) for kind in ("number", "category"))
+RARE = 0.0005  # share of the rows below which a category is rare
 
 
 def scaled() -> Any:
     """Return what a linear model needs: numbers scaled, categories one column each.
 
-    A missing number becomes the median and a column that says so.
+    A missing number becomes the median and a column that says so. Rare categories share a column.
     """
-    numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
+    fill = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
     categories = OneHotEncoder(
-        min_frequency=100, handle_unknown="infrequent_if_exist", dtype=np.float32
+        min_frequency=RARE, handle_unknown="infrequent_if_exist", dtype=np.float32
     )  # one kind of number for the whole matrix: half the time
-    return make_column_transformer((numbers, NUMBERS), (categories, CATEGORIES))
+    return make_column_transformer(
+        (make_pipeline(fill, StandardScaler()), NUMBERS),
+        (categories, CATEGORIES),
+        remainder=StandardScaler(),  # yes or no, which an imputer does not take
+    )
 
 
 def numbered() -> Any:

@@ -34,7 +34,7 @@ from preflight.framing import Framing
 from preflight.intervals import Ints, day_numbers
 from preflight.limits import model_mb
 from preflight.money import format_money
-from preflight.pipelines.modeling.nodes import folds, rehearse, saving
+from preflight.pipelines.modeling.nodes import folds, saving
 from preflight.pipelines.modeling.settings import Candidate, Modeling, load
 from preflight.pipelines.modeling.trials import (
     FOLD,
@@ -106,7 +106,6 @@ def search(
         RunError: an estimator can't be fitted, a worker dies again and again, or no trial keeps
             the limit.
     """
-    rehearse(development, framing, modeling)
     if not modeling.search.trials:
         nothing = {"candidate": modeling.declared, **NO_SEARCH}
         return nothing, trials_table([], modeling.declared), no_importance()
