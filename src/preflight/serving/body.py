@@ -3,6 +3,7 @@
 A parser would first build all that a body has. This looks at brackets, quotes and commas only.
 """
 
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,69 +18,95 @@ STEPS = np.array([(code in b"{[") - (code in b"}]") for code in range(256)], np.
 Places = npt.NDArray[np.intp]
 
 
+MOST_SAID = 20  # faults that an answer lists
+
+
 class BodyError(Exception):
     """A body that can't be read: each argument is a message."""
 
 
-class Part(NamedTuple):
-    """A row or a column.
+class Faults:
+    """What is wrong with a body: the first messages, and how many more there are.
 
-    name: the number of the row, or the name of the column.
-    text: its JSON; None if it is no object, or no list.
-    most: how many values it has at the most.
+    said: messages of each row; None: of the body as a whole.
+    rows: all that have a fault.
+    more: how many faults are not in `said`; a row that is not in it may count as one.
     """
 
-    name: Any
-    text: memoryview | None
-    most: int
+    def __init__(self) -> None:
+        self.said: dict[int | None, list[str]] = {}
+        self.rows: set[int] = set()
+        self.more = 0
+
+    @property
+    def room(self) -> int:
+        """Return how many messages are still taken."""
+        return MOST_SAID - sum(map(len, self.said.values()))
+
+    def add(self, row: int | None, says: Sequence[str]) -> None:
+        """Add what is wrong with a row."""
+        if row is not None:
+            self.rows.add(row)
+        if listed := says[: self.room]:
+            self.said.setdefault(row, []).extend(listed)
+        self.more += len(says) - len(listed)
+
+    def count(self, rows: Collection[int]) -> None:
+        """Add one fault of each row without a message."""
+        self.rows.update(rows)
+        self.more += len(rows)
 
 
 class Outline(NamedTuple):
-    """The parts of a body: its rows or its columns."""
+    """The parts of a body: its rows, or its columns.
+
+    parts: where each begins and ends, and how many values it has at the most, by its name: the
+        number of a row, or the name of a column.
+    others: names of what is no object where a row should be, or no list where a column should be.
+    """
 
     by_column: bool
-    parts: list[Part]
+    parts: dict[Any, tuple[int, int, int]]
+    others: list[Any]
 
 
 def outline(body: bytes, rows: int, columns: int) -> Outline:
     """Return the parts of a body without parsing them.
 
     rows: of one body, at the most.
-    columns: of a row; one with twice as many keys is not read.
+    columns: of a row; one with more than twice as many keys is not read.
     """
     starts, ends, sizes = _parts(body, rows, columns)
-    cuts = [0, *(end for one in zip(starts, ends, strict=True) for end in (one[0] + 1, one[1]))]
-    outer = b"".join(map(body.__getitem__, map(slice, cuts[::2], [*cuts[1::2], len(body)])))
+    outside = zip([0, *ends.tolist()], [*(starts + 1).tolist(), len(body)], strict=True)
     try:
-        found = from_json(outer)  # each row is {} in it, each column []
+        found = from_json(b"".join([body[i:j] for i, j in outside]))  # rows are {}, columns []
     except ValueError as error:
         raise BodyError(f"the body is not valid JSON: {error}") from error
     form = next(iter(found)) if isinstance(found, dict) and len(found) == 1 else None
     if form not in {"rows", "columns"}:
         raise BodyError("either rows or columns are needed")
-    inner, by_column = found[form], form == "columns"
+    by_column, inner = form == "columns", found[form]
     if not isinstance(inner, dict if by_column else list):
         raise BodyError(f"{form} Input should be {'an object' if by_column else 'a valid array'}")
-    view, parts, at = memoryview(body), [], 0
-    for name, value in inner.items() if by_column else enumerate(inner):
-        fits = isinstance(value, list if by_column else dict)
-        if isinstance(value, list | dict) and at < len(starts):
-            text = view[starts[at] : ends[at] + 1] if fits else None
-            parts.append(Part(name, text, sizes[at]))
-            at += 1
-        else:
-            parts.append(Part(name, None, 0))
-    if at < len(starts):
+    every: Any = [*(inner.items() if isinstance(inner, dict) else enumerate(inner))]
+    kind = list if by_column else dict
+    held = [(name, type(value) is kind) for name, value in every if isinstance(value, list | dict)]
+    if len(held) != len(starts):
         raise BodyError("a name is given twice")
-    most, what = (rows, "values") if by_column else (2 * columns, "keys")
-    for part in parts:
-        if part.most > most:
-            name = f"{'column' if by_column else 'row'} {part.name}"
-            raise BodyError(f"{name:.80} has {part.most:,} {what}: {most:,} are read at the most")
-    return Outline(by_column, parts)
+    most = rows if by_column else 2 * columns
+    if len(sizes) and sizes.max() > most:
+        name = f"{form[:-1]} {held[sizes.argmax()][0]!s:.60}"
+        what = "values" if by_column else "keys"
+        raise BodyError(f"{name} has {sizes.max():,} {what}: {most:,} are read at the most")
+    parts = zip(held, starts.tolist(), (ends + 1).tolist(), sizes.tolist(), strict=True)
+    return Outline(
+        by_column,
+        {name: (start, end, size) for (name, fits), start, end, size in parts if fits},
+        [name for name, value in every if type(value) is not kind],
+    )
 
 
-def _parts(body: bytes, rows: int, columns: int) -> tuple[list[int], list[int], list[int]]:
+def _parts(body: bytes, rows: int, columns: int) -> tuple[Places, Places, Places]:
     """Return where the rows or columns begin and end, and how many values each has at the most."""
     starts, ends, commas = [], [], []
     start, depth, quotes, parts, values = 0, 0, 0, 0, 0
@@ -91,13 +118,13 @@ def _parts(body: bytes, rows: int, columns: int) -> tuple[list[int], list[int], 
         if depths.max(initial=0) > DEEPEST:
             raise BodyError("a value may be no list and no object")
         depth = int(depths[-1]) if depths.size else depth
-        inner = depths == DEEPEST
+        inner, outer, is_comma = depths == DEEPEST, depths == DEEPEST - 1, codes == ord(",")
         at += start
         starts.append(at[inner & (steps > 0)])
-        ends.append(at[(depths == DEEPEST - 1) & (steps < 0)])
-        commas.append(at[inner & (codes == ord(","))])
+        ends.append(at[outer & (steps < 0)])
+        commas.append(at[inner & is_comma])
         values += len(commas[-1])
-        parts += int(np.count_nonzero((depths == DEEPEST - 1) & (codes == ord(","))))
+        parts += int(np.count_nonzero(outer & is_comma))
         if parts >= rows:
             raise BodyError(f"a request may have {rows:,} rows")
         if values > rows * columns:
@@ -106,8 +133,7 @@ def _parts(body: bytes, rows: int, columns: int) -> tuple[list[int], list[int], 
     first, last, every = map(np.concatenate, (starts, ends, commas)) if starts else [_NONE] * 3
     if depth or len(first) != len(last):
         raise BodyError("the body is not valid JSON: brackets or quotes are not closed")
-    sizes = np.searchsorted(every, last) - np.searchsorted(every, first) + 1
-    return first.tolist(), last.tolist(), sizes.tolist()
+    return first, last, np.searchsorted(every, last) - np.searchsorted(every, first) + 1
 
 
 _NONE: Places = np.array([], np.intp)
@@ -128,5 +154,5 @@ def _structure(block: bytes, quotes: int) -> tuple[Places, npt.NDArray[np.uint8]
     codes = np.frombuffer(block, np.uint8)[at]
     is_quote = codes == ord('"')
     before = np.cumsum(is_quote, dtype=np.int32) + quotes
-    outside = (before % 2 == 0) & ~is_quote
-    return at[outside], codes[outside], int(before[-1]) % 2 if before.size else quotes
+    outside = (before & 1 == 0) & ~is_quote
+    return at[outside], codes[outside], int(before[-1]) & 1 if before.size else quotes

@@ -1,60 +1,24 @@
 """Rows as the service takes them: types, ranges and words come from the contract of a table."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Annotated, Any, NamedTuple, NotRequired
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-from pydantic import Field, TypeAdapter
 from pydantic import ValidationError as InvalidError
 from pydantic_core import core_schema, from_json
-from typing_extensions import TypedDict
 
 from preflight.contracts.table import Table
-from preflight.serving.body import BodyError, Part, outline
-from preflight.serving.values import BAD, STRICT, Kind, Value, reader, rest
+from preflight.serving.body import BodyError, Faults, Outline, outline
+from preflight.serving.values import BAD, Kind, Value, document, reader, rest
 
-ONE_OF = {"oneOf": [{"required": ["rows"]}, {"required": ["columns"]}]}
 Blocks = dict[Kind, npt.NDArray[Any]]  # the values of each kind, shape (columns, rows)
 
-MOST_SAID = 20  # faults that an answer lists
 AT_ONCE = 64  # rows that are parsed in one go: no other thread runs meanwhile
 VALUES_AT_ONCE = 50_000  # that become an array in one go
-
-
-class Faults:
-    """What is wrong with a body: the first messages, and how many more there are.
-
-    said: messages of each row; None: of the body as a whole.
-    rows: all that have a fault.
-    more: how many faults are not in `said`; a row that is not in it may count as one.
-    """
-
-    def __init__(self) -> None:
-        self.said: dict[int | None, list[str]] = {}
-        self.rows: set[int] = set()
-        self.more = 0
-
-    @property
-    def room(self) -> int:
-        """Return how many messages are still taken."""
-        return MOST_SAID - sum(map(len, self.said.values()))
-
-    def add(self, row: int | None, says: Sequence[str]) -> None:
-        """Add what is wrong with a row."""
-        if row is not None:
-            self.rows.add(row)
-        if listed := says[: self.room]:
-            self.said.setdefault(row, []).extend(listed)
-        self.more += len(says) - len(listed)
-
-    def count(self, rows: Collection[int]) -> None:
-        """Add one fault of each row without a message."""
-        self.rows.update(rows)
-        self.more += len(rows)
 
 
 class Asked(NamedTuple):
@@ -95,8 +59,11 @@ class Rows:
             for name, value in self._values.items()
         }
         row = core_schema.typed_dict_schema(fields, extra_behavior="ignore")
-        self._read = reader(core_schema.list_schema(row)).validate_json
-        self._body = _document(contract, self._values, most)
+        rows = core_schema.list_schema(row)
+        self._read = reader(rows).validate_json
+        body = core_schema.typed_dict_schema({"rows": core_schema.typed_dict_field(rows)})
+        self._read_body = reader(body).validate_json
+        self._body = document(contract, self._values, most)
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of a body and its parts, with descriptions, units and ranges."""
@@ -109,9 +76,12 @@ class Rows:
         It is parsed piece by piece: while one is parsed, no other thread runs.
         """
         faults = Faults()
+        by_column = False
         try:
-            by_column, parts = outline(body, self._most, len(self._dtypes))
-            columns = (self._columns if by_column else self._rows)(parts, faults)
+            if (columns := self._good(body)) is None:
+                found = outline(body, self._most, len(self._dtypes))
+                by_column = found.by_column
+                columns = (self._columns if by_column else self._rows)(body, found, faults)
         except BodyError as error:
             faults = Faults()
             faults.add(None, error.args)
@@ -135,46 +105,60 @@ class Rows:
             places = _without(places, set(broken))
         return Asked(blocks, places, size, faults, by_column)
 
-    def _rows(self, parts: list[Part], faults: Faults) -> dict[str, list[Any]]:
+    def _good(self, body: bytes) -> dict[str, Sequence[Any]] | None:
+        """Return the columns of a few rows that are all good; None if that takes a closer look.
+
+        If all columns are there, and the commas are as many as they need, nothing else is there.
+        """
+        size = body.count(b"{") - 1
+        if size > AT_ONCE or body.count(b",") != size * len(self._dtypes) - 1:
+            return None
+        try:
+            rows = self._read_body(body)["rows"]
+        except InvalidError:
+            return None
+        if any(BAD in row.values() for row in rows):
+            return None
+        columns = zip(*(row.values() for row in rows), strict=True)
+        return dict(zip(self._dtypes, columns, strict=True))
+
+    def _rows(self, body: bytes, found: Outline, faults: Faults) -> dict[str, Sequence[Any]]:
         """Return the columns of the good rows."""
-        if not parts:
+        texts = {row: slice(start, end) for row, (start, end, _) in found.parts.items()}
+        if not texts and not found.others:
             raise BodyError("rows has no row")
+        columns: dict[str, Any] = {name: [] for name in self._dtypes}
+        # one with more keys, or less, is not parsed: no row is cheaper to answer than to refuse
         width = len(self._dtypes)
-        columns: dict[str, list[Any]] = {name: [] for name in self._dtypes}
-        # one with more keys, or less, is not parsed: no row is cheaper to refuse than to answer
-        fit = [i for i, part in enumerate(parts) if part.text is not None and part.most == width]
-        bad = {*range(len(parts))}.difference(fit)
+        bad = {*found.others, *(row for row, (*_, size) in found.parts.items() if size != width)}
+        fit = [row for row in texts if row not in bad]
         for start in range(0, len(fit), AT_ONCE):
             some = fit[start : start + AT_ONCE]
-            found = zip(some, self._parsed([parts[i].text for i in some]), strict=True)
-            good = []
-            for i, row in found:
-                if row is None or BAD in row.values():
-                    bad.add(i)
-                else:
-                    good.append(row.values())
+            parsed = self._parsed([body[texts[row]] for row in some])
+            wrong = {n for n, one in enumerate(parsed) if one is None or BAD in one.values()}
+            bad.update(some[n] for n in wrong)
+            good = [one.values() for n, one in enumerate(parsed) if one and n not in wrong]
             for values, more in zip(columns.values(), zip(*good, strict=True), strict=False):
                 values.extend(more)
-        listed = sorted(bad)
-        while listed and faults.room > 0:
-            i = listed.pop(0)
-            faults.add(i, self._said_of(parts[i].text))
-        faults.count(listed)
+        listed = iter(sorted(bad))
+        while faults.room and (row := next(listed, None)) is not None:
+            faults.add(row, self._said_of(body[texts[row]] if row in texts else None))
+        faults.count([*listed])
         return columns
 
-    def _parsed(self, texts: list[Any]) -> list[dict[str, Any] | None]:
+    def _parsed(self, texts: list[bytes]) -> list[dict[str, Any] | None]:
         """Return rows, with BAD where a value is missing or refused; None for what is no JSON."""
         try:
             return self._read(b"[" + b",".join(texts) + b"]")
         except InvalidError:
             return [None] if len(texts) == 1 else [self._parsed([one])[0] for one in texts]
 
-    def _said_of(self, text: Any) -> list[str]:
+    def _said_of(self, text: bytes | None) -> list[str]:
         """Return what is wrong with a row."""
         if text is None:
             return ["Input should be an object"]
         try:
-            row = from_json(bytes(text))
+            row = from_json(text)
         except ValueError as error:
             return [f"is not valid JSON: {error}"]
         says = [f"column {name} is missing" for name in self._dtypes if name not in row]
@@ -184,20 +168,18 @@ class Rows:
                 says.append(f"column {name} {why}")
         return says or ["a column is given twice"]
 
-    def _columns(self, parts: list[Part], faults: Faults) -> dict[str, list[Any]]:
+    def _columns(self, body: bytes, found: Outline, faults: Faults) -> dict[str, Sequence[Any]]:
         """Return the columns, with BAD where a value is refused."""
-        given = {part.name: part.text for part in parts}
+        given = [*found.parts, *found.others]
         says = [f"column {name} is missing" for name in self._dtypes if name not in given]
-        for name, text in given.items():
-            if name not in self._dtypes:
-                says.append(f"column {name:.60} is not in the contract")
-            elif text is None:
-                says.append(f"column {name} Input should be a valid array")
+        says += [f"column {n:.60} is not in the contract" for n in given if n not in self._dtypes]
+        says += [f"column {n} Input should be a valid array" for n in found.others]
         if says:
             raise BodyError(*says)
-        columns: dict[str, list[Any]] = {}
+        columns: dict[str, Sequence[Any]] = {}
         for name, value in self._values.items():
-            text = bytes(given[name])
+            start, end, _ = found.parts[name]
+            text = body[start:end]
             try:
                 columns[name] = value.read(text)
             except InvalidError as error:
@@ -226,19 +208,18 @@ class Rows:
             _add_each(faults, [places[i] for i in rows], [str(one)])
         return sorted(broken)
 
-    def _blocks(self, columns: dict[str, list[Any]], size: int) -> Blocks:
+    def _blocks(self, columns: dict[str, Sequence[Any]], size: int) -> Blocks:
         def values(name: str, kind: Kind) -> Any:
             return _moments(columns[name]) if kind.kind == "M" else columns[name]
 
-        step = max(1, VALUES_AT_ONCE // max(1, size))
+        def array(kind: Kind, names: list[str]) -> npt.NDArray[Any]:
+            if len(names) * size > VALUES_AT_ONCE and len(names) > 1:
+                half = len(names) // 2
+                return np.concatenate([array(kind, names[:half]), array(kind, names[half:])])
+            found = np.array([values(name, kind) for name in names], kind)
+            return found.reshape(len(names), size)
 
-        def arrays(kind: Kind, names: list[str]) -> Iterator[npt.NDArray[Any]]:
-            for i in range(0, max(1, len(names)), step):
-                some = names[i : i + step]
-                block = np.array([values(name, kind) for name in some], kind)
-                yield block.reshape(len(some), size)
-
-        return {kind: np.concatenate([*arrays(kind, names)]) for kind, names in self._kinds.items()}
+        return {kind: array(kind, names) for kind, names in self._kinds.items()}
 
     def table(self, blocks: Blocks, names: Sequence[str] = ()) -> pd.DataFrame:
         """Return rows as the contract describes them; numbers of one kind stay one block.
@@ -268,7 +249,7 @@ def joined(some: list[Blocks]) -> Blocks:
     return {kind: np.concatenate([one[kind] for one in some], axis=1) for kind in some[0]}
 
 
-def _without(values: list[Any], places: Collection[int]) -> list[Any]:
+def _without(values: Sequence[Any], places: Collection[int]) -> list[Any]:
     return [value for i, value in enumerate(values) if i not in places]
 
 
@@ -280,28 +261,6 @@ def _add_each(faults: Faults, rows: list[int], says: list[str]) -> None:
     faults.count(rows[room:])
 
 
-def _document(contract: type[Table], values: dict[str, Value], most: int) -> TypeAdapter[Any]:
-    """Return the type of a body, for its document."""
-    columns = contract.to_schema().columns
-    said = {name: Field(description=_said(column)) for name, column in columns.items()}
-    some = Field(min_length=1, max_length=most)
-    row = _typed("Row", {n: Annotated[v.type, said[n]] for n, v in values.items()})
-    row.__doc__ = contract.__doc__
-    lists = {n: Annotated[list[v.type], some, said[n]] for n, v in values.items()}  # type: ignore[name-defined]
-    body = {
-        "rows": NotRequired[Annotated[list[row], some]],  # type: ignore[valid-type]
-        "columns": NotRequired[_typed("Columns", lists)],
-    }
-    return TypeAdapter(_typed("Body", body, json_schema_extra=ONE_OF))
-
-
-def _typed(name: str, fields: dict[str, Any], **config: Any) -> Any:
-    """Return a class of dictionaries with these fields and no other."""
-    made = TypedDict(name, fields)  # type: ignore[misc]
-    made.__pydantic_config__ = STRICT | config  # type: ignore[attr-defined]
-    return made
-
-
 def _held(dtype: Any) -> Kind:
     """Return the type of an array that holds a column: moments without their zone, and texts."""
     if isinstance(dtype, pd.DatetimeTZDtype):
@@ -309,7 +268,7 @@ def _held(dtype: Any) -> Kind:
     return dtype if isinstance(dtype, np.dtype) else np.dtype(object)
 
 
-def _moments(values: list[datetime | None]) -> npt.NDArray[np.datetime64]:
+def _moments(values: Sequence[datetime | None]) -> npt.NDArray[np.datetime64]:
     """Return moments in UTC; pyarrow takes a hundredth of NumPy's time."""
     return pa.array(values, pa.timestamp("us", "UTC")).to_numpy(zero_copy_only=False)
 
@@ -325,9 +284,3 @@ def _of_dtype(values: npt.NDArray[Any], dtype: Any) -> Any:
         index = pd.Index(categories, dtype=object)
         return pd.Categorical.from_codes([codes[text] for text in texts], index)
     return values if isinstance(dtype, np.dtype) else pd.array(values, dtype=dtype)
-
-
-def _said(column: Any) -> str:
-    """Return a column's description, with its unit."""
-    unit = (column.metadata or {}).get("unit")
-    return f"{column.description} ({unit})" if unit else str(column.description)

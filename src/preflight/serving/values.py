@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,11 @@ from pandera.pandas import Check
 from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, TypeAdapter
 from pydantic import ValidationError as InvalidError
 from pydantic_core import CoreConfig, SchemaValidator, core_schema, to_json
+from typing_extensions import TypedDict
 
 from preflight.contracts.table import BrokenRuleError, Table
 
+ONE_OF = {"oneOf": [{"required": ["rows"]}, {"required": ["columns"]}]}
 STRICT = ConfigDict(strict=True, extra="forbid")
 BAD: Any = type("Bad", (), {"__repr__": lambda _: "BAD"})()  # is read where a value is refused
 Kind = np.dtype[Any]
@@ -156,6 +158,34 @@ def _farthest(value: Any) -> float:
     after = float(np.nextafter(value, type(value)(np.inf)))
     middle = (float(value) + (after if math.isfinite(after) else float(value) + step)) / 2
     return middle if type(value)(middle) <= value else math.nextafter(middle, -math.inf)
+
+
+def document(contract: type[Table], values: dict[str, Value], most: int) -> TypeAdapter[Any]:
+    """Return the type of a body, for its document."""
+    columns = contract.to_schema().columns
+    said = {name: Field(description=_said(column)) for name, column in columns.items()}
+    some = Field(min_length=1, max_length=most)
+    row = _typed("Row", {n: Annotated[v.type, said[n]] for n, v in values.items()})
+    row.__doc__ = contract.__doc__
+    lists = {n: Annotated[list[v.type], some, said[n]] for n, v in values.items()}  # type: ignore[name-defined]
+    body = {
+        "rows": NotRequired[Annotated[list[row], some]],  # type: ignore[valid-type]
+        "columns": NotRequired[_typed("Columns", lists)],
+    }
+    return TypeAdapter(_typed("Body", body, json_schema_extra=ONE_OF))
+
+
+def _typed(name: str, fields: dict[str, Any], **config: Any) -> Any:
+    """Return a class of dictionaries with these fields and no other."""
+    made = TypedDict(name, fields)  # type: ignore[misc]
+    made.__pydantic_config__ = STRICT | config  # type: ignore[attr-defined]
+    return made
+
+
+def _said(column: Any) -> str:
+    """Return a column's description, with its unit."""
+    unit = (column.metadata or {}).get("unit")
+    return f"{column.description} ({unit})" if unit else str(column.description)
 
 
 class Rest(NamedTuple):
