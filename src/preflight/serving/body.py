@@ -90,7 +90,7 @@ def outline(body: bytes, rows: int, columns: int) -> Outline:
         raise BodyError(f"{form} Input should be {'an object' if by_column else 'a valid array'}")
     every: Any = [*(inner.items() if isinstance(inner, dict) else enumerate(inner))]
     kind = list if by_column else dict
-    held = [(name, type(value) is kind) for name, value in every if isinstance(value, list | dict)]
+    held = [(name, type(value) is kind) for name, value in every if type(value) in (list, dict)]
     if len(held) != len(starts):
         raise BodyError("a name is given twice")
     most = rows if by_column else 2 * columns

@@ -13,7 +13,7 @@ from pydantic_core import core_schema, from_json
 
 from preflight.contracts.table import Table
 from preflight.serving.body import BodyError, Faults, Outline, outline
-from preflight.serving.values import BAD, Kind, Value, document, reader, rest
+from preflight.serving.values import BAD, Kind, Value, document, fields, reader, rest
 
 Blocks = dict[Kind, npt.NDArray[Any]]  # the values of each kind, shape (columns, rows)
 
@@ -54,15 +54,10 @@ class Rows:
         numbers = (kind for kind in self._kinds if kind.kind in "fiub")
         self._usual = max(numbers, key=lambda kind: len(self._kinds[kind]))
         self._values = {name: Value(column) for name, column in columns.items()}
-        fields = {
-            name: core_schema.typed_dict_field(value.schema, required=False)
-            for name, value in self._values.items()
-        }
-        row = core_schema.typed_dict_schema(fields, extra_behavior="ignore")
+        row = fields({name: value.schema for name, value in self._values.items()}, False)
         rows = core_schema.list_schema(row)
         self._read = reader(rows).validate_json
-        body = core_schema.typed_dict_schema({"rows": core_schema.typed_dict_field(rows)})
-        self._read_body = reader(body).validate_json
+        self._read_body = reader(fields({"rows": rows}, True)).validate_json
         self._body = document(contract, self._values, most)
 
     def schema(self) -> dict[str, Any]:
@@ -124,17 +119,16 @@ class Rows:
 
     def _rows(self, body: bytes, found: Outline, faults: Faults) -> dict[str, Sequence[Any]]:
         """Return the columns of the good rows."""
-        texts = {row: slice(start, end) for row, (start, end, _) in found.parts.items()}
-        if not texts and not found.others:
+        if not found.parts and not found.others:
             raise BodyError("rows has no row")
         columns: dict[str, Any] = {name: [] for name in self._dtypes}
         # one with more keys, or less, is not parsed: no row is cheaper to answer than to refuse
         width = len(self._dtypes)
-        bad = {*found.others, *(row for row, (*_, size) in found.parts.items() if size != width)}
-        fit = [row for row in texts if row not in bad]
+        fit = [row for row, part in found.parts.items() if part[2] == width]
+        bad = {*found.parts, *found.others}.difference(fit)
         for start in range(0, len(fit), AT_ONCE):
             some = fit[start : start + AT_ONCE]
-            parsed = self._parsed([body[texts[row]] for row in some])
+            parsed = self._parsed([_text(body, found, row) for row in some])
             wrong = {n for n, one in enumerate(parsed) if one is None or BAD in one.values()}
             bad.update(some[n] for n in wrong)
             good = [one.values() for n, one in enumerate(parsed) if one and n not in wrong]
@@ -142,7 +136,7 @@ class Rows:
                 values.extend(more)
         listed = iter(sorted(bad))
         while faults.room and (row := next(listed, None)) is not None:
-            faults.add(row, self._said_of(body[texts[row]] if row in texts else None))
+            faults.add(row, self._said_of(_text(body, found, row)))
         faults.count([*listed])
         return columns
 
@@ -153,9 +147,9 @@ class Rows:
         except InvalidError:
             return [None] if len(texts) == 1 else [self._parsed([one])[0] for one in texts]
 
-    def _said_of(self, text: bytes | None) -> list[str]:
+    def _said_of(self, text: bytes) -> list[str]:
         """Return what is wrong with a row."""
-        if text is None:
+        if not text:
             return ["Input should be an object"]
         try:
             row = from_json(text)
@@ -178,8 +172,7 @@ class Rows:
             raise BodyError(*says)
         columns: dict[str, Sequence[Any]] = {}
         for name, value in self._values.items():
-            start, end, _ = found.parts[name]
-            text = body[start:end]
+            text = _text(body, found, name)
             try:
                 columns[name] = value.read(text)
             except InvalidError as error:
@@ -249,6 +242,12 @@ def joined(some: list[Blocks]) -> Blocks:
     return {kind: np.concatenate([one[kind] for one in some], axis=1) for kind in some[0]}
 
 
+def _text(body: bytes, found: Outline, name: Any) -> bytes:
+    """Return a row or a column of a body; nothing for what is no part."""
+    start, end, _ = found.parts.get(name, (0, 0, 0))
+    return body[start:end]
+
+
 def _without(values: Sequence[Any], places: Collection[int]) -> list[Any]:
     return [value for i, value in enumerate(values) if i not in places]
 
@@ -277,7 +276,9 @@ def _of_dtype(values: npt.NDArray[Any], dtype: Any) -> Any:
     """Return a column of the contract's type."""
     if isinstance(dtype, pd.DatetimeTZDtype):
         return pd.DatetimeIndex(values).tz_localize("UTC")
-    if isinstance(dtype, pd.CategoricalDtype):  # by codes: a quarter of the time for a row
+    if (
+        isinstance(dtype, pd.CategoricalDtype) and dtype.categories is None
+    ):  # by codes: a quarter of the time for a row
         texts = values.tolist()
         categories = sorted({*texts} - {None})
         codes = {text: code for code, text in enumerate(categories)} | {None: -1}

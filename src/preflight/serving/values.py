@@ -10,7 +10,7 @@ import pandas as pd
 from pandera.pandas import Check
 from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, TypeAdapter
 from pydantic import ValidationError as InvalidError
-from pydantic_core import CoreConfig, SchemaValidator, core_schema, to_json
+from pydantic_core import CoreConfig, PydanticCustomError, SchemaValidator, core_schema, to_json
 from typing_extensions import TypedDict
 
 from preflight.contracts.table import BrokenRuleError, Table
@@ -68,9 +68,18 @@ class Value:
         return f"{said}: {value!r:.60}"
 
 
+_CORE = CoreConfig(strict=True)
+
+
 def reader(schema: Any) -> SchemaValidator:
     """Return what reads JSON by a schema of pydantic's core, without changing types."""
-    return SchemaValidator(schema, CoreConfig(strict=True))
+    return SchemaValidator(schema, _CORE)
+
+
+def fields(schemas: dict[str, Any], required: bool) -> Any:
+    """Return the schema of an object with these fields; others are not looked at."""
+    made = {n: core_schema.typed_dict_field(s, required=required) for n, s in schemas.items()}
+    return core_schema.typed_dict_schema(made, extra_behavior="ignore", config=_CORE)
 
 
 def kind_of(dtype: Any) -> Kind:
@@ -86,7 +95,7 @@ def _type(column: Any, kind: Kind, exact: bool = False) -> Any:
 
     exact: with the bounds of what is rounded to a value within the contract's.
     """
-    given = {}
+    given: dict[str, Any] = {}
     for check in column.checks:
         if check.name in BOUNDS:
             theirs, ours = BOUNDS[check.name]
@@ -94,7 +103,8 @@ def _type(column: Any, kind: Kind, exact: bool = False) -> Any:
     one: Any = bool if kind.kind == "b" else str
     allowed = _allowed(column)
     if kind.kind == "M":
-        one = Annotated[AwareDatetime, Field(**_moments(kind, given))]
+        bounds = _moments(kind, given)
+        one = Annotated[AwareDatetime, Field(**bounds, strict=False), BeforeValidator(_as_moment)]
     elif kind.kind in "iu":
         within = _whole(kind, given)
         some = [n for n in allowed or [] if within["ge"] <= n <= within["le"]]
@@ -103,9 +113,11 @@ def _type(column: Any, kind: Kind, exact: bool = False) -> Any:
     elif kind.kind == "f":
         bounds = _reach(kind, given) if exact else given
         one = Annotated[float, Field(**bounds, allow_inf_nan=False)]
-    elif allowed is not None:
+    elif kind.kind == "O" and allowed is not None:
         one = Literal[tuple(allowed)]
-    return one | None if column.nullable else one
+    held = column.dtype.type  # NumPy's whole numbers can't be missing, whatever the contract says
+    empty = not (isinstance(held, np.dtype) and held.kind in "iub")
+    return one | None if column.nullable and empty else one
 
 
 def _allowed(column: Any) -> list[Any] | None:
@@ -118,10 +130,19 @@ def _allowed(column: Any) -> list[Any] | None:
 
 def _as_whole(value: Any) -> Any:
     """Return 1 for 1.0, as pandas writes whole numbers beside missing ones."""
+    if isinstance(value, bool):  # a literal takes it for 1
+        raise PydanticCustomError("whole", "Input should be a valid integer")
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _whole(kind: Kind, given: dict[str, Any]) -> dict[str, int]:
+def _as_moment(value: Any) -> Any:
+    """Refuse a number, which pydantic takes for seconds since 1970."""
+    if isinstance(value, str) and value[4:5] == "-":
+        return value
+    raise PydanticCustomError("moment", "Input should be a moment as in 2013-06-01T12:00:00Z")
+
+
+def _whole(kind: Kind, given: dict[str, Any]) -> dict[str, Any]:
     """Return the bounds of whole numbers: the contract's, within what the type can hold."""
     widest = np.iinfo(kind)
     low = max(widest.min, math.ceil(given.get("ge", widest.min)))
@@ -131,7 +152,7 @@ def _whole(kind: Kind, given: dict[str, Any]) -> dict[str, int]:
     return {"ge": low, "le": high}
 
 
-def _moments(kind: Kind, given: dict[str, Any]) -> dict[str, datetime]:
+def _moments(kind: Kind, given: dict[str, Any]) -> dict[str, Any]:
     """Return the bounds of moments: the contract's, within what the type can hold."""
     bounds = {name: pd.Timestamp(value).to_pydatetime() for name, value in given.items()}
     if np.datetime_data(kind)[0] != "ns":
@@ -220,7 +241,7 @@ def rest(contract: type[Table]) -> Iterator[Rest]:
     schema = contract.to_schema()
     for name, column in schema.columns.items():
         kind = kind_of(column.dtype.type).kind
-        read = {*(BOUNDS if kind in "iufM" else []), *(["isin"] if kind in "iubO" else [])}
+        read = {*(BOUNDS if kind in "iufM" else []), *(["isin"] if kind in "iuO" else [])}
         if column.unique:
             yield Rest(name, Check(lambda s: ~s.duplicated(), error="unique", ignore_na=False))
         yield from (Rest(name, c) for c in column.checks if not (c.name in read or c.raise_warning))
