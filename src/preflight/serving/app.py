@@ -106,7 +106,7 @@ class Service:
     @contextlib.asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         """Follow the champion, and at the end write what was answered."""
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(LARGE))
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(LARGE, "large"))
         following = asyncio.create_task(self.follow())
         yield
         following.cancel()

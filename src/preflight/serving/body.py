@@ -117,6 +117,8 @@ def _parts(body: bytes, rows: int, columns: int) -> tuple[Places, Places, Places
         depths = np.cumsum(steps, dtype=np.int32) + depth
         if depths.max(initial=0) > DEEPEST:
             raise BodyError("a value may be no list and no object")
+        if depths.min(initial=0) < 0:
+            raise BodyError("the body is not valid JSON: a bracket is closed that was not opened")
         depth = int(depths[-1]) if depths.size else depth
         inner, outer, is_comma = depths == DEEPEST, depths == DEEPEST - 1, codes == ord(",")
         at += start

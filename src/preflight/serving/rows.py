@@ -112,7 +112,7 @@ class Rows:
             rows = self._read_body(body)["rows"]
         except InvalidError:
             return None
-        if any(BAD in row.values() for row in rows):
+        if len(rows) != size or any(BAD in row.values() for row in rows):
             return None
         columns = zip(*(row.values() for row in rows), strict=True)
         return dict(zip(self._dtypes, columns, strict=True))
@@ -164,7 +164,7 @@ class Rows:
 
     def _columns(self, body: bytes, found: Outline, faults: Faults) -> dict[str, Sequence[Any]]:
         """Return the columns, with BAD where a value is refused."""
-        given = [*found.parts, *found.others]
+        given = dict.fromkeys([*found.parts, *found.others])
         says = [f"column {name} is missing" for name in self._dtypes if name not in given]
         says += [f"column {n:.60} is not in the contract" for n in given if n not in self._dtypes]
         says += [f"column {n} Input should be a valid array" for n in found.others]
