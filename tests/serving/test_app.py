@@ -339,9 +339,9 @@ def test_many_rows_are_read_and_answered_in_threads(
     ready: TestClient, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def of(name: str, function: Any) -> Any:
-        def noted(*given: Any) -> Any:
+        def noted(*given: Any, **named: Any) -> Any:
             seen[name] = threading.current_thread().name
-            return function(*given)
+            return function(*given, **named)
 
         return noted
 
