@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
         columns = rows.where(rows.notna(), None).to_dict("list")
         body = json.dumps({"columns": columns}, default=pd.Timestamp.isoformat)
         served = reader.read(body.encode())
-        assert not served.faults, served.faults
+        assert not served.faults.said, served.faults.said
         again = predict(candidate, reader.table(served.blocks, candidate["features"]))
         found.append(told.assign(served=again))
     key = Features.grain()

@@ -1,9 +1,11 @@
 """The service gives the champion's numbers, follows it, and says what is wrong with a request."""
 
+import asyncio
 import concurrent.futures
 import json
 import math
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -258,11 +260,112 @@ def test_too_much_at_once_is_refused(
     many = as_json(rows.head(1)) * (app.MOST_ROWS + 1)
     answer = ask(ready, many)
     assert answer.status_code == 422
-    assert "at most 10000 items" in str(answer.json())
+    assert "a request may have 10,000 rows" in str(answer.json())
     monkeypatch.setattr(app, "MOST_BYTES", 1000)
     answer = ask(ready, many[:2])
     assert answer.status_code == 413
     assert "1,000 bytes" in str(answer.json())
+
+
+def answered(
+    service: Any, headers: dict[str, str], parts: list[bytes], ends: str = "waits"
+) -> tuple[int, dict[str, str], Any]:
+    """Status, headers and content of the answer to a body that comes in parts and has no end."""
+    told: list[Any] = []
+
+    async def receive() -> Any:
+        if parts:
+            return {"type": "http.request", "body": parts.pop(0), "more_body": True}
+        if ends == "waits":
+            await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b""}
+    scope["headers"] = [(name.encode(), value.encode()) for name, value in headers.items()]
+    asyncio.run(service(scope, receive, send))
+    start, *rest = told
+    content = json.loads(b"".join(part["body"] for part in rest))
+    return start["status"], {k.decode(): v.decode() for k, v in start["headers"]}, content
+
+
+def test_a_body_has_a_deadline(ready: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "READS", 0.01)
+    status, headers, content = answered(ready.app, {}, [b'{"rows":', b"[{"])
+    assert (status, headers["connection"]) == (408, "close")
+    assert "within 0.01 seconds" in str(content)
+    status, _, content = answered(ready.app, {}, [b'{"rows":'], "gone")
+    assert (status, content["faults"][0]["says"]) == (400, ["the body is not complete"])
+
+
+def test_a_large_body_is_not_read_to_its_end(
+    ready: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "MOST_BYTES", 1000)
+    parts = [b" " * 400] * 9
+    status, headers, _ = answered(ready.app, {}, parts)  # of unknown length
+    assert (status, headers["connection"], len(parts)) == (413, "close", 6)
+    status, _, _ = answered(ready.app, {"content-length": "1001"}, parts)
+    assert (status, len(parts)) == (413, 6)
+
+
+def test_a_compressed_body_is_refused(ready: TestClient, rows: pd.DataFrame) -> None:
+    body = json.dumps({"rows": as_json(rows.head(1))}).encode()
+    for encoding, status in (("gzip", 415), ("identity", 200)):
+        answer = ready.post("/predict", content=body, headers={"content-encoding": encoding})
+        assert answer.status_code == status
+
+
+def test_an_answer_lists_twenty_faults_and_counts_the_rest(
+    ready: TestClient, rows: pd.DataFrame
+) -> None:
+    some = as_json(rows)
+    for row in some[1:]:
+        row["distance"] = -1
+    answer = ask(ready, some, partial=True).json()
+    assert [fault["row"] for fault in answer["faults"]] == [*range(1, 21)]
+    assert answer["more"] == len(some) - 21
+    assert [one is None for one in answer["answers"]] == [False] + [True] * (len(some) - 1)
+    answer = ready.post("/predict", content=b'{"rows":[' + b",".join([b"{}"] * 10_000) + b"]}")
+    assert (answer.status_code, len(answer.content) < 2000) == (422, True)
+    told = answer.json()
+    assert (len(told["faults"]), len(told["faults"][0]["says"])) == (1, 20)
+    assert told["more"] == len(COLUMNS) - 20 + 9_999
+
+
+def test_many_rows_are_read_and_answered_in_threads(
+    ready: TestClient, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of(name: str, function: Any) -> Any:
+        def noted(*given: Any, **named: Any) -> Any:
+            seen[name] = threading.current_thread().name
+            return function(*given, **named)
+
+        return noted
+
+    seen: dict[str, str] = {}
+    service = ready.app.state.service
+    monkeypatch.setattr(service.rows, "read", of("read", service.rows.read))
+    monkeypatch.setattr(service.model, "_answers", of("answers", service.model._answers))
+    monkeypatch.setattr(app, "to_json", of("to_json", app.to_json))
+    many = [row | {"flight": n + 1} for n in range(100) for row in as_json(rows.head(1))]
+    assert ask(ready, many).status_code == 200
+    assert all(name.startswith("large_") for name in seen.values()), seen
+    assert [*seen] == ["read", "answers", "to_json"]
+    assert ask(ready, many[:1]).status_code == 200
+    assert not any(name.startswith("large_") for name in seen.values()), seen
+
+
+def test_whole_numbers_may_be_written_as_pandas_writes_them(
+    ready: TestClient, rows: pd.DataFrame
+) -> None:
+    (row,) = as_json(rows.head(1))
+    whole, part = row | {"flight": float(row["flight"])}, row | {"flight": row["flight"] + 0.5}
+    assert ask(ready, [whole]).json()["answers"] == ask(ready, [row]).json()["answers"]
+    (fault,) = ask(ready, [part]).json()["faults"]
+    assert fault["says"] == [f"column flight Input should be a valid integer: {part['flight']}"]
 
 
 def test_what_is_new_or_missing_is_served_and_flagged(

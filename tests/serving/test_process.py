@@ -115,3 +115,15 @@ def test_a_service_that_is_stopped_has_logged_all_that_it_answered(
         process.terminate()
         process.wait(timeout=30)
     assert len(PredictionLog(str(project / "data/07_model_output/prediction_log")).load()) == 5
+
+
+def test_a_body_that_is_half_sent_does_not_hold_up_the_end(
+    project: Path, served: dict[str, Any]
+) -> None:
+    with service(project) as (address, process):
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as half:
+            half.sendall(b'POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{"rows')
+            get(f"{address}/health")
+            process.terminate()
+            assert process.wait(timeout=60) in {0, -signal.SIGTERM}  # without, it would never end

@@ -66,7 +66,7 @@ def unusable(dtype: Any) -> str | None:
 
 
 class BrokenRuleError(Exception):
-    """Rows that break a rule over several columns: how many, and the first of them."""
+    """Rows that break a rule over several columns: how many and the first of them; their index."""
 
 
 def rule(statement: str, *columns: str) -> Callable[[Callable[..., Any]], Any]:
@@ -118,7 +118,7 @@ def _hold(
         for row in broken.head(3).to_dict("records")
     )
     rows = "row" if len(broken) == 1 else "rows"
-    raise BrokenRuleError(f"{len(broken):,} {rows}, the first: {examples}")
+    raise BrokenRuleError(f"{len(broken):,} {rows}, the first: {examples}", broken.index)
 
 
 def short(value: Any) -> str:

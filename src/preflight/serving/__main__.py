@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before scikit-learn: threads cost more than a row
 
 import argparse
+import sys
 from pathlib import Path
 
 import uvicorn
@@ -14,6 +15,8 @@ from kedro.framework.startup import bootstrap_project
 from preflight import champion
 from preflight.framing import Framing
 from preflight.serving.app import create_app
+
+STOPS = 5  # seconds for requests at work when it is stopped; then the log is written
 
 
 def main() -> None:
@@ -28,7 +31,11 @@ def main() -> None:
         context = session.load_context()  # type: ignore[attr-defined]
         framing = Framing.model_validate(context.config_loader["parameters"]["framing"])
         app = create_app(context.catalog, project / champion.POINTER, framing)
-        uvicorn.run(app, host=options.host, port=options.port, log_level="warning")
+        sys.setswitchinterval(0.001)  # while a thread reads many rows, /health waits no longer
+        uvicorn.run(
+            app, host=options.host, port=options.port, log_level="warning",
+            timeout_graceful_shutdown=STOPS,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

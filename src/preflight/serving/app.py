@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import gc
 import hmac
 import logging
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,15 +20,16 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from kedro.io import DataCatalog
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
-from pydantic import AwareDatetime, BaseModel, Field
 from pydantic_core import to_json
 from starlette.background import BackgroundTask
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from preflight.contracts import Features
 from preflight.framing import Framing
+from preflight.serving.answer import BAD, NO_KEY, NOT_READY, Answered, refusal
 from preflight.serving.log import Entry, Log
-from preflight.serving.model import Answers, Model
+from preflight.serving.model import FEW, Answers, Model
 from preflight.serving.rows import Asked, Rows
 
 log = logging.getLogger(__name__)
@@ -34,6 +37,8 @@ log = logging.getLogger(__name__)
 MOST_ROWS = 10_000  # of one request
 MOST_BYTES = 20_000_000  # of one body: so many rows take 15 MB
 FEW_BYTES = 50_000  # read at once; others should not wait while more is read
+READS = 30.0  # seconds in which a body has to come
+LARGE = 2  # requests that are read or answered in threads at once: more would keep out /health
 FOLLOWS = 0.5  # seconds until a promotion or rollback is seen
 KEY = "PREFLIGHT_API_KEY"  # if it is set, /predict and /model ask for it
 
@@ -54,60 +59,6 @@ MISSED = Counter(
 )
 
 router = APIRouter()
-
-
-class Answer(BaseModel):
-    """What the champion says of one row: a probability and whether to act, or an amount."""
-
-    probability: float | None = Field(None, ge=0, le=1)
-    act: bool | None = None
-    prediction: float | None = None
-    flags: str = Field(description="what is missing, or was never seen before; empty: nothing")
-    reasons: str = Field(description="what moves the probability most; empty if not asked for")
-
-
-class Fault(BaseModel):
-    """What is wrong with a row, or with the request as a whole."""
-
-    row: int | None = Field(description="from 0; null: the request")
-    says: list[str]
-
-
-class Refusal(BaseModel):
-    """Why nothing was answered."""
-
-    faults: list[Fault]
-
-
-class AnswerColumns(BaseModel):
-    """What the champion says of rows that came as columns: see Answer."""
-
-    probability: list[float | None] | None = None
-    act: list[bool | None] | None = None
-    prediction: list[float | None] | None = None
-    flags: list[str | None]
-    reasons: list[str | None]
-
-
-class Answered(Refusal):
-    """Answers in the order of the rows, null where a row was refused."""
-
-    model: str = Field(description="version of the champion that answered")
-    moment: AwareDatetime
-    answers: list[Answer | None] | AnswerColumns = Field(description="columns to columns")
-
-
-NO_KEY: Any = {401: {"model": Refusal, "description": "another key is needed"}}
-NOT_READY: Any = {503: {"model": Refusal, "description": "there is no champion"}}
-BAD: Any = {
-    413: {"model": Refusal, "description": "too large"},
-    422: {"model": Refusal, "description": "bad rows, and all that is wrong with them"},
-}
-
-
-def refusal(status: int, *says: str) -> JSONResponse:
-    """Return an answer that says what is wrong with the request as a whole."""
-    return JSONResponse({"faults": [{"row": None, "says": list(says)}]}, status)
 
 
 @dataclass
@@ -136,7 +87,7 @@ class Service:
         """Look for another champion, for ever."""
         while True:
             try:
-                if await asyncio.to_thread(self.model.follow) and self.model.promoted:
+                if await asyncio.to_thread(self._follow) and self.model.promoted:
                     CHAMPION.clear()
                     CHAMPION.labels(self.model.promoted.version).set(1)
             except Exception:  # the one in memory goes on
@@ -144,9 +95,18 @@ class Service:
                 log.exception("The champion can't be loaded.")
             await asyncio.sleep(FOLLOWS)
 
+    def _follow(self) -> bool:
+        """Load another champion; what it needs is left out of the collector's long looks."""
+        if found := self.model.follow():
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()
+        return found
+
     @contextlib.asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         """Follow the champion, and at the end write what was answered."""
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(LARGE, "large"))
         following = asyncio.create_task(self.follow())
         yield
         following.cancel()
@@ -222,31 +182,61 @@ async def predict(
     service: Service = request.app.state.service
     if response := service.refused(request):
         return response
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST_BYTES:
-            return refusal(413, f"a body may have {MOST_BYTES:,} bytes")
-    read = service.rows.read
-    few = len(body) <= FEW_BYTES
-    asked = read(bytes(body)) if few else await asyncio.to_thread(read, bytes(body))
-    told = [{"row": row, "says": says} for row, says in sorted(asked.faults.items(), key=_by_row)]
-    ROWS.labels("refused").inc(len(told))
+    body = await _body(request)
+    if isinstance(body, Response):
+        return body
+    asked = await _in_thread(len(body) > FEW_BYTES, service.rows.read, body)
+    faults = asked.faults
+    told = [{"row": row, "says": says} for row, says in sorted(faults.said.items())]
+    ROWS.labels("refused").inc(len(faults.rows) or len(told))
     if not asked.places or (told and not partial):
-        return JSONResponse({"faults": told}, 422)
+        return JSONResponse({"faults": told, "more": faults.more}, 422)
     found = await service.model.ask(asked.blocks, len(asked.places), explain)
     moment = _now()
     ROWS.labels("answered").inc(len(asked.places))
     FLAGGED.inc(int(np.count_nonzero(found.columns["flags"])))
-    content = {
-        "model": found.model,
-        "moment": moment.isoformat(),
-        "answers": _in_their_places(asked, found),
-        "faults": told,
-    }
+
+    def content() -> bytes:
+        return to_json(
+            {
+                "model": found.model,
+                "moment": moment.isoformat(),
+                "answers": _in_their_places(asked, found),
+                "faults": told,
+                "more": faults.more,
+            }
+        )
+
+    made = await _in_thread(len(asked.places) > FEW, content)
     # logged when it is answered, not before
     after = BackgroundTask(service.keep.put, Entry(asked.blocks, found, moment))
-    return Response(to_json(content), media_type="application/json", background=after)
+    return Response(made, media_type="application/json", background=after)
+
+
+async def _body(request: Request) -> bytes | Response:
+    """Return the body of a request, or why it is not read."""
+    if request.headers.get("content-encoding", "identity") != "identity":
+        return refusal(415, "a body may not be compressed")
+    large = refusal(413, f"a body may have {MOST_BYTES:,} bytes")
+    if int(request.headers.get("content-length", 0)) > MOST_BYTES:
+        return large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(READS):
+            async for part in request.stream():
+                body += part
+                if len(body) > MOST_BYTES:
+                    return large
+    except TimeoutError:
+        return refusal(408, f"the body did not come within {READS:g} seconds")
+    except ClientDisconnect:  # nobody reads this
+        return refusal(400, "the body is not complete")
+    return bytes(body)
+
+
+async def _in_thread(large: bool, do: Callable[..., Any], *given: Any) -> Any:
+    """Return what a function does, in a thread if it takes long."""
+    return await asyncio.to_thread(do, *given) if large else do(*given)
 
 
 def _in_their_places(asked: Asked, found: Answers) -> Any:
@@ -260,7 +250,7 @@ def _in_their_places(asked: Asked, found: Answers) -> Any:
 
 def _spread(values: list[Any], asked: Asked) -> list[Any]:
     at = dict(zip(asked.places, values, strict=True))
-    return [at.get(place) for place in range(asked.size)] if asked.faults else values
+    return [at.get(place) for place in range(asked.size)] if asked.faults.rows else values
 
 
 @router.get("/model", responses=NO_KEY | NOT_READY)
@@ -295,10 +285,6 @@ async def ready(request: Request) -> Response:
 async def metrics() -> Response:
     """Return counts and times, as Prometheus reads them."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-
-def _by_row(fault: tuple[int | None, list[str]]) -> int:
-    return -1 if fault[0] is None else fault[0]
 
 
 _last = [0]
