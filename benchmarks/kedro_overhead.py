@@ -118,7 +118,7 @@ def plain_run(script: Script, project: Path, clocks: Clocks) -> None:
     """Run the pipeline's functions without Kedro, and count as `kedro_run` does."""
     from kedro.io import AbstractDataset
 
-    data = {**script.parameters, "provenance": provenance(project)}
+    data = {**script.parameters, "provenance": provenance(project), "what_if": []}
 
     def checked(name: str, value: Any) -> Any:
         if name not in script.contracts:

@@ -21,6 +21,7 @@ from preflight.settings import CONFIG_LOADER_ARGS
 PROJECT = Path(__file__).parents[1]
 Given = dict[str, Any]
 Differ = Callable[..., list[str]]
+METRICS = {"class": "preflight.contracts.results.metrics"}  # as it is, in the long form
 COSTS = "framing.costs.fn is 5000, in conf/base 500"
 
 
@@ -111,7 +112,7 @@ def test_a_difference_that_judges_is_told(differ: Differ, given: Given, told: st
         {"params": {"evaluation": {"seed": "2013"}}},
         {"params": {"framing": {"split": {"test_from": "2013-11-01T04:00:00Z"}}}},
         {"catalog": {"train": {"filepath": "s3://a/train.parquet"}}, "env": "prod"},
-        {"catalog": {"metrics": {"validator": {"class": "preflight.contracts.results.metrics"}}}},
+        {"catalog": {"metrics": {"validator": METRICS}}},
     ],
 )
 def test_another_candidate_the_same_value_or_another_path_is_no_what_if(

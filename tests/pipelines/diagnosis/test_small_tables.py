@@ -71,7 +71,7 @@ def test_what_could_not_be_checked_is_said(small: Callable[[int], Made]) -> None
     CalibrationCurve.validate(curve, lazy=True)
     tables = given(made, "test_predictions", "test")
     Slices.validate(evaluation.slices(*tables, *wide), lazy=True)
-    verdict = evaluation.verdict(*tables, made["selection"], curve, [], [], *wide)
+    verdict = evaluation.verdict(*tables, made["selection"], curve, [], [], [], *wide)
     said = {check["name"]: check["says"] for check in verdict["checks"]}
     assert verdict["decision"] == "hold"
     assert said["gain"].startswith("inconclusive: with 52 test days")

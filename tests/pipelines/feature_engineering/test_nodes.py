@@ -335,7 +335,7 @@ def test_a_cost_that_is_no_number_or_is_missing_is_told_before_anything_is_learn
     }
 
     def split(column: str) -> None:
-        costs = framing.costs.model_copy(update={"fn": column})
+        costs = framing.costs.model_copy(update={"tp": 1.0, "fp": 1.0, "fn": column})
         split = framing.split.model_copy(update=there)
         framed = framing.model_copy(update={"costs": costs, "split": split})
         examples.split(features, labels, framed)

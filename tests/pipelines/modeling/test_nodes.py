@@ -19,6 +19,7 @@ from preflight.framing import Framing
 from preflight.pipelines.modeling import nodes
 from preflight.pipelines.modeling import search as searching
 from preflight.pipelines.modeling.settings import Modeling
+from preflight.pipelines.modeling.trials import NO_SEARCH
 
 pytestmark = pytest.mark.usefixtures("parcels")
 Examples = Callable[..., pd.DataFrame]
@@ -227,7 +228,7 @@ def test_without_trials_the_declared_parameters_stand(
     development: pd.DataFrame, framing: Framing
 ) -> None:
     best, trials = search(development, framing, settings(trials=0))
-    assert best == {"candidate": "trees", **searching.NOTHING}
+    assert best == {"candidate": "trees", **NO_SEARCH}
     assert (best["params"], best["kept"]) == ({}, "declared")
     assert best_params.validate(best) is best
     assert len(Trials.validate(trials, lazy=True)) == 0
