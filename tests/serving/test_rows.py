@@ -15,7 +15,7 @@ import pytest
 from pandera.errors import SchemaErrors
 from pydantic_core import to_json
 
-from preflight.contracts.table import Table, Utc, column, rule
+from preflight.contracts.table import LARGEST, Table, Utc, column, rule
 from preflight.serving import body as bodies
 from preflight.serving import rows as reading
 from preflight.serving.rows import Rows
@@ -57,6 +57,9 @@ CASES: list[tuple[Any, dict[str, Any]]] = [
     (Utc, {"ge": NOON}),
     (Utc, {"lt": NOON, "nullable": True}),
     (Nano, {}),
+    (np.float32, {"group": "a", "lt": 0.7}),
+    (np.float64, {"group": "a", "nullable": True}),
+    (pd.CategoricalDtype, {"group": "a", "nullable": True}),
 ]
 
 
@@ -227,6 +230,13 @@ def test_a_contract_without_such_checks_costs_no_pandera() -> None:
     from preflight.contracts import Features
 
     assert Rows(Features, 10)._rest == []
+
+
+@pytest.mark.parametrize("value", [LARGEST, -LARGEST, LARGEST * 1.01, -LARGEST * 1.01, 1e300])
+def test_a_feature_is_within_what_models_compute_with(value: float) -> None:
+    contract = contract_of({"x": (np.float64, {"group": "a"})})
+    asked = Rows(contract, 10).read(as_json([{"x": value}]))
+    assert (asked.places == [0]) is accepts(contract, {"x": value}) is (abs(value) <= LARGEST)
 
 
 def test_a_check_that_fails_on_a_table_refuses_all_its_rows() -> None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError as InvalidError
 from pydantic_core import CoreConfig, PydanticCustomError, SchemaValidator, core_schema, to_json
 from typing_extensions import TypedDict
 
-from preflight.contracts.table import BrokenRuleError, Table
+from preflight.contracts.table import LARGEST, BrokenRuleError, Table
 
 ONE_OF = {"oneOf": [{"required": ["rows"]}, {"required": ["columns"]}]}
 STRICT = ConfigDict(strict=True, extra="forbid")
@@ -111,7 +111,7 @@ def _type(column: Any, kind: Kind, exact: bool = False) -> Any:
         one = Annotated[int, Field(**within)] if allowed is None else Literal[tuple(some)]
         one = Annotated[one, BeforeValidator(_as_whole)]
     elif kind.kind == "f":
-        bounds = _reach(kind, given) if exact else given
+        bounds = _reach(kind, _within_features(column, given)) if exact else given
         one = Annotated[float, Field(**bounds, allow_inf_nan=False)]
     elif kind.kind == "O" and allowed is not None:
         one = Literal[tuple(allowed)]
@@ -159,6 +159,14 @@ def _moments(kind: Kind, given: dict[str, Any]) -> dict[str, Any]:
         return bounds
     within = [datetime(1678, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC)]
     return {"ge": within[0], "le": within[1]} | bounds
+
+
+def _within_features(column: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the bounds of a column, of a feature those that each feature has (`Table.finite`)."""
+    if "group" not in (column.metadata or {}):
+        return given
+    low, high = max(given.get("ge", -LARGEST), -LARGEST), min(given.get("le", LARGEST), LARGEST)
+    return {**given, "ge": low, "le": high}
 
 
 def _reach(kind: Kind, given: dict[str, Any]) -> dict[str, float]:
@@ -209,6 +217,9 @@ def _said(column: Any) -> str:
     return f"{column.description} ({unit})" if unit else str(column.description)
 
 
+READ = {"finite", "category_is_text"}  # checks of every table that a reader makes
+
+
 class Rest(NamedTuple):
     """A check that no reader makes: pandera makes it, of a column or of the whole table."""
 
@@ -246,5 +257,6 @@ def rest(contract: type[Table]) -> Iterator[Rest]:
             yield Rest(name, Check(lambda s: ~s.duplicated(), error="unique", ignore_na=False))
         yield from (Rest(name, c) for c in column.checks if not (c.name in read or c.raise_warning))
     for check in schema.checks:
-        if not check.raise_warning and (check.name != "has_moment" or contract.known_later()):
+        needed = contract.known_later() if check.name == "has_moment" else check.name not in READ
+        if needed and not check.raise_warning:
             yield Rest(None, check)
