@@ -30,7 +30,8 @@ PROJECT = Path(__file__).parents[1]
 RAW = PROJECT / "data/01_raw"
 
 # What `make test ARGS=...` or a user's shell hands on must not reach the commands that tests start.
-OUTER = re.compile(r"(MAKEFLAGS|MFLAGS|MAKEOVERRIDES|MAKELEVEL|ARGS)$|PREFLIGHT_|KEDRO_")
+OURS = "PREFLIGHT_|KEDRO_"
+OUTER = re.compile(rf"(MAKEFLAGS|MFLAGS|MAKEOVERRIDES|MAKELEVEL|ARGS)$|{OURS}")
 for variable in [name for name in os.environ if OUTER.match(name)]:
     del os.environ[variable]
 

@@ -91,8 +91,7 @@ def test_conf_base_alone_is_no_what_if(differ: Differ) -> None:
         ),
         (
             {"catalog": {"metrics": {"validator": "a.B"}}},
-            'catalog.metrics.validator.class is "a.B", in conf/base '
-            '"preflight.contracts.results.metrics"',
+            f'catalog.metrics.validator.class is "a.B", in conf/base "{METRICS["class"]}"',
         ),
     ],
 )
