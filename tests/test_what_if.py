@@ -21,7 +21,7 @@ from preflight.settings import CONFIG_LOADER_ARGS
 PROJECT = Path(__file__).parents[1]
 Given = dict[str, Any]
 Differ = Callable[..., list[str]]
-METRICS = {"class": "preflight.contracts.results.metrics"}  # as it is, in the long form
+METRICS = {"class": "preflight.contracts.results.metrics"}
 COSTS = "framing.costs.fn is 5000, in conf/base 500"
 
 
@@ -69,8 +69,8 @@ def test_conf_base_alone_is_no_what_if(differ: Differ) -> None:
         ({"params": {"audit": {"single_auc": 1}}}, "audit.single_auc is 1, in conf/base 0.8"),
         ({"params": {"evaluation": {"seed": 7}}}, "evaluation.seed is 7, in conf/base 2013"),
         (
-            {"parameters": {"audit": {"allowed": {"distance": "so"}}}},
-            'audit.allowed.distance is "so", in conf/base not set',
+            {"parameters": {"audit": {"allowed": {"one_feature": {"distance": "so"}}}}},
+            'audit.allowed.one_feature.distance is "so", in conf/base not set',
         ),
         (
             {"params": {"framing": {"split": {"test_from": "2013-11-02T00:00:00-04:00"}}}},
