@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,13 @@ PROJECT = Path(__file__).parents[1]
 Given = dict[str, Any]
 Differ = Callable[..., list[str]]
 METRICS = {"class": "preflight.contracts.results.metrics"}
-COSTS = "framing.costs.fn is 5000, in conf/base 500"
+BASE = {
+    name: yaml.safe_load((PROJECT / f"conf/base/parameters/{name}.yml").read_text())[name]
+    for name in ("framing", "evaluation")
+}
+MISS, SEED = BASE["framing"]["costs"]["fn"], BASE["evaluation"]["seed"]
+TEST_FROM = datetime.fromisoformat(str(BASE["framing"]["split"]["test_from"]))
+COSTS = f"framing.costs.fn is 5000, in conf/base {MISS}"
 
 
 @pytest.fixture
@@ -67,15 +73,15 @@ def test_conf_base_alone_is_no_what_if(differ: Differ) -> None:
         ({"parameters": framed(fn=5000)}, COSTS),
         ({"parameters": framed(fn=5000), "env": "prod"}, COSTS),
         ({"params": {"audit": {"single_auc": 1}}}, "audit.single_auc is 1, in conf/base 0.8"),
-        ({"params": {"evaluation": {"seed": 7}}}, "evaluation.seed is 7, in conf/base 2013"),
+        ({"params": {"evaluation": {"seed": 7}}}, f"evaluation.seed is 7, in conf/base {SEED}"),
         (
             {"parameters": {"audit": {"allowed": {"one_feature": {"distance": "so"}}}}},
             'audit.allowed.one_feature.distance is "so", in conf/base not set',
         ),
         (
-            {"params": {"framing": {"split": {"test_from": "2013-11-02T00:00:00-04:00"}}}},
-            'framing.split.test_from is "2013-11-02 00:00:00-04:00", '
-            'in conf/base "2013-11-01 00:00:00-04:00"',
+            {"params": {"framing": {"split": {"test_from": str(TEST_FROM + timedelta(days=1))}}}},
+            f'framing.split.test_from is "{TEST_FROM + timedelta(days=1)}", '
+            f'in conf/base "{TEST_FROM}"',
         ),
         (
             {"params": {"modeling": {"baselines": {"never_act": {"threshold": 0}}}}},
@@ -107,9 +113,9 @@ def test_a_difference_that_judges_is_told(differ: Differ, given: Given, told: st
         {"params": {"deployment": {"override": {"by": "Ada", "reason": "so"}}}},
         {"params": {"inference": {"moment": "2013-12-24T12:00:00Z"}}},
         {"parameters": {"about": {"model": {"users": "all"}}}},
-        {"params": framed(fn=500)},
-        {"params": {"evaluation": {"seed": "2013"}}},
-        {"params": {"framing": {"split": {"test_from": "2013-11-01T04:00:00Z"}}}},
+        {"params": framed(fn=MISS)},
+        {"params": {"evaluation": {"seed": str(SEED)}}},
+        {"params": {"framing": {"split": {"test_from": TEST_FROM.astimezone(UTC).isoformat()}}}},
         {"catalog": {"train": {"filepath": "s3://a/train.parquet"}}, "env": "prod"},
         {"catalog": {"metrics": {"validator": METRICS}}},
     ],
@@ -138,18 +144,18 @@ def test_a_contract_that_is_gone_from_another_folder_of_conf_is_told(
 
 def test_what_the_owner_writes_into_conf_base_is_no_what_if(differ: Differ, project: Path) -> None:
     path = project / "conf/base/parameters/framing.yml"
-    path.write_text(path.read_text().replace("    fn: 500 ", "    fn: 5000 "))
+    path.write_text(path.read_text().replace(f"    fn: {MISS} ", "    fn: 5000 "))
     assert differ() == []
-    told = "framing.costs.fn is 500, in conf/base 5000"
-    assert differ(params=framed(fn=500)) == [told]
+    told = f"framing.costs.fn is {MISS}, in conf/base 5000"
+    assert differ(params=framed(fn=MISS)) == [told]
 
 
 def test_globals_of_an_environment_are_told_and_stay_those_of_the_run(
     differ: Differ, project: Path
 ) -> None:
     path = project / "conf/base/parameters/framing.yml"
-    path.write_text(path.read_text().replace("    fn: 500 ", "    fn: ${globals:miss} "))
-    (project / "conf/base/globals.yml").write_text("miss: 500")
+    path.write_text(path.read_text().replace(f"    fn: {MISS} ", "    fn: ${globals:miss} "))
+    (project / "conf/base/globals.yml").write_text(f"miss: {MISS}")
     assert differ() == []
     assert differ(globals={"miss": 5000}) == [COSTS]
     loader = OmegaConfigLoader(str(project / "conf"), **CONFIG_LOADER_ARGS)
@@ -163,7 +169,7 @@ def test_parameters_as_a_run_leaves_them_are_no_what_if(differ: Differ, project:
     loader = OmegaConfigLoader(str(project / "conf"), **CONFIG_LOADER_ARGS)
     parameters = loader["parameters"]
     framing = Framing.model_validate(parameters["framing"])
-    assert framing.split.test_from.astimezone(UTC).hour == 4
+    assert framing.split.test_from.utcoffset()
     written = parameters | {"framing": framing.model_dump(mode="json")}
     again = json.loads(json.dumps({"parameters": written, "catalog": loader["catalog"]}))
     assert differ(**again) == []
@@ -171,9 +177,9 @@ def test_parameters_as_a_run_leaves_them_are_no_what_if(differ: Differ, project:
 
 def test_a_conf_base_that_is_not_valid_by_itself_is_told(differ: Differ, project: Path) -> None:
     path = project / "conf/base/parameters/framing.yml"
-    path.write_text(path.read_text().replace("    fn: 500 ", "    fn: 0 "))
+    path.write_text(path.read_text().replace(f"    fn: {MISS} ", "    fn: 0 "))
     with pytest.raises(RunError, match=r"conf/base has to be valid by itself.(?s:.*)'framing'"):
-        differ(params=framed(fn=500))
+        differ(params=framed(fn=MISS))
 
 
 class File:
