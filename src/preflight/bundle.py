@@ -8,7 +8,9 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import TypeAdapter
 
+from preflight.contracts.catalog import Contract
 from preflight.costs import AnyCosts, Costs, Decided, ErrorCosts, per_1000
+from preflight.errors import RunError
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -106,6 +108,16 @@ def costs_of(bundle: Bundle) -> Costs | ErrorCosts:
     given = bundle["provenance"]["framing"]["costs"]
     costs: Costs | ErrorCosts = TypeAdapter(AnyCosts).validate_python(given)
     return costs
+
+
+def require_features(bundle: Bundle, features: Contract) -> None:
+    """Raise RunError if a model reads a feature that the contract no longer has."""
+    if unknown := [name for name in bundle["features"] if name not in features.names()]:
+        raise RunError(
+            f"The model reads features that are not in the contract {features.__name__}: "
+            f"{', '.join(unknown)}. Declare them again, make and promote a new model (kedro run, "
+            "then kedro run --pipelines deployment), or go back: kedro rollback"
+        )
 
 
 def answers(bundle: Bundle, examples: pd.DataFrame) -> dict[str, Any]:

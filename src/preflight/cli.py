@@ -65,13 +65,10 @@ def contract(project: ProjectMetadata, file: Path, to: Path | None) -> None:
 @click.pass_obj
 def dictionary(project: ProjectMetadata) -> None:
     """Print the data dictionary: all tables and columns that contracts declare, in Markdown."""
-    from kedro.framework.project import settings
-
+    from preflight.contracts.catalog import read_catalog
     from preflight.dictionary import dictionary
 
-    folder = str(project.project_path / "conf")
-    conf = settings.CONFIG_LOADER_CLASS(folder, **settings.CONFIG_LOADER_ARGS)
-    click.echo(dictionary(conf["catalog"]), nl=False)
+    click.echo(dictionary(read_catalog(project.project_path)), nl=False)
 
 
 @cli.command("diff")

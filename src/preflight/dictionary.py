@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandera.pandas as pa
-from kedro.validation import ValidatorSpec, resolve_validator
 
+from preflight.contracts.catalog import contracts_of, specs_of, tables
 from preflight.contracts.table import IN_ADVANCE, Table
 
 HEAD = """\
@@ -32,12 +32,9 @@ def dictionary(catalog: dict[str, Any]) -> str:
     catalog: the entries as conf has them. Datasets with the same contract share a section.
     """
     datasets: dict[type[Table], list[str]] = defaultdict(list)
-    for name in sorted(catalog, key=lambda name: catalog[name].get("filepath", "")):
-        if "validator" in catalog[name]:
-            spec = ValidatorSpec.from_dataset_config(name, catalog[name]["validator"])
-            contract = getattr(resolve_validator(spec), "_schema", None)
-            if isinstance(contract, type) and issubclass(contract, Table):
-                datasets[contract].append(name)
+    entries = {n: catalog[n] for n in sorted(catalog, key=lambda n: catalog[n].get("filepath", ""))}
+    for name, contract in tables(contracts_of(specs_of(entries))).items():
+        datasets[contract].append(name)
     return "\n".join([HEAD, *("\n".join(section(*one)) for one in datasets.items())])
 
 

@@ -67,18 +67,26 @@ class ContractHooks:
 
     @hook_impl
     def after_catalog_created(self, catalog: Any) -> None:
-        """Resolve every `validator:` now: a misspelt one would be found at its first use.
+        """Load every contract now: a misspelt one would be found at its first use.
 
-        A CSV file with a raw contract is read with the types of that contract.
+        The datasets `contracts` and `feature_graph` are filled: nodes read the contract of each
+        table, and the graph that features are made by. A CSV file with a raw contract is read with
+        the types of that contract.
         """
-        faults = ["The catalog names contracts that can't be loaded:"]
+        # here, as every kedro command loads this module
+        from preflight.contracts.catalog import contracts_of, tables
+
+        found, faults = {}, ["The catalog names contracts that can't be loaded:"]
         for name, spec in catalog.validator_specs.items():
             try:
-                resolve_validator(spec)
+                found |= contracts_of({name: spec})
             except ValidationConfigurationError as error:
                 faults.append(f"{name}: {error}")
         if faults[1:]:
             raise RunError("\n  - ".join(faults))
+        catalog[CONTRACTS] = MemoryDataset(tables(found), copy_mode="assign")
+        features = pipelines["feature_engineering"].to_outputs("features")
+        catalog[FEATURE_GRAPH] = MemoryDataset(features, copy_mode="assign")
         if catalog._is_validation_enabled():
             # here, as the catalog's contracts load it
             from preflight.datasets import read_by_contract
@@ -119,18 +127,16 @@ def _know_the_parameters(given: dict[str, Any]) -> None:
 
 def _fit_together(pipeline: Pipeline, catalog: Any) -> None:
     """Refuse a framing, and models, that name features that are not there."""
-    # here, as every kedro command loads this module
-    from preflight.contracts import Features
-
     inputs, faults = pipeline.inputs(), []
+    contract = catalog.load(CONTRACTS)["features"]
     if "params:framing" in inputs:
         framing = catalog.load("params:framing")
-        faults += framing.unknown_columns(Features.names())
+        faults += framing.unknown_columns(contract.names())
         if "params:modeling" in inputs:
-            faults += catalog.load("params:modeling").misfits(framing, Features.groups())
+            faults += catalog.load("params:modeling").misfits(framing, contract.groups())
     if faults:
         lines = [f"  - {fault}" for fault in faults]
-        features = f"Features are: {', '.join(Features.names())}; slices may have month."
+        features = f"Features are: {', '.join(contract.names())}; slices may have month."
         raise RunError("\n".join(["The settings don't fit together:", *lines, features]))
 
 

@@ -12,9 +12,10 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
-from preflight.contracts.table import IN_ADVANCE, Table
+from preflight.contracts.catalog import Contract
+from preflight.contracts.table import IN_ADVANCE
+from preflight.errors import RunError
 
-Contract = type[Table]
 Moment = pd.Timestamp | pd.Series  # one for all rows, or one for each
 Build = Callable[..., pd.DataFrame]  # features of the table that is its first argument
 YEAR = pd.Timedelta(days=366)
@@ -57,9 +58,18 @@ def between(
     return table[at.between(at.min() if start is None else start, at.max() if end is None else end)]
 
 
-def year_by_year(
-    build: Build, contract: Contract, before: pd.Timedelta, after: pd.Timedelta
-) -> Build:
+def reach(features: Contract) -> tuple[pd.Timedelta, pd.Timedelta]:
+    """Return how much of the tables features need before and after a moment of prediction."""
+    said = {name: features.about(name) for name in ("look_back", "look_ahead")}
+    if missing := [f'{name}="..."' for name, one in said.items() if one is None]:
+        raise RunError(
+            "The contract of the features does not say how far they look: class "
+            f"{features.__name__}(Key, {', '.join(missing)}), such as \"31d\"."
+        )
+    return pd.Timedelta(said["look_back"]), pd.Timedelta(said["look_ahead"])
+
+
+def year_by_year(build: Build, table: Contract, features: Contract) -> Build:
     """Return `build` working on a year of its table at a time: the same values, at a steady price.
 
     Each year gets the rows of the time before and after it that its features look at, which are
@@ -68,28 +78,29 @@ def year_by_year(
 
     Args:
         build: a function of a table that returns its features, row by row.
-        contract: that of the table; says which column has the time of a row.
-        before: how far back the features of a row look, from the row's time.
-        after: how far ahead.
+        table: its contract; says which column has the time of a row.
+        features: their contract; says how far they look.
     """
-    time = str(contract.about("event_time"))
+    time = str(table.about("event_time"))
+    back, after = reach(features)
+    before = after + back  # a row lies at most `after` behind its moment of prediction
 
     @functools.wraps(build)
-    def all_years(table: pd.DataFrame, *others: Any) -> pd.DataFrame:
-        at = table[time]
+    def all_years(rows: pd.DataFrame, *others: Any) -> pd.DataFrame:
+        at = rows[time]
         one = at.empty or at.iloc[-1] - at.iloc[0] < YEAR
         if one or not at.is_monotonic_increasing:  # the years have to lie one after the other
-            return build(table, *others)
+            return build(rows, *others)
         starts = pd.date_range(at.iloc[0], at.iloc[-1], freq=YEAR)
         first = at.searchsorted(starts)
         end = [*first[1:], len(table)]
         opens = at.searchsorted(starts - before)
         closes = at.searchsorted(starts + YEAR + after, side="right")
         years = [
-            build(table.iloc[o:c].reset_index(drop=True), *others).iloc[f - o : e - o]
+            build(rows.iloc[o:c].reset_index(drop=True), *others).iloc[f - o : e - o]
             for o, f, e, c in zip(opens, first, end, closes, strict=True)
         ]
-        return pd.concat(years).set_axis(table.index)
+        return pd.concat(years).set_axis(rows.index)
 
     return all_years
 

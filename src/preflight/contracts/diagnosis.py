@@ -5,8 +5,6 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import Field
 
-from preflight.contracts.examples import MEAN
-from preflight.contracts.primary import LABEL, Key, Label
 from preflight.contracts.results import MONEY, PROBABILITY, Answer, Interval
 from preflight.contracts.table import Document, DocumentContract, Table, Utc, bounds, column, rule
 
@@ -66,13 +64,12 @@ class MoreLabels(Document):
     worth: Literal["yes", "no", "can't tell"]
 
 
-class SuspiciousLabels(Key, key=["fold", *Key.grain()]):
-    """One row per label that the candidate contradicts, the most suspicious first."""
+class SuspiciousLabelColumns(Table):
+    """Of each label that the candidate contradicts, besides key and label."""
 
     predict_at: Utc = column("moment of prediction", "UTC")
     fold: int = column("of validation, that it was judged in", ge=0)
-    label: Label = column("as given", **LABEL)
-    predicted: float = column("fitted on what came before", **MEAN)
+    predicted: float = column("fitted on what came before")
     doubt: float = column(
         "probability of the other label; of amounts how many times the usual error it is off", ge=0
     )
@@ -91,16 +88,15 @@ class Segments(Table, key=["number"]):
     low: float = column("lower bound", MONEY)
     high: float = column("upper bound", MONEY)
     share_lost: float = column("of all that is lost", **PROBABILITY)
-    label_mean: float = column("mean label: of 0 and 1 the share of 1", **MEAN)
-    predicted: float = column("mean of what is predicted", **MEAN)
-    decided: float = column("share acted on, or mean amount", **MEAN)
+    label_mean: float = column("mean label: of 0 and 1 the share of 1")
+    predicted: float = column("mean of what is predicted")
+    decided: float = column("share acted on, or mean amount")
 
 
-class SegmentExamples(Answer, Key):
-    """One row per decision to look at, of the segments where most is lost."""
+class SegmentExampleColumns(Answer):
+    """Of each decision to look at, besides key and label."""
 
     predict_at: Utc = column("moment of prediction", "UTC")
-    label: Label = column("what happened", **LABEL)
     number: int = column("of the segment", ge=1)
     segment: str = column("its conditions")
     lost: float = column("against the best decision in hindsight", "currency of the costs", ge=0)

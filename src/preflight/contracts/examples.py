@@ -1,16 +1,8 @@
 """What becomes of tables and features, whatever they are about: accounts, labels, examples."""
 
-from typing import Any
-
 import pandas as pd
 
-from preflight.contracts.features import Features
-from preflight.contracts.primary import LABEL, Key, Label
 from preflight.contracts.table import Table, Utc, column, rule
-
-# of what is predicted, and of the means of labels: those of 0 and 1 are shares
-MEAN: dict[str, Any] = {"ge": 0, "le": 1} if LABEL.get("isin") == [0, 1] else {}
-
 
 class Cleaning(Table, key=["table", "finding"]):
     """One row per cleaning rule: what was done to how many rows, and why."""
@@ -27,14 +19,9 @@ class Cleaning(Table, key=["table", "finding"]):
         return t["rows"] <= t["of"] / 4
 
 
-class Labels(Key):
-    """One row per example: its label."""
+class LabelColumns(Table):
+    """Of labels: the moment when each was known. The project adds its key and its label."""
 
-    label: float = column(
-        "what framing.decision.label says; missing while it is open",
-        **LABEL,
-        known_at="label_known_at",
-    )
     label_known_at: Utc = column("moment when it was known", "UTC", known_at="label_known_at")
 
     @rule("a label and its moment are known together", "label", "label_known_at")
@@ -42,10 +29,9 @@ class Labels(Key):
         return t["label"].isna() == t["label_known_at"].isna()
 
 
-class Examples(Features):
-    """Features with their label: one part of the split, in the order of prediction."""
+class ExampleColumns(Table):
+    """Of one part of the split, besides features and label, in the order of prediction."""
 
-    label: Label = column("what framing.decision.label says", **LABEL)
     label_known_at: Utc = column("when the label was known", "UTC")
 
     @rule("the label is known after the prediction", "predict_at", "label_known_at")
@@ -60,6 +46,6 @@ class SplitSummary(Table, key=["part"]):
     first: Utc = column("first moment of prediction", "UTC")
     last: Utc = column("last moment of prediction", "UTC")
     rows: int = column("examples", "rows", gt=0)
-    label_mean: float = column("mean label: of 0 and 1 the share of 1", **MEAN)
+    label_mean: float = column("mean label: of 0 and 1 the share of 1")
     labels: int = column("different labels: of one nothing is learnt", ge=2)
     left_out: int = column("examples whose label was not known in time", "rows", ge=0)

@@ -39,7 +39,9 @@ aircraft, previous_leg = _group("aircraft"), _group("previous_leg")
 Number = Float32
 
 
-class Features(Key):
+# look_back: windows of 28 days, and 3 more until it is known what became of a flight. look_ahead:
+# the schedule to come.
+class Features(Key, look_back="31d", look_ahead="2d"):
     """One row per scheduled departure: what was known two hours before it."""
 
     predict_at: Utc = column("moment of prediction: nothing later is used", "UTC")

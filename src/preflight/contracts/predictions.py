@@ -1,13 +1,18 @@
 """What the champion says, and the log of it: of inference and of the service."""
 
-from preflight.contracts.features import Features
-from preflight.contracts.primary import Key
 from preflight.contracts.results import COST, Answer
-from preflight.contracts.table import Utc, column
+from preflight.contracts.table import Table, Utc, column
 
 
-class Predictions(Answer, Key):
-    """One row per decision: what the champion says of it."""
+class UpcomingColumns(Table):
+    """Of each decision that is due, besides its features: when they were built."""
+
+    moment: Utc = column("when the prediction is made", "UTC")
+    lacks: str = column("what should be known in advance and is missing; empty: nothing")
+
+
+class PredictionColumns(Answer):
+    """Of each decision, besides its key: what the champion says of it."""
 
     predict_at: Utc = column("moment of prediction: nothing later is used", "UTC")
     moment: Utc = column("when the prediction was made", "UTC")
@@ -20,7 +25,7 @@ class Predictions(Answer, Key):
     cost: float | None = column(COST, alias="^cost_.+$", regex=True)
 
 
-class PredictionLog(Predictions, Features, key=[*Key.grain(), "moment", "model"]):
-    """One row per decision, moment and model: what was asked and answered, never changed since."""
+class LogColumns(PredictionColumns):
+    """Of each decision, moment and model, besides key and features; never changed since."""
 
     source: str = column("who asked", isin=["batch", "service"])

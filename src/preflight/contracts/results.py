@@ -14,9 +14,6 @@ from pydantic import (
     model_validator,
 )
 
-from preflight.contracts.examples import MEAN
-from preflight.contracts.features import Features
-from preflight.contracts.primary import LABEL, Key, Label
 from preflight.contracts.table import Document, DocumentContract, Table, Utc, bounds, column, rule
 from preflight.costs import AnyCosts, which
 from preflight.framing import METRICS
@@ -65,11 +62,10 @@ class ParameterImportance(Table, key=["parameter"]):
     share: float = column("of the spread of the trials' values", **PROBABILITY)
 
 
-class ValidationPredictions(Key, key=["fold", *Key.grain()]):
-    """One row per fold and example: each model's prediction, fitted on what came before."""
+class ValidationPredictionColumns(Table):
+    """Of each fold and example, besides key and label: the predictions of each model."""
 
     predict_at: Utc = column("moment of prediction", "UTC")
-    label: Label = column("what happened", **LABEL)
     fold: int = column("folds are in the order of time", ge=0)
     last: bool = column("the fold that is the validation set")
     probability: float | None = column(
@@ -130,10 +126,8 @@ class ModelBundle(Document):
     provenance: dict[str, Any] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def fits_the_features(self) -> Self:
-        """It can decide: fitted on declared columns, and with costs if it has no threshold."""
-        if unknown := set(self.features) - set(Features.names()):
-            raise ValueError(f"features {sorted(unknown)} are not in the contract Features")
+    def can_decide(self) -> Self:
+        """It can decide: it is fitted, and has costs if it has no threshold."""
         from sklearn.exceptions import NotFittedError
         from sklearn.utils.validation import check_is_fitted
 
@@ -188,13 +182,12 @@ class Answer(Said):
         return ("act" in t) == ("probability" in t)
 
 
-class TestPredictions(Answer, Key):
-    """One row per test example, in the order of prediction."""
+class TestPredictionColumns(Answer):
+    """Of each test example, besides key and label, in the order of prediction."""
 
     __test__ = False  # not a test class, whatever its name
 
     predict_at: Utc = column("moment of prediction", "UTC")
-    label: Label = column("what happened", **LABEL)
     probability_of_baseline: float | None = column(
         "of each baseline", alias="^probability_.+$", regex=True, **PROBABILITY
     )
@@ -374,7 +367,7 @@ class CalibrationCurve(Table, key=["bin"]):
 
     bin: int = column("from the least to the most that is predicted", ge=0)
     rows: int = column("examples", "rows", gt=0)
-    predicted: float = column("mean probability, or amount", **MEAN)
+    predicted: float = column("mean probability, or amount")
     asked: float = column(
         "that probability; of amounts the share of labels that is to be below", **PROBABILITY
     )
@@ -390,7 +383,7 @@ class CalibrationCurve(Table, key=["bin"]):
 class CostCurve(Table, key=["setting"]):
     """One row per setting of the decisions: what they save on test with it."""
 
-    setting: float = column("act above this probability; of amounts, what is added to each", **MEAN)
+    setting: float = column("act above this probability; of amounts, what is added to each")
     by_costs: bool = column("it is the one that the costs give")
     share: float = column("of examples acted on; of amounts, of labels below", **PROBABILITY)
     value_per_1000: float = column("saving", MONEY)
@@ -412,8 +405,8 @@ class Slices(Table, key=["by", "slice"]):
     by: str = column("the column")
     slice: str = column("its value")
     rows: int = column("examples", "rows", gt=0)
-    label_mean: float = column("mean label: of 0 and 1 the share of 1", **MEAN)
-    predicted: float = column("mean of what is predicted", **MEAN)
+    label_mean: float = column("mean label: of 0 and 1 the share of 1")
+    predicted: float = column("mean of what is predicted")
     value_per_1000: float = column("saving", MONEY)
     value_low: float = column("lower bound", MONEY)
     value_high: float = column("upper bound", MONEY)
@@ -456,12 +449,6 @@ class Importance(Table, key=["feature"]):
     )
     low: float = column("least of the shuffles")
     high: float = column("most of the shuffles")
-
-
-class EndToEnd(Said, Features):
-    """Features with what the candidate said of them, to the last bit: some rows of test."""
-
-    predict_at: Utc = column("moment of prediction", "UTC")
 
 
 best_params = DocumentContract(BestParams)

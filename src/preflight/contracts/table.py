@@ -131,7 +131,8 @@ class Table(pa.DataFrameModel):
 
     Of a class are said, beside its name: `key`, the columns of which one row each exists;
     `known_at`, the column with the moment when a row became known, or "in advance"; `event_time`,
-    the column by which a period is cut out of the table.
+    the column by which a period is cut out of the table. And of the features: `look_back` and
+    `look_ahead`, how much of the tables they need before and after a moment of prediction.
     """
 
     class Config:
@@ -180,8 +181,9 @@ class Table(pa.DataFrameModel):
 
     @classmethod
     def about(cls, name: str) -> str | None:
-        """Return the class's `known_at` or `event_time`; None if it has none."""
-        return (getattr(cls.Config, "metadata", None) or {}).get(name)
+        """Return what a keyword of the class says, or of the first class before it that has it."""
+        said = (getattr(vars(one).get("Config"), "metadata", None) or {} for one in cls.__mro__)
+        return next((metadata[name] for metadata in said if name in metadata), None)
 
     @classmethod
     def known_later(cls, assume: bool = True) -> dict[str, str]:

@@ -25,7 +25,6 @@ from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from preflight.contracts import Features
 from preflight.framing import Framing
 from preflight.serving.answer import BAD, NO_KEY, NOT_READY, Answered, refusal
 from preflight.serving.log import Entry, Log
@@ -120,9 +119,10 @@ def create_app(catalog: DataCatalog, pointer: Path, framing: Framing) -> FastAPI
         catalog: has the champion and the prediction log.
         pointer: names the champion.
     """
-    rows = Rows(Features, MOST_ROWS)
+    features = catalog.load("contracts")["features"]
+    rows = Rows(features, MOST_ROWS)
     keep = Log(catalog["prediction_log"], rows, framing)
-    service = Service(Model(catalog, pointer, rows), keep, framing, rows)
+    service = Service(Model(catalog, pointer, rows, features), keep, framing, rows)
     app = FastAPI(title="Preflight", version="1", lifespan=service.lifespan)
     app.state.service = service
     app.include_router(router)

@@ -10,16 +10,13 @@ import numpy.typing as npt
 from kedro.io import DataCatalog, Version
 
 from preflight import champion
-from preflight.bundle import Bundle, answers, costs_of, flagged, joined, reasons
+from preflight.bundle import Bundle, answers, costs_of, flagged, joined, reasons, require_features
 from preflight.champion import Promoted
-from preflight.contracts import Features
+from preflight.contracts.catalog import Contract
 from preflight.serving.rows import Blocks, Rows
 from preflight.serving.rows import joined as as_one
 
 log = logging.getLogger(__name__)
-
-GROUPS = Features.groups()
-
 
 FEW = 64  # rows that are answered at once, with others
 
@@ -51,10 +48,14 @@ class Model:
         catalog: its dataset `champion` is read with its contract.
         pointer: names the champion.
         rows: makes a table of the rows of a request.
+        features: the contract of the rows.
     """
 
-    def __init__(self, catalog: DataCatalog, pointer: Path, rows: Rows) -> None:
+    def __init__(
+        self, catalog: DataCatalog, pointer: Path, rows: Rows, features: Contract
+    ) -> None:
         self._catalog, self._pointer, self._rows = catalog, pointer, rows
+        self._features, self._groups = features, features.groups()
         self.current: Current | None = None
         self._waiting: list[tuple[Blocks, int, asyncio.Future[Answers]]] = []
 
@@ -74,6 +75,7 @@ class Model:
         bundle: Bundle = self._catalog.load("champion")
         if bundle["provenance"]["version"] != now.version:
             return False  # it changed again meanwhile: the next time
+        require_features(bundle, self._features)
         reads = dict.fromkeys([*bundle["features"], *costs_of(bundle).columns.values()])
         self.current = Current(now, bundle, list(reads), self._card(now.run))
         log.info("The champion is %s.", now.version)
@@ -125,10 +127,10 @@ class Model:
         table = self._rows.table(blocks, reads)
         found = answers(bundle, table)
         said = next(iter(found.values()))
-        why = reasons(bundle, table, said, GROUPS) if explain else [""] * len(table)
+        why = reasons(bundle, table, said, self._groups) if explain else [""] * len(table)
         told = {
             **found,
-            "flags": joined(flagged(bundle, table, GROUPS), table.index),
+            "flags": joined(flagged(bundle, table, self._groups), table.index),
             "reasons": why,
         }
         return Answers(promoted.version, {name: np.asarray(told[name]) for name in told})

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from preflight.audited import seal
-from preflight.contracts import Features
+from preflight.contracts.catalog import Contract
 
 Finding = dict[str, Any]
 
@@ -28,9 +28,11 @@ def finding(
     }
 
 
-def audited(parts: dict[str, pd.DataFrame], features: pd.DataFrame) -> list[Finding]:
+def audited(
+    parts: dict[str, pd.DataFrame], features: pd.DataFrame, contract: Contract
+) -> list[Finding]:
     """Return whether the parts' rows are those of the features, and which bytes were audited."""
-    columns = [*Features.grain(), "predict_at", *Features.names()]
+    columns = [*contract.grain(), "predict_at", *contract.names()]
     known = pd.util.hash_pandas_object(features[columns], index=False).to_numpy()
     findings = []
     for name, part in parts.items():

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from kedro.pipeline import Pipeline
 
-from preflight.contracts import Features
+from preflight.contracts.catalog import Contracts
 from preflight.contracts.table import short
 from preflight.errors import RunError
 from preflight.framing import Framing
@@ -21,27 +22,30 @@ from preflight.pipelines.audit.findings import Finding, audited, finding
 from preflight.pipelines.audit.replay import DECISION, Difference, Replay
 from preflight.pipelines.audit.settings import Audit
 from preflight.pipelines.audit.telling import share_proved
-from preflight.pipelines.feature_engineering.nodes import LOOK_AHEAD, LOOK_BACK
-from preflight.pipelines.feature_engineering.pipeline import create_pipeline
+from preflight.point_in_time import reach
 
 log = logging.getLogger(__name__)
 
 MOST = 10  # features that are told one by one
 
-FEATURES = create_pipeline().to_outputs("features")  # what is replayed
-
 HOUR = pd.Timedelta(hours=1)
 
 FAULT = {
     "known_at": "knows {columns} too early: use only what was known by predict_at",
-    "look_back": "looks further back than LOOK_BACK: raise it, beside the windows, or look nearer",
+    "look_back": "looks further back than look_back of the class Features: raise it, or look nearer",
     "look_ahead": "uses rows of later periods, as a statistic over a whole table does: take a "
-    "trailing window, or raise LOOK_AHEAD if it is about what was published in advance",
+    "trailing window, or raise look_ahead of Features if it is about what was published in advance",
     "row_order": "depends on the order of rows: sort by what was known, ties by the key",
 }
 
 
-def replay_audit(features: pd.DataFrame, audit: Audit, **given: Any) -> pd.DataFrame:
+def replay_audit(
+    features: pd.DataFrame,
+    audit: Audit,
+    contracts: Contracts,
+    feature_graph: Pipeline,
+    **given: Any,
+) -> pd.DataFrame:
     """Return whether the features can be built from what was known at the time, at some moments.
 
     For each moment the tables are taken as they stood, cut to the reach of the features and
@@ -50,8 +54,10 @@ def replay_audit(features: pd.DataFrame, audit: Audit, **given: Any) -> pd.DataF
 
     given: what feature_engineering reads, by name.
     """
-    reach = (LOOK_BACK, LOOK_AHEAD)
-    past = Replay(FEATURES, given, features, Features.grain(), reach, audit.seed)
+    contract = contracts["features"]
+    past = Replay(
+        feature_graph, given, features, contract.grain(), reach(contract), contracts, audit.seed
+    )
     return pd.DataFrame([*replayed(past, audit.moments), *_assumptions(past)])
 
 
@@ -122,12 +128,13 @@ def split_audit(
     features: pd.DataFrame,
     framing: Framing,
     audit: Audit,
+    contracts: Contracts,
 ) -> pd.DataFrame:
     """Return whether the parts share decisions, rows or groups, and whether time divides them.
 
     Text is compared without case and surrounding spaces. Grain: one row per finding.
     """
-    parts = [train, validation, test]
+    parts, contract = [train, validation, test], contracts["features"]
     starts = [framing.split.validation_from, framing.split.test_from]
     embargo = pd.Timedelta(hours=framing.split.embargo_hours)
     late = sum(
@@ -139,7 +146,7 @@ def split_audit(
         for (before, after), start in zip(pairwise(parts), starts, strict=True)
     )
     counted = {
-        "same decision": (_shared(parts, Features.grain()), "decisions are in two parts"),
+        "same decision": (_shared(parts, contract.grain()), "decisions are in two parts"),
         **{
             f"same {group}": (_shared(parts, [group]), f"rows have a {group} of a part before")
             for group in framing.split.groups
@@ -147,13 +154,13 @@ def split_audit(
         "labels in time": (late, "labels were open when the next part began"),
         "parts in order": (disordered, "rows lie on the wrong side of a boundary"),
     }
-    later, same = len(validation) + len(test), _shared(parts, Features.names())
+    later, same = len(validation) + len(test), _shared(parts, contract.names())
     alike = f"{same:,} of {later:,} rows of validation and test have all features as a row before"
     hours = max((part["label_known_at"] - part["predict_at"]).max() for part in parts) / HOUR
     last = f"the last label was known {hours:.1f} hours after its prediction"
     return pd.DataFrame(
         [
-            *audited({"test": test}, features),
+            *audited({"test": test}, features, contract),
             *(finding(check, f"{n:,} {what}", n, 0) for check, (n, what) in counted.items()),
             finding("same row", alike, share_proved(same, later), audit.duplicate_share),
             finding("labels known", last, hours, framing.prediction.label_known_hours),

@@ -2,7 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from preflight.pipelines import feature_engineering
 from preflight.pipelines.audit import nodes, target
+
+# what features are made from
+GIVEN = feature_engineering.create_pipeline().to_outputs("features").inputs() - {"contracts"}
 
 
 def create_pipeline() -> Pipeline:
@@ -12,13 +16,13 @@ def create_pipeline() -> Pipeline:
             Node(
                 nodes.replay_audit,
                 {"features": "features", "audit": "params:audit"}
-                | {name: name for name in sorted(nodes.FEATURES.inputs())},
+                | {name: name for name in ["contracts", "feature_graph", *sorted(GIVEN)]},
                 "replay_audit",
                 name="replay_audit",
             ),
             Node(
                 target.target_audit,
-                ["train", "validation", "features", "params:audit"],
+                ["train", "validation", "features", "params:audit", "contracts"],
                 "target_audit",
                 name="target_audit",
             ),
@@ -30,7 +34,15 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.split_audit,
-                ["train", "validation", "test", "features", "params:framing", "params:audit"],
+                [
+                    "train",
+                    "validation",
+                    "test",
+                    "features",
+                    "params:framing",
+                    "params:audit",
+                    "contracts",
+                ],
                 "split_audit",
                 name="split_audit",
             ),

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from kedro.pipeline import Pipeline
 
-from preflight import contracts
+from preflight.contracts.catalog import Contract, Contracts
 from preflight.contracts.table import IN_ADVANCE
 from preflight.errors import RunError
-from preflight.point_in_time import Contract, as_of, between, run_in_memory
+from preflight.point_in_time import as_of, between, run_in_memory
 
 Change = Callable[[pd.DataFrame, Contract, pd.Timestamp], pd.DataFrame]
 
@@ -42,7 +42,7 @@ class Replay:
     features: what the run made.
     key: the columns that tell one decision from all others.
     reach: how much of the tables features need before and after a moment of prediction.
-    contract_of: gives the contract of a table by its name.
+    contracts: of each table, by its name.
     """
 
     pipeline: Pipeline
@@ -50,17 +50,17 @@ class Replay:
     features: pd.DataFrame
     key: list[str]
     reach: tuple[pd.Timedelta, pd.Timedelta]
+    contracts: Contracts
     seed: int = 0
-    contract_of: Callable[[str], Contract | None] = contracts.of
 
-    def contracts(self) -> dict[str, Contract]:
+    def tables(self) -> dict[str, Contract]:
         """Return the contract of each table; raise RunError if one says not when rows are known."""
-        found = {n: self.contract_of(n) for n in self.given if not n.startswith("params:")}
+        found = {n: self.contracts.get(n) for n in self.given if not n.startswith("params:")}
         if undated := [n for n, one in found.items() if not (one and one.about("known_at"))]:
             raise RunError(
                 f"The features are made from {', '.join(undated)}, of which no contract says when "
-                "rows became known. Give each one in contracts/primary.py that is named like the "
-                'dataset: class Name(Table, known_at="...") (see docs/leakage.md).'
+                "rows became known. Give each one in contracts/primary.py, and name it in the "
+                'catalog: class Name(Table, known_at="...") (see docs/leakage.md).'
             )
         return {name: one for name, one in found.items() if one}
 
@@ -83,7 +83,7 @@ class Replay:
     def differences(self, moment: pd.Timestamp, *changes: Change) -> dict[str, Difference]:
         """Return the features that differ when every table is changed so, by name."""
         given = dict(self.given)
-        for name, contract in self.contracts().items():
+        for name, contract in self.tables().items():
             for change in changes:
                 given[name] = change(given[name], contract, moment)
         try:
@@ -130,7 +130,7 @@ class Replay:
 
     def _hidden_one_at_a_time(self) -> Iterator[tuple[str, Change]]:
         """Yield for each value that becomes known at a moment a change that hides it alone."""
-        for table, contract in self.contracts().items():
+        for table, contract in self.tables().items():
             rows, later = contract.about("known_at"), contract.known_later()
             if rows and rows != IN_ADVANCE:
                 yield f"the rows of {table}", _hiding(contract, None, rows)
@@ -144,14 +144,14 @@ class Replay:
         """Return why a value is taken for known before it was, by table and column."""
         return {
             (table, column): about["assumption"]
-            for table, contract in self.contracts().items()
+            for table, contract in self.tables().items()
             for column, about in contract.columns().items()
             if "assumption" in about
         }
 
     def resting_on(self, table: str, column: str) -> set[str]:
         """Return the features that differ at the last moment without what is assumed."""
-        contract = self.contracts()[table]
+        contract = self.tables()[table]
         hide = _hiding(contract, column, contract.known_later(assume=False)[column])
         last = self.features["predict_at"].max()
         return set(self.differences(last, self.changes()["look_back"], hide))

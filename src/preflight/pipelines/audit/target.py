@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from preflight.contracts import Features
+from preflight.contracts.catalog import Contracts
 from preflight.contracts.table import short
 from preflight.errors import RunError
 from preflight.pipelines.audit.findings import Finding, audited, finding
@@ -35,11 +35,12 @@ REMEDY = (
 
 
 class Rows(NamedTuple):
-    """Rows of train, with 1 where a row has the rarer label, and that label in words."""
+    """Rows of train, with 1 where a row has the rarer label; that label in words; the features."""
 
     table: pd.DataFrame
     rare: Labels
     meant: str
+    names: list[str]
 
 
 class Told(NamedTuple):
@@ -51,7 +52,11 @@ class Told(NamedTuple):
 
 
 def target_audit(
-    train: pd.DataFrame, validation: pd.DataFrame, features: pd.DataFrame, audit: Audit
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    features: pd.DataFrame,
+    audit: Audit,
+    contracts: Contracts,
 ) -> pd.DataFrame:
     """Return whether a feature, a value of one, or a pair of features gives the label away.
 
@@ -62,16 +67,17 @@ def target_audit(
     Raises:
         RunError: a feature is allowed that does not exist.
     """
-    if unknown := audit.allowed.features() - set(Features.names()):
+    contract = contracts["features"]
+    if unknown := audit.allowed.features() - set(contract.names()):
         raise RunError(f"audit.allowed names {sorted(unknown)}, which are no features.")
-    rows = Rows(train, *rarer(train["label"]))
+    rows = Rows(train, *rarer(train["label"]), contract.names())
     some = sample(rows.rare, audit.pair_rows, audit.seed)
-    sampled = Rows(train.iloc[some], rows.rare[some], rows.meant)
+    sampled = rows._replace(table=train.iloc[some], rare=rows.rare[some])
     areas = _areas(sampled)
     return pd.DataFrame(
         [
             *_allowed(audit.allowed),
-            *audited({"train": train, "validation": validation}, features),
+            *audited({"train": train, "validation": validation}, features, contract),
             *_one_feature(sampled, areas, audit),
             *_one_value(rows, audit),
             *_two_features(sampled, areas, audit),
@@ -115,20 +121,20 @@ def _allowed(allowed: Allowed) -> list[Finding]:
 
 def _areas(rows: Rows) -> dict[str, float]:
     """Return the ROC AUC of each feature: by cells, or if that is more by the order of numbers."""
-    table, rare, _ = rows
+    table, rare, _, names = rows
     if rare.sum() < FEWEST:
         return {}
     number = cells_for(int(rare.sum()), CELLS)
-    areas = {name: roc_auc(cells(table[name], number), rare) for name in Features.names()}
-    numbers = _numbers(table)
+    areas = {name: roc_auc(cells(table[name], number), rare) for name in names}
+    numbers = _numbers(rows)
     ordered = rank_auc(numbers.to_numpy(np.float64, na_value=np.nan), rare)
     for name, area in zip(map(str, numbers), ordered, strict=True):
         areas[name] = max(areas[name], float(area))
     return areas
 
 
-def _numbers(table: pd.DataFrame) -> pd.DataFrame:
-    return table[Features.names()].select_dtypes(exclude="category")
+def _numbers(rows: Rows) -> pd.DataFrame:
+    return rows.table[rows.names].select_dtypes(exclude="category")
 
 
 def _one_feature(rows: Rows, areas: dict[str, float], audit: Audit) -> list[Finding]:
@@ -147,11 +153,9 @@ def _one_feature(rows: Rows, areas: dict[str, float], audit: Audit) -> list[Find
 
 def _one_value(rows: Rows, audit: Audit) -> list[Finding]:
     """Return the values that change the odds of the label most, one for each feature."""
-    table, rare, meant = rows
+    table, rare, meant, names = rows
     cell = {
-        name: cells(table[name], CELLS)
-        for name in Features.names()
-        if name not in audit.allowed.one_value
+        name: cells(table[name], CELLS) for name in names if name not in audit.allowed.one_value
     }
     tried = sum(len(np.unique(some)) for some in cell.values())
     if few := _few("one value", rows, needed_for_odds(audit.odds_ratio, rare.mean(), tried)):
@@ -191,7 +195,7 @@ def _two_features(rows: Rows, areas: dict[str, float], audit: Audit) -> list[Fin
         return _area(f"{one} {word} {other}", area, max(audit.pair_auc, *alone, 0), rows)
 
     number = cells_for(int(rows.rare.sum()), CROSSED, together=2)
-    cell = {name: cells(rows.table[name], number) for name in Features.names()}
+    cell = {name: cells(rows.table[name], number) for name in rows.names}
     pairs = [
         told(
             one,
@@ -204,7 +208,7 @@ def _two_features(rows: Rows, areas: dict[str, float], audit: Audit) -> list[Fin
     ]
     sums = [
         told(*names, area)
-        for names, area in sums_and_differences(_numbers(rows.table), rows.rare).items()
+        for names, area in sums_and_differences(_numbers(rows), rows.rare).items()
         if frozenset(names[::2]) not in listed
     ]
     return [

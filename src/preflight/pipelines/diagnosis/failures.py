@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from preflight.bundle import Bundle, Floats, corrected, decide, predict
-from preflight.contracts import Features
+from preflight.contracts.catalog import Contract, Contracts
 from preflight.contracts.table import short
 from preflight.framing import Framing
 from preflight.pipelines.diagnosis.nodes import Days, last_fold, require_same
@@ -37,6 +37,7 @@ def segments(
     framing: Framing,
     evaluation: Evaluation,
     diagnosis: Diagnosis,
+    contracts: Contracts,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the segments by what is lost in them, and the worst decisions of the worst ones.
 
@@ -49,7 +50,7 @@ def segments(
     """
     last = last_fold(validation, validation_predictions)
     require_same(test, test_predictions, "test")
-    features = Features.names()  # also those that the candidate doesn't see
+    features = contracts["features"].names()  # also those that the candidate doesn't see
     said = corrected(candidate, last[f"{framing.predicted}_candidate"].to_numpy())
     lost = _lost(validation, said, framing)
     known, codes = _encoded(validation[features], lost)
@@ -86,6 +87,7 @@ def segments(
             lost[leaf == nodes[i]],
             test.loc[leaf == nodes[i], [*rules[nodes[i]]]],
             framing,
+            contracts["features"].grain(),
             diagnosis.examples,
         ).assign(number=number, segment=rows[i]["segment"])
         for number, i in enumerate(order[:WORST], start=1)
@@ -189,12 +191,13 @@ def _examples(
     lost: Floats,
     facts: pd.DataFrame,
     framing: Framing,
+    key: list[str],
     number: int,
 ) -> pd.DataFrame:
     """Return the decisions of a segment that cost most, the most surprising first."""
     surprise = (predictions["label"] - predictions[framing.predicted]).abs()
     said = dict.fromkeys([framing.predicted, framing.decided])
-    table = predictions[[*Features.grain(), "predict_at", "label", *said]].assign(
+    table = predictions[[*key, "predict_at", "label", *said]].assign(
         lost=lost, surprise=surprise
     )
     in_order = table.sort_values(["lost", "surprise"], ascending=False, kind="stable").head(number)
@@ -210,6 +213,7 @@ def robustness(
     framing: Framing,
     evaluation: Evaluation,
     diagnosis: Diagnosis,
+    contracts: Contracts,
 ) -> pd.DataFrame:
     """Return what the candidate is worth on test when its inputs fail, not being fitted again.
 
@@ -224,7 +228,7 @@ def robustness(
     whole = test_predictions[framing.predicted].to_numpy()
     days = Days(test, framing, evaluation)
     rows = []
-    for fault, faulty in _faults(test, candidate["features"], diagnosis):
+    for fault, faulty in _faults(test, candidate["features"], diagnosis, contracts["features"]):
         try:
             said = predict(candidate, faulty)
         except ValueError:  # scikit-learn's answer to a missing value that an estimator can't take
@@ -249,11 +253,11 @@ def robustness(
 
 
 def _faults(
-    test: pd.DataFrame, features: list[str], diagnosis: Diagnosis
+    test: pd.DataFrame, features: list[str], diagnosis: Diagnosis, contract: Contract
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield the name of each fault, and the features with it."""
     nothing = np.ones(len(test), dtype=bool)
-    for group, names in Features.groups().items():
+    for group, names in contract.groups().items():
         if lacking := [name for name in names if name in features]:
             known = test[lacking].astype({n: "float" for n in lacking if test[n].dtype == bool})
             gone = {name: known[name].mask(nothing) for name in lacking}

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from preflight.bundle import Bundle, Floats, corrected, predict, raw
-from preflight.contracts import Features
+from preflight.contracts.catalog import Contract, Contracts
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import Interval, drawn_days, interval, mean_over
@@ -61,11 +61,11 @@ def require_same(examples: pd.DataFrame, predictions: pd.DataFrame, name: str) -
         )
 
 
-def _require_declared(candidate: Bundle, chosen: Estimator) -> None:
+def _require_declared(candidate: Bundle, chosen: Estimator, features: Contract) -> None:
     """Raise RunError if the candidate was made with other settings: steps wouldn't lead to it."""
     settings = chosen.model_dump(include={"path", "preprocessing", "params"})
     made = {name: candidate["provenance"][name] for name in settings}
-    if made != settings or candidate["features"] != chosen.features(Features.groups()):
+    if made != settings or candidate["features"] != chosen.features(features.groups()):
         raise RunError(
             "'candidate' was made with other features or parameters than modeling.candidates has "
             "now. Run: kedro run --pipelines modeling,evaluation,diagnosis,reporting"
@@ -85,6 +85,7 @@ def waterfall(
     modeling: Modeling,
     evaluation: Evaluation,
     diagnosis: Diagnosis,
+    contracts: Contracts,
 ) -> pd.DataFrame:
     """Return what each step from the best baseline to the candidate adds, on validation and test.
 
@@ -96,15 +97,15 @@ def waterfall(
     """
     last = last_fold(validation, validation_predictions)
     require_same(test, test_predictions, "test")
-    chosen = modeling.chosen(best_params)
-    _require_declared(candidate, chosen)
+    chosen, features = modeling.chosen(best_params), contracts["features"]
+    _require_declared(candidate, chosen, features)
     parts = {"validation": validation, "test": test}
     name = selection["best_baseline"]
     few = train.sample(min(diagnosis.step_rows, len(train)), random_state=diagnosis.seed)
     steps = [
         (kind, step, found)
-        for kind, step, spec in _steps(modeling.candidates[modeling.declared], chosen)
-        if (found := _probabilities(spec, few, parts)) is not None
+        for kind, step, spec in _steps(modeling.candidates[modeling.declared], chosen, features)
+        if (found := _probabilities(spec, few, parts, features)) is not None
     ]
     whole = {
         "validation": last[f"{framing.predicted}_candidate"].to_numpy(),
@@ -142,9 +143,11 @@ def waterfall(
     return table.astype(dict.fromkeys(table.columns[3:], "float64"))
 
 
-def _steps(spec: Estimator, chosen: Estimator) -> Iterator[tuple[str, str, Estimator]]:
+def _steps(
+    spec: Estimator, chosen: Estimator, features: Contract
+) -> Iterator[tuple[str, str, Estimator]]:
     """Yield each step that is a fit: its kind, its name and the estimator."""
-    groups = [group for group in Features.groups() if group not in spec.without]
+    groups = [group for group in features.groups() if group not in spec.without]
     for number, group in enumerate(groups):
         unseen = [*spec.without, *groups[number + 1 :]]
         kind, name = ("group", group) if number else ("first group", f"{group} alone")
@@ -154,15 +157,15 @@ def _steps(spec: Estimator, chosen: Estimator) -> Iterator[tuple[str, str, Estim
 
 
 def _probabilities(
-    spec: Estimator, examples: pd.DataFrame, parts: dict[str, pd.DataFrame]
+    spec: Estimator, examples: pd.DataFrame, parts: dict[str, pd.DataFrame], features: Contract
 ) -> dict[str, Floats] | None:
     """Return the probabilities for each part; None if it can't do without what it doesn't see."""
     try:
-        estimator = fit(spec, examples)
+        estimator = fit(spec, examples, features)
     except Exception:  # whatever an estimator raises that needs a feature of a later group
         return None
-    features = spec.features(Features.groups())
-    return {part: raw(estimator, rows, features) for part, rows in parts.items()}
+    names = spec.features(features.groups())
+    return {part: raw(estimator, rows, names) for part, rows in parts.items()}
 
 
 def _step(
@@ -191,6 +194,7 @@ def learning_curve(
     modeling: Modeling,
     evaluation: Evaluation,
     diagnosis: Diagnosis,
+    contracts: Contracts,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return the value on validation by the size of train, and what more labels would buy.
 
@@ -214,7 +218,7 @@ def learning_curve(
         chance = (
             last[f"{framing.predicted}_candidate"].to_numpy()
             if size == len(train)
-            else judged(spec, latest, validation)
+            else judged(spec, latest, validation, contracts["features"])
         )
         found.append(days.replicates(saving(validation, chance, framing)))
         sizes.append(size)
@@ -259,7 +263,10 @@ def _more_labels(
 
 
 def suspicious_labels(
-    validation_predictions: pd.DataFrame, framing: Framing, diagnosis: Diagnosis
+    validation_predictions: pd.DataFrame,
+    framing: Framing,
+    diagnosis: Diagnosis,
+    contracts: Contracts,
 ) -> pd.DataFrame:
     """Return the labels that the candidate, never fitted on them, contradicts most.
 
@@ -270,7 +277,8 @@ def suspicious_labels(
     label = validation_predictions["label"].to_numpy()
     said = validation_predictions[f"{framing.predicted}_candidate"].to_numpy()
     doubt, sure = (_contradicted if framing.task == "binary" else _far_off)(label, said)
-    table = validation_predictions[[*Features.grain(), "predict_at", "fold", "label"]].assign(
+    key = contracts["features"].grain()
+    table = validation_predictions[[*key, "predict_at", "fold", "label"]].assign(
         predicted=said, doubt=doubt, found=sure.sum(), of=len(label)
     )
     doubted = table[sure].sort_values("doubt", ascending=False, kind="stable")

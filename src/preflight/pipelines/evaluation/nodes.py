@@ -10,7 +10,7 @@ from kedro.io import DataCatalog
 
 from preflight.audited import fingerprint, require_audited
 from preflight.bundle import DECIDING, Bundle, answers, decide, is_binary
-from preflight.contracts import Features
+from preflight.contracts.catalog import Contracts
 from preflight.costs import Errors, per_1000
 from preflight.errors import RunError
 from preflight.framing import Framing
@@ -80,6 +80,7 @@ def test_predictions(
     test: pd.DataFrame,
     audit: pd.DataFrame,
     framing: Framing,
+    contracts: Contracts,
     champion: Bundle | None = None,
 ) -> pd.DataFrame:
     """Return what candidate, baselines and champion say of each test example, and decide.
@@ -109,7 +110,7 @@ def test_predictions(
     if champion is not None:
         _require_comparable(champion, test, framing)
         rivals[gate.CHAMPION] = champion
-    known = test[[*Features.grain(), "predict_at", "label"]]
+    known = test[[*contracts["features"].grain(), "predict_at", "label"]]
     columns: dict[str, Any] = {}
     for suffix, model in {"": candidate, **{f"_{k}": v for k, v in rivals.items()}}.items():
         columns |= {f"{name}{suffix}": found for name, found in answers(model, test).items()}
@@ -293,7 +294,9 @@ def _slicing(test: pd.DataFrame, framing: Framing) -> pd.DataFrame:
     return (test if "month" in test else test.assign(month=month))[framing.slices]
 
 
-def importance(candidate: Bundle, test: pd.DataFrame, evaluation: Evaluation) -> pd.DataFrame:
+def importance(
+    candidate: Bundle, test: pd.DataFrame, evaluation: Evaluation, contracts: Contracts
+) -> pd.DataFrame:
     """Return by how much shuffling each feature raises the loss (Breiman 2001).
 
     That is the log loss, or the mean absolute error of amounts.
@@ -312,7 +315,8 @@ def importance(candidate: Bundle, test: pd.DataFrame, evaluation: Evaluation) ->
         n_repeats=evaluation.importance_shuffles,
         random_state=evaluation.seed,
     ).importances
-    group_of = {name: group for group, names in Features.groups().items() for name in names}
+    groups = contracts["features"].groups()
+    group_of = {name: group for group, names in groups.items() for name in names}
     table = pd.DataFrame(
         {
             "feature": candidate["features"],
@@ -326,7 +330,11 @@ def importance(candidate: Bundle, test: pd.DataFrame, evaluation: Evaluation) ->
 
 
 def end_to_end(
-    test: pd.DataFrame, test_predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+    test: pd.DataFrame,
+    test_predictions: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+    contracts: Contracts,
 ) -> pd.DataFrame:
     """Return rows of test with what the candidate says of them, from the least to the most.
 
@@ -336,9 +344,10 @@ def end_to_end(
     order = test_predictions[framing.predicted].argsort(kind="stable")
     few = min(evaluation.end_to_end_rows, len(order))
     rows = order.iloc[np.linspace(0, len(order) - 1, few).astype(int)]
-    columns = dict.fromkeys([*Features.grain(), "predict_at", *Features.names()])
+    features = contracts["features"]
+    columns = dict.fromkeys([*features.grain(), "predict_at", *features.names()])
     chosen = test[list(columns)].assign(**test_predictions[[framing.predicted]])
-    return chosen.iloc[rows].drop_duplicates(Features.grain()).reset_index(drop=True)
+    return chosen.iloc[rows].drop_duplicates(features.grain()).reset_index(drop=True)
 
 
 def verdict(

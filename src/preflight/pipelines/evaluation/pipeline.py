@@ -26,7 +26,15 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.test_predictions,
-                ["candidate", "baselines", "test", "audit", "params:framing", "champion"],
+                [
+                    "candidate",
+                    "baselines",
+                    "test",
+                    "audit",
+                    "params:framing",
+                    "contracts",
+                    "champion",
+                ],
                 "test_predictions",
                 name="test_predictions",
             ),
@@ -41,13 +49,13 @@ def create_pipeline() -> Pipeline:
             Node(nodes.slices, ["test_predictions", "test", *PARAMS], "slices", name="slices"),
             Node(
                 nodes.importance,
-                ["candidate", "test", "params:evaluation"],
+                ["candidate", "test", "params:evaluation", "contracts"],
                 "importance",
                 name="importance",
             ),
             Node(
                 nodes.end_to_end,
-                ["test", "test_predictions", "params:framing", "params:evaluation"],
+                ["test", "test_predictions", *PARAMS, "contracts"],
                 "end_to_end",
                 name="end_to_end",
             ),

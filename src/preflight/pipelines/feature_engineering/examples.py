@@ -2,26 +2,24 @@
 
 import pandas as pd
 
-from preflight.contracts import Features
+from preflight.contracts.catalog import Contracts
 from preflight.contracts.exact import narrow
-from preflight.contracts.examples import Examples
 from preflight.errors import RunError
 from preflight.framing import Framing
 
-KEY = Features.grain()
-LABEL = Examples.to_schema().columns["label"].dtype.type
 
-
-def features(table: pd.DataFrame, predict_at: pd.Series, *groups: pd.DataFrame) -> pd.DataFrame:
+def features(
+    table: pd.DataFrame, predict_at: pd.Series, contracts: Contracts, *groups: pd.DataFrame
+) -> pd.DataFrame:
     """Return all groups of features side by side, with key and moment of prediction.
 
     Grain: as the table that they are about, in its order.
     """
-    return pd.concat([table[KEY], predict_at, *groups], axis=1)
+    return pd.concat([table[contracts["features"].grain()], predict_at, *groups], axis=1)
 
 
 def split(
-    features: pd.DataFrame, labels: pd.DataFrame, framing: Framing
+    features: pd.DataFrame, labels: pd.DataFrame, framing: Framing, contracts: Contracts
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return train, validation and test, each in the order of prediction, and their summary.
 
@@ -32,7 +30,8 @@ def split(
         RunError: a part would be empty, a cost is missing or leaves nothing to decide, or features
             and labels come from different tables.
     """
-    if not features[KEY].equals(labels[KEY]):
+    key = contracts["features"].grain()
+    if not features[key].equals(labels[key]):
         raise RunError("'features' and 'labels' are not of the same rows: run both again.")
     label = labels[["label", "label_known_at"]]
     examples = pd.concat([features, label], axis=1).sort_values("predict_at", kind="stable")
@@ -43,8 +42,8 @@ def split(
     in_time = examples["label"].notna() & (
         end.isna() | (examples["label_known_at"] + embargo <= end)
     )
-    names = ["train", "validation", "test"]
-    labelled = examples[in_time].assign(label=narrow(examples.loc[in_time, "label"], LABEL))
+    names, dtype = ["train", "validation", "test"], contracts["train"].to_schema().columns["label"]
+    labelled = examples[in_time].assign(label=narrow(examples.loc[in_time, "label"], dtype))
     parts = [labelled[part[in_time] == i].reset_index(drop=True) for i in range(len(names))]
     framing.costs.at(examples[in_time])  # what can't be decided is told now, not after the search
     if empty := [name for name, part in zip(names, parts, strict=True) if part.empty]:

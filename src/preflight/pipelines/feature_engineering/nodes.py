@@ -10,29 +10,16 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.tseries.holiday import USFederalHolidayCalendar
 
-from preflight.contracts import Features
+from preflight.contracts.primary import Key
 from preflight.contracts.raw import ORIGINS
 from preflight.framing import Framing
 from preflight.windows import Events, Floats, Ints, Log, Window, codes
 
-TABLE = "flights"  # what is decided on: its rows become examples
-GROUPS = {  # each is a function of this module, with what it reads
-    "schedule_features": ["flights"],
-    "congestion_features": ["flights"],
-    "weather_features": ["flights", "weather", "params:framing"],
-    "operations_features": ["flights", "params:framing"],
-    "history_features": ["flights", "params:framing"],
-    "aircraft_features": ["flights", "aircraft", "params:framing"],
-    "previous_leg_features": ["flights", "params:framing"],
-}
-
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
-KEY = Features.grain()
+KEY = Key.grain()
 
 HISTORY = 28 * DAY  # the longest window
 OPEN = 3 * DAY  # by then it is known what became of a flight
-LOOK_BACK = HISTORY + OPEN  # what features need of the past, and ...
-LOOK_AHEAD = 2 * DAY  # ... of the schedule to come, from the moment of prediction on
 PRIOR_FLIGHTS = 20  # a rate counts this many flights at the overall rate: few flights say little
 WEATHER_KEEPS = 6 * HOUR  # an older reading is no reading
 MOMENTS = ["scheduled_departure", "scheduled_arrival", "departed_at", "arrived_at", "cancelled_at"]

@@ -2,7 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from preflight.pipelines import feature_engineering
 from preflight.pipelines.inference import nodes
+
+# what features are made from
+GIVEN = feature_engineering.create_pipeline().to_outputs("features").inputs() - {"contracts"}
 
 
 def create_pipeline() -> Pipeline:
@@ -12,19 +16,19 @@ def create_pipeline() -> Pipeline:
             Node(
                 nodes.upcoming,
                 {"framing": "params:framing", "inference": "params:inference"}
-                | {name: name for name in sorted(nodes.FEATURES.inputs())},
+                | {name: name for name in ["contracts", "feature_graph", *sorted(GIVEN)]},
                 "upcoming",
                 name="upcoming",
             ),
             Node(
                 nodes.predictions,
-                ["champion", "upcoming", "params:framing"],
+                ["champion", "upcoming", "params:framing", "contracts"],
                 "predictions",
                 name="predictions",
             ),
             Node(
                 nodes.logged,
-                ["upcoming", "predictions"],
+                ["upcoming", "predictions", "contracts"],
                 "prediction_log",
                 name="prediction_log",
             ),

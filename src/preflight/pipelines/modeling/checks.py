@@ -13,7 +13,7 @@ from sklearn.impute import SimpleImputer
 
 from preflight import model_file
 from preflight.bundle import raw
-from preflight.contracts import Features
+from preflight.contracts.catalog import Contract, Contracts
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.pipelines.modeling.nodes import fit, folds
@@ -38,6 +38,7 @@ def smoke_test_estimators(
     trusted_types: list[str],
     framing: Framing,
     modeling: Modeling,
+    contracts: Contracts,
 ) -> pd.DataFrame:
     """Return the examples unchanged, if every model can be fitted on a few of each fold.
 
@@ -49,6 +50,7 @@ def smoke_test_estimators(
     Raises:
         RunError: names the model, the fold and the features at fault, and what to do.
     """
+    features = contracts["features"]
     starts = [
         *(fold.start for fold in modeling.search.earlier_folds),
         framing.split.validation_from,
@@ -65,9 +67,9 @@ def smoke_test_estimators(
     }
     for where, (train, validation) in parts.items():
         _require_labels(where, train, validation)
-        few, asked = (representative(part, modeling.seed) for part in (train, validation))
+        few, asked = (representative(p, features, modeling.seed) for p in (train, validation))
         for name, spec in variants(modeling):
-            model = _fitted(name, spec, where, few, asked, framing)
+            model = _fitted(name, spec, where, few, asked, framing, features)
             if unseen := not_seen(model):
                 raise RunError(
                     f"modeling.{name} never sees {', '.join(unseen)} of {where}: its preprocessing "
@@ -75,7 +77,8 @@ def smoke_test_estimators(
                     "their group in `without`."
                 )
             if train is train_and_validation:
-                _require_loadable(name, spec, model, asked, trusted_types)
+                names = spec.features(features.groups())
+                _require_loadable(name, names, model, asked, trusted_types)
     return train_and_validation
 
 
@@ -88,14 +91,14 @@ def variants(modeling: Modeling) -> Iterator[tuple[str, Estimator]]:
             yield f"{chosen} ({spec.path})", spec.tuned({"preprocessing": path})
 
 
-def representative(examples: pd.DataFrame, seed: int) -> pd.DataFrame:
+def representative(examples: pd.DataFrame, features: Contract, seed: int) -> pd.DataFrame:
     """Return a few rows that have all that can stop a model, in their order.
 
     They are a random sample, the extremes of each number, a missing and a known value of each
     feature, every category, and some of each label where there are few labels.
     """
     kept = [examples.sample(min(SMOKE_TEST_ROWS, len(examples)), random_state=seed).index]
-    for name in Features.names():
+    for name in features.names():
         values = examples[name]
         known = values.dropna()
         if isinstance(values.dtype, pd.CategoricalDtype):
@@ -133,20 +136,21 @@ def _fitted(
     few: pd.DataFrame,
     asked: pd.DataFrame,
     framing: Framing,
+    features: Contract,
 ) -> Any:
     """Return the model fitted on a few rows, if it gives what the task needs for others."""
     kind = {"binary": "classifier", "regression": "regressor"}[framing.task]
-    features = spec.features(Features.groups())
+    names = spec.features(features.groups())
     try:
         with warnings.catch_warnings():  # a few rows may be too few to converge
             warnings.simplefilter("ignore")
-            model = fit(spec, few)
+            model = fit(spec, few, features)
             if hasattr(model, "predict_proba") != (framing.task == "binary"):
                 raise TypeError(f"framing.task is {framing.task}, which needs a {kind}")
-            if not np.isfinite(raw(model, asked, features)).all():
+            if not np.isfinite(raw(model, asked, names)).all():
                 raise ValueError("some of its predictions are missing or infinite")
     except Exception as error:  # whatever an estimator or a condition may raise
-        gone = [feature for feature in features if few[feature].isna().all()]
+        gone = [feature for feature in names if few[feature].isna().all()]
         late = "let the fold start later (modeling.search.earlier_folds), or leave the feature out"
         missing = f"There, all values of {', '.join(gone)} are missing: {late}. " if gone else ""
         said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
@@ -186,7 +190,7 @@ def _parts(model: Any) -> Iterator[Any]:
 
 
 def _require_loadable(
-    name: str, spec: Estimator, model: Any, asked: pd.DataFrame, trusted: list[str]
+    name: str, features: list[str], model: Any, asked: pd.DataFrame, trusted: list[str]
 ) -> None:
     """Refuse a model that could not be loaded from its file, or would answer differently."""
     from skops.io import get_untrusted_types
@@ -200,7 +204,6 @@ def _require_loadable(
             "them to _trusted in conf/base/catalog/modeling.yml."
         )
     file.seek(0)
-    features = spec.features(Features.groups())
     before, after = (raw(one, asked, features) for one in (model, model_file.load(file, trusted)))
     if not np.array_equal(before, after):
         raise RunError(f"modeling.{name} gives other predictions after it was saved and loaded.")

@@ -21,7 +21,7 @@ from preflight.bundle import (
     raw,
     typical,
 )
-from preflight.contracts import Features
+from preflight.contracts.catalog import Contract, Contracts
 from preflight.costs import Costs, Errors, per_1000
 from preflight.framing import Framing
 from preflight.intervals import log_loss
@@ -60,15 +60,16 @@ def folds(
         yield development[known], development[(moment >= start) & (moment < until)]
 
 
-def fit(spec: Estimator, examples: pd.DataFrame) -> Any:
-    """Return the estimator fitted on the examples."""
-    features = spec.features(Features.groups())
-    return spec.build().fit(examples[features], examples["label"])
+def fit(spec: Estimator, examples: pd.DataFrame, features: Contract) -> Any:
+    """Return the estimator fitted on the examples, by the contract of their features."""
+    return spec.build().fit(examples[spec.features(features.groups())], examples["label"])
 
 
-def judged(spec: Estimator, train: pd.DataFrame, validation: pd.DataFrame) -> Floats:
+def judged(
+    spec: Estimator, train: pd.DataFrame, validation: pd.DataFrame, features: Contract
+) -> Floats:
     """Return what is predicted for validation, shape (n,), fitted on train."""
-    return raw(fit(spec, train), validation, spec.features(Features.groups()))
+    return raw(fit(spec, train, features), validation, spec.features(features.groups()))
 
 
 def saving(
@@ -84,17 +85,22 @@ def saving(
 
 
 def validation_predictions(
-    development: pd.DataFrame, best_params: dict[str, Any], framing: Framing, modeling: Modeling
+    development: pd.DataFrame,
+    best_params: dict[str, Any],
+    framing: Framing,
+    modeling: Modeling,
+    contracts: Contracts,
 ) -> pd.DataFrame:
     """Return what each model predicts for the examples of each fold, fitted on what came before.
 
     Grain: one row per fold and example; `last` marks the fold that is the validation set.
     """
+    features = contracts["features"]
     specs = {"candidate": modeling.chosen(best_params), **modeling.baselines}
     predictions: list[pd.DataFrame] = []
     for train, validation in folds(development, framing, modeling):
         predicted = {
-            f"{framing.predicted}_{name}": judged(spec, train, validation)
+            f"{framing.predicted}_{name}": judged(spec, train, validation, features)
             for name, spec in specs.items()
         }
         said = predicted[f"{framing.predicted}_candidate"]
@@ -106,7 +112,7 @@ def validation_predictions(
                 f"{len(said):,}",
                 f"{len(train):,}",
             )
-        known = validation[[*Features.grain(), "predict_at", "label"]]
+        known = validation[[*features.grain(), "predict_at", "label"]]
         costs = framing.costs.kept(validation)
         predictions.append(known.assign(fold=len(predictions), **predicted, **costs))
     together = pd.concat(predictions, ignore_index=True)
@@ -199,17 +205,21 @@ def candidate(
     selection: dict[str, Any],
     framing: Framing,
     modeling: Modeling,
+    contracts: Contracts,
 ) -> Bundle:
     """Return the candidate, fitted on train and validation with the best parameters."""
     line = selection["calibration"]
-    chosen = modeling.chosen(best_params)
-    return _bundle(chosen, development, framing, line["slope"], line["intercept"])
+    chosen, features = modeling.chosen(best_params), contracts["features"]
+    return _bundle(chosen, development, framing, features, line["slope"], line["intercept"])
 
 
-def baselines(development: pd.DataFrame, framing: Framing, modeling: Modeling) -> dict[str, Bundle]:
+def baselines(
+    development: pd.DataFrame, framing: Framing, modeling: Modeling, contracts: Contracts
+) -> dict[str, Bundle]:
     """Return each baseline, fitted on train and validation."""
+    features = contracts["features"]
     return {
-        name: _bundle(spec, development, framing, threshold=spec.threshold)
+        name: _bundle(spec, development, framing, features, threshold=spec.threshold)
         for name, spec in modeling.baselines.items()
     }
 
@@ -218,6 +228,7 @@ def _bundle(
     spec: Estimator,
     examples: pd.DataFrame,
     framing: Framing,
+    features: Contract,
     slope: float = 1.0,
     intercept: float = 0.0,
     threshold: float | None = None,
@@ -225,15 +236,15 @@ def _bundle(
     """Return a model with its own threshold, if it has one, else the one derived from the costs."""
     import sklearn
 
-    costs = framing.costs
+    costs, names = framing.costs, spec.features(features.groups())
     if threshold is None and isinstance(costs, Costs) and not costs.columns:
         threshold = float(costs.at(examples).threshold)
     return {
-        "estimator": fit(spec, examples),
+        "estimator": fit(spec, examples, features),
         "slope": slope,
         "intercept": intercept,
         "threshold": threshold,
-        "features": spec.features(Features.groups()),
+        "features": names,
         "provenance": {
             **spec.model_dump(include={"path", "preprocessing", "params"}),
             "framing": framing.model_dump(mode="json", include=set(DECIDING)),
@@ -241,6 +252,6 @@ def _bundle(
             "first": examples["predict_at"].min().isoformat(),
             "last": examples["predict_at"].max().isoformat(),
             "scikit-learn": sklearn.__version__,
-            **typical(examples[spec.features(Features.groups())]),
+            **typical(examples[names]),
         },
     }

@@ -28,7 +28,7 @@ import pandas as pd
 
 from preflight.audited import fingerprint
 from preflight.bundle import DECIDING, raw
-from preflight.contracts import Features
+from preflight.contracts.catalog import Contract, Contracts
 from preflight.errors import RunError
 from preflight.framing import Framing
 from preflight.intervals import Ints, day_numbers
@@ -91,7 +91,11 @@ Evaluate = Callable[[Task], Outcome]
 
 
 def search(
-    development: pd.DataFrame, study_storage: str | None, framing: Framing, modeling: Modeling
+    development: pd.DataFrame,
+    study_storage: str | None,
+    framing: Framing,
+    modeling: Modeling,
+    contracts: Contracts,
 ) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
     """Return the chosen parameters and their gain, all trials, and the importance of parameters.
 
@@ -113,7 +117,7 @@ def search(
     if done := len(stored(study)):
         log.info("  search: %d of %d trials were done before", done, modeling.search.trials)
     try:
-        ended = _run_trials(study, development, framing, modeling)
+        ended = _run_trials(study, development, framing, modeling, contracts["features"])
     except KeyboardInterrupt:
         ended = "interrupted"
         if not eligible(stored(study)):
@@ -146,14 +150,18 @@ def study_name(development: pd.DataFrame, framing: Framing, modeling: Modeling) 
 
 
 def _run_trials(
-    study: "optuna.Study", development: pd.DataFrame, framing: Framing, modeling: Modeling
+    study: "optuna.Study",
+    development: pd.DataFrame,
+    framing: Framing,
+    modeling: Modeling,
+    features: Contract,
 ) -> str:
     """Make trials until there are as many as wanted or the time is over; return which of them."""
     wanted, began = modeling.search, time.monotonic()
     before, dead_pools = len(stored(study)), 0
     while (done := len(stored(study))) < wanted.trials:
         try:
-            with _evaluator(development, framing, modeling) as evaluate:
+            with _evaluator(development, framing, modeling, features) as evaluate:
                 while (done := len(stored(study))) < wanted.trials:
                     seconds = time.monotonic() - began
                     if wanted.seconds is not None and seconds > wanted.seconds:
@@ -192,16 +200,16 @@ def _run_batch(
 
 @contextmanager
 def _evaluator(
-    development: pd.DataFrame, framing: Framing, modeling: Modeling
+    development: pd.DataFrame, framing: Framing, modeling: Modeling, features: Contract
 ) -> Iterator[Callable[[Iterable[Task]], Iterator[Outcome]]]:
     """Yield what evaluates tasks in their order: in this process, or in several others."""
     workers = modeling.search.workers
     if workers == 1:
-        evaluate = evaluation(development, framing, modeling)
+        evaluate = evaluation(development, framing, modeling, features)
         yield lambda tasks: map(evaluate, tasks)
         return
     context = multiprocessing.get_context("spawn")
-    given = (development, framing, modeling)
+    given = (development, framing, modeling, features)
     pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=given)
     try:
         yield lambda tasks: pool.map(_evaluate_in_worker, tasks)
@@ -216,7 +224,9 @@ def _evaluator(
 _in_worker: list[Evaluate] = []  # of a worker's process: its part of the data is sent once
 
 
-def _start_worker(development: pd.DataFrame, framing: Framing, modeling: Modeling) -> None:
+def _start_worker(
+    development: pd.DataFrame, framing: Framing, modeling: Modeling, features: Contract
+) -> None:
     """Get ready in a process of its own: with its part of the cores, and no longer than needed."""
     from joblib import cpu_count
     from threadpoolctl import threadpool_limits
@@ -225,7 +235,7 @@ def _start_worker(development: pd.DataFrame, framing: Framing, modeling: Modelin
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started the search ends it
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     threadpool_limits(max(1, cpu_count() // modeling.search.workers))
-    _in_worker[:] = [evaluation(development, framing, modeling)]
+    _in_worker[:] = [evaluation(development, framing, modeling, features)]
 
 
 def _end_with(parent: Any) -> None:
@@ -237,7 +247,9 @@ def _evaluate_in_worker(task: Task) -> Outcome:
     return _in_worker[0](task)
 
 
-def evaluation(development: pd.DataFrame, framing: Framing, modeling: Modeling) -> Evaluate:
+def evaluation(
+    development: pd.DataFrame, framing: Framing, modeling: Modeling, features: Contract
+) -> Evaluate:
     """Return the function that makes a trial on all folds, or until it is pruned."""
     parts = [
         Fold(train, validation, *day_numbers(framing.split.day(validation["predict_at"])))
@@ -246,13 +258,13 @@ def evaluation(development: pd.DataFrame, framing: Framing, modeling: Modeling) 
     rows = [np.bincount(part.day, minlength=part.days).tolist() for part in parts]
 
     def evaluate(task: Task) -> Outcome:
-        features = task.candidate.features(Features.groups())
+        names = task.candidate.features(features.groups())
         values: list[float] = []
         saved: list[list[float]] = []
         by_step: dict[int, float] = {}
         for number, part in enumerate(parts):
-            for estimator, share in fit_in_stages(task.candidate, part.train):
-                said = raw(estimator, part.validation, features)
+            for estimator, share in fit_in_stages(task.candidate, part.train, features):
+                said = raw(estimator, part.validation, names)
                 worth = saving(part.validation, said, framing)
                 step = round(FOLD * (number + share))
                 by_step[step] = float(np.mean([*values, 1000 * worth.mean()]))
@@ -262,7 +274,7 @@ def evaluation(development: pd.DataFrame, framing: Framing, modeling: Modeling) 
             saved.append(np.bincount(part.day, weights=worth, minlength=part.days).tolist())
             values.append(float(1000 * worth.mean()))
         saved_model: Any = {"estimator": estimator, "slope": 1.0, "intercept": 0.0}
-        over = model_mb(saved_model | {"features": features}) / framing.serving.model_mb - 1
+        over = model_mb(saved_model | {"features": names}) / framing.serving.model_mb - 1
         return Outcome(float(np.mean(values)), by_step, saved, rows, over)
 
     return evaluate
@@ -281,21 +293,23 @@ def should_prune(earlier: list[Earlier], step: int, so_far: float) -> bool:
     return so_far < float(np.quantile([one.by_step[step] for one in others], worst))
 
 
-def fit_in_stages(spec: Candidate, examples: pd.DataFrame) -> Iterator[tuple[Any, float]]:
+def fit_in_stages(
+    spec: Candidate, examples: pd.DataFrame, features: Contract
+) -> Iterator[tuple[Any, float]]:
     """Yield the fitted estimator and which share of its growth is done, at last all of it.
 
     Stages share one warm-started fit, so the last estimator equals a single fit. An estimator
     without a parameter that it grows by (`grows`) has one stage.
     """
-    features = examples[spec.features(Features.groups())]
+    seen = examples[spec.features(features.groups())]
     estimator = spec.build()
     if spec.grows:
         estimator.set_params(warm_start=True)
         for share in (FIRST_STAGE, 1.0):
             estimator.set_params(**{spec.grows: max(1, round(share * spec.params[spec.grows]))})
-            yield estimator.fit(features, examples["label"]), share
+            yield estimator.fit(seen, examples["label"]), share
     else:
-        yield estimator.fit(features, examples["label"]), 1.0
+        yield estimator.fit(seen, examples["label"]), 1.0
 
 
 def _log_progress(

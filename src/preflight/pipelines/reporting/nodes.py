@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from preflight.contracts.catalog import Contracts
 from preflight.costs import per_1000
 from preflight.errors import RunError
 from preflight.framing import Framing
@@ -106,6 +107,7 @@ def reported(
     test_predictions: pd.DataFrame,
     framing: Framing,
     about: About,
+    contracts: Contracts,
     **results: Any,
 ) -> dict[str, Any]:
     """Return all that is reported, by name; each number knows the dataset that it is from.
@@ -126,6 +128,7 @@ def reported(
             "test_predictions": test_predictions,
             "framing": traced(framing, "params:framing"),
             "about": traced(about, "params:about"),
+            "contracts": contracts,
             **{name: traced(data, name) for name, data in results.items()},
         }
     )

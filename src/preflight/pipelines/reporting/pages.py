@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preflight.contracts import Features
 from preflight.costs import Errors, Floats, Outcomes
 from preflight.framing import Framing
 from preflight.pipelines.evaluation.gate import FEWEST_ROWS
@@ -86,7 +85,7 @@ def shown(r: dict[str, Any]) -> dict[str, Any]:
         "score": sentences.score_says(metrics, framing),
         "calibration": sentences.calibration_says(curve, framing),
         "slices": sentences.slices_says(by_slice, framing),
-        "importance": sentences.importance_says(r["importance"], features, framing),
+        "importance": sentences.importance_says(r["importance"], features, framing, r["contracts"]),
         "cleaning": sentences.cleaning_says(r["cleaning"]),
         "audit": sentences.audit_says(measured),
     }
@@ -107,7 +106,7 @@ def shown(r: dict[str, Any]) -> dict[str, Any]:
         "slices": by_slice,
         "few": FEWEST_ROWS,
         "features": features,
-        "columns": Features.columns(),
+        "columns": r["contracts"]["features"].columns(),
         "outcomes": _outcomes(r["test_predictions"], costs, framing.costs.unit),
         "groups": panels.known(curve),
         "calibration": panels.calibration_panel(curve, framing),

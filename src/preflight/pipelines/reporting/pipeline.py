@@ -76,7 +76,8 @@ def create_pipeline() -> Pipeline:
             Node(
                 nodes.reported,
                 {name: name for name in REPORTED + (DIAGNOSED if diagnosed else [])}
-                | {"verdict": "agreed_verdict", "framing": FRAMING, "about": "params:about"},
+                | {"verdict": "agreed_verdict", "framing": FRAMING, "about": "params:about"}
+                | {"contracts": "contracts"},
                 "reported",
                 name="reported",
             ),

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preflight.contracts import Features
+from preflight.contracts.catalog import Contracts
 from preflight.costs import Errors, Outcomes
 from preflight.framing import Framing
 from preflight.pipelines.reporting import tasks
@@ -285,12 +285,15 @@ def slices_says(panels: list[Panel], framing: Framing) -> str:
     return f"{said}Worst: {at(worst)}; best: {at(best)}."
 
 
-def importance_says(importance: pd.DataFrame, panel: Panel, framing: Framing) -> str:
+def importance_says(
+    importance: pd.DataFrame, panel: Panel, framing: Framing, contracts: Contracts
+) -> str:
     """Return the most important features with their meaning, and the sum of each group."""
     top = importance["rise"].max()
     if top <= 0:
         return "Shuffling no feature makes the model worse: it has learnt nothing from them."
-    meaning = {name: column["description"] for name, column in Features.columns().items()}
+    columns = contracts["features"].columns()
+    meaning = {name: column["description"] for name, column in columns.items()}
     first = listed(
         f"{row.label} ({meaning[row.label]})" if row.label in meaning else row.label
         for row in panel.rows

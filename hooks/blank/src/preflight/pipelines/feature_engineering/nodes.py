@@ -7,20 +7,12 @@ the past, and finds what was not.
 
 import pandas as pd
 
-from preflight.contracts import Features
+from preflight.contracts.primary import Key
 from preflight.framing import Framing
 from preflight.windows import Events, codes
 
-KEY = Features.grain()
-TABLE = "parcels"  # what is decided on: its rows become examples
-GROUPS = {  # each is a function of this module, with what it reads
-    "order_features": ["parcels"],
-    "history_features": ["parcels", "params:framing"],
-}
-
+KEY = Key.grain()
 HISTORY = pd.Timedelta(days=14)  # the longest window
-LOOK_BACK = HISTORY + pd.Timedelta(days=10)  # and until a parcel has arrived
-LOOK_AHEAD = pd.Timedelta(days=1)  # of what ships later features need nothing, but the lead
 
 
 def prediction_moments(parcels: pd.DataFrame, framing: Framing) -> pd.Series:

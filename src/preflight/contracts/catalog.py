@@ -1,0 +1,91 @@
+"""The contract of each dataset, as the catalog names it."""
+
+import warnings
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+from kedro.framework.project import settings
+from kedro.pipeline import Pipeline
+from kedro.pipeline.preview_contract import TextPreview
+from kedro.utils import KedroExperimentalWarning, find_kedro_project
+from kedro.validation import ValidatorSpec, resolve_validator
+
+from preflight.contracts.table import DocumentContract, Table
+
+Contract = type[Table]
+Contracts = Mapping[str, Contract]  # of each table, by the name of its dataset
+
+
+def contracts_of(specs: Mapping[str, ValidatorSpec]) -> dict[str, Any]:
+    """Return the contract of each dataset that has one: a `Table` or a `DocumentContract`.
+
+    specs: the catalog's `validator_specs`.
+
+    Raises:
+        ValidationConfigurationError: names the contract that can't be loaded.
+    """
+    found = {}
+    for name, spec in specs.items():
+        contract = resolve_validator(spec)
+        found[name] = getattr(contract, "_schema", contract)
+    return found
+
+
+def tables(contracts: Mapping[str, Any]) -> dict[str, Contract]:
+    """Return the contracts of tables among them."""
+    return {n: c for n, c in contracts.items() if isinstance(c, type) and issubclass(c, Table)}
+
+
+def read_catalog(project: Path | None = None) -> dict[str, Any]:
+    """Return the catalog's entries as conf has them, of the project that is worked in."""
+    folder = project or find_kedro_project(Path.cwd())
+    loader = settings.CONFIG_LOADER_CLASS(f"{folder}/conf", **settings.CONFIG_LOADER_ARGS)
+    entries: dict[str, Any] = loader["catalog"]
+    return entries
+
+
+def specs_of(entries: Mapping[str, Any]) -> dict[str, ValidatorSpec]:
+    """Return the `validator:` of each entry that has one."""
+    return {
+        name: ValidatorSpec.from_dataset_config(name, entry["validator"])
+        for name, entry in entries.items()
+        if "validator" in entry
+    }
+
+
+def preview_contracts(pipelines: dict[str, Pipeline]) -> dict[str, Pipeline]:
+    """Return the pipelines with nodes that show, in Kedro-Viz, the contracts of what they return."""
+
+    def previewed(pipeline: Pipeline) -> Pipeline:
+        return Pipeline(
+            [node._copy(preview_fn=partial(preview, node.outputs)) for node in pipeline.nodes]
+        )
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", KedroExperimentalWarning)  # that previews may change
+        return {name: previewed(pipeline) for name, pipeline in pipelines.items()}
+
+
+def preview(datasets: list[str]) -> TextPreview:
+    """Return what the contracts of datasets say, as Kedro-Viz previews it."""
+    entries = read_catalog()
+    named = {name: entries[name] for name in datasets if name in entries}
+    described = [describe(name, one) for name, one in contracts_of(specs_of(named)).items()]
+    text = "\n\n".join(described) or "It is handed on in memory, without a contract."
+    # the panel cuts off the beginning of a line that is not indented
+    return TextPreview(indent(text, "  "))
+
+
+def describe(dataset: str, contract: Any) -> str:
+    """Return what the contract of a dataset says of it."""
+    if isinstance(contract, DocumentContract):
+        return f"{dataset}\n{contract.described()}"
+    lines = [
+        f"  {name}{' (' + about['unit'] + ')' if 'unit' in about else ''}: {about['description']}"
+        for name, about in contract.columns().items()
+    ]
+    key = ", ".join(contract.grain())
+    return "\n".join([f"{dataset}: {contract.__doc__}", f"  key: {key}", *lines])
