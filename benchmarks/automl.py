@@ -26,12 +26,12 @@ def compare(every: int, seconds: int, seed: int) -> list[tuple[Any, ...]]:
     from flaml import AutoML
 
     from preflight.contracts import Features
-    from preflight.framing import Framing
-    from preflight.intervals import drawn_days, interval, mean_over
-    from preflight.money import format_money
-    from preflight.pipelines.modeling.nodes import judged, saving
-    from preflight.pipelines.modeling.search import search
-    from preflight.pipelines.modeling.settings import Modeling
+    from preflight.modeling.parameters import Modeling
+    from preflight.modeling.search import search_parameters
+    from preflight.modeling.training import fit_predict, saving
+    from preflight.problem.framing import Framing
+    from preflight.problem.money import format_money
+    from preflight.stats.bootstrap import bootstrap_days, interval, mean_over
 
     train, validation, parameters = given(every)
     framing = Framing.model_validate(parameters["framing"])
@@ -44,13 +44,13 @@ def compare(every: int, seconds: int, seed: int) -> list[tuple[Any, ...]]:
     train, validation = both.head(len(train)), both.tail(len(validation))
 
     began = time.perf_counter()
-    best, trials, _ = search(both, None, framing, modeling)
+    best, trials, _ = search_parameters(both, None, framing, modeling)
     took = time.perf_counter() - began
     spec = modeling.candidates[modeling.declared]
     # the parameters of the best trial, whether or not they would be kept
     params = json.loads(trials.set_index("trial").loc[best["trial"], "params"])
-    ours = saving(validation, judged(spec.tuned(params), train, validation), framing)
-    declared = saving(validation, judged(spec, train, validation), framing)
+    ours = saving(validation, fit_predict(spec.tuned(params), train, validation), framing)
+    declared = saving(validation, fit_predict(spec, train, validation), framing)
 
     def loss(X: Any, y: Any, estimator: Any, *_: Any, **__: Any) -> tuple[float, dict[str, float]]:
         value = saving(validation, estimator.predict_proba(X)[:, 1], framing).mean()
@@ -76,7 +76,7 @@ def compare(every: int, seconds: int, seed: int) -> list[tuple[Any, ...]]:
     theirs = saving(validation, automl.predict_proba(validation[names])[:, 1], framing)
 
     money = partial(format_money, unit=framing.costs.unit)
-    day, weights = drawn_days(validation["predict_at"], framing.split, 1000, seed)
+    day, weights = bootstrap_days(validation["predict_at"], framing.split, 1000, seed)
 
     def row(who: str, tried: int, wall: float, saved: Any) -> tuple[Any, ...]:
         off = interval(1000 * mean_over(ours - saved, day, weights), framing.confidence)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from preflight.framing import Framing
-from preflight.money import format_money
-from preflight.pipelines.evaluation import gate
+from preflight.evaluation.conditions import TestComparison, detectable_gain, net_gain
+from preflight.problem.framing import Framing
+from preflight.problem.money import format_money
 
 from benchmarks import PROJECT
 from benchmarks.measure import table
@@ -73,10 +73,10 @@ def shipped(worlds: int, framing: Framing, gain: float, seed: int) -> float:
     """Return the share of worlds in which the gain condition holds, in %."""
     rng = np.random.default_rng(seed)
     judged = (
-        gate.Judged(world(rng, framing, gain), "other", framing, REPLICATES, seed=number)
+        TestComparison(world(rng, framing, gain), "other", framing, REPLICATES, seed=number)
         for number in range(worlds)
     )
-    return 100 * sum(gate.net_gain(one).ok for one in judged) / worlds
+    return 100 * sum(net_gain(one).ok for one in judged) / worlds
 
 
 def shown(framing: Framing, least: float) -> float:
@@ -88,10 +88,10 @@ def shown(framing: Framing, least: float) -> float:
     for _ in range(2):
         rng = np.random.default_rng(0)
         found = [
-            gate.Judged(world(rng, framing, least + seen), "other", framing, REPLICATES, seed=0)
+            TestComparison(world(rng, framing, least + seen), "other", framing, REPLICATES, seed=0)
             for _ in range(20)
         ]
-        seen = float(np.mean([gate.shown(one.over(), framing) for one in found]))
+        seen = float(np.mean([detectable_gain(one.over(), framing) for one in found]))
     return seen
 
 

@@ -23,9 +23,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from preflight import champion
-from preflight.contracts import Features, predictions
-from preflight.datasets import PredictionLog
+from preflight.contracts import Features
+from preflight.deployment import champion
+from preflight.inference import contracts as predictions
+from preflight.inference.prediction_log import PredictionLog
 
 from benchmarks import PROJECT
 from benchmarks.measure import table

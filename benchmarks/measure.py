@@ -91,7 +91,7 @@ def project_copy(every: int = 1) -> Iterator[Path]:
     """Yield a copy of the project to run in, with each `every`-th flight; it is removed at last."""
     import pandas as pd
 
-    from preflight.manifest import accept
+    from preflight.runs.raw_files import accept
 
     with tempfile.TemporaryDirectory(prefix="preflight-") as folder:
         project = Path(folder)

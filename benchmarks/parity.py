@@ -18,12 +18,13 @@ import pandas as pd
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from preflight import runs
-from preflight.bundle import predict
 from preflight.contracts import Features
-from preflight.framing import Framing
-from preflight.pipelines.inference import nodes
-from preflight.pipelines.inference.settings import Inference
+from preflight.inference import predict as nodes
+from preflight.inference.contracts import Inference
+from preflight.inference.predict import build_upcoming, predict_upcoming
+from preflight.modeling.model import predict
+from preflight.problem.framing import Framing
+from preflight.runs.manifest import evaluated_run
 from preflight.serving.rows import Rows
 
 from benchmarks import PROJECT
@@ -37,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
     bootstrap_project(PROJECT)
     with KedroSession.create(PROJECT) as session:
         context = session.load_context()
-        run = runs.judged(PROJECT)
+        run = evaluated_run(PROJECT)
         files = {**run["inputs"], **run["outputs"]}
         framing = Framing.model_validate(context.params["framing"])
         candidate = context.catalog.load("candidate", version=files["candidate"]["version"])
@@ -51,10 +52,10 @@ def main(argv: list[str] | None = None) -> None:
     found = []
     for moment in moments[:: options.every]:
         asked = Inference(moment=moment, until=None, every_minutes=STEP)
-        upcoming = nodes.upcoming(framing, asked, **given)
+        upcoming = build_upcoming(framing, asked, **given)
         if upcoming.empty:
             continue
-        told = nodes.predictions(candidate, upcoming, framing)
+        told = predict_upcoming(candidate, upcoming, framing)
         rows = upcoming[list(Features.to_schema().columns)].astype(object)
         columns = rows.where(rows.notna(), None).to_dict("list")
         body = json.dumps({"columns": columns}, default=pd.Timestamp.isoformat)

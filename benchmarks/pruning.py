@@ -23,10 +23,10 @@ def judged(every: int, trials: int, seed: int) -> list[tuple[str, float, float]]
     from scipy.stats import spearmanr
 
     from preflight.contracts import Features
-    from preflight.framing import Framing
-    from preflight.pipelines.modeling.nodes import folds, saving
-    from preflight.pipelines.modeling.settings import Modeling
-    from preflight.pipelines.modeling.trials import suggested
+    from preflight.modeling.parameters import Modeling
+    from preflight.modeling.training import folds, saving
+    from preflight.modeling.trials import suggested
+    from preflight.problem.framing import Framing
 
     train, validation, parameters = given(every)
     framing = Framing.model_validate(parameters["framing"])

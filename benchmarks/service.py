@@ -29,11 +29,13 @@ import numpy as np
 import pandas as pd
 from joblib import cpu_count
 
-from preflight import champion, contracts, runs
-from preflight.contracts.deployment import service_limits
+from preflight import contracts
+from preflight.deployment import champion
+from preflight.deployment.contracts import service_limits
 from preflight.errors import RunError
 from preflight.files import replacing
-from preflight.limits import BUSY, machine_load
+from preflight.modeling.resources import BUSY, machine_load
+from preflight.runs.manifest import evaluated_run
 
 from benchmarks import PROJECT
 from benchmarks.measure import table
@@ -184,7 +186,7 @@ def _as_json(rows: pd.DataFrame, orient: Any) -> Any:
 def set_up(folder: Path) -> dict[str, Any]:
     """Copy the project with its candidate as champion; return the run that judged it."""
     try:
-        run = runs.judged(PROJECT)
+        run = evaluated_run(PROJECT)
     except RunError as error:
         sys.exit(str(error))
     for name in ("conf", "src"):
@@ -194,7 +196,7 @@ def set_up(folder: Path) -> dict[str, Any]:
     file = {**run["inputs"], **run["outputs"]}["candidate"]
     (folder / file["path"]).parent.mkdir(parents=True)
     shutil.copy(PROJECT / file["path"], folder / file["path"])
-    champion.promote(folder / champion.POINTER, champion.named(file, run["run"]))
+    champion.promote(folder / champion.POINTER, champion.champion_record(file, run["run"]))
     return run
 
 

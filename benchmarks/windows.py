@@ -29,8 +29,8 @@ def preflight_history(flights: pd.DataFrame) -> pd.DataFrame:
     """The feature group as it is, with the costs and lead time that ship."""
     import yaml
 
-    from preflight.framing import Framing
-    from preflight.pipelines.feature_engineering.pipeline import group
+    from late_flights.pipelines.feature_engineering.pipeline import group
+    from preflight.problem.framing import Framing
 
     from benchmarks import PROJECT
 

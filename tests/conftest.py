@@ -13,18 +13,30 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 from kedro.config import OmegaConfigLoader
-
-from preflight.audited import seal
-from preflight.framing import Framing
 from preflight.pipelines import there
-from preflight.pipelines.data_engineering import nodes as cleaning
-from preflight.pipelines.evaluation import nodes as evaluation_nodes
-from preflight.pipelines.evaluation.settings import Evaluation
-from preflight.pipelines.feature_engineering.pipeline import create_pipeline as to_features
-from preflight.pipelines.modeling import nodes as modeling_nodes
-from preflight.pipelines.modeling.settings import Estimator, Modeling
-from preflight.point_in_time import run_in_memory
-from preflight.settings import CONFIG_LOADER_ARGS
+
+from late_flights.pipelines.data_engineering.nodes import (
+    clean_aircraft,
+    clean_airports,
+    clean_flights,
+    clean_weather,
+)
+from late_flights.pipelines.feature_engineering.pipeline import create_pipeline as to_features
+from late_flights.settings import CONFIG_LOADER_ARGS
+from preflight.evaluation.contracts import Evaluation
+from preflight.evaluation.predictions import predict_test
+from preflight.features.fingerprints import fingerprints
+from preflight.features.point_in_time import run_in_memory
+from preflight.modeling.calibration import select_on_validation
+from preflight.modeling.estimators import Estimator
+from preflight.modeling.parameters import Modeling
+from preflight.modeling.training import (
+    fit_baselines,
+    fit_candidate,
+    make_bundle,
+    predict_validation,
+)
+from preflight.problem.framing import Framing
 
 PROJECT = Path(__file__).parents[1]
 RAW = PROJECT / "data/01_raw"
@@ -257,11 +269,11 @@ def tables() -> dict[str, pd.DataFrame]:
         name: table[table["time_hour"] < pd.Timestamp("2013-03-12", tz="UTC")]
         for name, table in raw.items()
     }
-    airports, _ = cleaning.clean_airports(pd.read_csv(f"{RAW}/airports.csv"))
+    airports, _ = clean_airports(pd.read_csv(f"{RAW}/airports.csv"))
     return {
-        "flights": cleaning.clean_flights(early["flights"], airports)[0],
-        "weather": cleaning.clean_weather(early["weather"])[0],
-        "aircraft": cleaning.clean_aircraft(pd.read_csv(f"{RAW}/planes.csv"))[0],
+        "flights": clean_flights(early["flights"], airports)[0],
+        "weather": clean_weather(early["weather"])[0],
+        "aircraft": clean_aircraft(pd.read_csv(f"{RAW}/planes.csv"))[0],
     }
 
 
@@ -278,7 +290,7 @@ def served(conf: OmegaConfigLoader, tables: dict[str, pd.DataFrame]) -> dict[str
     examples = features.assign(label=labels)[labels.notna()].iloc[:15_000]
     params = {"max_iter": 20, "categorical_features": "from_dtype", "random_state": 1}
     path = "sklearn.ensemble.HistGradientBoostingClassifier"
-    bundle = modeling_nodes._bundle(Estimator(path=path, params=params), examples, framing)
+    bundle = make_bundle(Estimator(path=path, params=params), examples, framing)
     return {"framing": framing, "given": given, "features": features, "bundle": bundle}
 
 
@@ -319,7 +331,7 @@ def small_modeling(
         "baselines": {
             "never": {"path": "sklearn.dummy.DummyClassifier", "threshold": 1},
             "lookup": {
-                "path": "preflight.pipelines.modeling.baselines.LookupTable",
+                "path": "preflight.modeling.baselines.LookupTable",
                 "params": {"keys": ["place"]},
             },
         },
@@ -346,7 +358,7 @@ def amount_modeling(**changes: Any) -> Modeling:
                     "params": {"strategy": "quantile", **asked},
                 },
                 "lookup": {
-                    "path": "preflight.pipelines.modeling.baselines.LookupAmounts",
+                    "path": "preflight.modeling.baselines.LookupAmounts",
                     "params": {"keys": ["place"], **asked},
                 },
             },
@@ -371,19 +383,17 @@ def results_of(
     train, validation, test = (examples[part == i].reset_index(drop=True) for i in range(3))
     development = pd.concat([train, validation], ignore_index=True)
     best: dict[str, Any] = {"candidate": modeling.declared, "params": tuned or {}}
-    predictions = modeling_nodes.validation_predictions(development, best, framing, modeling)
-    selection = modeling_nodes.selection(predictions, framing, modeling)
-    candidate = modeling_nodes.candidate(development, best, selection, framing, modeling)
-    baselines = modeling_nodes.baselines(development, framing, modeling)
-    audit = pd.DataFrame(seal(test=test))
+    predictions = predict_validation(development, best, framing, modeling)
+    selection = select_on_validation(predictions, framing, modeling)
+    candidate = fit_candidate(development, best, selection, framing, modeling)
+    baselines = fit_baselines(development, framing, modeling)
+    audit = pd.DataFrame(fingerprints(test=test))
     return {
         "train": train,
         "validation": validation,
         "test": test,
         "validation_predictions": predictions,
-        "test_predictions": evaluation_nodes.test_predictions(
-            candidate, baselines, test, audit, framing
-        ),
+        "test_predictions": predict_test(candidate, baselines, test, audit, framing),
         "candidate": candidate,
         "baselines": baselines,
         "best_params": best,

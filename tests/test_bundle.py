@@ -10,24 +10,24 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 
-from preflight.bundle import (
+from preflight.modeling.model import (
     Bundle,
     _filled,
-    answers,
-    calibrated,
     decide,
-    flagged,
+    group_effects,
+    input_flags,
     is_binary,
-    joined,
+    join_flags,
     log_odds,
-    moves,
+    platt_scale,
     predict,
-    raw,
+    predict_and_decide,
+    predict_uncalibrated,
     reasons,
-    typical,
+    reference_values,
     value_scorer,
 )
-from preflight.costs import Costs, ErrorCosts
+from preflight.problem.costs import Costs, RegressionCosts
 
 COSTS = {"unit": "EUR", "tp": 2.0, "fp": 1.0, "fn": "amount", "tn": 0.0}
 CHANCES = st.lists(st.floats(0, 1), min_size=1, max_size=20).map(np.array)
@@ -56,7 +56,7 @@ def bundle() -> Bundle:
 
 @given(CHANCES)
 def test_a_calibration_that_changes_nothing_gives_the_very_same_numbers(raw: np.ndarray) -> None:
-    assert calibrated(raw, 1.0, 0.0).tobytes() == raw.tobytes()
+    assert platt_scale(raw, 1.0, 0.0).tobytes() == raw.tobytes()
 
 
 @given(CHANCES, st.floats(0.1, 3), st.floats(-3, 3))
@@ -64,7 +64,7 @@ def test_a_calibration_is_a_line_on_log_odds(
     raw: np.ndarray, slope: float, intercept: float
 ) -> None:
     inside = np.clip(raw, 0.01, 0.99)
-    found = calibrated(inside, slope, intercept)
+    found = platt_scale(inside, slope, intercept)
     assert log_odds(found) == pytest.approx(slope * log_odds(inside) + intercept, abs=1e-4)
 
 
@@ -72,14 +72,14 @@ def test_a_calibration_is_a_line_on_log_odds(
 def test_a_calibration_keeps_the_order_and_stays_a_probability(
     raw: np.ndarray, slope: float, intercept: float
 ) -> None:
-    found = calibrated(np.sort(raw), slope, intercept)
+    found = platt_scale(np.sort(raw), slope, intercept)
     assert (np.diff(found) >= 0).all()
     assert ((found >= 0) & (found <= 1)).all()
 
 
 def test_calibration_by_hand() -> None:
-    assert calibrated(np.array([0.5, 0.8]), 2.0, 0.0) == pytest.approx([0.5, 16 / 17])
-    assert calibrated(np.array([0.5]), 1.0, np.log(3)) == pytest.approx([0.75])
+    assert platt_scale(np.array([0.5, 0.8]), 2.0, 0.0) == pytest.approx([0.5, 16 / 17])
+    assert platt_scale(np.array([0.5]), 1.0, np.log(3)) == pytest.approx([0.75])
 
 
 def test_certainty_has_finite_log_odds_of_either_sign() -> None:
@@ -125,12 +125,12 @@ def test_probabilities_are_calibrated(bundle: Bundle) -> None:
     bundle |= {"slope": 2.0, "intercept": 0.5}
     raw = np.array([0.31])
     found = predict(bundle, pd.DataFrame({"a": [1.0], "b": [3.0]}))
-    assert found == pytest.approx(calibrated(raw, 2.0, 0.5))
+    assert found == pytest.approx(platt_scale(raw, 2.0, 0.5))
     assert found != pytest.approx(raw)
 
 
 def test_a_steep_line_gives_certainty_without_a_warning() -> None:
-    assert calibrated(np.array([1e-9, 1 - 1e-9]), 40.0, 0.0).tolist() == [0.0, 1.0]
+    assert platt_scale(np.array([1e-9, 1 - 1e-9]), 40.0, 0.0).tolist() == [0.0, 1.0]
 
 
 def test_a_probability_has_64_bits_whatever_the_estimator_gives(bundle: Bundle) -> None:
@@ -176,7 +176,7 @@ def test_what_is_typical_and_known_comes_from_the_examples() -> None:
     examples = pd.DataFrame(
         {"a": [1, 2, 9], "b": [None] * 3, "place": ["north", "north", None]}
     ).astype(TRADE)
-    assert typical(examples) == {
+    assert reference_values(examples) == {
         "typical": {"a": 2.0, "b": None, "place": "north"},
         "known": {"place": ["north"]},
     }
@@ -186,7 +186,7 @@ def test_a_move_is_against_the_typical_value_of_one_group(bundle: Bundle) -> Non
     bundle["provenance"] |= {"typical": {"a": 1.0, "b": 2.0}, "known": {}}
     table = pd.DataFrame({"a": [1.0, 3.0], "b": [7.0, 1.0]})
     chance = predict(bundle, table)
-    found = moves(bundle, table, chance, GROUPS)
+    found = group_effects(bundle, table, chance, GROUPS)
     assert found["first"].tolist() == pytest.approx([0, 0.02])
     assert found["second"].tolist() == pytest.approx([0.5, -0.1])
     assert "unused" not in found
@@ -203,9 +203,9 @@ def test_what_was_never_seen_or_is_missing_is_flagged(bundle: Bundle) -> None:
     table = pd.DataFrame(
         {"a": [1, None, None], "b": [1, 1, None], "place": ["north", "south", None]}
     ).astype(TRADE)
-    marks = flagged(bundle, table, GROUPS)
+    marks = input_flags(bundle, table, GROUPS)
     told = ["", "unseen place, no first", "no first, no second"]
-    assert joined(marks, table.index).tolist() == told
+    assert join_flags(marks, table.index).tolist() == told
 
 
 def test_a_category_is_replaced_by_the_typical_one() -> None:
@@ -230,20 +230,20 @@ def of_amounts(bundle: Bundle) -> Bundle:
 
 def test_an_amount_is_what_is_predicted_shifted_and_is_the_decision(of_amounts: Bundle) -> None:
     table = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
-    assert raw(of_amounts["estimator"], table, ["b", "a"]).tolist() == [31, 42]
+    assert predict_uncalibrated(of_amounts["estimator"], table, ["b", "a"]).tolist() == [31, 42]
     assert predict(of_amounts, table).dtype == np.float64
     of_amounts["intercept"] = -2.5
     said = predict(of_amounts, table)
     assert said.tolist() == [28.5, 39.5]
     assert decide(of_amounts, said, table) is said
-    found = answers(of_amounts, table)
+    found = predict_and_decide(of_amounts, table)
     assert list(found) == ["prediction"]
     assert found["prediction"].tolist() == [28.5, 39.5]
     assert predict(of_amounts, table.iloc[:0]).shape == (0,)
 
 
 def test_a_probability_is_answered_with_what_is_decided(bundle: Bundle) -> None:
-    found = answers(bundle, pd.DataFrame({"a": [0.0, 0.0], "b": [3.0, 1.0]}))
+    found = predict_and_decide(bundle, pd.DataFrame({"a": [0.0, 0.0], "b": [3.0, 1.0]}))
     assert found["probability"] == pytest.approx([0.3, 0.1])
     assert found["act"].tolist() == [True, False]
 
@@ -260,7 +260,7 @@ def test_the_reasons_of_an_amount_are_in_its_unit(of_amounts: Bundle) -> None:
 
 
 def test_a_scorer_of_amounts_is_the_saving_per_1000() -> None:
-    costs = ErrorCosts(unit="EUR", over=1, under=3, without=20)
+    costs = RegressionCosts(unit="EUR", over=1, under=3, without=20)
     X = pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, 2.0]})
     # 11 where 10 is right, and 22 where 30 is: 1 and 24, not 10 and 30
     score = value_scorer(costs, ["b", "a"])(Amounts(), X, [10, 30])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from preflight import champion
+from preflight.deployment import champion
 from preflight.errors import RunError
 
 SOURCE = Path(champion.__file__).parents[1]
@@ -25,8 +25,8 @@ def candidate(project: Path, name: str) -> dict[str, Any]:
     return {"path": path, "version": name, "sha256": sha256(name.encode()).hexdigest()}
 
 
-def promoted(project: Path, name: str, instead_of: str | None = None) -> champion.Promoted:
-    return champion.named(candidate(project, name), run=name, instead_of=instead_of)
+def promoted(project: Path, name: str, instead_of: str | None = None) -> champion.ChampionRecord:
+    return champion.champion_record(candidate(project, name), run=name, instead_of=instead_of)
 
 
 def version(pointer: Path) -> str | None:
@@ -64,10 +64,10 @@ def test_a_candidate_that_was_judged_against_another_champion_is_refused(
         champion.promote(pointer, b)
     with pytest.raises(RunError, match="came first: the champion is a now"):
         champion.promote(pointer, a)
-    assert champion.changed_since(pointer, a.sha256) is None
-    assert champion.changed_since(pointer, None) == "the champion is a now"
+    assert champion.conflict_message(pointer, a.sha256) is None
+    assert champion.conflict_message(pointer, None) == "the champion is a now"
     pointer.unlink()
-    assert champion.changed_since(pointer, a.sha256) == "there is no champion now"
+    assert champion.conflict_message(pointer, a.sha256) == "there is no champion now"
 
 
 @pytest.mark.parametrize(("spoil", "said"), [(Path.unlink, "gone"), (Path.touch, "other bytes")])
@@ -174,7 +174,9 @@ def test_killed_at_any_moment_the_old_or_the_new_one_is_champion(
             os.kill(process.pid, signal.SIGKILL)
         assert version(pointer) in {"a", "b"}
         if version(pointer) == "a":
-            champion.promote(pointer, champion.named(_record(tmp_path, "b"), "b", None, a.sha256))
+            champion.promote(
+                pointer, champion.champion_record(_record(tmp_path, "b"), "b", None, a.sha256)
+            )
 
 
 def _record(project: Path, name: str) -> dict[str, Any]:

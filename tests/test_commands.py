@@ -20,11 +20,11 @@ from kedro.config import OmegaConfigLoader
 from kedro.framework.cli.cli import KedroCLI
 from kedro.framework.startup import bootstrap_project
 from kedro.validation import TypeExtractor
-
-from preflight.cli import cli as project_commands
-from preflight.pipeline_registry import ON_DEMAND, STAGES, register_pipelines
+from preflight.cli.commands.commands import cli as project_commands
 from preflight.pipelines import there
-from preflight.settings import CONFIG_LOADER_ARGS
+
+from late_flights.pipeline_registry import ON_DEMAND, STAGES, register_pipelines
+from late_flights.settings import CONFIG_LOADER_ARGS
 
 PROJECT = Path(__file__).parents[1]
 FOLDERS = [

@@ -14,9 +14,9 @@ from kedro.pipeline import Pipeline
 from kedro.validation import TypeExtractor, ValidatorSpec, resolve_validator
 from pydantic import BaseModel
 
+from late_flights.pipeline_registry import register_pipelines
 from preflight.contracts.table import Table
 from preflight.hooks import RUN_MANIFEST
-from preflight.pipeline_registry import register_pipelines
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/preflight"
@@ -50,7 +50,7 @@ def saved(catalog: dict[str, Any]) -> list[str]:
     passing = {
         "MemoryDataset",
         "preflight.datasets.Folder",
-        "preflight.datasets.KeptVersions",
+        "preflight.datasets.AllVersions",
         "preflight.datasets.StudyStorage",
     }
     return [name for name, entry in catalog.items() if entry["type"] not in passing]

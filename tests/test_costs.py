@@ -9,8 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from preflight.costs import Costs, ErrorCosts, Errors, Outcomes, per_1000
 from preflight.errors import RunError
+from preflight.problem.costs import Costs, Outcomes, RegressionCosts, UnitCosts, per_1000
 
 PRICE = st.floats(-100, 100).map(lambda price: round(price, 2))
 NO_TABLE = pd.DataFrame()  # constants need none
@@ -202,14 +202,14 @@ def test_no_amount_is_cheaper_than_the_quantile_that_the_costs_ask_for(
     over: float, under: float, seed: int
 ) -> None:
     label = np.random.default_rng(seed).gamma(2, 10, 101).round(1)
-    costs = Errors(over, under, without=0.0)
+    costs = UnitCosts(over, under, without=0.0)
     asked = np.quantile(label, costs.quantile, method="inverted_cdf")
     best = max(costs.saving(label, np.full(101, amount)).sum() for amount in np.unique(label))
     assert costs.saving(label, np.full(101, asked)).sum() == pytest.approx(best, abs=1e-6)
 
 
 def test_an_amount_is_its_own_decision_and_saves_what_it_is_nearer_by() -> None:
-    costs = ErrorCosts.model_validate(SOLD).at(NO_TABLE)
+    costs = RegressionCosts.model_validate(SOLD).at(NO_TABLE)
     label, amount = np.array([10.0, 20.0, 30.0]), np.array([12.0, 20.0, 25.0])
     assert costs.decide(amount) is amount
     # of 20: 10 too much, right, 10 too little; of the amounts: 2 too much, right, 5 too little
@@ -224,8 +224,8 @@ def test_an_amount_is_its_own_decision_and_saves_what_it_is_nearer_by() -> None:
 def test_a_column_of_one_value_is_that_constant_of_amounts_too(names: set[str]) -> None:
     label = np.random.default_rng(0).normal(20, 9, 30)
     table = pd.DataFrame({f"of_{name}": [float(SOLD[name])] * 30 for name in names})
-    priced = ErrorCosts.model_validate(SOLD | {name: f"of_{name}" for name in names})
-    constant = ErrorCosts.model_validate(SOLD).at(NO_TABLE)
+    priced = RegressionCosts.model_validate(SOLD | {name: f"of_{name}" for name in names})
+    constant = RegressionCosts.model_validate(SOLD).at(NO_TABLE)
     found = priced.at(table).saving(label, label + 2)
     np.testing.assert_array_equal(found, constant.saving(label, label + 2))
     kept = pd.DataFrame(priced.kept(table))
@@ -234,11 +234,11 @@ def test_a_column_of_one_value_is_that_constant_of_amounts_too(names: set[str]) 
 
 
 def test_the_quantile_is_told_unless_each_row_has_its_own() -> None:
-    assert ErrorCosts.model_validate(SOLD).quantile == 0.75
-    assert ErrorCosts.model_validate(SOLD | {"without": "usual"}).quantile == 0.75
-    assert ErrorCosts.model_validate(SOLD | {"under": "margin"}).quantile is None
+    assert RegressionCosts.model_validate(SOLD).quantile == 0.75
+    assert RegressionCosts.model_validate(SOLD | {"without": "usual"}).quantile == 0.75
+    assert RegressionCosts.model_validate(SOLD | {"under": "margin"}).quantile is None
     table = pd.DataFrame({"margin": [1.0, 3.0]})
-    at = ErrorCosts.model_validate(SOLD | {"under": "margin"}).at(table)
+    at = RegressionCosts.model_validate(SOLD | {"under": "margin"}).at(table)
     assert np.asarray(at.quantile).tolist() == [0.5, 0.75]
 
 
@@ -256,9 +256,9 @@ def test_the_quantile_is_told_unless_each_row_has_its_own() -> None:
 def test_amounts_of_which_nothing_is_to_be_learnt_are_refused(
     change: dict[str, Any], sentence: str
 ) -> None:
-    ErrorCosts.model_validate(SOLD)
+    RegressionCosts.model_validate(SOLD)
     with pytest.raises(ValidationError, match=sentence):
-        ErrorCosts.model_validate(SOLD | change)
+        RegressionCosts.model_validate(SOLD | change)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_amounts_of_which_nothing_is_to_be_learnt_are_refused(
     ],
 )
 def test_rows_without_a_cost_of_an_error_are_counted(margin: list[float], sentence: str) -> None:
-    priced = ErrorCosts.model_validate(SOLD | {"under": "margin"})
+    priced = RegressionCosts.model_validate(SOLD | {"under": "margin"})
     assert priced.at(pd.DataFrame({"margin": [3.0, 1.0, 2.0]})).under.tolist() == [3, 1, 2]
     with pytest.raises(RunError, match=sentence):
         priced.at(pd.DataFrame({"margin": margin}))
@@ -278,5 +278,5 @@ def test_rows_without_a_cost_of_an_error_are_counted(margin: list[float], senten
 
 
 def test_factors_are_those_of_the_kind_of_costs() -> None:
-    assert ErrorCosts.model_validate(SOLD | {"under_factors": [0.5, 2]}).factors == (0.5, 2)
+    assert RegressionCosts.model_validate(SOLD | {"under_factors": [0.5, 2]}).factors == (0.5, 2)
     assert dear(fn_factors=[0.9, 2]).factors == (0.9, 2)

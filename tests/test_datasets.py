@@ -9,17 +9,15 @@ import pandas as pd
 import pytest
 from kedro.io import DataCatalog, DatasetError
 
-from preflight import champion, manifest, model_file
-from preflight.contracts.table import RawTable, column
-from preflight.datasets import (
-    Champion,
-    Folder,
-    KeptVersions,
-    ParquetTable,
-    Promotion,
-)
+from preflight.contracts.raw_table import RawTable
+from preflight.contracts.table import column
+from preflight.datasets import AllVersions, Folder, ParquetTable
+from preflight.deployment import champion
+from preflight.deployment.datasets import Champion, Promotion
 from preflight.errors import RunError
 from preflight.hooks import ContractHooks
+from preflight.modeling.skops_file import dump
+from preflight.runs.raw_files import hash_file
 
 
 class RawCodes(RawTable, key=["code"]):
@@ -86,10 +84,10 @@ def test_there_is_no_champion_until_one_is_promoted(tmp_path: Path) -> None:
     file = tmp_path / "data/06_models/candidate.skops/v1/candidate.skops"
     file.parent.mkdir(parents=True)
     with file.open("wb") as opened:
-        model_file.dump({"provenance": {"examples": 3}}, opened)
+        dump({"provenance": {"examples": 3}}, opened)
     path = file.relative_to(tmp_path).as_posix()
-    record = {"path": path, "version": "v1", "sha256": manifest.sha256(file)}
-    Promotion(pointer).save(champion.named(record, run="v2").model_dump())
+    record = {"path": path, "version": "v1", "sha256": hash_file(file)}
+    Promotion(pointer).save(champion.champion_record(record, run="v2").model_dump())
     assert dataset.exists()
     assert dataset.load() == {"provenance": {"examples": 3, "version": "v1"}}
     assert Promotion(pointer).load()["run"] == "v2"
@@ -108,7 +106,7 @@ def test_a_folder_is_only_read(tmp_path: Path) -> None:
 
 
 def test_kept_versions_come_in_order_and_are_only_read(tmp_path: Path) -> None:
-    kept = KeptVersions(str(tmp_path / "verdict.json"))
+    kept = AllVersions(str(tmp_path / "verdict.json"))
     assert kept.load() == []
     for version in ("2013-01-02", "2013-01-01"):
         folder = tmp_path / "verdict.json" / version
@@ -123,7 +121,7 @@ def test_kept_versions_come_in_order_and_are_only_read(tmp_path: Path) -> None:
 def test_a_kept_version_that_is_broken_is_left_out_and_named(
     broken: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kept = KeptVersions(str(tmp_path / "verdict.json"))
+    kept = AllVersions(str(tmp_path / "verdict.json"))
     for version, content in {"2013-01-01": b'{"run": 1}', "2013-01-02": broken}.items():
         (tmp_path / "verdict.json" / version).mkdir(parents=True)
         (tmp_path / "verdict.json" / version / "verdict.json").write_bytes(content)

@@ -5,9 +5,9 @@ import re
 from kedro.config import OmegaConfigLoader
 from kedro.validation import ValidatorSpec, resolve_validator
 
-from preflight.contracts import results
+from preflight.audit import contracts as results
+from preflight.cli.dictionary import describe_table, write_dictionary
 from preflight.contracts.table import Table, Utc, column
-from preflight.dictionary import dictionary, section
 
 
 class Boxes(Table, key=["number"], known_at="sent_at"):
@@ -23,7 +23,7 @@ class Boxes(Table, key=["number"], known_at="sent_at"):
 
 def test_every_contracted_table_and_column_is_in_it(conf: OmegaConfigLoader) -> None:
     catalog = conf["catalog"]
-    page = dictionary(catalog)
+    page = write_dictionary(catalog)
     titles = [
         name
         for line in re.findall(r"^## (.*)", page, flags=re.MULTILINE)
@@ -44,7 +44,7 @@ def test_every_contracted_table_and_column_is_in_it(conf: OmegaConfigLoader) -> 
 
 
 def test_a_table_is_told_in_words() -> None:
-    assert list(section(Boxes, ["boxes", "old_boxes"])) == [
+    assert list(describe_table(Boxes, ["boxes", "old_boxes"])) == [
         "## boxes, old_boxes\n",
         "One row per box.\n",
         "Key: `number`. Known: at `sent_at`.\n",
@@ -65,4 +65,4 @@ def test_what_a_catalog_does_not_contract_is_left_out() -> None:
         "b": {"validator": f"{results.__name__}.verdict", "filepath": "b.json"},
         "c": {"validator": f"{results.__name__}.Slices", "filepath": "c.parquet"},
     }
-    assert re.findall(r"^## (.*)", dictionary(catalog), flags=re.MULTILINE) == ["c"]
+    assert re.findall(r"^## (.*)", write_dictionary(catalog), flags=re.MULTILINE) == ["c"]

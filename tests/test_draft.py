@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
+from preflight.cli.commands.commands import cli
 
-from preflight.cli import cli
-from preflight.contracts.table import RawTable
-from preflight.draft import draft, key_of
+from preflight.cli.draft import draft_contract, key_of
+from preflight.contracts.raw_table import RawTable
 from preflight.errors import RunError
 
 PROJECT = Path(__file__).parents[1]
@@ -38,7 +38,7 @@ def write(folder: Path, table: pd.DataFrame | str, name: str = "new.csv") -> Pat
 
 def loaded(path: Path) -> tuple[str, type[RawTable], pd.DataFrame]:
     """The draft, its class, and the table as the drafted catalog entry and class read it."""
-    text = draft(path, path.as_posix())
+    text = draft_contract(path, path.as_posix())
     names: dict[str, Any] = {"__name__": "drafted"}
     exec(compile(text, "drafted.py", "exec"), names)
     entry = yaml.safe_load(
@@ -247,17 +247,17 @@ def test_a_file_of_which_nothing_can_be_drafted_is_refused(
     if text is not None:
         path.write_text(text)
     with pytest.raises(RunError, match=said):
-        draft(path, name)
+        draft_contract(path, name)
 
 
 def test_another_encoding_and_an_index_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "new.csv"
     path.write_bytes("a\nß\n".encode("latin-1"))
     with pytest.raises(RunError, match="UTF-8"):
-        draft(path, "new.csv")
+        draft_contract(path, "new.csv")
     indexed = pd.DataFrame({"a": [1]}, index=pd.Index([7], name="id"))
     with pytest.raises(RunError, match="has an index"):
-        draft(write(tmp_path, indexed, "new.parquet"), "new.parquet")
+        draft_contract(write(tmp_path, indexed, "new.parquet"), "new.parquet")
 
 
 def command(*arguments: object) -> Result:

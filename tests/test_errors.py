@@ -11,7 +11,9 @@ from kedro.io import DataCatalog, DatasetError
 from kedro.validation import DataValidationError, ParameterValidationError, instantiate_model
 from pydantic import Field
 
-from preflight.contracts.table import Document, DocumentContract, RawTable, Table, column, rule
+from preflight.contracts.documents import Document, DocumentContract
+from preflight.contracts.raw_table import RawTable
+from preflight.contracts.table import Table, column, rule
 from preflight.errors import RunError, explain
 
 

@@ -9,16 +9,18 @@ import pandas as pd
 import pytest
 from pandera.dtypes import Float32
 from pandera.errors import SchemaErrors
+from preflight.pipelines import there
 from pydantic_core import to_json
 
-from preflight.bundle import Bundle, answers, flagged, reasons
+from preflight.audit.univariate import bins, sums_and_differences
 from preflight.contracts.table import Table, Utc, column
 from preflight.datasets import ParquetTable
 from preflight.errors import RunError
-from preflight.framing import Framing
-from preflight.pipelines import there
-from preflight.pipelines.audit.telling import cells, sums_and_differences
-from preflight.pipelines.modeling import checks, nodes
+from preflight.modeling import calibration as nodes
+from preflight.modeling.model import Bundle, input_flags, predict_and_decide, reasons
+from preflight.modeling.smoke_test import smoke_test_estimators
+from preflight.modeling.training import fit, make_bundle
+from preflight.problem.framing import Framing
 
 Contract = type[Table]
 OURS = "preflight.pipelines.modeling"
@@ -116,7 +118,7 @@ def examples(
 def bundles(examples: pd.DataFrame, framing: Framing, modeling: Any) -> dict[str, Bundle]:
     asked = modeling(candidates=CANDIDATES, baselines=BASELINES)
     specs = {**asked.candidates, **asked.baselines}
-    return {name: nodes._bundle(spec, examples, framing) for name, spec in specs.items()}
+    return {name: make_bundle(spec, examples, framing) for name, spec in specs.items()}
 
 
 each_type = pytest.mark.parametrize("kind", ALLOWED, ids=lambda one: one.__name__, indirect=True)
@@ -127,9 +129,9 @@ def test_every_model_is_fitted_kept_and_sees_the_feature(
     examples: pd.DataFrame, framing: Framing, modeling: Any, trusted_types: list[str]
 ) -> None:
     asked = modeling(candidates=CANDIDATES, baselines=BASELINES)
-    assert checks.smoke_test_estimators(examples, trusted_types, framing, asked) is examples
+    assert smoke_test_estimators(examples, trusted_types, framing, asked) is examples
     for spec in asked.candidates.values():
-        model = nodes.fit(spec, examples)
+        model = fit(spec, examples)
         changed = examples.assign(told=examples["told"].to_numpy()[::-1])
         features = spec.features(nodes.Features.groups())
         one, other = (nodes.raw(model, table, features) for table in (examples, changed))
@@ -137,7 +139,7 @@ def test_every_model_is_fitted_kept_and_sees_the_feature(
     numbers = examples[["told", "weight"]].select_dtypes(exclude="category")
     label = examples["label"].to_numpy()
     assert len(sums_and_differences(numbers, label)) == 2 * (numbers.shape[1] - 1)
-    assert cells(examples["told"], 64).max() > 1
+    assert bins(examples["told"], 64).max() > 1
 
 
 @each_type
@@ -146,13 +148,13 @@ def test_every_model_explains_flags_and_stands_noise(
 ) -> None:
     groups = contract.groups()
     for name, bundle in bundles.items():
-        said = answers(bundle, examples)["probability"]
+        said = predict_and_decide(bundle, examples)["probability"]
         why = reasons(bundle, examples, said, groups)
         assert why.str.contains("content").all()
         assert len(set(why)) > 1 or name in {"never", "rules"}
         typical = bundle["provenance"]["typical"]["told"]
         assert typical in examples["told"].tolist()
-        marks = flagged(bundle, examples, groups)
+        marks = input_flags(bundle, examples, groups)
         assert not marks["no content"].any()
 
 
@@ -165,26 +167,27 @@ def test_inference_predicts_with_reasons_and_logs_the_feature(
     framing: Framing,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from preflight.pipelines.inference import nodes as inference
+    from preflight.inference import predict as inference
+    from preflight.inference.predict import log_predictions, predict_upcoming
 
     monkeypatch.setattr(inference, "Features", contract)
     due = examples[list(contract.columns())].assign(moment=examples["predict_at"], lacks="")
     for bundle in bundles.values():
         bundle["provenance"]["version"] = "v1"
-        found = inference.predictions(bundle, due, framing)
+        found = predict_upcoming(bundle, due, framing)
         assert found["reasons"].str.contains("content").all()
-        logged = inference.logged(due, found)
+        logged = log_predictions(due, found)
         pd.testing.assert_series_equal(logged["told"], examples["told"])
-        np.testing.assert_array_equal(answers(bundle, logged)["act"], found["act"])
+        np.testing.assert_array_equal(predict_and_decide(bundle, logged)["act"], found["act"])
 
 
 @pytest.mark.needs("diagnosis")
 @each_type
 def test_noise_keeps_type_and_range_and_is_even(examples: pd.DataFrame) -> None:
-    from preflight.pipelines.diagnosis import failures
+    from preflight.diagnosis.robustness import _faults
 
     settings: Any = type("Settings", (), {"seed": 1, "noise": 0.05})
-    faults = dict(failures._faults(examples, ["told", "place", "weight"], settings))
+    faults = dict(_faults(examples, ["told", "place", "weight"], settings))
     noisy, told = faults["noise of 5% of the spread"]["told"], examples["told"]
     assert noisy.dtype == told.dtype
     assert faults["content missing"]["told"].isna().all()
@@ -217,7 +220,7 @@ def test_the_service_reads_the_feature_and_answers_as_a_batch(
         for bundle in bundles.values():
             table = rows.table(found.blocks, bundle["features"])
             assert table["told"].dtype.name == some["told"].dtype.name
-            said, batch = (answers(bundle, t)["probability"] for t in (table, some))
+            said, batch = (predict_and_decide(bundle, t)["probability"] for t in (table, some))
             np.testing.assert_array_equal(said, batch)
             groups = contract.groups()
             why, told = (reasons(bundle, t, batch, groups).tolist() for t in (table, some))

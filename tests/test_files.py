@@ -22,9 +22,12 @@ from kedro_datasets.pickle import PickleDataset
 from kedro_datasets.plotly import JSONDataset as PlotlyDataset
 from kedro_datasets.text import TextDataset
 
-from preflight import champion, files, manifest, runs
+from preflight import files
+from preflight.cli.versions import list_versions
 from preflight.datasets import ParquetTable
+from preflight.deployment import champion
 from preflight.files import replacing
+from preflight.runs.raw_files import accept
 
 OLD, NEW = "2013-01-01T00.00.00.000Z", "2013-01-02T00.00.00.000Z"
 FULL = 8192  # bytes that fit
@@ -67,7 +70,7 @@ KINDS: dict[str, tuple[type[AbstractVersionedDataset], dict[str, Any], Callable[
     "a.json": (JSONDataset, {}, lambda text: {"a": text}),
     "a.skops": (
         PickleDataset,
-        {"backend": "preflight.model_file", "load_args": {"trusted": []}},
+        {"backend": "preflight.modeling.skops_file", "load_args": {"trusted": []}},
         lambda text: {"a": text},
     ),
     "a.html": (TextDataset, {}, str),
@@ -170,7 +173,7 @@ def test_a_kill_leaves_a_temporary_file_at_most(tmp_path: Path) -> None:
     newest = JSONDataset(filepath=str(path), version=Version(None, None))
     assert newest.resolve_load_version() == OLD
     assert newest.load() == {"a": 1}
-    assert [one["what"] for one in runs.versions(tmp_path)] == ["orphan: no manifest"] * 2
+    assert [one["what"] for one in list_versions(tmp_path)] == ["orphan: no manifest"] * 2
     assert files.abandoned(tmp_path) == []  # a writer may be at work
     yesterday = time.time() - files.ABANDONED - 1
     os.utime(left[0], (yesterday, yesterday))
@@ -179,14 +182,14 @@ def test_a_kill_leaves_a_temporary_file_at_most(tmp_path: Path) -> None:
 
 def write_pointer(folder: Path, text: str) -> None:
     file = {"path": "data/a", "version": text, "sha256": "1" * 64}
-    champion.promote(folder / "champion.json", champion.named(file, run=text))
+    champion.promote(folder / "champion.json", champion.champion_record(file, run=text))
 
 
 def write_raw_manifest(folder: Path, text: str) -> None:
     (folder / f"{text[:100]}.csv").write_text("a\n1\n")
     for number in range(len(text) // 1000):
         (folder / f"{number}.csv").write_text("a\n1\n")
-    manifest.accept(folder)
+    accept(folder)
 
 
 @pytest.mark.parametrize(

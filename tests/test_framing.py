@@ -9,7 +9,7 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from pydantic import ValidationError
 
-from preflight.framing import Framing, Split
+from preflight.problem.framing import Framing, Split
 
 NO_TABLE = pd.DataFrame()  # constants need none
 

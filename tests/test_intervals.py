@@ -10,10 +10,17 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from preflight import intervals
-from preflight.costs import Errors, Outcomes
-from preflight.framing import METRICS
-from preflight.intervals import average_precision, day_weights, interval, mean_over, roc_auc
+from preflight.problem.costs import Outcomes, UnitCosts
+from preflight.problem.framing import METRICS
+from preflight.stats import bootstrap as intervals
+from preflight.stats.bootstrap import day_numbers, day_weights, interval, mean_over
+from preflight.stats.metrics import (
+    average_precision,
+    coverage,
+    log_loss,
+    metrics_with_intervals,
+    roc_auc,
+)
 
 COSTS = Outcomes(tp=1, fp=1, fn=5, tn=0)
 
@@ -40,11 +47,11 @@ def cases(draw: st.DrawFn) -> Case:
 def figures_of(case: Case, seed: int = 1, confidence: float = 0.9) -> dict[str, Any]:
     weights = day_weights(case.day.max() + 1, 120, seed)
     act = case.probability > COSTS.threshold
-    return intervals.figures(*case[:2], act, case.day, weights, COSTS, confidence)
+    return metrics_with_intervals(*case[:2], act, case.day, weights, COSTS, confidence)
 
 
 def loss_per_row(case: Case, day: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return mean_over(intervals.log_loss(case.label, case.probability), day, weights)
+    return mean_over(log_loss(case.label, case.probability), day, weights)
 
 
 def square_per_row(case: Case, day: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -165,7 +172,7 @@ def test_an_interval_is_the_first_value_and_the_quantiles_of_the_others() -> Non
 
 def test_days_are_numbered_in_their_order_from_zero() -> None:
     day = pd.Series(pd.to_datetime(["2013-01-03", "2013-01-01", "2013-01-03"]))
-    number, days = intervals.day_numbers(day)
+    number, days = day_numbers(day)
     assert number.tolist() == [1, 0, 1]
     assert days == 2
 
@@ -215,8 +222,8 @@ def test_the_figures_of_amounts_are_scikit_learns_with_the_days_as_weights(
     said = (label + rng.normal(1, 3, 40)).round(digits)
     day = np.concatenate([np.arange(days), rng.integers(0, days, 40 - days)])
     weights = day_weights(days, 60, seed)
-    costs = Errors(over=1, under=3, without=18)
-    found = intervals.figures(label, said, said, day, weights, costs, 0.9)
+    costs = UnitCosts(over=1, under=3, without=18)
+    found = metrics_with_intervals(label, said, said, day, weights, costs, 0.9)
     assert tuple(found) == METRICS["regression"]
 
     def theirs(weight: np.ndarray) -> dict[str, float]:
@@ -241,11 +248,11 @@ def test_the_figures_of_amounts_are_scikit_learns_with_the_days_as_weights(
 def test_amounts_that_are_all_the_same_have_no_r2() -> None:
     day, weights = np.arange(8) % 4, day_weights(4, 50, 1)
     label, said = np.full(8, 7.0), np.full(8, 6.0)
-    found = intervals.figures(label, said, said, day, weights, Errors(1, 3, 0), 0.9)
+    found = metrics_with_intervals(label, said, said, day, weights, UnitCosts(1, 3, 0), 0.9)
     assert found["r2"] == {"mean": None, "low": None, "high": None}
     assert found["mae"] == {"mean": 1, "low": 1, "high": 1}
     assert found["covered"]["mean"] == 0
 
 
 def test_what_is_equal_is_covered_by_half() -> None:
-    assert intervals.covered(np.array([1, 2, 3]), np.array([2.0, 2.0, 2.0])).tolist() == [1, 0.5, 0]
+    assert coverage(np.array([1, 2, 3]), np.array([2.0, 2.0, 2.0])).tolist() == [1, 0.5, 0]

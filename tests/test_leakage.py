@@ -9,13 +9,13 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from sklearn.metrics import roc_auc_score
 
-from preflight.audited import seal
-from preflight.framing import Framing
-from preflight.pipelines.audit.telling import cells, odds_ratios
-from preflight.pipelines.feature_engineering.pipeline import create_pipeline as to_parts
-from preflight.pipelines.modeling.pipeline import create_pipeline as to_candidate
-from preflight.pipelines.modeling.settings import Modeling
-from preflight.point_in_time import run_in_memory
+from late_flights.pipelines.feature_engineering.pipeline import create_pipeline as to_parts
+from late_flights.pipelines.modeling.pipeline import create_pipeline as to_candidate
+from preflight.audit.univariate import bins, odds_ratios
+from preflight.features.fingerprints import fingerprints
+from preflight.features.point_in_time import run_in_memory
+from preflight.modeling.parameters import Modeling
+from preflight.problem.framing import Framing
 
 Tables = dict[str, pd.DataFrame]
 TEST_FROM = pd.Timestamp("2013-03-01T05:00:00", tz="UTC")
@@ -61,7 +61,7 @@ def modeled(examples: Tables, params: dict[str, Any], output: str) -> Any:
         "train": examples["train"],
         "validation": examples["validation"],
         "feature_audit": pd.DataFrame(
-            seal(train=examples["train"], validation=examples["validation"])
+            fingerprints(train=examples["train"], validation=examples["validation"])
         ),
         "study_storage": "unused without a search",
         **params,
@@ -113,7 +113,7 @@ def test_missing_aircraft_are_the_label_and_are_caught(
     limit = conf["parameters"]["audit"]["odds_ratio"]
 
     def tells(values: pd.Series) -> float:
-        return odds_ratios(cells(values, 64), late.to_numpy(dtype="int8"), 64).max()
+        return odds_ratios(bins(values, 64), late.to_numpy(dtype="int8"), 64).max()
 
     assert tells(flights["tailnum"].notna().astype("float32")) > limit
     assert tells(flights["distance"].astype("float32")) < limit

@@ -8,9 +8,19 @@ import pandas as pd
 import pytest
 from sklearn.dummy import DummyClassifier
 
-from preflight import contracts, limits
-from preflight.bundle import Bundle
-from preflight.framing import Framing
+from preflight import contracts
+from preflight.modeling import resources as limits
+from preflight.modeling.model import Bundle
+from preflight.modeling.resources import (
+    _seconds,
+    compare,
+    is_speed,
+    machine_load,
+    measure_limits,
+    measure_when_quiet,
+    violations,
+)
+from preflight.problem.framing import Framing
 
 QUIET = {"model_mb": 1.0, "memory_mb": 5.0, "p99_ms": 6.0, "rows_per_second": 900.0}
 LOADS = {"p99_load": 1.0, "rows_load": 1.0}
@@ -45,18 +55,18 @@ def test_what_a_model_takes_is_measured_in_a_process_of_its_own(
     framing: Framing, rows: pd.DataFrame
 ) -> None:
     bundle = bundle_of(framing, DummyClassifier())
-    found, again = (limits.limits(bundle, rows, framing) for _ in range(2))
+    found, again = (measure_limits(bundle, rows, framing) for _ in range(2))
     for one in found:
         contracts.results.Limit.model_validate(one)
     names = ["model_mb", "memory_mb", "p99_ms", "rows_per_second", "cost_per_1000"]
     assert [one["name"] for one in found] == names
     assert found[:2] == again[:2]  # size and memory, to the last digit
-    assert [limits.is_speed(one) for one in found] == [False, False, True, True, True]
+    assert [is_speed(one) for one in found] == [False, False, True, True, True]
 
 
 def test_a_slow_model_is_slow(framing: Framing, rows: pd.DataFrame) -> None:
-    taken = limits.measure_when_quiet(
-        lambda: limits._seconds(bundle_of(framing, Slow()), rows), load=lambda _: 1.0
+    taken = measure_when_quiet(
+        lambda: _seconds(bundle_of(framing, Slow()), rows), load=lambda _: 1.0
     )
     assert taken[0] is not None
     assert taken[0] >= 0.005
@@ -74,7 +84,7 @@ def test_only_rounds_count_before_and_after_which_the_machine_was_quiet(
     loads: list[float], values: list[float], expected: tuple[float | None, float]
 ) -> None:
     seen, made = iter(loads), iter(values)
-    assert limits.measure_when_quiet(lambda: next(made), 1, lambda _: next(seen)) == expected
+    assert measure_when_quiet(lambda: next(made), 1, lambda _: next(seen)) == expected
 
 
 def test_the_load_of_the_machine_is_by_how_much_a_calculation_has_to_wait(
@@ -94,7 +104,7 @@ def test_the_load_of_the_machine_is_by_how_much_a_calculation_has_to_wait(
             return clock["wall"]
 
     monkeypatch.setattr(limits, "time", Time)
-    assert limits.machine_load() == pytest.approx(2.5, rel=0.2)
+    assert machine_load() == pytest.approx(2.5, rel=0.2)
 
 
 @pytest.mark.parametrize(
@@ -111,19 +121,19 @@ def test_a_limit_that_is_exceeded_is_named(
     framing: Framing, name: str, value: float, broken: str
 ) -> None:
     taken: Any = QUIET | LOADS
-    assert limits.violations(limits.compare(taken, framing), "EUR") == []
-    assert broken in limits.violations(limits.compare(taken | {name: value}, framing), "EUR")
+    assert violations(compare(taken, framing), "EUR") == []
+    assert broken in violations(compare(taken | {name: value}, framing), "EUR")
 
 
 def test_what_was_not_measured_is_neither_kept_nor_exceeded(framing: Framing) -> None:
     busy: Any = QUIET | {"p99_ms": None, "p99_load": 1.8, "rows_per_second": None, "rows_load": 2.6}
-    found = {one["name"]: one for one in limits.compare(busy, framing)}
+    found = {one["name"]: one for one in compare(busy, framing)}
     assert [name for name, one in found.items() if one["ok"] is None] == [
         "p99_ms",
         "rows_per_second",
         "cost_per_1000",
     ]
-    assert limits.violations([*found.values()], "EUR") == [
+    assert violations([*found.values()], "EUR") == [
         "p99 ms, rows per second, cost per 1000 not measured: the machine was busy (load 2.6, "
         "quiet is 1)"
     ]

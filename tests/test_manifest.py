@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from preflight.cli.commands.commands import cli
 
-from preflight.cli import cli
 from preflight.errors import RunError
-from preflight.manifest import MANIFEST, UNFILLED, accept, count_rows, read, verify
+from preflight.runs.raw_files import MANIFEST, UNFILLED, accept, count_rows, read, verify
 
 PROJECT = Path(__file__).parents[1]
 NAMES = ["one.csv", "two.csv.zip"]

@@ -30,16 +30,16 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from skops.io import get_untrusted_types
 
-from preflight import model_file
-from preflight.pipelines.modeling.baselines import LookupAmounts, LookupTable, Rules
-from preflight.pipelines.modeling.preprocessing import numbered, scaled
+from preflight.modeling.baselines import LookupAmounts, LookupTable, Rules
+from preflight.modeling.preprocessing import numbered, scaled
+from preflight.modeling.skops_file import dump, load
 
 X = np.random.default_rng(0).normal(size=(300, 4))
 
 
 def written(model: Any) -> bytes:
     file = io.BytesIO()
-    model_file.dump(model, file)
+    dump(model, file)
     return file.getvalue()
 
 
@@ -67,7 +67,7 @@ def test_a_model_made_twice_is_the_same_bytes_and_another_is_not(kind: str) -> N
 def test_what_is_read_is_what_was_written(kind: str) -> None:
     model = fitted(kind)
     file = written(model)
-    read = model_file.load(io.BytesIO(file), trusted=get_untrusted_types(data=file))
+    read = load(io.BytesIO(file), trusted=get_untrusted_types(data=file))
     old, new = (m["estimator"].predict_proba(X) for m in (model, read))
     assert np.array_equal(old, new)
     assert {n: read[n] for n in ("threshold", "slope", "text", "many")} == {
@@ -82,7 +82,7 @@ def test_what_is_read_is_what_was_written(kind: str) -> None:
 
 def test_a_type_that_is_not_trusted_is_refused() -> None:
     with pytest.raises(Exception, match="Untrusted types found"):
-        model_file.load(io.BytesIO(written(fitted("trees"))), trusted=[])
+        load(io.BytesIO(written(fitted("trees"))), trusted=[])
 
 
 TABLE = pd.DataFrame(X, columns=list("abcd")).assign(place=pd.Categorical(["x", "y", "z"] * 100))
@@ -127,7 +127,7 @@ def test_common_models_are_loaded_with_the_types_of_the_catalog(
     model: Any, trusted_types: list[str]
 ) -> None:
     fitted = clone(model).fit(TABLE, LABEL)
-    read = model_file.load(io.BytesIO(written(fitted)), trusted_types)
+    read = load(io.BytesIO(written(fitted)), trusted_types)
     np.testing.assert_array_equal(read.predict(TABLE), fitted.predict(TABLE))
 
 

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from preflight.money import Currency, format_money, symbol
+from preflight.problem.money import Currency, format_money, symbol
 
 
 @pytest.mark.parametrize(

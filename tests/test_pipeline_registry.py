@@ -2,8 +2,8 @@
 
 import pytest
 
-from preflight import pipeline_registry
-from preflight.pipeline_registry import ON_DEMAND, STAGES, contracts_of, register_pipelines
+from late_flights import pipeline_registry
+from late_flights.pipeline_registry import ON_DEMAND, STAGES, contracts_of, register_pipelines
 
 
 def test_a_node_shows_the_contracts_of_what_it_returns() -> None:

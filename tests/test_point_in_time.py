@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kedro.pipeline import Node, Pipeline
 
-from preflight.contracts.primary import Flights, Weather
+from late_flights.contracts.primary import Flights, Weather
 from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
-from preflight.point_in_time import as_of, between, run_in_memory, year_by_year
+from preflight.features.point_in_time import as_of, between, in_yearly_chunks, run_in_memory
 
 START = pd.Timestamp("2020-01-01", tz="UTC")
 HOURS = st.integers(0, 48)
@@ -193,7 +193,7 @@ def test_year_by_year_gives_the_values_and_the_index_of_the_whole(rows: int) -> 
         lengths.append(len(part))
         return visits_in_three_days(part).set_axis(part.index)
 
-    by_years = year_by_year(build, Visits, pd.Timedelta(days=3), pd.Timedelta(0))
+    by_years = in_yearly_chunks(build, Visits, pd.Timedelta(days=3), pd.Timedelta(0))
     pd.testing.assert_frame_equal(
         by_years(table), visits_in_three_days(table).set_axis(table.index)
     )
@@ -203,5 +203,5 @@ def test_year_by_year_gives_the_values_and_the_index_of_the_whole(rows: int) -> 
 def test_rows_out_of_order_are_built_at_once_and_right() -> None:
     days = np.random.default_rng(4).integers(0, 5 * 366, 300)
     table = pd.DataFrame({"booked_at": START + pd.to_timedelta(days, unit="D")})
-    build = year_by_year(visits_in_three_days, Visits, pd.Timedelta(days=3), pd.Timedelta(0))
+    build = in_yearly_chunks(visits_in_three_days, Visits, pd.Timedelta(days=3), pd.Timedelta(0))
     pd.testing.assert_frame_equal(build(table), visits_in_three_days(table))

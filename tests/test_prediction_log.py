@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
-from preflight import champion, contracts
-from preflight.datasets import PredictionLog
+from preflight import contracts
+from preflight.deployment import champion
+from preflight.inference.prediction_log import PredictionLog
 
 MOMENTS = pd.to_datetime(["2013-01-01 23:59", "2013-01-02 00:01"]).tz_localize("UTC").as_unit("us")
 

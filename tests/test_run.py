@@ -22,13 +22,16 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from nbclient import NotebookClient
 from omegaconf import OmegaConf
-
-from preflight import champion, manifest, runs
-from preflight.datasets import PredictionLog
-from preflight.errors import RunError, explain
-from preflight.money import format_money
-from preflight.pipeline_registry import STAGES, register_pipelines
 from preflight.pipelines import there
+
+from late_flights.pipeline_registry import STAGES, register_pipelines
+from preflight.cli.versions import list_versions
+from preflight.deployment import champion
+from preflight.errors import RunError, explain
+from preflight.inference.prediction_log import PredictionLog
+from preflight.problem.money import format_money
+from preflight.runs.manifest import RUN_MANIFEST, read_manifest
+from preflight.runs.raw_files import MANIFEST, UNFILLED, accept
 
 ROOT = Path(__file__).parents[1]
 Tables = dict[str, pd.DataFrame]
@@ -97,9 +100,9 @@ def copy_of_the_project(where: Path, tables: Tables) -> Path:
     raw.mkdir(parents=True)
     for name, table in tables.items():
         table.to_csv(raw / FILES[name], index=False)
-    manifest.accept(raw)
-    text = (raw / manifest.MANIFEST).read_text().replace(manifest.UNFILLED, "a test")
-    (raw / manifest.MANIFEST).write_text(text)
+    accept(raw)
+    text = (raw / MANIFEST).read_text().replace(UNFILLED, "a test")
+    (raw / MANIFEST).write_text(text)
     return where
 
 
@@ -533,7 +536,7 @@ def test_every_number_of_the_report_is_found_where_it_says(
     finished: tuple[Path, subprocess.CompletedProcess[str]], walk_numbers: Any
 ) -> None:
     where, _ = finished
-    catalog, run = catalog_of(where), runs.read(where, version_of(where))
+    catalog, run = catalog_of(where), read_manifest(where, version_of(where))
 
     @functools.cache
     def load(name: str, version: str) -> Any:
@@ -546,7 +549,7 @@ def test_every_number_of_the_report_is_found_where_it_says(
 
 
 def version_of(project: Path) -> str:
-    return sorted(path.name for path in (project / runs.RUN_MANIFEST).iterdir())[-1]
+    return sorted(path.name for path in (project / RUN_MANIFEST).iterdir())[-1]
 
 
 @pytest.mark.xdist_group("finished")
@@ -555,7 +558,7 @@ def test_a_run_is_made_again_to_the_byte_and_what_changed_since_is_named(
 ) -> None:
     where = shutil.copytree(finished[0], tmp_path / "copy")
     version = version_of(where)
-    made = runs.read(where, version)
+    made = read_manifest(where, version)
     assert {"candidate", "metrics", "verdict", "test_predictions"} <= made["outputs"].keys()
     assert set(made["nodes"]) == {n.name for n in register_pipelines()["__default__"].nodes}
     done = kedro(where, "reproduce", version)
@@ -563,7 +566,7 @@ def test_a_run_is_made_again_to_the_byte_and_what_changed_since_is_named(
     assert f"{version} is reproduced: every output is the same." in done.stdout
 
     # An output that was not what the run makes, a package, a raw file: each is named.
-    path = where / runs.RUN_MANIFEST / version / "run_manifest.json"
+    path = where / RUN_MANIFEST / version / "run_manifest.json"
     made["outputs"]["metrics"]["sha256"] = "0" * 64
     metrics = where / made["outputs"]["metrics"]["path"]
     metrics.write_text(metrics.read_text().replace("0.", "1.", 1))
@@ -607,7 +610,7 @@ def test_a_failed_run_leaves_a_manifest_that_says_why(
     (next((where / "data/06_models/candidate.skops").iterdir()) / "candidate.skops").write_text("?")
     with pytest.raises(Exception, match="candidate"):
         run(where, "audit", "evaluation", params=SMALL)
-    failed = runs.read(where, version_of(where))
+    failed = read_manifest(where, version_of(where))
     assert failed["status"] == "failed"
     assert "candidate" in failed["error"]
     done = kedro(where, "reproduce", failed["run"])
@@ -679,7 +682,7 @@ def test_a_candidate_is_promoted_by_its_gate_alone(
     assert promoted is not None
     assert promoted.override is not None
     assert promoted.override.by == "Ada"
-    assert [v["version"] for v in runs.versions(where) if v["champion"]] == [version]
+    assert [v["version"] for v in list_versions(where) if v["champion"]] == [version]
     again = deploy(where)
     assert again.returncode == 1
     assert f"judged against another: the champion is {version} now" in again.stderr
@@ -690,7 +693,7 @@ def test_a_candidate_is_promoted_by_its_gate_alone(
     # What is judged from now on is judged against it, and that can be made again.
     judged = kedro(where, "run", "--config", "params.json", "--pipelines", "evaluation")
     assert judged.returncode == 0, judged.stderr
-    against = runs.read(where, version_of(where))["inputs"]["champion"]
+    against = read_manifest(where, version_of(where))["inputs"]["champion"]
     assert (against["version"], against["sha256"]) == (version, promoted.sha256)
     done = kedro(where, "reproduce", version_of(where))
     assert "reproduced" in done.stdout + done.stderr

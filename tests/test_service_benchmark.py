@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from preflight import contracts, manifest, model_file, runs
-from preflight.bundle import predict
-from preflight.datasets import KeptVersions
+from preflight import contracts
+from preflight.datasets import AllVersions
+from preflight.modeling.model import predict
+from preflight.modeling.skops_file import dump
+from preflight.runs.manifest import RUN_MANIFEST, evaluated_run
+from preflight.runs.raw_files import hash_file
 
 ROOT = Path(__file__).parents[1]
 VERSION = "2013-01-01T00.00.00.000Z"
@@ -54,11 +57,11 @@ def service(tmp_path: Path, served: dict[str, Any], monkeypatch: pytest.MonkeyPa
         file.parent.mkdir(parents=True)
         if name == "candidate":
             with file.open("wb") as opened:
-                model_file.dump(served["bundle"], opened)
+                dump(served["bundle"], opened)
         else:
             rows.assign(probability=predict(served["bundle"], rows)).to_parquet(file)
         record = {"path": file.relative_to(project).as_posix(), "version": VERSION}
-        files[name] = record | {"sha256": manifest.sha256(file)}
+        files[name] = record | {"sha256": hash_file(file)}
     run = {
         "run": VERSION,
         "status": "done",
@@ -76,7 +79,7 @@ def service(tmp_path: Path, served: dict[str, Any], monkeypatch: pytest.MonkeyPa
         "catalog": {"candidate": {"load_args": {"trusted": TRUSTED}}},
         "parameters": {"framing": served["framing"].model_dump(mode="json")},
     }
-    left = project / runs.RUN_MANIFEST / VERSION / "run_manifest.json"
+    left = project / RUN_MANIFEST / VERSION / "run_manifest.json"
     left.parent.mkdir(parents=True)
     left.write_text(json.dumps(run))
     (tmp_path / "bin").mkdir()
@@ -101,9 +104,9 @@ def test_a_candidate_is_measured_for_the_promotion_gate(
         service.BATCH,
     ]
     assert {line[-2].strip() for line in lines} == {"0"}  # failed
-    kept = KeptVersions(str(service.PROJECT / service.MEASURED)).load()
+    kept = AllVersions(str(service.PROJECT / service.MEASURED)).load()
     contracts.deployment.service_limits.validate(kept)
-    judged = runs.judged(service.PROJECT)
+    judged = evaluated_run(service.PROJECT)
     assert kept[0]["sha256"] == judged["inputs"]["candidate"]["sha256"]
     assert 0 < kept[0]["p50_ms"] <= kept[0]["p99_ms"]
 

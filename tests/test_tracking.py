@@ -14,8 +14,8 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
-from preflight.framing import Framing
 from preflight.hooks import TrackingHooks
+from preflight.problem.framing import Framing
 
 FIGURES = {"candidate": {"roc_auc": {"mean": 0.8, "low": None}}}
 

@@ -9,16 +9,18 @@ import pytest
 from pydantic import ValidationError
 
 from preflight import contracts
-from preflight.audited import seal
 from preflight.errors import RunError
-from preflight.framing import Framing
-from preflight.limits import compare, model_mb
-from preflight.pipelines.evaluation import nodes
+from preflight.evaluation.metrics import compute_calibration_curve
+from preflight.evaluation.predictions import predict_test
+from preflight.evaluation.verdict import decide_verdict
+from preflight.features.fingerprints import fingerprints
+from preflight.modeling.resources import compare, model_mb
+from preflight.problem.framing import Framing
 
 pytestmark = pytest.mark.usefixtures("parcels")
 Made = dict[str, Any]
 RULES = {
-    "path": "preflight.pipelines.modeling.baselines.Rules",
+    "path": "preflight.modeling.baselines.Rules",
     "params": {"conditions": ["signal > 1", "place == 'north'"]},
 }
 
@@ -26,7 +28,7 @@ RULES = {
 def verdict_of(made: Made) -> dict[str, Any]:
     framing, evaluation, test = made["framing"], made["evaluation"], made["test"]
     predictions = made["test_predictions"]
-    curve = nodes.calibration_curve(predictions, framing, evaluation)
+    curve = compute_calibration_curve(predictions, framing, evaluation)
     taken: Any = {
         "model_mb": model_mb(made["candidate"]),
         "memory_mb": 5.0,
@@ -36,7 +38,7 @@ def verdict_of(made: Made) -> dict[str, Any]:
         "rows_load": 1.0,
     }
     limits = compare(taken, framing)
-    found = nodes.verdict(
+    found = decide_verdict(
         predictions, test, made["selection"], curve, limits, [], [], framing, evaluation
     )
     assert contracts.results.verdict.validate(found) is found
@@ -177,11 +179,11 @@ def test_upkeep_above_the_gain_holds(made: Made) -> None:
 
 
 def with_champion(made: Made, champion: Any) -> Made:
-    predictions = nodes.test_predictions(
+    predictions = predict_test(
         made["candidate"],
         made["baselines"],
         made["test"],
-        pd.DataFrame(seal(test=made["test"])),
+        pd.DataFrame(fingerprints(test=made["test"])),
         made["framing"],
         champion,
     )

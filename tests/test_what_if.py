@@ -13,15 +13,16 @@ from kedro.config import OmegaConfigLoader
 from kedro.framework.project import configure_project, pipelines
 from kedro.validation.parameter_validator import ParameterValidator
 
-from preflight import runs, what_if
+from late_flights.settings import CONFIG_LOADER_ARGS
 from preflight.errors import RunError
-from preflight.framing import Framing
-from preflight.settings import CONFIG_LOADER_ARGS
+from preflight.problem.framing import Framing
+from preflight.runs import what_if
+from preflight.runs.manifest import RUN_MANIFEST, lineage, what_ifs_before
 
 PROJECT = Path(__file__).parents[1]
 Given = dict[str, Any]
 Differ = Callable[..., list[str]]
-METRICS = {"class": "preflight.contracts.results.metrics"}
+METRICS = {"class": "preflight.evaluation.contracts.metrics"}
 BASE = {
     name: yaml.safe_load((PROJECT / f"conf/base/parameters/{name}.yml").read_text())[name]
     for name in ("framing", "evaluation")
@@ -53,7 +54,7 @@ def differ(project: Path) -> Differ:
         loader = OmegaConfigLoader(folder, env=env, runtime_params=params, **CONFIG_LOADER_ARGS)
         typed = ParameterValidator(dict(pipelines)).validate_raw_params(loader["parameters"])
         used = {"parameters": typed, "catalog": loader["catalog"]}
-        return what_if.differences(project, loader, used)
+        return what_if.find_what_ifs(project, loader, used)
 
     return found
 
@@ -133,12 +134,12 @@ def test_a_contract_that_is_gone_from_another_folder_of_conf_is_told(
     assert differ(conf="other") == []
     path = project / "other/base/catalog/modeling.yml"
     text = path.read_text()
-    contract = "  validator: preflight.contracts.results.candidate\n"
+    contract = "  validator: preflight.modeling.contracts.candidate\n"
     assert contract in text
     path.write_text(text.replace(contract, ""))
     assert differ(conf="other") == [
         "catalog.candidate.validator.class is not set, "
-        'in conf/base "preflight.contracts.results.candidate"'
+        'in conf/base "preflight.modeling.contracts.candidate"'
     ]
 
 
@@ -161,7 +162,7 @@ def test_globals_of_an_environment_are_told_and_stay_those_of_the_run(
     loader = OmegaConfigLoader(str(project / "conf"), **CONFIG_LOADER_ARGS)
     typed = ParameterValidator(dict(pipelines)).validate_raw_params(loader["parameters"])
     used = {"parameters": typed, "catalog": loader["catalog"]}
-    assert what_if.differences(project, loader, used) == [COSTS]
+    assert what_if.find_what_ifs(project, loader, used) == [COSTS]
     assert loader["parameters"]["framing"]["costs"]["fn"] == 5000
 
 
@@ -210,7 +211,7 @@ def keep(project: Path, version: str, what_if: list[str], **read: str) -> None:
     run = {"run": version, "inputs": inputs, "outputs": {}, "what_if": what_if}
     run |= {"status": "done", "error": None, "pipelines": [], "python": "3.11.4"}
     run |= {key: {} for key in ["filters", "code", "packages", "parameters", "catalog"]}
-    path = project / runs.RUN_MANIFEST / version / "run_manifest.json"
+    path = project / RUN_MANIFEST / version / "run_manifest.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(run))
 
@@ -225,11 +226,11 @@ def test_a_run_is_a_what_if_if_one_that_it_reads_from_was(tmp_path: Path) -> Non
         for name, version in zip(("audit", "candidate", "train", "test"), VERSIONS, strict=True)
     } | {"champion": File(tmp_path / f"data/champion/{first}/champion"), "params:framing": 1}
     told = {"audit.single_auc is 1, in conf/base 0.8": first}
-    assert runs.what_ifs_before(tmp_path, catalog, ["audit"]) == told
-    assert runs.what_ifs_before(tmp_path, catalog, ["candidate", "params:framing"]) == told
-    assert runs.what_ifs_before(tmp_path, catalog, ["train", "champion", "test"]) == {}
+    assert what_ifs_before(tmp_path, catalog, ["audit"]) == told
+    assert what_ifs_before(tmp_path, catalog, ["candidate", "params:framing"]) == told
+    assert what_ifs_before(tmp_path, catalog, ["train", "champion", "test"]) == {}
     keep(tmp_path, orphan, [*told, "b"])
-    assert runs.what_ifs_before(tmp_path, catalog, ["audit", "test"]) == {
+    assert what_ifs_before(tmp_path, catalog, ["audit", "test"]) == {
         "b": orphan,
         **dict.fromkeys(told, orphan),
     }
@@ -239,8 +240,8 @@ def test_what_an_earlier_run_made_is_among_what_a_run_rests_on(tmp_path: Path) -
     first, second, *_ = VERSIONS
     keep(tmp_path, first, ["a"])
     keep(tmp_path, second, [])
-    path = tmp_path / runs.RUN_MANIFEST / second / "run_manifest.json"
+    path = tmp_path / RUN_MANIFEST / second / "run_manifest.json"
     run = json.loads(path.read_text())
     run["outputs"] = {"audit": record("audit", first)}  # --only-missing-outputs
     path.write_text(json.dumps(run))
-    assert runs._lineage(tmp_path, {second}) == {first, second}
+    assert lineage(tmp_path, {second}) == {first, second}

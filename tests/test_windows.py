@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preflight.windows import Events, Floats, Ints, Log, Window, codes
+from preflight.features.windows import Events, Floats, Ints, Log, Window, codes
 
 NEVER = np.iinfo(np.int64).min
 DAY = 24 * 60

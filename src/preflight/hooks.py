@@ -16,11 +16,20 @@ from kedro.framework.project import pipelines
 from kedro.io.core import Version
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from kedro.validation import ValidationConfigurationError, resolve_validator
+from kedro.validation import ValidationConfigurationError
 
-from preflight import runs, what_if
 from preflight.errors import RunError, explain
-from preflight.manifest import MANIFEST, verify
+from preflight.runs import what_if
+from preflight.runs.manifest import (
+    describe_code,
+    environment,
+    evaluated_run,
+    evidence_files,
+    file_records,
+    flatten,
+    what_ifs_before,
+)
+from preflight.runs.raw_files import MANIFEST, verify
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +47,7 @@ FILTERS = [
     "namespaces",
 ]
 QUICK = 5  # seconds of a stage that has no line of its own
+CONTRACTS, FEATURE_GRAPH = "contracts", "feature_graph"  # datasets that are filled here
 
 
 class ErrorHooks:
@@ -76,7 +86,8 @@ class ContractHooks:
         # here, as every kedro command loads this module
         from preflight.contracts.catalog import contracts_of, tables
 
-        found, faults = {}, ["The catalog names contracts that can't be loaded:"]
+        found: dict[str, Any] = {}
+        faults = ["The catalog names contracts that can't be loaded:"]
         for name, spec in catalog.validator_specs.items():
             try:
                 found |= contracts_of({name: spec})
@@ -84,9 +95,8 @@ class ContractHooks:
                 faults.append(f"{name}: {error}")
         if faults[1:]:
             raise RunError("\n  - ".join(faults))
-        catalog[CONTRACTS] = MemoryDataset(tables(found), copy_mode="assign")
-        features = pipelines["feature_engineering"].to_outputs("features")
-        catalog[FEATURE_GRAPH] = MemoryDataset(features, copy_mode="assign")
+        catalog[CONTRACTS].save(tables(found))
+        catalog[FEATURE_GRAPH].save(pipelines["feature_engineering"].to_outputs("features"))
         if catalog._is_validation_enabled():
             # here, as the catalog's contracts load it
             from preflight.datasets import read_by_contract
@@ -190,7 +200,7 @@ class VersionHooks:
 
     def _pin_to_judged(self, asked: dict[str, str], pipeline: Pipeline, catalog: Any) -> None:
         """Pin all that is loaded to the newest run with a verdict, or to the one asked for."""
-        run = runs.judged(self._project, asked.get("verdict"))
+        run = evaluated_run(self._project, asked.get("verdict"))
         catalog.get(JUDGED)._version = Version(run["run"], None)
         files = {**run["inputs"], **run["outputs"]}
         for name in pipeline.inputs() & files.keys():
@@ -215,9 +225,9 @@ class ManifestHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
     ) -> None:
         """Begin to count; hand on whether the run, or one that it reads from, is a what-if."""
-        self._what_if = what_if.differences(self._project, self._loader, self._settings)
+        self._what_if = what_if.find_what_ifs(self._project, self._loader, self._settings)
         if WHAT_IF in pipeline.inputs():
-            before = runs.what_ifs_before(self._project, catalog, pipeline.datasets())
+            before = what_ifs_before(self._project, catalog, pipeline.datasets())
             told = [f"{k} (in run {v})" for k, v in before.items() if k not in self._what_if]
             catalog.save(WHAT_IF, self._what_if + told)
         self._run = run_params["run_id"]
@@ -232,9 +242,9 @@ class ManifestHooks:
             return None
         known = {
             "run": self._run,
-            "code": runs.code(self._project),
-            "files": runs.file_records(self._project, catalog, catalog.keys()),
-            "kept": runs.kept_evidence(self._project),
+            "code": describe_code(self._project),
+            "files": file_records(self._project, catalog, catalog.keys()),
+            "kept": evidence_files(self._project),
         }
         return {PROVENANCE: known}
 
@@ -277,10 +287,10 @@ class ManifestHooks:
             "seconds": round(seconds, 1),
             "contracts": catalog._is_validation_enabled(),
             "what_if": self._what_if,
-            **runs.surroundings(self._project),
+            **environment(self._project),
             **self._settings,
-            "inputs": runs.file_records(self._project, catalog, pipeline.inputs()),
-            "outputs": runs.file_records(self._project, catalog, pipeline.all_outputs()),
+            "inputs": file_records(self._project, catalog, pipeline.inputs()),
+            "outputs": file_records(self._project, catalog, pipeline.all_outputs()),
             "nodes": self._nodes,
         }
         catalog.save(RUN_MANIFEST, json.loads(json.dumps(document, default=_as_json)))
@@ -308,11 +318,9 @@ class TrackingHooks:
             return
         made, given = pipeline.all_outputs(), sorted(pipeline.inputs())
         params = {n.removeprefix("params:"): catalog.load(n) for n in given if "params:" in n}
-        mlflow.log_params(
-            runs.flat({name: p.model_dump(mode="json") for name, p in params.items()})
-        )
+        mlflow.log_params(flatten({name: p.model_dump(mode="json") for name, p in params.items()}))
         if "metrics" in made:
-            known = {n: v for n, v in runs.flat(catalog.load("metrics")).items() if v is not None}
+            known = {n: v for n, v in flatten(catalog.load("metrics")).items() if v is not None}
             mlflow.log_metrics(known)
         if "verdict" in made:
             verdict = catalog.load("verdict")
@@ -364,7 +372,7 @@ class ProgressHooks:
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
         """Say the decision, where the report is and what to do next."""
-        from preflight.limits import is_speed, violations
+        from preflight.modeling.resources import is_speed, violations
 
         made = pipeline.all_outputs()
         if "audit" in made and "report" not in made:
@@ -391,3 +399,14 @@ class ProgressHooks:
 
 def _stage(node: Node) -> str:
     return node.namespace or node.name
+
+
+HOOKS = (  # Kedro calls the last one first
+    ProgressHooks(),
+    ManifestHooks(),
+    TrackingHooks(),
+    VersionHooks(),
+    GuardHooks(),
+    ContractHooks(),
+    ErrorHooks(),
+)

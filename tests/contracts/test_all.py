@@ -8,10 +8,14 @@ import pandas as pd
 import pandera.pandas as pa
 import pytest
 
+from late_flights.contracts import primary
+from late_flights.pipelines.feature_engineering.pipeline import (
+    create_pipeline as feature_engineering,
+)
 from preflight import contracts
-from preflight.contracts import Features, primary
-from preflight.contracts.table import IN_ADVANCE, RawTable, Table, Utc, column
-from preflight.pipelines.feature_engineering.pipeline import create_pipeline as feature_engineering
+from preflight.contracts import Features
+from preflight.contracts.raw_table import RawTable
+from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
 
 EVERY = contracts.declared(*contracts.modules())
 for shared in ("Table", "RawTable", "Key", "Said", "Answer"):  # what tables have in common
@@ -19,7 +23,7 @@ for shared in ("Table", "RawTable", "Key", "Said", "Answer"):  # what tables hav
 TABLES = [one for one in EVERY.values() if isinstance(one, type) and issubclass(one, Table)]
 OTHERS = {name: one for name, one in EVERY.items() if one not in TABLES}
 PRIMARY = [one for one in TABLES if one.__module__ == primary.__name__]
-READ_FROM_TEXT = "preflight.contracts.raw"  # the only place where types are given
+READ_FROM_TEXT = "late_flights.contracts.raw"  # the only place where types are given
 OTHER_TASK = ("prediction", "^prediction")  # columns that stand where a probability does not
 NUMBERED = {"weekday", "previous_state"}  # features that count nothing: they number states
 

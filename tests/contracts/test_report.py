@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import pytest
 from kedro.validation import DataValidationError
 
-from preflight.contracts.report import Figure, Html, datasheet, model_card
+from preflight.reporting.contracts import Figure, Html, datasheet, model_card
 
 LOADS = "loads something from elsewhere, or needs a script"
 PAGE = (

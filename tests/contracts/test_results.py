@@ -9,22 +9,14 @@ import pandas as pd
 import pytest
 from kedro.validation import DataValidationError
 from pandera.errors import SchemaErrors
+from preflight.contracts.results import TestPredictions, ValidationPredictions
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from preflight import contracts
 from preflight.contracts import Features
-from preflight.contracts.results import (
-    Answer,
-    CalibrationCurve,
-    CostCurve,
-    Importance,
-    ParameterImportance,
-    Slices,
-    TestPredictions,
-    Trials,
-    ValidationPredictions,
-)
 from preflight.contracts.table import Table, column
+from preflight.evaluation.contracts import CalibrationCurve, CostCurve, Importance, Slices
+from preflight.modeling.contracts import DecisionValues, ParameterImportance, Trials
 
 INTERVAL = {"mean": 5.0, "low": 1.0, "high": 9.0}
 UNDEFINED = {"mean": None, "low": None, "high": None}
@@ -389,7 +381,7 @@ def test_the_shares_of_a_cost_curve_go_one_way() -> None:
             CostCurve.validate(steps(share), lazy=True)
 
 
-class OfBoxes(Answer):
+class OfBoxes(DecisionValues):
     """One row per box: what is said of it."""
 
     box: int = column("the box")

@@ -15,15 +15,9 @@ from pandera.dtypes import Float32, Int8, UInt16
 from pandera.errors import SchemaErrors
 from pydantic import Field
 
-from preflight.contracts.table import (
-    Document,
-    DocumentContract,
-    RawTable,
-    Table,
-    Utc,
-    column,
-    rule,
-)
+from preflight.contracts.documents import Document, DocumentContract
+from preflight.contracts.raw_table import RawTable
+from preflight.contracts.table import Table, Utc, column, rule
 from preflight.datasets import read_by_contract
 from preflight.errors import explain
 

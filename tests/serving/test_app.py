@@ -22,11 +22,15 @@ from kedro.io import DataCatalog, DatasetError, Version
 from kedro_datasets.text import TextDataset
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from preflight import champion, contracts, model_file
-from preflight.bundle import decide, predict
+from preflight import contracts
 from preflight.contracts import Features
-from preflight.datasets import Champion, PredictionLog
-from preflight.serving import app, log
+from preflight.deployment import champion
+from preflight.deployment.datasets import Champion
+from preflight.inference.prediction_log import PredictionLog
+from preflight.modeling.model import decide, predict
+from preflight.modeling.skops_file import dump
+from preflight.serving import app
+from preflight.serving import log_writer as log
 
 COLUMNS = list(Features.to_schema().columns)
 TRUSTED = [
@@ -51,17 +55,17 @@ def as_json(rows: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def promote(project: Path, bundle: Any, version: str) -> champion.Promoted:
+def promote(project: Path, bundle: Any, version: str) -> champion.ChampionRecord:
     """Write a candidate, and make it the champion."""
     path = f"data/06_models/candidate.skops/{version}/candidate.skops"
     (project / path).parent.mkdir(parents=True, exist_ok=True)
     with (project / path).open("wb") as file:
-        model_file.dump(bundle, file)
+        dump(bundle, file)
     pointer = project / champion.POINTER
     before = champion.current(pointer)
     record = {"path": path, "version": version}
     record["sha256"] = sha256((project / path).read_bytes()).hexdigest()
-    now = champion.named(record, version, None, before.sha256 if before else None)
+    now = champion.champion_record(record, version, None, before.sha256 if before else None)
     champion.promote(pointer, now)
     return now
 

@@ -20,9 +20,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from preflight import champion, contracts, model_file
-from preflight.bundle import predict
-from preflight.datasets import PredictionLog
+from preflight import contracts
+from preflight.deployment import champion
+from preflight.inference.prediction_log import PredictionLog
+from preflight.modeling.model import predict
+from preflight.modeling.skops_file import dump
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,10 +40,10 @@ def project(tmp_path: Path, served: dict[str, Any]) -> Path:
     path = "data/06_models/candidate.skops/v1/candidate.skops"
     (tmp_path / path).parent.mkdir(parents=True)
     with (tmp_path / path).open("wb") as file:
-        model_file.dump(served["bundle"], file)
+        dump(served["bundle"], file)
     record = {"path": path, "version": "v1"}
     record["sha256"] = sha256((tmp_path / path).read_bytes()).hexdigest()
-    champion.promote(tmp_path / champion.POINTER, champion.named(record, "v1"))
+    champion.promote(tmp_path / champion.POINTER, champion.champion_record(record, "v1"))
     return tmp_path
 
 

@@ -1,1 +1,1 @@
-"""How contracts are written, and how they are found."""
+"""How a contract is written, and how contracts are found."""

@@ -13,7 +13,8 @@ from kedro.pipeline.preview_contract import TextPreview
 from kedro.utils import KedroExperimentalWarning, find_kedro_project
 from kedro.validation import ValidatorSpec, resolve_validator
 
-from preflight.contracts.table import DocumentContract, Table
+from preflight.contracts.documents import DocumentContract
+from preflight.contracts.table import Table
 
 Contract = type[Table]
 Contracts = Mapping[str, Contract]  # of each table, by the name of its dataset
@@ -57,7 +58,7 @@ def specs_of(entries: Mapping[str, Any]) -> dict[str, ValidatorSpec]:
 
 
 def preview_contracts(pipelines: dict[str, Pipeline]) -> dict[str, Pipeline]:
-    """Return the pipelines with nodes that show, in Kedro-Viz, the contracts of what they return."""
+    """Return the pipelines with nodes that show in Kedro-Viz the contracts of what they return."""
 
     def previewed(pipeline: Pipeline) -> Pipeline:
         return Pipeline(

@@ -6,11 +6,8 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
-from kedro.validation import CheckFailure, DataValidationError
 from pandera.engines.pandas_engine import Engine
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from preflight.contracts.exact import convert
 from preflight.errors import RunError
 
 # A moment in UTC, to the microsecond, as pandas 3 reads and Parquet keeps it.
@@ -226,99 +223,3 @@ class Table(pa.DataFrameModel):
 
 def _is_text(values: pd.Series) -> pd.Series:
     return values.isin([one for one in values.cat.categories if isinstance(one, str)])
-
-
-AS_TEXT: dict[str, Any] = {"text": "str", "moments": "str", "numbers": object}  # object is faster
-FORMATS = {
-    "moments": {"parse_dates"},
-    "numbers": {"decimal", "thousands", "true_values", "false_values"},
-}
-
-
-class RawTable(Table):
-    """A file as it came: values get their declared types, and one that a type can't hold fails."""
-
-    @pa.dataframe_parser
-    @classmethod
-    def typed(cls, table: pd.DataFrame) -> pd.DataFrame:
-        """Return the table with declared types, but for columns with values that can't have them.
-
-        Numbers are read from text here and nowhere else.
-        """
-        made = {
-            name: convert(table[name], declared.dtype.type)
-            for name, declared in cls.to_schema().columns.items()
-            if name in table
-        }
-        return table.assign(**{name: one for name, (one, unfit) in made.items() if not unfit.any()})
-
-    @pa.check(".*", regex=True, error="representable")
-    def representable(cls, values: pd.Series) -> pd.Series:
-        """Return True where the declared type holds the value exactly."""
-        dtype = cls.to_schema().columns[values.name].dtype.type
-        return pd.Series(~convert(values, dtype)[1], values.index)
-
-    @classmethod
-    def read_args(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Return arguments of `pandas.read_csv` by which it guesses no type; those given go first.
-
-        Text is read as it is in the file, and so are numbers, which then get their types here.
-        Left to pandas are moments or numbers whose format is given, and whole numbers that can't
-        be missing: it reads them exactly, or as floats, of which those from 2**53 on fail.
-        """
-        dtype = given.get("dtype", {})
-        if not isinstance(dtype, dict):
-            return given
-        kinds = {name: _read_as(one.dtype.type) for name, one in cls.to_schema().columns.items()}
-        own = {kind for kind, formats in FORMATS.items() if formats & given.keys()}
-        left = {*given.get("converters", {}), *(n for n, kind in kinds.items() if kind in own)}
-        text = {n: AS_TEXT[kind] for n, kind in kinds.items() if kind in AS_TEXT and n not in left}
-        return {**given, "dtype": text | dtype}
-
-
-def _read_as(dtype: Any) -> str | None:
-    """Return what kind of text a column's values are in a file; None if pandas may guess."""
-    categories = getattr(dtype, "categories", None)
-    if isinstance(dtype, pd.StringDtype | pd.CategoricalDtype):
-        return "text" if categories is None or categories.dtype.kind == "O" else None
-    if dtype.kind in "mM":
-        return "moments"
-    exact = isinstance(dtype, np.dtype) and dtype.kind in "iu"
-    return "numbers" if dtype.kind in "biuf" and not exact else None
-
-
-class Document(BaseModel):
-    """A JSON document with a contract: pydantic holds it, Kedro enforces it as a `validator:`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class DocumentContract:
-    """Let a pydantic class serve as a catalog entry's `validator:`."""
-
-    def __init__(self, model: type[BaseModel]) -> None:
-        self._model = model
-
-    def validate(self, data: Any) -> Any:
-        """Return `data` unchanged; raise `DataValidationError` that names every fault in it."""
-        try:
-            self._model.model_validate(data)
-        except ValidationError as error:
-            failures = [
-                CheckFailure(
-                    message=fault["msg"],
-                    check=fault["msg"],
-                    column=".".join(map(str, fault["loc"])) or None,
-                    failure_examples=[fault["input"]],
-                )
-                for fault in error.errors()
-            ]
-            name = self._model.__name__
-            raise DataValidationError(f"not a valid {name}", failures=failures) from error
-        return data
-
-    def described(self) -> str:
-        """Return what the document is, and its fields with their meaning."""
-        fields = self._model.model_fields.items()
-        lines = [f"  {name}: {field.description}" for name, field in fields if field.description]
-        return "\n".join([f"  {self._model.__doc__}", *lines])

@@ -12,8 +12,8 @@ import uvicorn
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from preflight import champion
-from preflight.framing import Framing
+from preflight.deployment import champion
+from preflight.problem.framing import Framing
 from preflight.serving.app import create_app
 
 STOPS = 5  # seconds for requests at work when it is stopped; then the log is written

@@ -25,10 +25,10 @@ from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from preflight.framing import Framing
+from preflight.problem.framing import Framing
 from preflight.serving.answer import BAD, NO_KEY, NOT_READY, Answered, refusal
-from preflight.serving.log import Entry, Log
-from preflight.serving.model import FEW, Answers, Model
+from preflight.serving.log_writer import Entry, Log
+from preflight.serving.predictor import MICRO_BATCH_ROWS, BatchPredictions, ChampionPredictor
 from preflight.serving.rows import Asked, Rows
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Service:
     keep: takes what was answered.
     """
 
-    model: Model
+    model: ChampionPredictor
     keep: Log
     framing: Framing
     rows: Rows
@@ -122,7 +122,7 @@ def create_app(catalog: DataCatalog, pointer: Path, framing: Framing) -> FastAPI
     features = catalog.load("contracts")["features"]
     rows = Rows(features, MOST_ROWS)
     keep = Log(catalog["prediction_log"], rows, framing)
-    service = Service(Model(catalog, pointer, rows, features), keep, framing, rows)
+    service = Service(ChampionPredictor(catalog, pointer, rows, features), keep, framing, rows)
     app = FastAPI(title="Preflight", version="1", lifespan=service.lifespan)
     app.state.service = service
     app.include_router(router)
@@ -207,7 +207,7 @@ async def predict(
             }
         )
 
-    made = await _in_thread(len(asked.places) > FEW, content)
+    made = await _in_thread(len(asked.places) > MICRO_BATCH_ROWS, content)
     # logged when it is answered, not before
     after = BackgroundTask(service.keep.put, Entry(asked.blocks, found, moment))
     return Response(made, media_type="application/json", background=after)
@@ -239,7 +239,7 @@ async def _in_thread(large: bool, do: Callable[..., Any], *given: Any) -> Any:
     return await asyncio.to_thread(do, *given) if large else do(*given)
 
 
-def _in_their_places(asked: Asked, found: Answers) -> Any:
+def _in_their_places(asked: Asked, found: BatchPredictions) -> Any:
     """Return answers as they were asked for, by row or by column, with null for bad rows."""
     columns = {name: _spread(values.tolist(), asked) for name, values in found.columns.items()}
     if asked.by_column:

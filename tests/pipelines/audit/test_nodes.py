@@ -8,15 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preflight.audited import require_audited
+from preflight.audit.contracts import AuditFindings as AuditContract
+from preflight.audit.contracts import AuditParameters
+from preflight.audit.findings import require_no_failures
+from preflight.audit.split_checks import check_split
+from preflight.audit.target_leakage import check_target_leakage, rarer, sample
+from preflight.audit.univariate import margin, needed_for_auc, rank_auc
 from preflight.contracts import Features
-from preflight.contracts.results import Audit as AuditContract
 from preflight.errors import RunError
-from preflight.framing import Framing
-from preflight.pipelines.audit import nodes
-from preflight.pipelines.audit.settings import Audit
-from preflight.pipelines.audit.target import rarer, sample, target_audit
-from preflight.pipelines.audit.telling import margin, needed_for_auc, rank_auc
+from preflight.features.fingerprints import require_fingerprints
+from preflight.problem.framing import Framing
 
 Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
@@ -24,8 +25,8 @@ Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 NOTHING: dict[str, Any] = {"one_feature": {}, "one_value": {}, "two_features": {}}
 
 
-def settings(**changed: Any) -> Audit:
-    return Audit.model_validate(
+def settings(**changed: Any) -> AuditParameters:
+    return AuditParameters.model_validate(
         {
             "seed": 1,
             "moments": 2,
@@ -80,12 +81,12 @@ def parts(make_parcels: Callable[..., pd.DataFrame]) -> Parts:
     return made[0], made[1], made[2]
 
 
-def target(train: pd.DataFrame, audit: Audit) -> pd.DataFrame:
-    return target_audit(train, train.head(0), train, audit)
+def target(train: pd.DataFrame, audit: AuditParameters) -> pd.DataFrame:
+    return check_target_leakage(train, train.head(0), train, audit)
 
 
-def split(parts: Parts, framing: Framing, audit: Audit) -> pd.DataFrame:
-    return nodes.split_audit(*parts, parts[2], framing, audit)
+def split(parts: Parts, framing: Framing, audit: AuditParameters) -> pd.DataFrame:
+    return check_split(*parts, parts[2], framing, audit)
 
 
 def failed(findings: pd.DataFrame) -> list[str]:
@@ -93,7 +94,7 @@ def failed(findings: pd.DataFrame) -> list[str]:
 
 
 def test_clean_examples_pass_and_keep_the_contract(parts: Parts, framing: Framing) -> None:
-    together = nodes.passed(target(parts[0], settings()), split(parts, framing, settings()))
+    together = require_no_failures(target(parts[0], settings()), split(parts, framing, settings()))
     AuditContract.validate(together, lazy=True)
     assert set(together["state"]) == {"passed"}
     assert together["check"].tolist() == [
@@ -275,20 +276,20 @@ def test_examples_that_are_not_the_features_that_were_replayed_are_caught(
     changed = list(parts)
     changed[part] = parts[part].assign(one=parts[part]["one"] + parts[part]["label"])
     findings = [
-        *failed(target_audit(changed[0], changed[1], features, settings(single_auc=1))),
-        *failed(nodes.split_audit(*changed, features, framing, settings())),
+        *failed(check_target_leakage(changed[0], changed[1], features, settings(single_auc=1))),
+        *failed(check_split(*changed, features, framing, settings())),
     ]
     assert findings == [f"features of {['train', 'validation', 'test'][part]}"]
 
 
 def test_what_is_fitted_has_to_be_what_was_audited(parts: Parts) -> None:
     findings = target(parts[0], settings())
-    require_audited(findings, train=parts[0])
+    require_fingerprints(findings, train=parts[0])
     for other in (parts[0].iloc[::-1], parts[0].assign(noise=0), parts[0].head(-1)):
         with pytest.raises(RunError, match="'train' is not the one that the audit has passed"):
-            require_audited(findings, train=other)
+            require_fingerprints(findings, train=other)
     with pytest.raises(RunError, match="'test' is not the one"):
-        require_audited(findings, test=parts[2])
+        require_fingerprints(findings, test=parts[2])
 
 
 def test_a_value_that_tells_is_named_with_its_rows(parts: Parts) -> None:
@@ -373,7 +374,7 @@ def test_all_that_failed_is_told_at_once() -> None:
         for name in ("b", "c")
     )
     with pytest.raises(RunError, match=r"(?s)stops the run:\n  - b: b is bad\n  - c: c is bad$"):
-        nodes.passed(one, other)
+        require_no_failures(one, other)
 
 
 def test_a_failed_finding_is_never_saved() -> None:

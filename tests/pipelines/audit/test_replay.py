@@ -9,17 +9,19 @@ import pytest
 import yaml
 from kedro.pipeline import Node, Pipeline
 
+from late_flights.pipelines.feature_engineering.nodes import LOOK_AHEAD, LOOK_BACK
+from late_flights.pipelines.feature_engineering.pipeline import create_pipeline
+from preflight.audit import findings as nodes
+from preflight.audit import replay
+from preflight.audit.replay import DECISION, Replay
+from preflight.audit.replay_audit import replay_features, replay_findings
 from preflight.contracts import Features
 from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
 from preflight.errors import RunError
-from preflight.framing import Framing
-from preflight.pipelines.audit import nodes, replay
-from preflight.pipelines.audit.replay import DECISION, Replay
-from preflight.pipelines.feature_engineering import examples
-from preflight.pipelines.feature_engineering.nodes import LOOK_AHEAD, LOOK_BACK
-from preflight.pipelines.feature_engineering.pipeline import create_pipeline
-from preflight.point_in_time import run_in_memory
-from preflight.windows import Events, codes
+from preflight.features.point_in_time import run_in_memory
+from preflight.features.split import join_features
+from preflight.features.windows import Events, codes
+from preflight.problem.framing import Framing
 
 Tables = dict[str, pd.DataFrame]
 Column = pd.Series | np.ndarray
@@ -46,7 +48,7 @@ def replayed(
     """What the audit finds in the features that a pipeline makes."""
     given = {name: given[name] for name in pipeline.inputs()}
     features = run_in_memory(pipeline, given, "features")
-    return nodes.replayed(Replay(pipeline, given, features, key, reach, **more), moments)
+    return replay_findings(Replay(pipeline, given, features, key, reach, **more), moments)
 
 
 def with_feature(feature: Callable[..., Column]) -> Pipeline:
@@ -63,7 +65,7 @@ def with_feature(feature: Callable[..., Column]) -> Pipeline:
         [
             Node(extra, tables, "extra"),
             Node(
-                examples.features,
+                join_features,
                 ["flights", "predict_at", "schedule_features", "extra"],
                 "features",
             ),
@@ -186,7 +188,7 @@ def test_the_features_that_ship_pass_and_name_what_they_assume(given: dict[str, 
         seed=1, moments=3, duplicate_share=0, single_auc=1, pair_auc=1, odds_ratio=9, pair_rows=9,
         allowed={"one_feature": {}, "one_value": {}, "two_features": {}},
     )  # fmt: skip
-    found = nodes.replay_audit(features, audit, **given)
+    found = replay_features(features, audit, **given)
     assert found["state"].tolist() == ["passed", "assumed"]
     assert found["check"].tolist() == ["replay", "assumption: flights.tailnum"]
     resting = found["evidence"][1].split("rest on it: ")[1].split(", ")

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from preflight.pipelines.audit.telling import (
-    cells,
-    cells_for,
+from preflight.audit.univariate import (
+    bins,
+    bins_for,
     margin,
     needed_for_auc,
     needed_for_odds,
@@ -97,14 +97,14 @@ def test_a_share_of_few_rows_proves_little() -> None:
 
 @pytest.mark.parametrize(("rare", "together", "number"), [(13, 1, 2), (100, 1, 14), (100, 2, 3)])
 def test_cells_have_rows_enough_of_the_rarer_label(rare: int, together: int, number: int) -> None:
-    assert cells_for(rare, 64, together) == number
-    assert cells_for(10**6, 64, together) == 64
+    assert bins_for(rare, 64, together) == number
+    assert bins_for(10**6, 64, together) == 64
 
 
 @pytest.mark.parametrize("number", [12, 64])
 def test_numbers_get_cells_in_their_order_and_missing_ones_a_cell_of_their_own(number: int) -> None:
     values = pd.Series(RNG.normal(size=5000)).mask(RNG.random(5000) < 0.1)
-    cell = cells(values, number)
+    cell = bins(values, number)
     assert (cell == 0).tolist() == values.isna().tolist()
     ranked = pd.Series(cell)[values.sort_values().dropna().index]
     assert ranked.is_monotonic_increasing
@@ -115,21 +115,21 @@ def test_numbers_get_cells_in_their_order_and_missing_ones_a_cell_of_their_own(n
 def test_a_mark_among_numbers_has_a_cell_of_its_own(mark: float) -> None:
     values = pd.Series(RNG.normal(size=5000)).mask(RNG.random(5000) < 0.01, mark)
     marked = values == mark
-    cell = cells(values, 64)
+    cell = bins(values, 64)
     assert set(cell[marked]).isdisjoint(cell[~marked])
     assert len(set(cell[marked])) == 1
 
 
 def test_rare_categories_share_a_cell_and_common_ones_have_their_own() -> None:
     values = pd.Series(["a"] * 400 + ["b"] * 300 + [f"rare {i}" for i in range(100)] + [None])
-    cell = cells(values.astype("category"), 6)
+    cell = bins(values.astype("category"), 6)
     assert cell[0] != cell[400]
     assert cell[-1] == 0
     assert len(set(cell)) <= 6
 
 
 def test_few_values_are_their_own_cells() -> None:
-    assert cells(pd.Series([3.0, 1.0, np.nan, 3.0]), 4).tolist() == [1, 2, 0, 1]
+    assert bins(pd.Series([3.0, 1.0, np.nan, 3.0]), 4).tolist() == [1, 2, 0, 1]
 
 
 def test_odds_of_few_rows_prove_little_and_of_many_much() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from late_flights.pipelines.data_engineering import nodes
 from preflight.errors import RunError
-from preflight.pipelines.data_engineering import nodes
 
 RAW = "data/01_raw"
 
@@ -161,11 +161,11 @@ def test_keys_that_lead_nowhere_are_counted_and_kept(flights: pd.DataFrame) -> N
     aircraft, _ = nodes.clean_aircraft(pd.read_csv(f"{RAW}/planes.csv"))
     nothing = pd.DataFrame(columns=["table", "finding", "action", "rows", "of"])
     airlines = pd.read_csv(f"{RAW}/airlines.csv")
-    log = nodes.cleaning_log(nothing, nothing, nothing, nothing, flights, aircraft, airlines)
+    log = nodes.join_cleaning_logs(nothing, nothing, nothing, nothing, flights, aircraft, airlines)
     assert found(log, "registry") == 50_094
     assert found(log, "airlines") == 0
     without = airlines[airlines["carrier"] != "HA"]
-    log = nodes.cleaning_log(nothing, nothing, nothing, nothing, flights, aircraft, without)
+    log = nodes.join_cleaning_logs(nothing, nothing, nothing, nothing, flights, aircraft, without)
     assert found(log, "airlines") == (flights["carrier"] == "HA").sum() > 0
 
 

@@ -11,13 +11,19 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from preflight import champion, model_file, runs
-from preflight.contracts.deployment import service_limits
+from preflight.deployment import champion
+from preflight.deployment.contracts import Deployment, service_limits
+from preflight.deployment.gate import (
+    check_unchanged,
+    clear_candidate,
+    predict_in_fresh_process,
+    promote_candidate,
+)
 from preflight.errors import RunError
-from preflight.framing import Framing
-from preflight.pipelines.deployment import nodes
-from preflight.pipelines.deployment.settings import Deployment
-from preflight.pipelines.evaluation import nodes as evaluation
+from preflight.evaluation.predictions import select_reference_rows
+from preflight.modeling.skops_file import dump
+from preflight.problem.framing import Framing
+from preflight.runs.manifest import RUN_MANIFEST, describe_code
 
 Made = dict[str, Any]
 VERSION = "2013-01-01T00.00.00.000Z"
@@ -32,7 +38,7 @@ OVERRIDE = Deployment.model_validate({"override": {"by": "Ada", "reason": "the a
 
 @pytest.fixture(scope="module")
 def end_to_end(made: Made) -> pd.DataFrame:
-    return evaluation.end_to_end(
+    return select_reference_rows(
         made["test"], made["test_predictions"], made["framing"], made["evaluation"]
     )
 
@@ -50,7 +56,7 @@ def judged(made: Made, end_to_end: pd.DataFrame, tmp_path: Path) -> Made:
         (tmp_path / path).parent.mkdir(parents=True)
         if name == "candidate":
             with (tmp_path / path).open("wb") as file:
-                model_file.dump(made[name], file)
+                dump(made[name], file)
         else:
             end_to_end.to_parquet(tmp_path / path)
         digest = sha256((tmp_path / path).read_bytes()).hexdigest()
@@ -65,7 +71,7 @@ def judged(made: Made, end_to_end: pd.DataFrame, tmp_path: Path) -> Made:
         "python": "",
         "parameters": {},
         "contracts": True,
-        "code": runs.code(tmp_path),
+        "code": describe_code(tmp_path),
         "catalog": {"candidate": {"load_args": {"trusted": TRUSTED}}},
         "inputs": {},
         "outputs": outputs,
@@ -75,14 +81,14 @@ def judged(made: Made, end_to_end: pd.DataFrame, tmp_path: Path) -> Made:
 
 
 def keep(project: Path, run: Made) -> None:
-    path = project / runs.RUN_MANIFEST / run["run"] / "run_manifest.json"
+    path = project / RUN_MANIFEST / run["run"] / "run_manifest.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(run))
 
 
 def refused(project: Path, run: Made, *what_if: str) -> dict[str, str]:
     keep(project, run)
-    checks = nodes.as_judged(project, run, list(what_if))
+    checks = check_unchanged(project, run, list(what_if))
     return {c["name"]: c["says"] for c in checks if not c["ok"]}
 
 
@@ -134,11 +140,11 @@ def test_a_what_if_is_told_with_what_to_do_and_no_override_helps(
     found = refused(tmp_path, judged, "framing.costs.fn is 10, in conf/base 5", "b")
     assert set(found) == {"what-if"}
     assert found["what-if"].startswith("framing.costs.fn is 10, in conf/base 5; b. No what-if is")
-    checks = nodes.as_judged(tmp_path, judged, ["a"])
+    checks = check_unchanged(tmp_path, judged, ["a"])
     for verdict in ({"decision": "ship", "reasons": ["better"], "checks": []}, HOLD):
         with pytest.raises(RunError, match=r"\n  - what-if: a\. No what-if is deployed"):
             clear(as_judged=checks, verdict=verdict, deployment=OVERRIDE)
-    assert clear(as_judged=nodes.as_judged(tmp_path, judged, []), deployment=OVERRIDE)
+    assert clear(as_judged=check_unchanged(tmp_path, judged, []), deployment=OVERRIDE)
 
 
 def test_a_candidate_of_other_bytes_is_told(tmp_path: Path, judged: Made) -> None:
@@ -150,7 +156,7 @@ def test_a_candidate_of_other_bytes_is_told(tmp_path: Path, judged: Made) -> Non
 def test_a_fresh_process_gives_the_stored_probabilities(
     tmp_path: Path, judged: Made, made: Made
 ) -> None:
-    check = nodes.fresh_answers(tmp_path, judged, made["candidate"])
+    check = predict_in_fresh_process(tmp_path, judged, made["candidate"])
     assert check["ok"]
     assert check["says"] == "gives 20 stored predictions again, exactly"
 
@@ -161,7 +167,7 @@ def test_a_probability_that_differs_in_its_last_bit_is_told(
     stored = end_to_end.copy()
     stored.loc[3, "probability"] += 2**-53
     stored.to_parquet(tmp_path / judged["outputs"]["end_to_end"]["path"])
-    check = nodes.fresh_answers(tmp_path, judged, made["candidate"])
+    check = predict_in_fresh_process(tmp_path, judged, made["candidate"])
     assert check == {
         "name": "end to end",
         "ok": False,
@@ -173,7 +179,7 @@ def test_a_file_with_a_type_that_is_not_trusted_is_not_loaded(
     tmp_path: Path, judged: Made, made: Made
 ) -> None:
     judged["catalog"]["candidate"]["load_args"]["trusted"] = TRUSTED[:1]
-    check = nodes.fresh_answers(tmp_path, judged, made["candidate"])
+    check = predict_in_fresh_process(tmp_path, judged, made["candidate"])
     assert not check["ok"]
     assert "Untrusted" in check["says"]
 
@@ -199,7 +205,7 @@ def clear(framing: Framing, judged: Made) -> Callable[..., Made]:
         "framing": framing,
         "deployment": NO_OVERRIDE,
     }
-    return lambda **changes: nodes.clearance(**{**given, **changes})
+    return lambda **changes: clear_candidate(**{**given, **changes})
 
 
 HOLD = {"decision": "hold", "reasons": ["not enough"], "checks": []}
@@ -345,7 +351,7 @@ def test_what_is_cleared_is_promoted_and_can_be_found(
     tmp_path: Path, judged: Made, clear: Callable[..., Made]
 ) -> None:
     cleared = clear(verdict=HOLD, deployment=OVERRIDE)
-    promotion = champion.Promoted.model_validate(nodes.promotion(cleared, judged))
+    promotion = champion.ChampionRecord.model_validate(promote_candidate(cleared, judged))
     pointer = tmp_path / champion.POINTER
     champion.promote(pointer, promotion)
     assert champion.file_of(pointer, promotion).name == "candidate.skops"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from preflight.pipelines.diagnosis.settings import Diagnosis
+from preflight.diagnosis.contracts import Diagnosis
 
 DIAGNOSIS = Diagnosis(
     seed=1,

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from sklearn.base import ClassifierMixin
 
-from preflight.contracts.diagnosis import Robustness, Segments
-from preflight.pipelines.diagnosis import failures
-from preflight.pipelines.diagnosis.failures import Condition
+from preflight.diagnosis import robustness as failures
+from preflight.diagnosis.contracts import Robustness, Segments
+from preflight.diagnosis.robustness import measure_robustness
+from preflight.diagnosis.segments import Bound, _describe_bound, _tree, find_segments
 
 pytestmark = pytest.mark.usefixtures("parcels")
 Made = dict[str, Any]
@@ -27,7 +28,7 @@ READ = [
 
 
 def segments_of(made: Made) -> tuple[pd.DataFrame, pd.DataFrame]:
-    segments, examples = failures.segments(*(made[name] for name in READ))
+    segments, examples = find_segments(*(made[name] for name in READ))
     return Segments.validate(segments, lazy=True), examples
 
 
@@ -92,7 +93,7 @@ def test_a_segment_has_a_share_of_the_examples_and_never_a_handful(
 ) -> None:
     rng = np.random.default_rng(0)
     known = pd.DataFrame({"size": rng.random(rows)})
-    tree = failures._tree(known, (known["size"] > 0.995).to_numpy(float), made["diagnosis"])
+    tree = _tree(known, (known["size"] > 0.995).to_numpy(float), made["diagnosis"])
     assert np.bincount(tree.apply(known.to_numpy("float32"))).max() < rows  # it is split
     leaves = tree.tree_.children_left == -1
     assert tree.tree_.n_node_samples[leaves].min() == least
@@ -147,30 +148,30 @@ def test_a_missing_value_is_a_condition(made: Made) -> None:
 @pytest.mark.parametrize(
     ("condition", "said"),
     [
-        (Condition(-np.inf, 2.5, False), "size up to 2.5"),
-        (Condition(2.5, np.inf, True), "size above 2.5 or missing"),
-        (Condition(1, 2, False), "size 1 to 2"),
-        (Condition(-np.inf, np.inf, True), "size missing"),
-        (Condition(-np.inf, np.inf, False), "size known"),
+        (Bound(-np.inf, 2.5, False), "size up to 2.5"),
+        (Bound(2.5, np.inf, True), "size above 2.5 or missing"),
+        (Bound(1, 2, False), "size 1 to 2"),
+        (Bound(-np.inf, np.inf, True), "size missing"),
+        (Bound(-np.inf, np.inf, False), "size known"),
     ],
 )
-def test_conditions_are_told_in_words(condition: Condition, said: str) -> None:
-    assert failures._condition("size", condition, {}) == said
+def test_conditions_are_told_in_words(condition: Bound, said: str) -> None:
+    assert _describe_bound("size", condition, {}) == said
 
 
 def test_categories_are_told_by_name_and_not_all_of_them() -> None:
     codes = {"place": list("zyxabcdefgh")}
-    first = Condition(-np.inf, 2.5, False)
-    assert failures._condition("place", first, codes) == "place x, y, z"
-    assert failures._condition("place", Condition(11, np.inf, True), codes) == "place missing"
-    assert failures._condition("place", Condition(2.5, np.inf, True), codes) == (
+    first = Bound(-np.inf, 2.5, False)
+    assert _describe_bound("place", first, codes) == "place x, y, z"
+    assert _describe_bound("place", Bound(11, np.inf, True), codes) == "place missing"
+    assert _describe_bound("place", Bound(2.5, np.inf, True), codes) == (
         "place a, b, c, d, e, f or 2 others or missing"
     )
 
 
 def robustness_of(made: Made) -> pd.DataFrame:
     names = ["candidate", "test", "test_predictions", "framing", "evaluation", "diagnosis"]
-    table = failures.robustness(*(made[name] for name in names))
+    table = measure_robustness(*(made[name] for name in names))
     return Robustness.validate(table, lazy=True).set_index("fault")
 
 

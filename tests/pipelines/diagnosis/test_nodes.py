@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from preflight.contracts.diagnosis import LearningCurve, Waterfall, more_labels
+from preflight.diagnosis.ablation import THRESHOLD_HALF_STEP, compute_ablation
+from preflight.diagnosis.contracts import LearningCurve, Waterfall, more_labels
+from preflight.diagnosis.label_review import find_label_issues
+from preflight.diagnosis.learning_curve import _more_labels, compute_learning_curve
 from preflight.errors import RunError
-from preflight.framing import Framing
-from preflight.pipelines.diagnosis import nodes
+from preflight.problem.framing import Framing
 
 pytestmark = pytest.mark.usefixtures("parcels")
 Made = dict[str, Any]
@@ -25,7 +27,7 @@ class NeedsWeather(HistGradientBoostingClassifier):
 
 
 def waterfall_of(made: Made) -> pd.DataFrame:
-    steps = nodes.waterfall(**{name: made[name] for name in made if name != "baselines"})
+    steps = compute_ablation(**{name: made[name] for name in made if name != "baselines"})
     return Waterfall.validate(steps, lazy=True)
 
 
@@ -64,7 +66,8 @@ def test_what_tells_is_seen_to_gain_and_noise_is_not(made: Made) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["all examples", "tuning", "calibration", "lookup", "content alone", nodes.HALF]
+    "name",
+    ["all examples", "tuning", "calibration", "lookup", "content alone", THRESHOLD_HALF_STEP],
 )
 def test_a_group_that_is_called_like_another_step_is_a_step_of_its_own(
     made: Made, parcels: Any, monkeypatch: pytest.MonkeyPatch, name: str
@@ -74,7 +77,7 @@ def test_a_group_that_is_called_like_another_step_is_a_step_of_its_own(
     monkeypatch.setattr(parcels, "groups", lambda: {"content": content, name: weather})
     renamed = waterfall_of(made)
     assert list(on(renamed, "test").index) == [
-        "lookup", "content alone", name, "all examples", nodes.HALF,
+        "lookup", "content alone", name, "all examples", THRESHOLD_HALF_STEP,
     ]  # fmt: skip
     pd.testing.assert_frame_equal(renamed.drop(columns="step"), usual.drop(columns="step"))
 
@@ -120,7 +123,7 @@ def test_results_of_another_run_are_refused(made: Made) -> None:
 
 def curve_of(made: Made) -> tuple[pd.DataFrame, dict[str, Any]]:
     names = ["train", "validation", "validation_predictions", "best_params"]
-    curve, more = nodes.learning_curve(
+    curve, more = compute_learning_curve(
         *(made[n] for n in names),
         made["framing"],
         made["modeling"],
@@ -150,7 +153,7 @@ def test_more_labels_are_worth_their_slope_and_judged_by_their_price(
     sizes = np.array([1000, 2000, 4000])
     slopes = np.array([6.0, *np.linspace(2, 10, 101)])  # money per 1,000, for twice the examples
     found = 50 + slopes * np.log2(sizes)[:, None]
-    more = nodes._more_labels(sizes, found, framing, made["diagnosis"])
+    more = _more_labels(sizes, found, framing, made["diagnosis"])
     assert more["per_doubling"]["mean"] == pytest.approx(6)
     doublings, decisions = np.log2(7000 / 4000), 10_000 * 6
     assert more["value"]["mean"] == pytest.approx(6 * doublings * decisions / 1000)
@@ -163,7 +166,7 @@ def test_so_many_labels_more_as_fit_the_size_of_train(
     made: Made, framing: Framing, rows: int, labels: int
 ) -> None:
     sizes, found = np.array([rows // 4 + 1, rows]), np.full((2, 201), 5.0)
-    assert nodes._more_labels(sizes, found, framing, made["diagnosis"])["labels"] == labels
+    assert _more_labels(sizes, found, framing, made["diagnosis"])["labels"] == labels
 
 
 def test_shares_that_come_to_the_same_size_are_one_point_of_the_curve(made: Made) -> None:
@@ -173,7 +176,7 @@ def test_shares_that_come_to_the_same_size_are_one_point_of_the_curve(made: Made
 
 
 def test_one_size_says_nothing_of_more(made: Made, framing: Framing) -> None:
-    more = nodes._more_labels(np.array([100]), np.full((1, 201), 5.0), framing, made["diagnosis"])
+    more = _more_labels(np.array([100]), np.full((1, 201), 5.0), framing, made["diagnosis"])
     assert more["per_doubling"] == {"mean": None, "low": None, "high": None}
     assert more["worth"] == "can't tell"
 
@@ -198,7 +201,7 @@ def sharp(rows: int, flipped: int) -> pd.DataFrame:
 
 
 def doubted(made: Made, predictions: pd.DataFrame) -> pd.DataFrame:
-    return nodes.suspicious_labels(predictions, made["framing"], made["diagnosis"])
+    return find_label_issues(predictions, made["framing"], made["diagnosis"])
 
 
 def test_flipped_labels_are_found_and_others_are_not(made: Made) -> None:

@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 from kedro.config import OmegaConfigLoader
 
-from preflight.contracts.diagnosis import LearningCurve, Segments, Waterfall, more_labels
-from preflight.contracts.results import CalibrationCurve, Slices
-from preflight.framing import Framing
-from preflight.pipelines.diagnosis import failures, nodes
-from preflight.pipelines.diagnosis.settings import Diagnosis
-from preflight.pipelines.evaluation import nodes as evaluation
+from preflight.diagnosis.ablation import compute_ablation
+from preflight.diagnosis.contracts import Diagnosis, LearningCurve, Segments, Waterfall, more_labels
+from preflight.diagnosis.learning_curve import compute_learning_curve
+from preflight.diagnosis.segments import find_segments
+from preflight.evaluation.contracts import CalibrationCurve, Slices
+from preflight.evaluation.metrics import compute_calibration_curve, compute_slices
+from preflight.evaluation.verdict import decide_verdict
+from preflight.problem.framing import Framing
 
 pytestmark = pytest.mark.usefixtures("parcels")
 Made = dict[str, Any]
@@ -45,13 +47,13 @@ def given(made: Made, *names: str) -> list[Any]:
 def test_sizes_follow_the_table(small: Callable[[int], Made]) -> None:
     made = small(5)
     wide = given(made, "framing", "evaluation", "diagnosis")
-    segments, _ = failures.segments(
+    segments, _ = find_segments(
         *given(made, "validation", "test", "validation_predictions", "test_predictions"),
         made["candidate"],
         *wide,
     )
     Segments.validate(segments, lazy=True)
-    curve, more = nodes.learning_curve(
+    curve, more = compute_learning_curve(
         *given(made, "train", "validation", "validation_predictions", "best_params"),
         made["framing"],
         made["modeling"],
@@ -60,18 +62,18 @@ def test_sizes_follow_the_table(small: Callable[[int], Made]) -> None:
     LearningCurve.validate(curve, lazy=True)
     more_labels.validate(more)
     assert 0 < more["labels"] < 0.1 * len(made["train"])
-    steps = nodes.waterfall(**{name: made[name] for name in made if name != "baselines"})
+    steps = compute_ablation(**{name: made[name] for name in made if name != "baselines"})
     Waterfall.validate(steps, lazy=True)
 
 
 def test_what_could_not_be_checked_is_said(small: Callable[[int], Made]) -> None:
     made = small(5)
     wide = given(made, "framing", "evaluation")
-    curve = evaluation.calibration_curve(made["test_predictions"], *wide)
+    curve = compute_calibration_curve(made["test_predictions"], *wide)
     CalibrationCurve.validate(curve, lazy=True)
     tables = given(made, "test_predictions", "test")
-    Slices.validate(evaluation.slices(*tables, *wide), lazy=True)
-    verdict = evaluation.verdict(*tables, made["selection"], curve, [], [], [], *wide)
+    Slices.validate(compute_slices(*tables, *wide), lazy=True)
+    verdict = decide_verdict(*tables, made["selection"], curve, [], [], [], *wide)
     said = {check["name"]: check["says"] for check in verdict["checks"]}
     assert verdict["decision"] == "hold"
     assert said["gain"].startswith("inconclusive: with 52 test days")

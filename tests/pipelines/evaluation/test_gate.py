@@ -9,9 +9,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preflight.framing import Framing
-from preflight.pipelines.evaluation import gate
-from preflight.pipelines.evaluation.slicing import slices_of
+from preflight.evaluation import conditions as gate
+from preflight.evaluation.conditions import (
+    TestComparison,
+    beats_champion,
+    calibration_within_limit,
+    contracts_on,
+    equal_opportunity,
+    net_gain,
+    robust_to_costs,
+    slices_hold,
+    test_reuse_within_limit,
+    within_limits,
+)
+from preflight.evaluation.slicing import slices_of
+from preflight.problem.framing import Framing
 
 Predictions = pd.DataFrame
 DAYS = 50
@@ -39,13 +51,15 @@ def predictions() -> Predictions:
     )
 
 
-Judge = Callable[..., gate.Judged]
+Judge = Callable[..., TestComparison]
 
 
 @pytest.fixture
 def judge(predictions: Predictions, framing: Framing) -> Judge:
-    def judged(predictions: Predictions = predictions, framing: Framing = framing) -> gate.Judged:
-        return gate.Judged(predictions, "flat", framing, replicates=300, seed=1)
+    def judged(
+        predictions: Predictions = predictions, framing: Framing = framing
+    ) -> TestComparison:
+        return TestComparison(predictions, "flat", framing, replicates=300, seed=1)
 
     return judged
 
@@ -93,10 +107,10 @@ def test_no_amount_is_told_but_by_the_function_that_names_its_currency(
     ):
         judged = [judge(some, one) for one in (framing, in_cents(framing))]
         for check in (
-            gate.net_gain,
-            gate.beats_champion,
-            gate.same_at_other_costs,
-            partial(gate.slices_hold, slices=some[["place"]]),
+            net_gain,
+            beats_champion,
+            robust_to_costs,
+            partial(slices_hold, slices=some[["place"]]),
         ):
             found = [check(one) for one in judged]
             assert found[0].ok == found[1].ok
@@ -105,7 +119,7 @@ def test_no_amount_is_told_but_by_the_function_that_names_its_currency(
 
 
 def test_a_gain_that_covers_upkeep_and_more_passes(judge: Judge) -> None:
-    check = gate.net_gain(judge())
+    check = net_gain(judge())
     assert check.ok
     assert check.says.startswith("the candidate saves €336 more per 1,000 parcels")
 
@@ -114,7 +128,7 @@ def test_upkeep_above_the_gain_holds(judge: Judge, framing: Framing) -> None:
     over = judge().over()
     earned = 10 * over["mean"]  # a month, of 10,000 parcels
     dear = changed(framing, "project", upkeep_per_month=earned + 1)
-    check = gate.net_gain(judge(framing=dear))
+    check = net_gain(judge(framing=dear))
     assert not check.ok
     assert "in 6 months after upkeep" in check.says
 
@@ -123,13 +137,13 @@ def test_the_whole_interval_has_to_reach_the_least_saving(judge: Judge, framing:
     over = judge().over()
     for asked, ok in ((framing.net(over["low"]), True), (framing.net(over["low"]) + 1, False)):
         least = changed(framing, "success", least_net_saving=asked)
-        assert gate.net_gain(judge(framing=least)).ok is ok
+        assert net_gain(judge(framing=least)).ok is ok
 
 
 def test_a_model_that_is_the_baseline_holds_with_its_interval(
     judge: Judge, predictions: Predictions
 ) -> None:
-    check = gate.net_gain(judge(predictions.assign(probability=0.3, act=True)))
+    check = net_gain(judge(predictions.assign(probability=0.3, act=True)))
     assert not check.ok
     assert "saves €0 more per 1,000 parcels than flat, the best" in check.says
     assert "(90% CI €0 to €0)" in check.says
@@ -137,13 +151,13 @@ def test_a_model_that_is_the_baseline_holds_with_its_interval(
 
 def test_labels_that_tell_nothing_hold(judge: Judge, predictions: Predictions) -> None:
     shuffled = predictions["label"].sample(frac=1, random_state=0).to_numpy()
-    assert not gate.net_gain(judge(predictions.assign(label=shuffled))).ok
+    assert not net_gain(judge(predictions.assign(label=shuffled))).ok
 
 
 def test_forty_rows_are_too_little_to_tell(judge: Judge, predictions: Predictions) -> None:
     few = predictions.groupby("predict_at").head(1).head(40)
     week = predictions.head(7 * 60)
-    says = [gate.net_gain(judge(some)).says for some in (few, week)]
+    says = [net_gain(judge(some)).says for some in (few, week)]
     assert [one.split(": the candidate saves")[0] for one in says] == [
         "too little data to tell: 40 parcels of test, 100 are needed",
         "too little data to tell: 7 days of test, 10 are needed",
@@ -159,7 +173,7 @@ def test_a_test_that_can_not_show_what_is_asked_says_so(
     judged = judge(days.assign(act=~seldom), free)
     found = free.net(judged.over()["mean"])
     judged.framing = changed(free, "success", least_net_saving=found)
-    check = gate.net_gain(judged)
+    check = net_gain(judged)
     assert not check.ok
     assert check.says.startswith("inconclusive: with 12 test days, only a gain above €")
 
@@ -168,7 +182,7 @@ def test_a_gain_that_is_surely_too_small_is_not_called_too_little_data(
     judge: Judge, predictions: Predictions
 ) -> None:
     worse = predictions.assign(act=~predictions["act"])
-    assert gate.net_gain(judge(worse)).says.startswith("not enough: ")
+    assert net_gain(judge(worse)).says.startswith("not enough: ")
 
 
 def test_a_dearer_miss_moves_the_threshold_and_the_value(
@@ -185,9 +199,9 @@ def test_a_dearer_miss_moves_the_threshold_and_the_value(
 def test_the_decision_has_to_be_the_same_over_the_range_of_costs(
     judge: Judge, framing: Framing
 ) -> None:
-    assert gate.same_at_other_costs(judge()).ok
+    assert robust_to_costs(judge()).ok
     wide = changed(framing, "costs", fn_factors=(0.8, 100))  # then to act always is as good
-    check = gate.same_at_other_costs(judge(framing=wide))
+    check = robust_to_costs(judge(framing=wide))
     assert not check.ok
     assert "with a miss at €600 it doesn't cover its upkeep" in check.says
 
@@ -200,8 +214,8 @@ def test_a_bad_range_of_costs_is_found_beside_one_that_is_written_alike(
     between = framing.project.upkeep_per_month + framing.net(sum(low) / 2) / framing.success.months
     dear = changed(framing, "project", upkeep_per_month=between)
     wide, thought = (changed(dear, "costs", fn_factors=(least, 1)) for least in (0.9999999, 1))
-    assert gate.same_at_other_costs(judge(idle, thought)).ok
-    check = gate.same_at_other_costs(judge(idle, wide))
+    assert robust_to_costs(judge(idle, thought)).ok
+    check = robust_to_costs(judge(idle, wide))
     assert (check.ok, check.says) == (
         False,
         "with a miss at €6 it doesn't cover its upkeep with confidence",
@@ -217,9 +231,9 @@ def test_a_miss_that_is_a_column_is_told_in_times_its_cost(
         judge().over(factor=f) for f in (0.8, 1.25)
     ]
     said = "it covers its upkeep with a miss at 0.8 times its cost or at 1.25 times its cost as"
-    assert gate.same_at_other_costs(same).says == f"{said} well"
+    assert robust_to_costs(same).says == f"{said} well"
     wide = changed(column, "costs", fn_factors=(0.8, 100))
-    check = gate.same_at_other_costs(judge(predictions.assign(cost_fn=6.0), wide))
+    check = robust_to_costs(judge(predictions.assign(cost_fn=6.0), wide))
     assert not check.ok
     assert check.says.startswith("with a miss at 100 times its cost it doesn't cover its upkeep")
 
@@ -241,9 +255,9 @@ def test_where_a_miss_costs_more_the_threshold_moves_row_by_row(
 
 
 def test_a_broken_slice_holds_and_is_named(judge: Judge, predictions: Predictions) -> None:
-    assert gate.slices_hold(judge(), predictions[["place"]]).ok
+    assert slices_hold(judge(), predictions[["place"]]).ok
     broken = predictions["act"] & (predictions["place"] != "west")
-    check = gate.slices_hold(judge(predictions.assign(act=broken)), predictions[["place"]])
+    check = slices_hold(judge(predictions.assign(act=broken)), predictions[["place"]])
     assert not check.ok
     assert check.says.startswith("worse than flat in place west (-")
 
@@ -251,7 +265,7 @@ def test_a_broken_slice_holds_and_is_named(judge: Judge, predictions: Prediction
 def test_a_slice_of_few_rows_is_not_judged(judge: Judge, predictions: Predictions) -> None:
     place = predictions["place"].where(predictions.index >= 60, "new")
     broken = predictions["act"] & (place != "new")
-    check = gate.slices_hold(judge(predictions.assign(act=broken)), place.to_frame())
+    check = slices_hold(judge(predictions.assign(act=broken)), place.to_frame())
     assert check.says == (
         "none of 3 slices is worse than allowed; "
         "1 are too few to judge: below 100 parcels or 10 days"
@@ -262,7 +276,7 @@ def test_a_slice_of_few_days_is_not_judged(judge: Judge, predictions: Prediction
     for days, ok in ((2, True), (9, True), (10, False)):  # 120 rows and more
         place = predictions["place"].where(predictions.index >= 60 * days, "new")
         broken = predictions["act"] & (place != "new")
-        check = gate.slices_hold(judge(predictions.assign(act=broken)), place.to_frame())
+        check = slices_hold(judge(predictions.assign(act=broken)), place.to_frame())
         assert check.ok is ok
         assert ("; 1 are too few to judge" in check.says) is ok
 
@@ -273,10 +287,10 @@ def test_where_no_slice_and_no_group_is_large_enough_it_says_that_nothing_was_ch
     few = predictions.iloc[::10]  # 300 rows
     hour = (np.arange(len(few)) % 24).astype("float32")
     checks = [
-        gate.slices_hold(judge(few), pd.DataFrame({"hour": hour})),
-        gate.groups_are_served_alike(judge(few), few[["place"]]),
-        gate.slices_hold(judge(few), few[[]]),
-        gate.groups_are_served_alike(judge(few), few[[]]),
+        slices_hold(judge(few), pd.DataFrame({"hour": hour})),
+        equal_opportunity(judge(few), few[["place"]]),
+        slices_hold(judge(few), few[[]]),
+        equal_opportunity(judge(few), few[[]]),
     ]
     assert all(check.ok for check in checks)
     assert [check.says for check in checks] == [
@@ -286,10 +300,10 @@ def test_where_no_slice_and_no_group_is_large_enough_it_says_that_nothing_was_ch
         "nothing was checked: none is named",
         "nothing was checked: none is named",
     ]
-    assert gate.slices_hold(judge(), predictions[["place"]]).says == (
+    assert slices_hold(judge(), predictions[["place"]]).says == (
         "none of 3 slices is worse than allowed"
     )
-    assert gate.groups_are_served_alike(judge(), predictions[["place"]]).says == (
+    assert equal_opportunity(judge(), predictions[["place"]]).says == (
         "protected groups are served alike"
     )
 
@@ -314,10 +328,10 @@ def test_a_bad_slice_is_found_beside_one_that_has_the_same_text(
     values = [bad if one else good for one in is_bad]
     groups = pd.DataFrame({"place": pd.Series(values, dtype=object).astype(kind)})
     unlike = judge(predictions.assign(act=predictions["act"] & ~is_bad))
-    assert not gate.slices_hold(unlike, groups).ok
-    assert not gate.groups_are_served_alike(unlike, groups).ok
-    assert gate.slices_hold(judge(), groups).ok
-    assert gate.groups_are_served_alike(judge(), groups).ok
+    assert not slices_hold(unlike, groups).ok
+    assert not equal_opportunity(unlike, groups).ok
+    assert slices_hold(judge(), groups).ok
+    assert equal_opportunity(judge(), groups).ok
     names = [name for _, name, _ in slices_of(groups)]
     assert len({*names}) == 2
 
@@ -347,13 +361,13 @@ def test_a_group_that_is_served_less_holds_and_is_named(
 ) -> None:
     groups = predictions[["place"]]
     alike = changed(framing, "guardrails", protected_gap=0.2)
-    assert gate.groups_are_served_alike(judge(framing=alike), groups).ok
+    assert equal_opportunity(judge(framing=alike), groups).ok
     unlike = predictions.assign(act=predictions["act"] & (predictions["place"] != "west"))
-    check = gate.groups_are_served_alike(judge(unlike, alike), groups)
+    check = equal_opportunity(judge(unlike, alike), groups)
     assert not check.ok
     assert "place west (-" in check.says
     lenient = changed(framing, "guardrails", protected_gap=0.95)
-    assert gate.groups_are_served_alike(judge(unlike, lenient), groups).ok
+    assert equal_opportunity(judge(unlike, lenient), groups).ok
 
 
 def curve(shift: float, width: float = 0.02) -> pd.DataFrame:
@@ -372,7 +386,7 @@ def curve(shift: float, width: float = 0.02) -> pd.DataFrame:
 def test_calibration_fails_where_it_is_surely_off(
     framing: Framing, shift: float, width: float, ok: bool
 ) -> None:
-    assert gate.calibrated(curve(shift, width), framing).ok is ok
+    assert calibration_within_limit(curve(shift, width), framing).ok is ok
 
 
 def test_the_verdict_rests_on_size_and_memory_and_never_on_speed() -> None:
@@ -380,16 +394,16 @@ def test_the_verdict_rests_on_size_and_memory_and_never_on_speed() -> None:
     large = {"name": "memory_mb", "limit": 20.0, "measured": 62.34, "ok": False, "load": None}
     slow = {"name": "p99_ms", "limit": 20.0, "measured": 62.34, "ok": False, "load": 1.0}
     busy = {"name": "p99_ms", "limit": 20.0, "measured": None, "ok": None, "load": 3.0}
-    assert gate.within_limits([fine, slow, busy], "USD") == gate.within_limits([fine], "USD")
-    assert gate.within_limits([fine], "USD").ok
-    check = gate.within_limits([fine, large], "USD")
+    assert within_limits([fine, slow, busy], "USD") == within_limits([fine], "USD")
+    assert within_limits([fine], "USD").ok
+    check = within_limits([fine, large], "USD")
     assert not check.ok
     assert check.says == "exceeds its limits: memory mb 62.3 (limit 20)"
 
 
 def test_too_many_candidates_on_one_test_set_hold(framing: Framing) -> None:
-    assert gate.seldom_opened(3, framing).ok
-    check = gate.seldom_opened(4, framing)
+    assert test_reuse_within_limit(3, framing).ok
+    check = test_reuse_within_limit(4, framing)
     assert (check.ok, check.says) == (
         False,
         "4 candidates were judged on this test set, 3 may be",
@@ -397,8 +411,8 @@ def test_too_many_candidates_on_one_test_set_hold(framing: Framing) -> None:
 
 
 def test_contracts_that_were_off_hold() -> None:
-    assert gate.contracts_on(True).ok
-    assert not gate.contracts_on(False).ok
+    assert contracts_on(True).ok
+    assert not contracts_on(False).ok
 
 
 @pytest.fixture
@@ -422,15 +436,15 @@ def test_a_dearer_unit_too_little_costs_both_more(
         cost = {n: np.maximum(one, -3 * factor * one) for n, one in off.items()}
         gain = (cost["prediction_flat"] - cost["prediction"]).mean()
         assert judged.over(factor=factor)["mean"] == pytest.approx(1000 * gain)
-    check = gate.same_at_other_costs(judged)
+    check = robust_to_costs(judged)
     assert check.ok
     assert check.says == (
         "it covers its upkeep with each unit too little at €2.40 or at €3.75 as well"
     )
     low = amounts.assign(prediction=amounts["label"] - 3, prediction_flat=amounts["label"] + 12)
-    assert gate.net_gain(judge(low, amount_framing)).ok  # 9 against 12
+    assert net_gain(judge(low, amount_framing)).ok  # 9 against 12
     wide = changed(amount_framing, "costs", under_factors=(0.8, 2))
-    check = gate.same_at_other_costs(judge(low, wide))  # 18 against 12
+    check = robust_to_costs(judge(low, wide))  # 18 against 12
     assert not check.ok
     assert "with each unit too little at €6 it doesn't cover" in check.says
 
@@ -439,10 +453,10 @@ def test_of_amounts_a_group_that_gets_too_little_more_often_holds_and_is_named(
     judge: Judge, amounts: Predictions, amount_framing: Framing
 ) -> None:
     groups = amounts[["place"]]
-    assert gate.groups_are_served_alike(judge(amounts, amount_framing), groups).ok
+    assert equal_opportunity(judge(amounts, amount_framing), groups).ok
     less = np.where(amounts["place"] == "west", 8, 0)
     unlike = judge(amounts.assign(prediction=amounts["prediction"] - less), amount_framing)
-    check = gate.groups_are_served_alike(unlike, groups)
+    check = equal_opportunity(unlike, groups)
     assert not check.ok
     west = (amounts["place"] == "west").to_numpy()
     covered = (unlike.predictions["prediction"] > amounts["label"]).to_numpy()

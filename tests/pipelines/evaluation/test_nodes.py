@@ -12,14 +12,23 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import roc_auc_score
 
 from preflight import contracts
-from preflight.audited import seal
-from preflight.bundle import DECIDING, Bundle
-from preflight.costs import per_1000
 from preflight.errors import RunError
-from preflight.framing import Framing
-from preflight.money import format_money
-from preflight.pipelines.evaluation import gate, nodes
-from preflight.pipelines.evaluation.settings import Evaluation
+from preflight.evaluation.conditions import calibration_within_limit
+from preflight.evaluation.contracts import Evaluation
+from preflight.evaluation.metrics import (
+    compute_calibration_curve,
+    compute_cost_curve,
+    compute_importance,
+    compute_metrics,
+    compute_slices,
+)
+from preflight.evaluation.predictions import predict_test, select_reference_rows
+from preflight.evaluation.verdict import compute_power, decide_verdict
+from preflight.features.fingerprints import fingerprints
+from preflight.modeling.model import DECIDING, Bundle
+from preflight.problem.costs import per_1000
+from preflight.problem.framing import Framing
+from preflight.problem.money import format_money
 
 pytestmark = pytest.mark.usefixtures("parcels")
 FEATURES = ["signal", "place", "noise"]
@@ -29,7 +38,7 @@ SELECTION = {"best_baseline": "guess"}
 
 def sealed(test: pd.DataFrame) -> pd.DataFrame:
     """An audit that has passed these examples."""
-    return pd.DataFrame(seal(test=test))
+    return pd.DataFrame(fingerprints(test=test))
 
 
 def judge(
@@ -43,8 +52,8 @@ def judge(
     what_if: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """The verdict, with what else it rests on as it should be."""
-    curve = nodes.calibration_curve(predictions, framing, evaluation)
-    found = nodes.verdict(
+    curve = compute_calibration_curve(predictions, framing, evaluation)
+    found = decide_verdict(
         predictions,
         examples,
         selection,
@@ -121,7 +130,7 @@ def models(framing: Framing) -> tuple[Bundle, dict[str, Bundle]]:
 def predictions(
     models: tuple[Bundle, dict[str, Bundle]], examples: pd.DataFrame, framing: Framing
 ) -> pd.DataFrame:
-    return nodes.test_predictions(*models, examples, sealed(examples), framing)
+    return predict_test(*models, examples, sealed(examples), framing)
 
 
 def test_there_is_one_row_per_example_with_the_columns_of_the_design(
@@ -144,11 +153,9 @@ def test_a_model_made_under_another_framing_is_not_judged(
     dearer = framing.costs.model_copy(update={"fn": framing.costs.fn + 1})
     other = framing.model_copy(update={"costs": dearer})
     with pytest.raises(RunError, match="'candidate' was made under another framing: costs"):
-        nodes.test_predictions(*models, examples, sealed(examples), other)
+        predict_test(*models, examples, sealed(examples), other)
     reworded = framing.model_copy(update={"objective": "the same, in other words"})
-    assert len(nodes.test_predictions(*models, examples, sealed(examples), reworded)) == len(
-        examples
-    )
+    assert len(predict_test(*models, examples, sealed(examples), reworded)) == len(examples)
 
 
 def test_each_model_decides_with_its_own_threshold_and_calibration(
@@ -156,7 +163,7 @@ def test_each_model_decides_with_its_own_threshold_and_calibration(
 ) -> None:
     candidate, baselines = models
     candidate |= {"slope": 2.0, "intercept": 0.5, "threshold": 0.4}
-    found = nodes.test_predictions(candidate, baselines, examples, sealed(examples), framing)
+    found = predict_test(candidate, baselines, examples, sealed(examples), framing)
     odds = 2 * (1.5 * examples["signal"].astype(float) - 1.2) + 0.5
     np.testing.assert_allclose(found["probability"], 1 / (1 + np.exp(-odds)))
     guess = 1 / (1 + np.exp(1 - examples["noise"].astype(float)))
@@ -175,7 +182,7 @@ def saving(label: Any, act: Any) -> np.ndarray:
 def test_metrics_are_those_of_each_model_on_all_rows(
     predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
-    found = nodes.metrics(predictions, framing, evaluation)
+    found = compute_metrics(predictions, framing, evaluation)
     assert contracts.results.metrics.validate(found) is found
     assert list(found) == ["candidate", "never", "guess"]
     for name, suffix in (("candidate", ""), ("never", "_never"), ("guess", "_guess")):
@@ -189,7 +196,7 @@ def test_metrics_are_those_of_each_model_on_all_rows(
 def test_a_model_that_never_acts_is_worth_exactly_nothing(
     predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
-    found = nodes.metrics(predictions, framing, evaluation)
+    found = compute_metrics(predictions, framing, evaluation)
     assert found["never"]["value_per_1000"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
     assert found["candidate"]["value_per_1000"]["low"] > 0
 
@@ -197,10 +204,10 @@ def test_a_model_that_never_acts_is_worth_exactly_nothing(
 def test_metrics_are_the_same_again_and_other_bounds_with_another_seed(
     predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
-    found = nodes.metrics(predictions, framing, evaluation)
-    assert nodes.metrics(predictions, framing, evaluation) == found
+    found = compute_metrics(predictions, framing, evaluation)
+    assert compute_metrics(predictions, framing, evaluation) == found
     other = evaluation.model_copy(update={"seed": 6})
-    assert nodes.metrics(predictions, framing, other) != found
+    assert compute_metrics(predictions, framing, other) != found
 
 
 def test_the_level_of_every_interval_is_that_of_the_framing(
@@ -208,9 +215,9 @@ def test_the_level_of_every_interval_is_that_of_the_framing(
 ) -> None:
     def widths(confidence: float) -> list[float]:
         level = framing.model_copy(update={"confidence": confidence})
-        figure = nodes.metrics(predictions, level, evaluation)["candidate"]["brier"]
-        bins = nodes.calibration_curve(predictions, level, evaluation)
-        parts = nodes.slices(predictions, examples, level, evaluation)
+        figure = compute_metrics(predictions, level, evaluation)["candidate"]["brier"]
+        bins = compute_calibration_curve(predictions, level, evaluation)
+        parts = compute_slices(predictions, examples, level, evaluation)
         over = judge(predictions, examples, level, evaluation)["value"]["over_baseline"]
         return [
             figure["high"] - figure["low"],
@@ -227,7 +234,7 @@ def test_the_level_of_every_interval_is_that_of_the_framing(
 def test_bins_of_the_calibration_hold_all_rows_in_order_of_probability(
     predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
-    found = nodes.calibration_curve(predictions, framing, evaluation)
+    found = compute_calibration_curve(predictions, framing, evaluation)
     contracts.results.CalibrationCurve.validate(found, lazy=True)
     assert found["bin"].tolist() == [0, 1, 2, 3]
     assert found["rows"].tolist() == [225] * 4
@@ -242,7 +249,7 @@ def test_bins_of_the_calibration_hold_all_rows_in_order_of_probability(
 def test_the_cost_curve_goes_from_always_to_never_past_the_threshold_of_the_costs(
     predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
-    found = nodes.cost_curve(predictions, framing, evaluation)
+    found = compute_cost_curve(predictions, framing, evaluation)
     contracts.results.CostCurve.validate(found, lazy=True)
     own = framing.costs.at(predictions).threshold
     assert found["setting"].tolist() == pytest.approx(sorted([0, 1 / 3, 2 / 3, 1, own]))
@@ -262,19 +269,19 @@ def test_a_threshold_that_is_a_step_stands_once_and_a_row_s_own_is_no_curve(
     predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
     tens = evaluation.model_copy(update={"thresholds": 10})
-    found = nodes.cost_curve(predictions, framing, tens)
+    found = compute_cost_curve(predictions, framing, tens)
     assert len(found) == 11  # 20% is one of the steps
     assert found["by_costs"].sum() == 1
     columns = framing.costs.model_copy(update={"fn": "amount"})
     each = framing.model_copy(update={"costs": columns})
-    found = nodes.cost_curve(predictions.assign(cost_fn=6.0 + predictions.index), each, tens)
+    found = compute_cost_curve(predictions.assign(cost_fn=6.0 + predictions.index), each, tens)
     assert not found["by_costs"].any()
 
 
 def test_ties_are_shared_among_bins_of_equal_size(
     predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
-    found = nodes.calibration_curve(predictions.assign(probability=0.3), framing, evaluation)
+    found = compute_calibration_curve(predictions.assign(probability=0.3), framing, evaluation)
     assert found["rows"].tolist() == [225] * 4
     assert found["predicted"].tolist() == pytest.approx([0.3] * 4)
 
@@ -282,7 +289,7 @@ def test_ties_are_shared_among_bins_of_equal_size(
 def test_slices_add_up_to_the_whole(
     predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
-    found = nodes.slices(predictions, examples, framing, evaluation)
+    found = compute_slices(predictions, examples, framing, evaluation)
     contracts.results.Slices.validate(found, lazy=True)
     whole = {
         "label_mean": predictions["label"].mean(),
@@ -300,7 +307,7 @@ def test_slices_add_up_to_the_whole(
 def test_a_slice_is_measured_on_its_own_rows(
     predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
-    found = nodes.slices(predictions, examples, framing, evaluation).set_index("slice")
+    found = compute_slices(predictions, examples, framing, evaluation).set_index("slice")
     assert set(found.index) == {"north", "south", "west", "2013-04", "2013-05"}
     here = predictions[examples["place"] == "west"]
     west = found.loc["west"]
@@ -317,7 +324,7 @@ def test_a_slice_with_one_label_has_no_auc(
     predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
     predictions.loc[examples["place"] == "west", "label"] = 0
-    found = nodes.slices(predictions, examples, framing, evaluation).set_index("slice")
+    found = compute_slices(predictions, examples, framing, evaluation).set_index("slice")
     auc = found[["score", "score_low", "score_high"]]
     assert auc.loc["west"].isna().all()
     assert auc.loc["north"].notna().all()
@@ -336,14 +343,14 @@ def test_whole_numbers_name_their_slice_without_a_fraction(
 ) -> None:
     by_hour = framing.model_copy(update={"slices": ["hour"]})
     hours = examples.assign(hour=examples["predict_at"].dt.hour.clip(4, 6).astype(kind))
-    found = nodes.slices(predictions, hours, by_hour, evaluation)
+    found = compute_slices(predictions, hours, by_hour, evaluation)
     assert found["slice"].tolist() == ["4", "5", "6"]
 
 
 def test_the_planted_feature_is_the_most_important_and_the_others_are_worth_nothing(
     models: tuple[Bundle, dict[str, Bundle]], examples: pd.DataFrame, evaluation: Evaluation
 ) -> None:
-    found = nodes.importance(models[0], examples, evaluation)
+    found = compute_importance(models[0], examples, evaluation)
     contracts.results.Importance.validate(found.astype({"group": "str"}), lazy=True)
     assert found["feature"][0] == "signal"
     assert set(found["feature"]) == set(FEATURES)
@@ -358,15 +365,15 @@ def test_the_planted_feature_is_the_most_important_and_the_others_are_worth_noth
 def test_importance_is_the_same_again(
     models: tuple[Bundle, dict[str, Bundle]], examples: pd.DataFrame, evaluation: Evaluation
 ) -> None:
-    found = nodes.importance(models[0], examples, evaluation)
-    pd.testing.assert_frame_equal(nodes.importance(models[0], examples, evaluation), found)
+    found = compute_importance(models[0], examples, evaluation)
+    pd.testing.assert_frame_equal(compute_importance(models[0], examples, evaluation), found)
 
 
 def test_a_sample_larger_than_test_is_all_of_it(
     models: tuple[Bundle, dict[str, Bundle]], examples: pd.DataFrame, evaluation: Evaluation
 ) -> None:
     few = examples.head(40)
-    assert len(nodes.importance(models[0], few, evaluation)) == len(FEATURES)
+    assert len(compute_importance(models[0], few, evaluation)) == len(FEATURES)
 
 
 def test_the_verdict_can_be_recomputed_from_the_test_predictions_alone(
@@ -422,16 +429,16 @@ def test_a_cost_in_a_column_of_one_value_gives_the_very_same_results(
 ) -> None:
     dear, column = with_column(models, framing)
     same = examples.assign(amount=np.float32(6))
-    found = nodes.test_predictions(*dear, same, sealed(same), column)
+    found = predict_test(*dear, same, sealed(same), column)
     pd.testing.assert_frame_equal(found.drop(columns="cost_fn"), predictions)
-    for node in (nodes.metrics, nodes.calibration_curve):
+    for node in (compute_metrics, compute_calibration_curve):
         pd.testing.assert_frame_equal(
             pd.DataFrame(node(found, column, evaluation)),
             pd.DataFrame(node(predictions, framing, evaluation)),
         )
     pd.testing.assert_frame_equal(
-        nodes.slices(found, same, column, evaluation),
-        nodes.slices(predictions, examples, framing, evaluation),
+        compute_slices(found, same, column, evaluation),
+        compute_slices(predictions, examples, framing, evaluation),
     )
     verdict = judge(found, same, column, evaluation)
     constant = judge(predictions, examples, framing, evaluation)
@@ -454,7 +461,7 @@ def test_with_a_cost_in_a_column_the_page_on_the_verdict_recomputes_it_all_the_s
     dear, column = with_column(models, framing)
     amount = np.random.default_rng(8).uniform(3, 60, len(examples)).astype("float32")
     rows = examples.assign(amount=amount)
-    predictions = nodes.test_predictions(*dear, rows, sealed(rows), column)
+    predictions = predict_test(*dear, rows, sealed(rows), column)
     np.testing.assert_array_equal(predictions["cost_fn"], amount)
     above = 1 / (1 + amount.astype(float) - 2)
     for suffix in ("", "_guess"):
@@ -476,9 +483,9 @@ def test_with_a_cost_in_a_column_the_page_on_the_verdict_recomputes_it_all_the_s
     assert eval(last.split("#")[0], scope) == pytest.approx(over["mean"]) != 0
     value = 1000 * scope["saved"](predictions["act"]).mean()
     assert found["value"]["per_1000"] == pytest.approx(value)
-    metrics = nodes.metrics(predictions, column, evaluation)
+    metrics = compute_metrics(predictions, column, evaluation)
     assert metrics["candidate"]["value_per_1000"]["mean"] == pytest.approx(value)
-    slices = nodes.slices(predictions, rows, column, evaluation).query("by == 'place'")
+    slices = compute_slices(predictions, rows, column, evaluation).query("by == 'place'")
     assert np.average(slices["value_per_1000"], weights=slices["rows"]) == pytest.approx(value)
 
 
@@ -559,12 +566,12 @@ def test_nothing_changes_what_it_is_given(
     evaluation: Evaluation,
 ) -> None:
     before = examples.copy(deep=True)
-    predictions = nodes.test_predictions(*models, examples, sealed(examples), framing)
+    predictions = predict_test(*models, examples, sealed(examples), framing)
     as_made = predictions.copy(deep=True)
-    nodes.metrics(predictions, framing, evaluation)
-    nodes.calibration_curve(predictions, framing, evaluation)
-    nodes.slices(predictions, examples, framing, evaluation)
-    nodes.importance(models[0], examples, evaluation)
+    compute_metrics(predictions, framing, evaluation)
+    compute_calibration_curve(predictions, framing, evaluation)
+    compute_slices(predictions, examples, framing, evaluation)
+    compute_importance(models[0], examples, evaluation)
     judge(predictions, examples, framing, evaluation)
     pd.testing.assert_frame_equal(examples, before)
     pd.testing.assert_frame_equal(predictions, as_made)
@@ -586,7 +593,7 @@ def test_rows_without_a_value_are_a_slice_too(
     predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
     some = examples.assign(place=examples["place"].where(examples["place"] != "west"))
-    found = nodes.slices(predictions, some, framing, evaluation)
+    found = compute_slices(predictions, some, framing, evaluation)
     assert found["rows"][found["by"] == "place"].sum() == len(examples)
     contracts.results.Slices.validate(found, lazy=True)
 
@@ -601,7 +608,7 @@ def test_values_with_the_same_text_are_two_slices(
 ) -> None:
     first = pd.Series(np.arange(len(examples)) < 300, examples.index)
     place = first.map({True: values[0], False: values[1]}).astype("category")
-    found = nodes.slices(predictions, examples.assign(place=place), framing, evaluation)
+    found = compute_slices(predictions, examples.assign(place=place), framing, evaluation)
     contracts.results.Slices.validate(found, lazy=True)
     assert sorted(found.loc[found["by"] == "place", "rows"]) == [300, 600]
 
@@ -610,14 +617,14 @@ def test_a_feature_named_month_is_the_one_that_is_sliced_by(
     predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
     size = np.float32(np.arange(len(examples)) % 3)
-    found = nodes.slices(predictions, examples.assign(month=size), framing, evaluation)
+    found = compute_slices(predictions, examples.assign(month=size), framing, evaluation)
     assert found.loc[found["by"] == "month", "slice"].tolist() == ["0", "1", "2"]
 
 
 def test_a_test_of_fewer_rows_than_bins_has_a_bin_for_each(
     predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
-    found = nodes.calibration_curve(predictions.head(3), framing, evaluation)
+    found = compute_calibration_curve(predictions.head(3), framing, evaluation)
     contracts.results.CalibrationCurve.validate(found, lazy=True)
     assert found["rows"].tolist() == [1, 1, 1]
 
@@ -670,7 +677,7 @@ SUMMARY = pd.DataFrame({"part": ["test"], "first": DAYS[:1], "last": DAYS[1:]})
 def power_of(predictions: pd.DataFrame, framing: Framing) -> dict[str, Any]:
     made = {"framing": framing.model_dump(mode="json", include=set(DECIDING))}
     never = {"never": bundle(Says("noise", 0, -5), threshold=1, provenance=made)}
-    found = nodes.power(predictions, never, {"best_baseline": "never"}, SUMMARY, framing)
+    found = compute_power(predictions, never, {"best_baseline": "never"}, SUMMARY, framing)
     assert contracts.results.power.validate(found) is found
     return found
 
@@ -736,17 +743,17 @@ def test_a_candidate_or_champion_of_the_other_task_is_not_judged(
     made_amounts: dict[str, Any],
 ) -> None:
     with pytest.raises(RunError, match="'candidate' was made under another framing: task, costs"):
-        nodes.test_predictions(*models, examples, sealed(examples), amount_framing)
+        predict_test(*models, examples, sealed(examples), amount_framing)
     test, of_amounts = made_amounts["test"], [made_amounts[n] for n in ("candidate", "baselines")]
     with pytest.raises(RunError, match=r"champion is of another task, framing.task is regression"):
-        nodes.test_predictions(*of_amounts, test, sealed(test), amount_framing, models[0])
+        predict_test(*of_amounts, test, sealed(test), amount_framing, models[0])
 
 
 def test_metrics_of_amounts_are_scikit_learns_and_what_they_save(
     made_amounts: dict[str, Any], evaluation: Evaluation
 ) -> None:
     predictions, framing = made_amounts["test_predictions"], made_amounts["framing"]
-    found = nodes.metrics(predictions, framing, evaluation)
+    found = compute_metrics(predictions, framing, evaluation)
     assert contracts.results.metrics.validate(found) is found
     assert list(found) == ["candidate", "usual", "lookup"]
     for name, column in (("candidate", "prediction"), ("lookup", "prediction_lookup")):
@@ -761,7 +768,7 @@ def test_amounts_are_calibrated_by_the_share_of_labels_that_the_costs_ask_to_be_
     made_amounts: dict[str, Any], evaluation: Evaluation
 ) -> None:
     predictions, framing = made_amounts["test_predictions"], made_amounts["framing"]
-    found = nodes.calibration_curve(predictions, framing, evaluation)
+    found = compute_calibration_curve(predictions, framing, evaluation)
     contracts.results.CalibrationCurve.validate(found.assign(predicted=0.5), lazy=True)
     assert set(found["asked"]) == {0.75}
     in_order = predictions.sort_values("prediction", kind="stable")
@@ -769,16 +776,20 @@ def test_amounts_are_calibrated_by_the_share_of_labels_that_the_costs_ask_to_be_
     assert found["predicted"].iloc[0] == pytest.approx(lowest["prediction"].mean())
     below = (lowest["label"] < lowest["prediction"]).mean()
     assert found["observed"].iloc[0] == pytest.approx(below)
-    assert gate.calibrated(found, framing).ok
+    assert calibration_within_limit(found, framing).ok
     too_much = predictions.assign(prediction=predictions["prediction"] + 10)
-    assert not gate.calibrated(nodes.calibration_curve(too_much, framing, evaluation), framing).ok
+    assert not calibration_within_limit(
+        compute_calibration_curve(too_much, framing, evaluation), framing
+    ).ok
 
 
 def test_a_cost_curve_of_amounts_adds_to_each(
     made_amounts: dict[str, Any], evaluation: Evaluation
 ) -> None:
     predictions, framing = made_amounts["test_predictions"], made_amounts["framing"]
-    found = nodes.cost_curve(predictions, framing, evaluation.model_copy(update={"thresholds": 9}))
+    found = compute_cost_curve(
+        predictions, framing, evaluation.model_copy(update={"thresholds": 9})
+    )
     contracts.results.CostCurve.validate(
         found.assign(setting=np.linspace(0, 1, len(found))), lazy=True
     )
@@ -802,15 +813,15 @@ def test_slices_importance_and_stored_rows_are_of_amounts(
 ) -> None:
     predictions, test = made_amounts["test_predictions"], made_amounts["test"]
     framing = made_amounts["framing"]
-    found = nodes.slices(predictions, test, framing, evaluation).set_index("slice")
+    found = compute_slices(predictions, test, framing, evaluation).set_index("slice")
     north = predictions[(test["place"] == "north").to_numpy()]
     off = (north["prediction"] - north["label"]).abs().mean()
     assert found.loc["north", "score"] == pytest.approx(off)
     assert found.loc["north", "label_mean"] == pytest.approx(north["label"].mean())
-    rise = nodes.importance(made_amounts["candidate"], test, evaluation)
+    rise = compute_importance(made_amounts["candidate"], test, evaluation)
     assert rise["feature"].tolist() == ["signal", "place", "noise"]
     assert rise["rise"].iloc[0] > 1  # a unit of the amount, not of the log loss
-    stored = nodes.end_to_end(test, predictions, framing, evaluation)
+    stored = select_reference_rows(test, predictions, framing, evaluation)
     said = predictions["prediction"]
     assert stored["prediction"].iloc[[0, -1]].tolist() == [said.min(), said.max()]
     assert "probability" not in stored
@@ -835,7 +846,7 @@ def test_a_candidate_of_amounts_ships_and_its_verdict_can_be_recomputed(
 
 
 def test_what_a_test_of_amounts_can_show_is_told(made_amounts: dict[str, Any]) -> None:
-    found = nodes.power(
+    found = compute_power(
         made_amounts["validation_predictions"],
         made_amounts["baselines"],
         made_amounts["selection"],

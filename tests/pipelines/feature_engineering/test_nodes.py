@@ -7,15 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from preflight.contracts.examples import Examples, Labels
 
+from late_flights.contracts.primary import Flights, Weather
+from late_flights.pipelines.feature_engineering import nodes
+from late_flights.pipelines.feature_engineering.pipeline import GROUPS, group
 from preflight.contracts import Features
-from preflight.contracts.examples import Examples, Labels, SplitSummary
-from preflight.contracts.primary import Flights, Weather
 from preflight.errors import RunError
-from preflight.framing import Framing
-from preflight.pipelines.feature_engineering import examples, nodes
-from preflight.pipelines.feature_engineering.pipeline import GROUPS, group
-from preflight.point_in_time import as_of, year_by_year
+from preflight.features.contracts import SplitSummary
+from preflight.features.point_in_time import as_of, in_yearly_chunks
+from preflight.features.split import join_features, split_examples
+from preflight.problem.framing import Framing
 
 Tables = dict[str, pd.DataFrame]
 KEY = ["carrier", "flight", "origin", "scheduled_departure"]
@@ -32,8 +34,8 @@ def build(tables: Tables, framing: Framing) -> pd.DataFrame:
     """The features, as the pipeline builds them."""
     given = {**tables, "params:framing": framing}
     groups = [group(name)(*(given[i] for i in inputs)) for name, inputs in GROUPS.items()]
-    moments = nodes.prediction_moments(tables["flights"], framing)
-    return examples.features(tables["flights"], moments, *groups)
+    moments = nodes.compute_prediction_times(tables["flights"], framing)
+    return join_features(tables["flights"], moments, *groups)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,7 @@ def test_features_and_labels_keep_their_contracts(
     tables: Tables, features: pd.DataFrame, framing: Framing
 ) -> None:
     Features.validate(features, lazy=True)
-    Labels.validate(nodes.labels(tables["flights"], framing), lazy=True)
+    Labels.validate(nodes.compute_labels(tables["flights"], framing), lazy=True)
 
 
 def test_the_order_of_the_rows_carries_nothing(
@@ -123,15 +125,15 @@ def test_built_period_by_period_the_features_are_the_same(
     monkeypatch: pytest.MonkeyPatch,
     days: int,
 ) -> None:
-    monkeypatch.setattr("preflight.point_in_time.YEAR", days * DAY)
+    monkeypatch.setattr("preflight.features.point_in_time.YEAR", days * DAY)
     pd.testing.assert_frame_equal(build(tables, framing), features)
 
 
 def test_periods_that_look_back_too_little_show(
     tables: Tables, features: pd.DataFrame, framing: Framing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("preflight.point_in_time.YEAR", 20 * DAY)
-    forgetful = year_by_year(nodes.history_features, Flights, 14 * DAY, 2 * DAY)
+    monkeypatch.setattr("preflight.features.point_in_time.YEAR", 20 * DAY)
+    forgetful = in_yearly_chunks(nodes.build_history_features, Flights, 14 * DAY, 2 * DAY)
     built = forgetful(tables["flights"], framing)
     assert (built["route_rate"] != features["route_rate"]).mean() > 0.3
 
@@ -276,10 +278,10 @@ def test_labels_say_late_cancelled_or_diverted_and_wait_until_it_is_known(
     tables: Tables, framing: Framing
 ) -> None:
     flights = tables["flights"]
-    labels = nodes.labels(flights, framing)
+    labels = nodes.compute_labels(flights, framing)
     assert labels["label"].equals(late(flights).astype("float64"))
     moment = pd.Timestamp("2013-02-08 21:00", tz="UTC")
-    open_then = nodes.labels(known_at(tables, moment)["flights"], framing)
+    open_then = nodes.compute_labels(known_at(tables, moment)["flights"], framing)
     assert (open_then["label"].notna() == (labels["label_known_at"] <= moment)).all()
 
 
@@ -290,8 +292,8 @@ def test_no_label_of_a_part_was_open_when_the_next_began(
     there = framing.split.model_copy(
         update={"validation_from": boundaries[0], "test_from": boundaries[1]}
     )
-    labels = nodes.labels(tables["flights"], framing)
-    *parts, summary = examples.split(features, labels, framing.model_copy(update={"split": there}))
+    labels = nodes.compute_labels(tables["flights"], framing)
+    *parts, summary = split_examples(features, labels, framing.model_copy(update={"split": there}))
     train, validation, test = parts
     assert train["label_known_at"].max() <= boundaries[0]
     assert validation["predict_at"].min() >= boundaries[0]
@@ -303,32 +305,32 @@ def test_no_label_of_a_part_was_open_when_the_next_began(
         Examples.validate(part, lazy=True)
 
     longer = there.model_copy(update={"embargo_hours": 24})
-    *_, later = examples.split(features, labels, framing.model_copy(update={"split": longer}))
+    *_, later = split_examples(features, labels, framing.model_copy(update={"split": longer}))
     assert (later["left_out"] > summary["left_out"]).tolist() == [True, True, False]
 
 
 def test_a_label_that_its_type_cannot_hold_is_refused(
     tables: Tables, features: pd.DataFrame, framing: Framing
 ) -> None:
-    labels = nodes.labels(tables["flights"], framing)
+    labels = nodes.compute_labels(tables["flights"], framing)
     halves = labels.assign(label=labels["label"].where(labels["label"] != 1, 0.5))
     with pytest.raises(RunError, match=r"'label' has .* values that int8 can't hold, e.g. 0.5"):
-        examples.split(features, halves, framing)
+        split_examples(features, halves, framing)
 
 
 def test_labels_of_other_rows_are_refused(
     tables: Tables, features: pd.DataFrame, framing: Framing
 ) -> None:
-    labels = nodes.labels(tables["flights"], framing)
+    labels = nodes.compute_labels(tables["flights"], framing)
     shifted = labels.iloc[::-1].reset_index(drop=True)
     with pytest.raises(RunError, match="not of the same rows"):
-        examples.split(features, shifted, framing)
+        split_examples(features, shifted, framing)
 
 
 def test_a_cost_that_is_no_number_or_is_missing_is_told_before_anything_is_learnt(
     tables: Tables, features: pd.DataFrame, framing: Framing
 ) -> None:
-    labels = nodes.labels(tables["flights"], framing)
+    labels = nodes.compute_labels(tables["flights"], framing)
     there = {
         "validation_from": datetime.fromisoformat("2013-02-09T00:00:00-05:00"),
         "test_from": datetime.fromisoformat("2013-02-20T00:00:00-05:00"),
@@ -338,7 +340,7 @@ def test_a_cost_that_is_no_number_or_is_missing_is_told_before_anything_is_learn
         costs = framing.costs.model_copy(update={"tp": 1.0, "fp": 1.0, "fn": column})
         split = framing.split.model_copy(update=there)
         framed = framing.model_copy(update={"costs": costs, "split": split})
-        examples.split(features, labels, framed)
+        split_examples(features, labels, framed)
 
     split("block_minutes")
     with pytest.raises(RunError, match=r"costs.fn names 'dest', which is no column of numbers"):
@@ -355,6 +357,6 @@ def test_dates_of_the_split_may_be_in_summer_and_in_winter_time(
         "test_from": datetime.fromisoformat("2013-02-20T00:00:00-04:00"),
     }
     mixed = framing.split.model_copy(update=parts)
-    labels = nodes.labels(tables["flights"], framing)
-    *_, summary = examples.split(features, labels, framing.model_copy(update={"split": mixed}))
+    labels = nodes.compute_labels(tables["flights"], framing)
+    *_, summary = split_examples(features, labels, framing.model_copy(update={"split": mixed}))
     assert (summary["rows"] > 0).all()

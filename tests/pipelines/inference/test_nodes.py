@@ -9,11 +9,12 @@ import pytest
 from pydantic import ValidationError
 
 from preflight import contracts
-from preflight.bundle import Bundle, predict
 from preflight.errors import RunError
-from preflight.framing import Framing
-from preflight.pipelines.inference import nodes
-from preflight.pipelines.inference.settings import Inference
+from preflight.inference import predict as nodes
+from preflight.inference.contracts import Inference
+from preflight.inference.predict import build_upcoming, log_predictions, predict_upcoming
+from preflight.modeling.model import Bundle, predict
+from preflight.problem.framing import Framing
 
 Tables = dict[str, pd.DataFrame]
 KEY = contracts.Features.grain()
@@ -49,11 +50,11 @@ def at(given: dict[str, Any], framing: Framing, champion: Bundle) -> Callable[..
         moment: Any = NOON, until: Any = None, every: int = 60, **changed: pd.DataFrame
     ) -> pd.DataFrame:
         asked = Inference(moment=moment, until=until, every_minutes=every)
-        rows = nodes.upcoming(framing, asked, **{**given, **changed})
+        rows = build_upcoming(framing, asked, **{**given, **changed})
         contracts.inference.Upcoming.validate(rows)
-        told = nodes.predictions(champion, rows, framing)
+        told = predict_upcoming(champion, rows, framing)
         contracts.predictions.Predictions.validate(told)
-        contracts.predictions.PredictionLog.validate(nodes.logged(rows, told))
+        contracts.predictions.PredictionLog.validate(log_predictions(rows, told))
         return told
 
     return predict
@@ -172,7 +173,7 @@ def test_the_moment_is_now_unless_said() -> None:
 
 def test_without_a_champion_it_is_said_how_to_get_one(framing: Framing) -> None:
     with pytest.raises(RunError, match="no champion yet: kedro run --pipelines deployment"):
-        nodes.predictions(None, nodes._none(), framing)
+        predict_upcoming(None, nodes._none(), framing)
 
 
 def test_moments_too_far_apart_are_refused(at: Callable[..., pd.DataFrame]) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from preflight import model_file
-from preflight.pipelines.modeling.baselines import LookupAmounts, LookupTable, Rules
+from preflight.modeling.baselines import LookupAmounts, LookupTable, Rules
+from preflight.modeling.skops_file import dump, load
 
 Examples = Callable[..., pd.DataFrame]
 ROWS = st.lists(
@@ -196,9 +196,9 @@ def test_a_table_is_saved_without_code_and_says_the_same_when_it_is_loaded(model
     seen = pd.DataFrame({"place": rng.choice(["a", "b", None], 200), "hour": rng.choice(3, 200)})
     model.fit(seen.astype({"place": "category", "hour": "float32"}), rng.random(200) > 0.5)
     file = io.BytesIO()
-    model_file.dump(model, file)
+    dump(model, file)
     own = f"{type(model).__module__}.{type(model).__name__}"
-    again = model_file.load(io.BytesIO(file.getvalue()), [own])
+    again = load(io.BytesIO(file.getvalue()), [own])
     asked = pd.concat([seen, seen.assign(place="new")])
     assert again.predict(asked).tolist() == model.predict(asked).tolist()
 

@@ -13,9 +13,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from preflight.errors import RunError
-from preflight.framing import Framing
-from preflight.pipelines.modeling import checks
-from preflight.pipelines.modeling.settings import Modeling
+from preflight.modeling.parameters import Modeling
+from preflight.modeling.smoke_test import (
+    OF_EACH_LABEL,
+    SMOKE_TEST_ROWS,
+    not_seen,
+    representative,
+    smoke_test_estimators,
+)
+from preflight.problem.framing import Framing
 
 pytestmark = pytest.mark.usefixtures("parcels")
 Examples = Callable[..., pd.DataFrame]
@@ -45,7 +51,7 @@ def tested(framing: Framing, modeling: Any, trusted_types: list[str]) -> Test:
         asked = Modeling.model_validate(written)
         if not trees:
             asked = asked.model_copy(update={"candidates": {}})
-        return checks.smoke_test_estimators(examples, trusted, framing, asked)
+        return smoke_test_estimators(examples, trusted, framing, asked)
 
     return test
 
@@ -105,9 +111,9 @@ def test_what_is_dropped_inside_another_estimator_is_found(examples: pd.DataFram
     flag = examples[features].assign(noise=examples["noise"] > 0)
     inner = make_pipeline(no_bool(), LogisticRegression())
     model = CalibratedClassifierCV(inner, cv=2).fit(flag, examples["label"])
-    assert checks.not_seen(model) == ["noise"]
+    assert not_seen(model) == ["noise"]
     whole = CalibratedClassifierCV(inner, cv=2).fit(examples[features], examples["label"])
-    assert checks.not_seen(whole) == []
+    assert not_seen(whole) == []
 
 
 def sensor_from(examples: pd.DataFrame, start: str) -> pd.DataFrame:
@@ -197,7 +203,7 @@ def test_an_infinite_amount_is_refused(
     amounts = make_amounts("2013-01-01", "2013-04-01", 600)
     amounts.loc[5, "label"] = np.inf
     with pytest.raises(RunError, match="column label has 1 infinite values in"):
-        checks.smoke_test_estimators(amounts, trusted_types, amount_framing, modeling_amounts())
+        smoke_test_estimators(amounts, trusted_types, amount_framing, modeling_amounts())
 
 
 def test_few_rows_have_every_category_extreme_gap_and_label(examples: pd.DataFrame) -> None:
@@ -205,8 +211,8 @@ def test_few_rows_have_every_category_extreme_gap_and_label(examples: pd.DataFra
     rare.loc[[77, 2900], "label"] = 1
     rare.loc[5, "signal"] = 99
     rare.loc[8, "noise"] = np.nan
-    few = checks.representative(rare, seed=1)
-    assert len(few) < checks.SMOKE_TEST_ROWS + 40 + 2 * checks.OF_EACH_LABEL + 20
+    few = representative(rare, seed=1)
+    assert len(few) < SMOKE_TEST_ROWS + 40 + 2 * OF_EACH_LABEL + 20
     assert set(few["place"]) == set(rare["place"])
     assert few["signal"].max() == 99
     assert few["noise"].isna().sum() == 1
@@ -237,17 +243,17 @@ def test_each_preprocessing_that_the_search_may_choose_is_tried(
 
     late = sensor_from(examples, "2013-03-15")
     good = asked(f"{OURS}.preprocessing.scaled")
-    checks.smoke_test_estimators(late, trusted_types, framing, good)
+    smoke_test_estimators(late, trusted_types, framing, good)
     with pytest.raises(RunError, match=f"candidates.line with {__name__}.dropping .* never sees"):
-        checks.smoke_test_estimators(late, trusted_types, framing, asked(f"{__name__}.dropping"))
+        smoke_test_estimators(late, trusted_types, framing, asked(f"{__name__}.dropping"))
 
 
 @pytest.mark.parametrize(
     ("model", "spec", "words"),
     [
-        ("baselines", {"path": "preflight.pipelines.modeling.baselines.Rules",
+        ("baselines", {"path": "preflight.modeling.baselines.Rules",
                        "params": {"conditions": ["signall > 1"]}}, "signall"),
-        ("baselines", {"path": "preflight.pipelines.modeling.baselines.Rules",
+        ("baselines", {"path": "preflight.modeling.baselines.Rules",
                        "params": {"conditions": ["signal <<"]}}, "SyntaxError"),
         ("candidates", {"path": "sklearn.ensemble.RandomForestClassifier",
                        "params": {"max_dept": 2}}, "max_dept"),
@@ -265,9 +271,7 @@ def test_a_model_that_cannot_be_fitted_is_told_before_the_search(
     written = modeling().model_dump(mode="json")
     written[model]["broken"] = spec
     with pytest.raises(RunError, match=f"modeling.{model}.broken.*can't be fitted.*{words}"):
-        checks.smoke_test_estimators(
-            examples, trusted_types, framing, Modeling.model_validate(written)
-        )
+        smoke_test_estimators(examples, trusted_types, framing, Modeling.model_validate(written))
 
 
 def test_a_model_of_the_other_task_is_refused_by_name(
@@ -280,7 +284,7 @@ def test_a_model_of_the_other_task_is_refused_by_name(
     trusted_types: list[str],
 ) -> None:
     def test(examples: pd.DataFrame, framing: Framing, asked: Modeling) -> None:
-        checks.smoke_test_estimators(examples, trusted_types, framing, asked)
+        smoke_test_estimators(examples, trusted_types, framing, asked)
 
     of_amounts = make_amounts("2013-01-01", "2013-04-01", 400)
     right = modeling_amounts()

@@ -10,16 +10,26 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from preflight.audited import seal
-from preflight.bundle import calibrated, log_odds, value_scorer
-from preflight.contracts.results import Trials, best_params
-from preflight.contracts.results import selection as selection_contract
 from preflight.errors import RunError
-from preflight.framing import Framing
-from preflight.pipelines.modeling import nodes
-from preflight.pipelines.modeling import search as searching
-from preflight.pipelines.modeling.settings import Modeling
-from preflight.pipelines.modeling.trials import NO_SEARCH
+from preflight.features.fingerprints import fingerprints
+from preflight.modeling.calibration import _fit_quantile_shift, select_on_validation
+from preflight.modeling.contracts import Trials, best_params
+from preflight.modeling.contracts import selection as selection_contract
+from preflight.modeling.model import log_odds, platt_scale, value_scorer
+from preflight.modeling.parameters import Modeling
+from preflight.modeling.search import search_parameters
+from preflight.modeling.training import (
+    fit,
+    fit_baselines,
+    fit_candidate,
+    fit_predict,
+    folds,
+    join_development,
+    predict_validation,
+    saving,
+)
+from preflight.modeling.trials import NO_SEARCH
+from preflight.problem.framing import Framing
 
 pytestmark = pytest.mark.usefixtures("parcels")
 Examples = Callable[..., pd.DataFrame]
@@ -29,7 +39,7 @@ FEATURES = ["signal", "place", "noise"]
 def search(
     development: pd.DataFrame, framing: Framing, modeling: Modeling, storage: str | None = None
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    best, trials, _ = searching.search(development, storage, framing, modeling)
+    best, trials, _ = search_parameters(development, storage, framing, modeling)
     return best, trials
 
 
@@ -63,7 +73,7 @@ def settings(trials: int = 4, seed: int = 1, gain: float = 0.001, folds: int = 1
             "baselines": {
                 "never": {"path": "sklearn.dummy.DummyClassifier", "threshold": 1},
                 "lookup": {
-                    "path": "preflight.pipelines.modeling.baselines.LookupTable",
+                    "path": "preflight.modeling.baselines.LookupTable",
                     "params": {"keys": ["place"]},
                 },
             },
@@ -86,8 +96,8 @@ def test_development_is_train_then_validation_with_all_categories(
     train, validation = development[~later & north].copy(), development[later & ~north].copy()
     for part in (train, validation):
         part["place"] = part["place"].cat.remove_unused_categories()
-    audit = pd.DataFrame(seal(train=train, validation=validation))
-    together = nodes.development(train, validation, audit, framing)
+    audit = pd.DataFrame(fingerprints(train=train, validation=validation))
+    together = join_development(train, validation, audit, framing)
     assert together["parcel"].tolist() == [*train["parcel"], *validation["parcel"]]
     assert together.index.tolist() == list(range(len(train) + len(validation)))
     assert together["place"].astype(str).tolist() == [
@@ -101,21 +111,21 @@ def test_development_is_train_then_validation_with_all_categories(
 def test_parts_of_another_split_are_not_fitted(development: pd.DataFrame, framing: Framing) -> None:
     later = development["predict_at"] >= framing.split.validation_from
     parts = {"train": development[~later], "validation": development[later]}
-    audit = pd.DataFrame(seal(**parts))
-    nodes.development(**parts, feature_audit=audit, framing=framing)
+    audit = pd.DataFrame(fingerprints(**parts))
+    join_development(**parts, feature_audit=audit, framing=framing)
     for end, name in {"validation_from": "train", "test_from": "validation"}.items():
         earlier = getattr(framing.split, end) - timedelta(days=2)
         split = framing.split.model_copy(update={end: earlier})
         other = framing.model_copy(update={"split": split})
         with pytest.raises(RunError, match=f"'{name}' has examples from"):
-            nodes.development(**parts, feature_audit=audit, framing=other)
+            join_development(**parts, feature_audit=audit, framing=other)
 
 
 def test_folds_are_in_the_order_of_time_and_no_label_is_known_after_a_fold_starts(
     development: pd.DataFrame, framing: Framing
 ) -> None:
     modeling = settings()
-    found = list(nodes.folds(development, framing, modeling))
+    found = list(folds(development, framing, modeling))
     earlier = modeling.search.earlier_folds[0]
     bounds = [
         (earlier.start, earlier.until),
@@ -144,20 +154,20 @@ def test_a_label_known_at_the_very_start_of_a_fold_is_known_and_a_moment_later_i
         predict_at=[start - tick, start - tick, start, start - tick],
         label_known_at=[start, start + tick, start + tick, start - tick],
     )
-    (known, judged) = list(nodes.folds(rows, framing, settings(folds=0)))[-1]
+    (known, judged) = list(folds(rows, framing, settings(folds=0)))[-1]
     assert known["parcel"].tolist() == [0, 3]
     assert judged["parcel"].tolist() == [2]
 
 
 def framed_value(known: pd.DataFrame, judged: pd.DataFrame, framing: Framing) -> float:
-    fitted = nodes.fit(settings().candidates["trees"], known)
+    fitted = fit(settings().candidates["trees"], known)
     return value_scorer(framing.costs, FEATURES)(fitted, judged, judged["label"])
 
 
 def test_the_value_is_the_framings_money_per_1000(
     development: pd.DataFrame, framing: Framing
 ) -> None:
-    probability = nodes.judged(settings().candidates["trees"], development, development)
+    probability = fit_predict(settings().candidates["trees"], development, development)
     act = probability > 0.2  # (1 - 0) / (1 - 0 + 6 - 2)
     label = development["label"] == 1
     by_hand = 4 * (act & label).sum() - 1 * (act & ~label).sum()
@@ -180,7 +190,7 @@ def test_the_first_trial_is_the_declared_parameters_and_their_value(
     assert json.loads(trials["params"][0]) == {"max_leaf_nodes": 3, "learning_rate": 0.2}
     by_hand = [
         framed_value(known, judged, framing)
-        for known, judged in nodes.folds(development, framing, modeling)
+        for known, judged in folds(development, framing, modeling)
     ]
     assert trials["value"][0] == pytest.approx(np.mean(by_hand))
     assert trials["folds"][0] == len(by_hand) == 2
@@ -252,8 +262,8 @@ def test_each_fold_is_predicted_by_models_fitted_on_what_came_before(
 ) -> None:
     modeling = settings()
     best = {"candidate": "trees", "params": {"max_leaf_nodes": 5}, "value": None, "trial": None}
-    found = nodes.validation_predictions(development, best, framing, modeling)
-    parts = list(nodes.folds(development, framing, modeling))
+    found = predict_validation(development, best, framing, modeling)
+    parts = list(folds(development, framing, modeling))
     assert found["fold"].tolist() == [
         n for n, (_, judged) in enumerate(parts) for _ in judged.index
     ]
@@ -262,8 +272,8 @@ def test_each_fold_is_predicted_by_models_fitted_on_what_came_before(
         here = found[found["fold"] == number]
         assert here["parcel"].tolist() == judged["parcel"].tolist()
         assert here["label"].tolist() == judged["label"].tolist()
-        candidate = nodes.fit(modeling.chosen(best), known)
-        lookup = nodes.fit(modeling.baselines["lookup"], known)
+        candidate = fit(modeling.chosen(best), known)
+        lookup = fit(modeling.baselines["lookup"], known)
         for name, model in (("candidate", candidate), ("lookup", lookup)):
             expected = model.predict_proba(judged[FEATURES])[:, 1]
             np.testing.assert_array_equal(here[f"probability_{name}"], expected)
@@ -306,7 +316,7 @@ def truth(odds: np.ndarray) -> np.ndarray:
 
 def test_validation_picks_the_baseline_that_saves_most(framing: Framing) -> None:
     for lookup, best in ((truth, "lookup"), (lambda odds: -3 * odds - 8, "never")):
-        found = nodes.selection(predicted(truth, lookup), framing, settings())
+        found = select_on_validation(predicted(truth, lookup), framing, settings())
         assert selection_contract.validate(found) is found
         assert found["best_baseline"] == best
         assert found["values"]["never"] == 0
@@ -314,13 +324,13 @@ def test_validation_picks_the_baseline_that_saves_most(framing: Framing) -> None
 
 def test_only_the_last_fold_chooses_the_baseline(framing: Framing) -> None:
     predictions = predicted(truth, truth)
-    good = nodes.selection(predictions, framing, settings())
+    good = select_on_validation(predictions, framing, settings())
     predictions.loc[~predictions["last"], "probability_lookup"] = 0.0
-    assert nodes.selection(predictions, framing, settings())["values"] == good["values"]
+    assert select_on_validation(predictions, framing, settings())["values"] == good["values"]
     predictions["probability_lookup"] = 1.0
     predictions.loc[~predictions["last"], "label"] = 1
     last = predictions["label"][predictions["last"]]
-    found = nodes.selection(predictions, framing, settings())["values"]["lookup"]
+    found = select_on_validation(predictions, framing, settings())["values"]["lookup"]
     assert found == pytest.approx(1000 * (4 * last.mean() - (1 - last.mean())))
 
 
@@ -328,26 +338,26 @@ def test_a_models_own_threshold_goes_before_that_of_the_costs(framing: Framing) 
     predictions = predicted(truth)
     predictions["probability_never"] = 0.999
     modeling = settings()
-    assert nodes.selection(predictions, framing, modeling)["values"]["never"] == 0
+    assert select_on_validation(predictions, framing, modeling)["values"]["never"] == 0
     bare = modeling.baselines["never"].model_copy(update={"threshold": None})
     changed = modeling.model_copy(update={"baselines": {**modeling.baselines, "never": bare}})
-    assert nodes.selection(predictions, framing, changed)["values"]["never"] != 0
+    assert select_on_validation(predictions, framing, changed)["values"]["never"] != 0
 
 
 def test_only_the_framed_baselines_are_to_be_beaten(framing: Framing) -> None:
     only = framing.model_copy(update={"baselines": ["never"]})
-    assert nodes.selection(predicted(truth), only, settings())["best_baseline"] == "never"
+    assert select_on_validation(predicted(truth), only, settings())["best_baseline"] == "never"
 
 
 def test_a_calibrated_candidate_is_left_as_it_is(framing: Framing) -> None:
-    found = nodes.selection(predicted(truth), framing, settings())["calibration"]
+    found = select_on_validation(predicted(truth), framing, settings())["calibration"]
     assert (found["slope"], found["intercept"]) == (1.0, 0.0)
     assert found["loss_without"] - found["loss_with"] <= 0.001
 
 
 def test_a_miscalibrated_candidate_is_set_right(framing: Framing) -> None:
     predictions = predicted(lambda odds: 2 * odds + 1)
-    found = nodes.selection(predictions, framing, settings())["calibration"]
+    found = select_on_validation(predictions, framing, settings())["calibration"]
     assert found["slope"] == pytest.approx(0.5, abs=0.05)
     assert found["intercept"] == pytest.approx(-0.5, abs=0.1)
     assert found["loss_without"] - found["loss_with"] > 0.02
@@ -362,16 +372,16 @@ def test_a_line_is_judged_on_the_last_fold_and_then_fitted_on_all(framing: Frami
         return model.coef_.item(), model.intercept_.item()
 
     last = predictions["last"].to_numpy()
-    found = nodes.selection(predictions, framing, settings())["calibration"]
+    found = select_on_validation(predictions, framing, settings())["calibration"]
     assert (found["slope"], found["intercept"]) == pytest.approx(line(last | True))
-    judged = calibrated(raw[last], *line(~last))
+    judged = platt_scale(raw[last], *line(~last))
     losses = -np.log(np.where(label[last] == 1, judged, 1 - judged))
     assert found["loss_with"] == pytest.approx(losses.mean())
 
 
 def test_a_gain_too_small_to_matter_changes_nothing(framing: Framing) -> None:
     predictions = predicted(lambda odds: 2 * odds + 1)
-    found = nodes.selection(predictions, framing, settings(gain=0.9))["calibration"]
+    found = select_on_validation(predictions, framing, settings(gain=0.9))["calibration"]
     assert (found["slope"], found["intercept"]) == (1.0, 0.0)
     assert found["loss_without"] - found["loss_with"] > 0.02
 
@@ -380,8 +390,8 @@ def test_a_line_that_does_not_hold_on_the_last_fold_is_not_used(framing: Framing
     predictions = predicted(truth)
     earlier = ~predictions["last"]
     raw = predictions.loc[earlier, "probability_candidate"]
-    predictions.loc[earlier, "probability_candidate"] = calibrated(raw.to_numpy(), 3.0, 2.0)
-    found = nodes.selection(predictions, framing, settings())["calibration"]
+    predictions.loc[earlier, "probability_candidate"] = platt_scale(raw.to_numpy(), 3.0, 2.0)
+    found = select_on_validation(predictions, framing, settings())["calibration"]
     assert (found["slope"], found["intercept"]) == (1.0, 0.0)
     assert found["loss_with"] > found["loss_without"]
 
@@ -395,7 +405,7 @@ def test_without_an_earlier_fold_to_learn_from_nothing_is_calibrated(
         predictions = predictions[predictions["last"]]
     else:
         predictions.loc[~predictions["last"], "label"] = label
-    found = nodes.selection(predictions, framing, settings())
+    found = select_on_validation(predictions, framing, settings())
     assert found["calibration"].keys() == {"slope", "intercept", "loss_without"}
     assert (found["calibration"]["slope"], found["calibration"]["intercept"]) == (1.0, 0.0)
     assert selection_contract.validate(found) is found
@@ -407,8 +417,8 @@ def test_the_candidate_is_fitted_on_all_with_the_best_parameters_and_says_so(
     modeling = settings()
     best = {"candidate": "trees", "params": {"max_leaf_nodes": 5}, "value": 1.0, "trial": 3}
     chosen = {"calibration": {"slope": 0.5, "intercept": -0.5, "loss_without": 0.4}}
-    found = nodes.candidate(development, best, chosen, framing, modeling)
-    alone = nodes.fit(modeling.chosen(best), development)
+    found = fit_candidate(development, best, chosen, framing, modeling)
+    alone = fit(modeling.chosen(best), development)
     np.testing.assert_array_equal(
         found["estimator"].predict_proba(development[FEATURES]),
         alone.predict_proba(development[FEATURES]),
@@ -427,7 +437,7 @@ def test_the_candidate_is_fitted_on_all_with_the_best_parameters_and_says_so(
 def test_baselines_are_fitted_on_all_uncalibrated_with_their_own_threshold(
     development: pd.DataFrame, framing: Framing
 ) -> None:
-    found = nodes.baselines(development, framing, settings())
+    found = fit_baselines(development, framing, settings())
     assert {name: model["threshold"] for name, model in found.items()} == {
         "never": 1,
         "lookup": 0.2,
@@ -441,9 +451,9 @@ def test_nothing_changes_the_examples(development: pd.DataFrame, framing: Framin
     before = development.copy(deep=True)
     modeling = settings(trials=1)
     best, _ = search(development, framing, modeling)
-    predictions = nodes.validation_predictions(development, best, framing, modeling)
-    chosen = nodes.selection(predictions, framing, modeling)
-    nodes.candidate(development, best, chosen, framing, modeling)
+    predictions = predict_validation(development, best, framing, modeling)
+    chosen = select_on_validation(predictions, framing, modeling)
+    fit_candidate(development, best, chosen, framing, modeling)
     pd.testing.assert_frame_equal(development, before)
 
 
@@ -462,15 +472,15 @@ def test_a_column_of_one_value_changes_nothing_but_where_the_threshold_stands(
     found, tried = search(column, framed, modeling)
     assert found == best
     pd.testing.assert_frame_equal(tried, trials)
-    predictions = nodes.validation_predictions(development, best, framing, modeling)
-    kept = nodes.validation_predictions(column, best, framed, modeling)
+    predictions = predict_validation(development, best, framing, modeling)
+    kept = predict_validation(column, best, framed, modeling)
     assert set(kept.pop("cost_fn")) == {6.0}
     pd.testing.assert_frame_equal(kept, predictions)
-    chosen = nodes.selection(predictions, framing, modeling)
-    assert nodes.selection(kept.assign(cost_fn=6.0), framed, modeling) == chosen
+    chosen = select_on_validation(predictions, framing, modeling)
+    assert select_on_validation(kept.assign(cost_fn=6.0), framed, modeling) == chosen
     models = {
-        "candidate": nodes.candidate(column, best, chosen, framed, modeling),
-        **nodes.baselines(column, framed, modeling),
+        "candidate": fit_candidate(column, best, chosen, framed, modeling),
+        **fit_baselines(column, framed, modeling),
     }
     assert {name: model["threshold"] for name, model in models.items()} == {
         "candidate": None, "never": 1, "lookup": None,
@@ -483,7 +493,9 @@ def test_a_column_of_one_value_changes_nothing_but_where_the_threshold_stands(
 def test_selection_values_each_row_at_its_own_cost(framing: Framing) -> None:
     predictions = predicted(truth, truth)
     amount = np.random.default_rng(3).uniform(3, 60, len(predictions))
-    found = nodes.selection(predictions.assign(cost_fn=amount), with_column(framing), settings())
+    found = select_on_validation(
+        predictions.assign(cost_fn=amount), with_column(framing), settings()
+    )
     last = predictions["last"].to_numpy()
     chance, label = predictions["probability_lookup"][last], predictions["label"][last] == 1
     act = chance > 1 / (amount[last] - 1)
@@ -500,8 +512,8 @@ def test_the_search_looks_for_the_value_at_each_rows_own_cost(
     modeling = settings(trials=1)
     best, _ = search(dear, with_column(framing), modeling)
     by_hand = []
-    for known, judged in nodes.folds(dear, framing, modeling):
-        act = nodes.judged(modeling.candidates["trees"], known, judged) > 1 / (judged["amount"] - 1)
+    for known, judged in folds(dear, framing, modeling):
+        act = fit_predict(modeling.candidates["trees"], known, judged) > 1 / (judged["amount"] - 1)
         saved = np.where(judged["label"] == 1, judged["amount"] - 2, -1) * act
         by_hand.append(1000 * saved.mean())
     assert best["value"] == pytest.approx(np.mean(by_hand))
@@ -512,7 +524,7 @@ def test_the_embargo_holds_for_every_fold(development: pd.DataFrame, framing: Fr
     embargo = pd.Timedelta("1D")
     waited = framing.model_copy(update={"split": split})
     starts = [settings().search.earlier_folds[0].start, split.validation_from]
-    for (known, _), start in zip(nodes.folds(development, waited, settings()), starts, strict=True):
+    for (known, _), start in zip(folds(development, waited, settings()), starts, strict=True):
         assert known["label_known_at"].max() + embargo <= start
 
 
@@ -552,7 +564,7 @@ def test_a_model_worse_than_chance_is_not_turned_round_by_calibration(
             "probability_lookup": 0.5,
         }
     )
-    line = nodes.selection(predictions, framing, settings())["calibration"]
+    line = select_on_validation(predictions, framing, settings())["calibration"]
     assert line["loss_with"] < line["loss_without"] - 0.1
     assert (line["slope"], line["intercept"]) == (1.0, 0.0)
 
@@ -567,7 +579,7 @@ def test_a_model_can_go_without_a_group_of_features(
         {"calibration": {"slope": 1.0, "intercept": 0.0}},
     )
     without = modeling.model_copy(update={"candidates": {"trees": blind}})
-    found = nodes.candidate(development, best, chosen, framing, without)
+    found = fit_candidate(development, best, chosen, framing, without)
     assert found["features"] == ["signal", "place"]
     assert found["estimator"].feature_names_in_.tolist() == ["signal", "place"]
 
@@ -588,7 +600,7 @@ def test_amounts_that_cost_least_are_left_as_they_are(
     amount_framing: Framing, modeling_amounts: Callable[..., Modeling]
 ) -> None:
     modeling = modeling_amounts(calibration_gain=0.01)
-    found = nodes.selection(amounts(lambda _: 0), amount_framing, modeling)
+    found = select_on_validation(amounts(lambda _: 0), amount_framing, modeling)
     assert selection_contract.validate(found) is found
     assert (found["calibration"]["slope"], found["calibration"]["intercept"]) == (1.0, 0.0)
     assert found["best_baseline"] == "lookup"
@@ -599,7 +611,7 @@ def test_amounts_that_are_off_are_shifted_and_that_is_judged_on_the_last_fold(
 ) -> None:
     modeling = modeling_amounts(calibration_gain=0.01)
     predictions = amounts(lambda table: 6)
-    found = nodes.selection(predictions, amount_framing, modeling)["calibration"]
+    found = select_on_validation(predictions, amount_framing, modeling)["calibration"]
     error = predictions["label"] - predictions["prediction_candidate"]
     last = predictions["last"]
     assert found["slope"] == 1
@@ -612,7 +624,7 @@ def test_amounts_that_are_off_are_shifted_and_that_is_judged_on_the_last_fold(
     assert found["loss_without"] == pytest.approx(cost(0))
     assert found["loss_with"] == pytest.approx(cost(error[~last].quantile(0.75)), abs=0.01)
     lenient = modeling_amounts(calibration_gain=found["loss_without"])
-    kept = nodes.selection(predictions, amount_framing, lenient)["calibration"]
+    kept = select_on_validation(predictions, amount_framing, lenient)["calibration"]
     assert kept["intercept"] == 0
 
 
@@ -621,7 +633,7 @@ def test_a_shift_that_does_not_hold_on_the_last_fold_is_not_used(
 ) -> None:
     predictions = amounts(lambda table: np.where(table["last"], 0, 9))
     modeling = modeling_amounts(calibration_gain=0.01)
-    found = nodes.selection(predictions, amount_framing, modeling)["calibration"]
+    found = select_on_validation(predictions, amount_framing, modeling)["calibration"]
     assert (found["slope"], found["intercept"]) == (1.0, 0.0)
     assert found["loss_with"] > found["loss_without"]
 
@@ -643,9 +655,9 @@ def test_no_other_shift_costs_less_where_each_row_has_its_own_costs(
     )
 
     def cost(shift: float) -> float:
-        return -float(nodes.saving(some, np.full(rows, 30 + shift), framing).sum())
+        return -float(saving(some, np.full(rows, 30 + shift), framing).sum())
 
-    found = cost(nodes._shift(some, framing))
+    found = cost(_fit_quantile_shift(some, framing))
     assert found == pytest.approx(min(cost(error) for error in some["label"] - 30))
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preflight.pipelines.modeling.settings import Estimator
+from preflight.modeling.estimators import Estimator
 
 COLUMNS = ["signal", "place", "noise"]
-OURS = "preflight.pipelines.modeling.preprocessing"
+OURS = "preflight.modeling.preprocessing"
 KINDS = {
     "scaled": ("sklearn.linear_model.LogisticRegression", {"max_iter": 200, "C": 0.5}),
     "numbered": ("sklearn.ensemble.RandomForestClassifier", {"n_estimators": 30, "max_depth": 5}),

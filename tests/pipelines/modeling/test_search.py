@@ -24,14 +24,21 @@ import pytest
 import yaml
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from preflight import model_file
-from preflight.bundle import predict
-from preflight.contracts.results import ParameterImportance
-from preflight.framing import Framing
-from preflight.pipelines.modeling import nodes
-from preflight.pipelines.modeling import search as searching
-from preflight.pipelines.modeling.settings import Modeling
-from preflight.pipelines.modeling.trials import select_parameters
+from preflight.modeling import search as searching
+from preflight.modeling.contracts import ParameterImportance
+from preflight.modeling.model import predict
+from preflight.modeling.parameters import Modeling
+from preflight.modeling.search import (
+    FIRST_STAGE,
+    _in_worker,
+    fit_in_stages,
+    search_parameters,
+    study_name,
+)
+from preflight.modeling.skops_file import dump, load
+from preflight.modeling.training import fit, fit_candidate
+from preflight.modeling.trials import select_parameters
+from preflight.problem.framing import Framing
 
 pytestmark = pytest.mark.usefixtures("parcels")
 SPACE = {"learning_rate": {"type": "float", "low": 0.05, "high": 0.9}}
@@ -70,7 +77,7 @@ def settings(modeling: Any, trials: int, path: str | None = None, **search: Any)
 
 
 def search(*args: Any) -> tuple[dict[str, Any], pd.DataFrame]:
-    best, trials, _ = searching.search(*args)
+    best, trials, _ = search_parameters(*args)
     return best, trials
 
 
@@ -103,7 +110,7 @@ def test_another_name_or_problem_begins_anew(
     development: pd.DataFrame, framing: Framing, modeling: Any
 ) -> None:
     def name(examples: pd.DataFrame = development, framed: Framing = framing, **of: Any) -> str:
-        return searching.study_name(examples, framed, settings(modeling, 3, **of))
+        return study_name(examples, framed, settings(modeling, 3, **of))
 
     dearer = framing.costs.model_copy(update={"fn": 7.0})
     names = [
@@ -121,7 +128,7 @@ def test_another_name_or_problem_begins_anew(
     assert name() == names[0]
     words = framing.goal.model_copy(update={"objective": "the same in other words"})
     assert name(framed=framing.model_copy(update={"goal": words})) == names[0]
-    assert searching.study_name(development, framing, settings(modeling, 99)) == names[0]
+    assert study_name(development, framing, settings(modeling, 99)) == names[0]
 
 
 # a worker is a process of its own, which imports this file again: it is patched there as well
@@ -254,7 +261,7 @@ def search_side_by_side(
 
     def evaluate(task: Any) -> Any:
         time.sleep(0.2 * (next(calls) in slow))
-        return searching._in_worker[0](task)
+        return _in_worker[0](task)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(searching, "ProcessPoolExecutor", Threads)
@@ -368,7 +375,7 @@ def test_a_model_over_its_limits_can_not_win(
     assert free["value"] >= found["value"]
 
 
-OURS = "preflight.pipelines.modeling.preprocessing"
+OURS = "preflight.modeling.preprocessing"
 LINEAR = {
     "path": "sklearn.linear_model.LogisticRegression",
     "preprocessing": f"{OURS}.scaled",
@@ -402,7 +409,7 @@ def test_another_estimator_with_its_own_space_and_preprocessing_can_win(
     chosen = asked.chosen(tuned)
     assert chosen.preprocessing == f"{OURS}.numbered"
     assert chosen.build()[-1].C == 2.0
-    assert nodes.candidate(complete, tuned, SURE, framing, asked)["estimator"][-1].C == 2.0
+    assert fit_candidate(complete, tuned, SURE, framing, asked)["estimator"][-1].C == 2.0
 
 
 @pytest.mark.needs("docs")
@@ -421,10 +428,10 @@ def test_the_candidates_of_the_docs_need_no_code(
     _, trials = search(development, None, framing, asked)
     assert set(trials["candidate"]) == {"trees", "lightgbm", "forest"}
     best = {"candidate": "lightgbm", "params": {}}
-    model = nodes.candidate(development, best, SURE, framing, asked)
+    model = fit_candidate(development, best, SURE, framing, asked)
     file = io.BytesIO()
-    model_file.dump(model, file)
-    again = model_file.load(io.BytesIO(file.getvalue()), trusted_types)
+    dump(model, file)
+    again = load(io.BytesIO(file.getvalue()), trusted_types)
     np.testing.assert_array_equal(predict(again, development), predict(model, development))
 
 
@@ -439,10 +446,10 @@ def test_what_is_grown_in_parts_is_the_same_as_at_once(
     features = spec.features(searching.Features.groups())
     found = [
         (part, estimator.n_iter_, estimator.predict_proba(development[features]))
-        for estimator, part in searching.fit_in_stages(spec, development)
+        for estimator, part in fit_in_stages(spec, development)
     ]
-    assert [(part, trees) for part, trees, _ in found] == [(searching.FIRST_STAGE, 4), (1.0, 10)]
-    at_once = nodes.fit(spec, development).predict_proba(development[features])
+    assert [(part, trees) for part, trees, _ in found] == [(FIRST_STAGE, 4), (1.0, 10)]
+    at_once = fit(spec, development).predict_proba(development[features])
     np.testing.assert_array_equal(found[-1][-1], at_once)
     assert not np.array_equal(found[0][-1], at_once)
 
@@ -473,13 +480,13 @@ def test_the_parameter_that_matters_is_told_from_one_that_does_not(
         "tol": {"type": "float", "low": 1e-8, "high": 1e-6},  # of early stopping, which is off
     }
     asked = settings(modeling, 12, space=space, prune=False)
-    _, _, importance = searching.search(development, None, framing, asked)
+    _, _, importance = search_parameters(development, None, framing, asked)
     ParameterImportance.validate(importance, lazy=True)
     share = importance.set_index("parameter")["share"]
     assert set(share.index) == set(space)
     assert share["learning_rate"] > 0.9
     few = settings(modeling, 3, space=space)
-    assert searching.search(development, None, framing, few)[2].empty
+    assert search_parameters(development, None, framing, few)[2].empty
 
 
 def judged(values: np.ndarray, framing: Framing, modeling: Any) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from preflight.pipelines.modeling.settings import Modeling, load
+from preflight.modeling.estimators import load
+from preflight.modeling.parameters import Modeling
 
 AS_WRITTEN: dict[str, Any] = {
     "seed": 1,
@@ -122,8 +123,8 @@ def test_an_estimator_is_built_anew_from_its_parameters() -> None:
 
 
 def test_a_path_leads_to_a_class_or_a_function() -> None:
-    assert load("preflight.pipelines.modeling.settings.load") is load
-    assert load("preflight.pipelines.modeling.settings.Modeling") is Modeling
+    assert load("preflight.modeling.estimators.load") is load
+    assert load("preflight.modeling.parameters.Modeling") is Modeling
 
 
 def test_a_threshold_of_its_own_is_for_baselines_only() -> None:

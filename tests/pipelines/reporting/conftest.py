@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preflight.framing import Framing
-from preflight.pipelines.reporting.pipeline import DIAGNOSED, REPORTED
-from preflight.pipelines.reporting.settings import About, Model
+from late_flights.pipelines.reporting.pipeline import DIAGNOSED, REPORTED
+from preflight.problem.framing import Framing
+from preflight.reporting.contracts import About, Model
 
 Results = dict[str, Any]
 

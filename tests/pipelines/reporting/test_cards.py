@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 
-from preflight.contracts import report
 from preflight.errors import RunError
-from preflight.pipelines.reporting import nodes
-from preflight.pipelines.reporting.traced import linked
+from preflight.reporting import contracts as report
+from preflight.reporting import plots as nodes
+from preflight.reporting.report import collect_results, render_model_card
+from preflight.reporting.traced import linked
 
 CARDS = ["model_card", "datasheet"]
 
 
 @pytest.mark.parametrize("card", CARDS)
 def test_a_card_meets_its_contract_in_markdown(card: str, results: dict[str, Any]) -> None:
-    text = getattr(nodes, card)(nodes.reported(**results))
+    text = getattr(nodes, card)(collect_results(**results))
     assert getattr(report, card).validate(text) is text
     assert not re.search(r"[\ue000-\ue002]|undefined|\b(None|nan)\b|\n\n\n", text)
     tables = re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
@@ -34,7 +35,7 @@ def test_every_number_of_a_card_is_that_of_its_dataset(
     stored: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    shown = nodes.reported(**results)
+    shown = collect_results(**results)
     monkeypatch.setattr(nodes, "plain", partial(linked, versions=shown["versions"]))
     faults, other = walk_numbers(getattr(nodes, card)(shown), stored, numbers)
     assert faults == []
@@ -45,7 +46,7 @@ def test_every_number_of_a_card_is_that_of_its_dataset(
 
 
 def test_the_card_says_what_is_reported(results: dict[str, Any]) -> None:
-    text = nodes.model_card(nodes.reported(**results))
+    text = render_model_card(collect_results(**results))
     for said in [
         "# Model card: fewer broken parcels",
         "the candidate saves €22 more per 1,000 parcels than table of rates",
@@ -63,4 +64,4 @@ def test_a_candidate_that_is_not_the_one_measured_is_refused(results: dict[str, 
     files = results["provenance"]["files"]
     files["candidate"]["version"] = "2026-01-31T00.00.00.000Z"
     with pytest.raises(RunError, match=r"candidate of 2026-01-31.* came after the test was opened"):
-        nodes.reported(**results)
+        collect_results(**results)

@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 from kedro.validation import DataValidationError
 
-from preflight.contracts.report import checklist
-from preflight.pipelines.reporting import nodes
-from preflight.pipelines.reporting.settings import Checklist
+from preflight.reporting.contracts import ChecklistParameters, checklist
+from preflight.reporting.report import collect_results, score_checklist
 
 Asked = dict[str, Any]
 
@@ -31,11 +30,11 @@ def asked() -> Asked:
 
 @pytest.fixture
 def shown(results: dict[str, Any]) -> dict[str, Any]:
-    return nodes.reported(**results)
+    return collect_results(**results)
 
 
 def scored(asked: Asked, shown: dict[str, Any]) -> dict[str, Any]:
-    found = nodes.checklist(shown, Checklist.model_validate(asked))
+    found = score_checklist(shown, ChecklistParameters.model_validate(asked))
     assert checklist.validate(found) is found
     return found
 
@@ -123,4 +122,4 @@ def test_a_score_that_its_checks_do_not_give_is_refused(
 
 def test_a_section_of_the_paper_has_seven(asked: Asked) -> None:
     with pytest.raises(ValueError, match="at least 7"):
-        Checklist.model_validate(asked | {"data": asked["data"][:6]})
+        ChecklistParameters.model_validate(asked | {"data": asked["data"][:6]})

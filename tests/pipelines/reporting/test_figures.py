@@ -8,23 +8,38 @@ import plotly.graph_objects as go
 import plotly.io as pio
 import pytest
 
-from preflight.contracts.report import Figure
-from preflight.pipelines.reporting import figures, nodes, panels, style
+from preflight.reporting import figures, panels, style
+from preflight.reporting.contracts import Figure
+from preflight.reporting.plots import (
+    plot_calibration,
+    plot_checklist,
+    plot_cost_curve,
+    plot_importance,
+    plot_learning_curve,
+    plot_parameter_importance,
+    plot_robustness,
+    plot_score,
+    plot_search,
+    plot_segments,
+    plot_slices,
+    plot_value,
+    plot_waterfall,
+)
 
 FIGURES = {
-    "value": (nodes.value_figure, ["metrics", "selection", "framing"]),
-    "auc": (nodes.score_figure, ["metrics", "selection", "framing"]),
-    "calibration": (nodes.calibration_figure, ["calibration_curve", "framing"]),
-    "slices": (nodes.slices_figure, ["slices", "framing"]),
-    "importance": (nodes.importance_figure, ["importance", "framing"]),
-    "waterfall": (nodes.waterfall_figure, ["waterfall", "framing"]),
-    "learning_curve": (nodes.learning_curve_figure, ["learning_curve", "framing"]),
-    "segments": (nodes.segments_figure, ["segments", "framing"]),
-    "cost_curve": (nodes.cost_curve_figure, ["cost_curve", "framing"]),
-    "search": (nodes.search_figure, ["trials", "best_params", "framing"]),
-    "parameter_importance": (nodes.parameter_importance_figure, ["parameter_importance"]),
-    "checklist": (nodes.checklist_figure, ["checklist"]),
-    "robustness": (nodes.robustness_figure, ["robustness", "framing"]),
+    "value": (plot_value, ["metrics", "selection", "framing"]),
+    "auc": (plot_score, ["metrics", "selection", "framing"]),
+    "calibration": (plot_calibration, ["calibration_curve", "framing"]),
+    "slices": (plot_slices, ["slices", "framing"]),
+    "importance": (plot_importance, ["importance", "framing"]),
+    "waterfall": (plot_waterfall, ["waterfall", "framing"]),
+    "learning_curve": (plot_learning_curve, ["learning_curve", "framing"]),
+    "segments": (plot_segments, ["segments", "framing"]),
+    "cost_curve": (plot_cost_curve, ["cost_curve", "framing"]),
+    "search": (plot_search, ["trials", "best_params", "framing"]),
+    "parameter_importance": (plot_parameter_importance, ["parameter_importance"]),
+    "checklist": (plot_checklist, ["checklist"]),
+    "robustness": (plot_robustness, ["robustness", "framing"]),
 }
 
 
@@ -171,7 +186,7 @@ def test_slices_keep_a_natural_order_or_are_ordered_by_value(results: dict[str, 
 
 def test_five_slicing_columns_take_a_second_line(results: dict[str, Any]) -> None:
     parts = [results["slices"].assign(by=name) for name in "abcde"]
-    figure = nodes.slices_figure(pd.concat(parts), results["framing"])
+    figure = plot_slices(pd.concat(parts), results["framing"])
     assert len({axis.domain for axis in figure.select_yaxes()}) == 2
 
 
@@ -181,7 +196,7 @@ def test_importance_shows_the_top_with_group_and_range(results: dict[str, Any]) 
     assert [note.text for note in figure.layout.annotations] == ["box", "box", "sender"]
     assert len({trace.marker.color for trace in figure.data}) == 2
     many = pd.concat([results["importance"].assign(feature=f"f{i}") for i in range(10)])
-    assert len(nodes.importance_figure(many, results["framing"]).layout.yaxis.ticktext) == 20
+    assert len(plot_importance(many, results["framing"]).layout.yaxis.ticktext) == 20
 
 
 def test_the_bars_of_the_waterfall_hang_together(results: dict[str, Any]) -> None:

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from preflight.pipelines import reporting
 
 PAGE = (Path(reporting.__file__).parent / "report.html.j2").read_text()

@@ -9,12 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-
-from preflight.contracts.report import Html
-from preflight.money import format_money
 from preflight.pipelines import reporting
-from preflight.pipelines.reporting import formatting, nodes
-from preflight.pipelines.reporting.pipeline import DIAGNOSED
+
+from late_flights.pipelines.reporting.pipeline import DIAGNOSED
+from preflight.problem.money import format_money
+from preflight.reporting import formatting
+from preflight.reporting import plots as nodes
+from preflight.reporting.contracts import Html
+from preflight.reporting.report import (
+    collect_results,
+    render_datasheet,
+    render_model_card,
+    render_report,
+)
 
 NO_TABLE = pd.DataFrame()  # constants need none
 NOTHING = {"mean": None, "low": None, "high": None}
@@ -38,7 +45,7 @@ class Text(HTMLParser):
 
 
 def page_of(results: dict[str, Any]) -> str:
-    return nodes.report(nodes.reported(**results), results["checklist"])
+    return render_report(collect_results(**results), results["checklist"])
 
 
 def read(results: dict[str, Any]) -> str:
@@ -171,7 +178,7 @@ def test_every_amount_has_its_currency_and_nothing_else_has_one(
     page = page_of(results)
     assert miscalled(page, prefix) == []
     assert "€" not in page
-    card = nodes.model_card(nodes.reported(**results))
+    card = render_model_card(collect_results(**results))
     assert f"| candidate | {prefix}123 ({prefix}90" in card
 
 
@@ -254,7 +261,7 @@ def test_a_what_if_says_so_before_anything_else(
     verdict |= {"what_if": ["framing.costs.fn is 10, in conf/base 5"], "reasons": [told, "better"]}
     text = read(results)
     assert f"{told}. It would ship: the candidate saves €22" in text
-    card = nodes.model_card(nodes.reported(**results))
+    card = render_model_card(collect_results(**results))
     assert f"\n{told}. It would ship: the candidate saves" in card
     hold(results)
     verdict["reasons"] = [told, "too slow"]
@@ -315,8 +322,8 @@ def test_without_the_stage_diagnosis(
     assert "What each step adds" not in text
     assert "Models compared" in text
     assert walk_numbers(page_of(results), stored)[0] == []
-    for card in (nodes.model_card, nodes.datasheet):
-        assert "None" not in card(nodes.reported(**results))
+    for card in (render_model_card, render_datasheet):
+        assert "None" not in card(collect_results(**results))
 
 
 def test_only_one_baseline(results: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preflight.pipelines.reporting.traced import linked, marked, plain, traced
+from preflight.reporting.traced import linked, marked, plain, traced
 
 DATA = {"a": [1, 2.5], "b": "3 days", "c": "none", "d": True, "e": float("nan"), "f": None}
 

@@ -3,8 +3,8 @@
 import pandas as pd
 from pandera.dtypes import Float32
 
-from preflight.contracts.primary import Key
-from preflight.contracts.raw import PLACES
+from late_flights.contracts.primary import Key
+from late_flights.contracts.raw import PLACES
 from preflight.contracts.table import Utc, column
 
 

@@ -4,7 +4,8 @@ Begin here: one class per file, and an entry in conf/base/catalog/data_engineeri
 `make contract FROM=data/01_raw/yours.csv` drafts both.
 """
 
-from preflight.contracts.table import RawTable, Utc, column
+from preflight.contracts.raw_table import RawTable
+from preflight.contracts.table import Utc, column
 
 PLACES = ["north", "south", "west"]
 

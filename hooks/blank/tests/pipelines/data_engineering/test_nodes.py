@@ -3,11 +3,11 @@
 import pandas as pd
 import pytest
 
-from preflight.contracts.examples import Cleaning
-from preflight.contracts.primary import Parcels
-from preflight.contracts.raw import RawParcels
+from preflight.contracts.cleaning import Cleaning
+from late_flights.contracts.primary import Parcels
+from late_flights.contracts.raw import RawParcels
 from preflight.errors import RunError
-from preflight.pipelines.data_engineering.nodes import clean_parcels
+from late_flights.pipelines.data_engineering.nodes import clean_parcels
 
 
 def raw_parcels() -> pd.DataFrame:

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from preflight.framing import Framing
-from preflight.pipelines.feature_engineering import nodes
+from preflight.problem.framing import Framing
+from late_flights.pipelines.feature_engineering import nodes
 
 
 def parcels() -> pd.DataFrame:
@@ -26,15 +26,15 @@ def test_history_counts_what_was_delivered_by_then(framing: Framing) -> None:
     early = framing.model_copy(
         update={"prediction": framing.prediction.model_copy(update={"lead_minutes": 120})}
     )
-    found = nodes.history_features(parcels(), early)
+    found = nodes.build_history_features(parcels(), early)
     assert found["delivered"].tolist() == [0, 0, 2]
     assert found["broken_share"].tolist()[2] == 0.5
     late = early.prediction.model_copy(update={"lead_minutes": 122})
-    earlier = nodes.history_features(parcels(), early.model_copy(update={"prediction": late}))
+    earlier = nodes.build_history_features(parcels(), early.model_copy(update={"prediction": late}))
     assert earlier["delivered"].tolist() == [0, 0, 1]
 
 
 def test_a_label_is_open_until_it_is_known(framing: Framing) -> None:
-    found = nodes.labels(parcels(), framing)
+    found = nodes.compute_labels(parcels(), framing)
     assert found["label"].isna().tolist() == [False, False, True]
     assert found["label_known_at"].isna().tolist() == [False, False, True]

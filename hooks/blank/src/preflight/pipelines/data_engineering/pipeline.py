@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from preflight.pipelines.data_engineering import nodes
+from late_flights.pipelines.data_engineering import nodes
 
 
 def create_pipeline() -> Pipeline:

@@ -7,9 +7,9 @@ the past, and finds what was not.
 
 import pandas as pd
 
-from preflight.contracts.primary import Key
-from preflight.framing import Framing
-from preflight.windows import Events, codes
+from late_flights.contracts.primary import Key
+from preflight.problem.framing import Framing
+from preflight.features.windows import Events, codes
 
 KEY = Key.grain()
 HISTORY = pd.Timedelta(days=14)  # the longest window

@@ -2,10 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from preflight.contracts.features import Features
-from preflight.contracts.primary import Parcels
-from preflight.pipelines.feature_engineering import examples, nodes
-from preflight.point_in_time import Build, year_by_year
+from late_flights.contracts.features import Features
+from late_flights.contracts.primary import Parcels
+from late_flights.pipelines.feature_engineering import nodes
+from preflight.features.split import join_features, split_examples
+from preflight.features.point_in_time import Build, in_yearly_chunks
 
 FRAMING = "params:framing"
 GROUPS = ["order_features", "history_features"]
@@ -13,30 +14,30 @@ GROUPS = ["order_features", "history_features"]
 
 def by_year(build: Build) -> Build:
     """Return the function of a group of features, for any number of years of parcels."""
-    return year_by_year(build, Parcels, Features)
+    return in_yearly_chunks(build, Parcels, Features)
 
 
 def create_pipeline() -> Pipeline:
     """Return the pipeline from the primary tables to the split examples."""
     return Pipeline(
         [
-            Node(nodes.prediction_moments, ["parcels", FRAMING], "predict_at", name="predict_at"),
+            Node(nodes.compute_prediction_times, ["parcels", FRAMING], "predict_at", name="predict_at"),
             Node(by_year(nodes.order_features), "parcels", "order_features", name="order_features"),
             Node(
-                by_year(nodes.history_features),
+                by_year(nodes.build_history_features),
                 ["parcels", FRAMING],
                 "history_features",
                 name="history_features",
             ),
             Node(
-                examples.features,
+                join_features,
                 ["parcels", "predict_at", "contracts", *GROUPS],
                 "features",
                 name="features",
             ),
-            Node(nodes.labels, ["parcels", FRAMING], "labels", name="labels"),
+            Node(nodes.compute_labels, ["parcels", FRAMING], "labels", name="labels"),
             Node(
-                examples.split,
+                split_examples,
                 ["features", "labels", FRAMING, "contracts"],
                 ["train", "validation", "test", "split_summary"],
                 name="split",

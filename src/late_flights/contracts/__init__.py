@@ -1,0 +1,1 @@
+"""The contracts of your tables: the only place where columns are declared."""

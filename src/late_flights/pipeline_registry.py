@@ -1,0 +1,34 @@
+"""The pipelines, in reading order. `kedro run` runs those of RUN, one after the other."""
+
+from kedro.pipeline import Pipeline
+
+from late_flights.pipelines import (
+    audit,
+    data_engineering,
+    deployment,
+    diagnosis,
+    evaluation,
+    feature_engineering,
+    inference,
+    modeling,
+    reporting,
+)
+from preflight.contracts.catalog import preview_contracts
+
+RUN = [
+    data_engineering,
+    feature_engineering,
+    audit,
+    modeling,
+    evaluation,
+    diagnosis,
+    reporting,
+]
+ON_DEMAND = [deployment, inference]  # decisions, and what is done with the champion
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Return each stage's pipeline by name, and the default: from raw files to the report."""
+    stages = {stage.__name__.split(".")[-1]: stage.create_pipeline() for stage in RUN + ON_DEMAND}
+    default = sum((stages[stage.__name__.split(".")[-1]] for stage in RUN), start=Pipeline([]))
+    return preview_contracts({**stages, "__default__": default})

@@ -1,0 +1,58 @@
+"""features and their parts -> findings. Modeling waits for the features', evaluation for all."""
+
+from kedro.pipeline import Node, Pipeline
+
+from late_flights.pipelines import feature_engineering
+from preflight import audit
+
+# what features are made from
+GIVEN = feature_engineering.create_pipeline().to_outputs("features").inputs() - {"contracts"}
+
+
+def create_pipeline() -> Pipeline:
+    """Return the pipeline that looks for what no score shows."""
+    return Pipeline(
+        [
+            Node(
+                audit.replay_features,
+                {"features": "features", "audit": "params:audit"}
+                | {name: name for name in ["contracts", "feature_graph", *sorted(GIVEN)]},
+                "replay_audit",
+                name="replay_features",
+            ),
+            Node(
+                audit.check_target_leakage,
+                ["train", "validation", "features", "params:audit", "contracts"],
+                "target_audit",
+                name="check_target_leakage",
+            ),
+            Node(
+                audit.require_no_failures,
+                ["replay_audit", "target_audit"],
+                "feature_audit",
+                name="require_feature_audit",
+            ),
+            Node(
+                audit.check_split,
+                [
+                    "train",
+                    "validation",
+                    "test",
+                    "features",
+                    "params:framing",
+                    "params:audit",
+                    "contracts",
+                ],
+                "split_audit",
+                name="check_split",
+            ),
+            Node(
+                audit.require_no_failures,
+                ["feature_audit", "split_audit"],
+                "audit",
+                name="require_audit",
+            ),
+        ],
+        namespace="audit",
+        prefix_datasets_with_namespace=False,
+    )

@@ -1,0 +1,13 @@
+"""Leakage: what no score shows."""
+
+from preflight.audit.findings import require_no_failures
+from preflight.audit.replay_audit import replay_features
+from preflight.audit.split_checks import check_split
+from preflight.audit.target_leakage import check_target_leakage
+
+__all__ = [
+    "replay_features",
+    "check_target_leakage",
+    "require_no_failures",
+    "check_split",
+]

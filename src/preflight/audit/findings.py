@@ -1,0 +1,56 @@
+"""One finding of an audit as a row, and what stops a run."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from preflight.contracts.catalog import Contract
+from preflight.errors import RunError
+from preflight.features.fingerprints import fingerprints
+
+Finding = dict[str, Any]
+
+
+def finding(
+    check: str,
+    evidence: str,
+    measured: float = np.nan,
+    limit: float = np.nan,
+    state: str | None = None,
+) -> Finding:
+    """Return one row of an audit; without a state, what is above its limit has failed."""
+    return {
+        "check": check,
+        "state": state or ("failed" if measured > limit else "passed"),
+        "measured": float(measured),
+        "limit": float(limit),
+        "evidence": evidence,
+    }
+
+
+def audited(
+    parts: dict[str, pd.DataFrame], features: pd.DataFrame, contract: Contract
+) -> list[Finding]:
+    """Return whether the parts' rows are those of the features, and which bytes were audited."""
+    columns = [*contract.grain(), "predict_at", *contract.names()]
+    known = pd.util.hash_pandas_object(features[columns], index=False).to_numpy()
+    findings = []
+    for name, part in parts.items():
+        rows = pd.util.hash_pandas_object(part[columns], index=False).to_numpy()
+        other = int((~np.isin(rows, known)).sum())
+        said = f"{other:,} rows of {name} are not as in 'features', which were replayed"
+        findings.append(finding(f"features of {name}", said, other, 0))
+        (sealed,) = fingerprints(**{name: part})
+        findings.append(finding(sealed["check"], sealed["evidence"]))
+    return findings
+
+
+def require_no_failures(*findings: pd.DataFrame) -> pd.DataFrame:
+    """Return all findings as one table; raise RunError with those that failed, if any did."""
+    together = pd.concat(findings, ignore_index=True)
+    failed = together[together["state"] == "failed"]
+    if failed.empty:
+        return together
+    said = failed["check"] + ": " + failed["evidence"]
+    raise RunError("\n".join(["The audit stops the run:", *("  - " + said)]))

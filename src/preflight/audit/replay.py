@@ -1,0 +1,186 @@
+"""Replay of the past: the features as they would have been, had they been built at the time."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from kedro.pipeline import Pipeline
+
+from preflight.contracts.catalog import Contract, Contracts
+from preflight.contracts.table import IN_ADVANCE
+from preflight.errors import RunError
+from preflight.features.point_in_time import as_of, between, run_in_memory
+
+Change = Callable[[pd.DataFrame, Contract, pd.Timestamp], pd.DataFrame]
+
+RECENT = pd.Timedelta(days=1)  # decisions due this long before a moment are compared as well
+ROUNDING = 1e-6  # of a feature's spread: sums of fractions may differ in their last bits
+DECISION = "the decision itself"  # named where one is there in the run only, or in the replay only
+
+
+class Difference(NamedTuple):
+    """A feature that had another value at a moment than the run gave it with hindsight."""
+
+    feature: str
+    moment: pd.Timestamp
+    decisions: int
+    example: str
+    in_the_run: Any
+    replayed: Any
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The feature pipeline, what the run gave it, and what the run made of it.
+
+    pipeline: makes the dataset `features`, one row per decision with its `predict_at`.
+    given: what the pipeline reads, by name: tables and `params:`.
+    features: what the run made.
+    key: the columns that tell one decision from all others.
+    reach: how much of the tables features need before and after a moment of prediction.
+    contracts: of each table, by its name.
+    """
+
+    pipeline: Pipeline
+    given: dict[str, Any]
+    features: pd.DataFrame
+    key: list[str]
+    reach: tuple[pd.Timedelta, pd.Timedelta]
+    contracts: Contracts
+    seed: int = 0
+
+    def tables(self) -> dict[str, Contract]:
+        """Return the contract of each table; raise RunError if one says not when rows are known."""
+        found = {n: self.contracts.get(n) for n in self.given if not n.startswith("params:")}
+        if undated := [n for n, one in found.items() if not (one and one.about("known_at"))]:
+            raise RunError(
+                f"The features are made from {', '.join(undated)}, of which no contract says when "
+                "rows became known. Give each one in contracts/primary.py, and name it in the "
+                'catalog: class Name(Table, known_at="...") (see docs/leakage.md).'
+            )
+        return {name: one for name, one in found.items() if one}
+
+    def moments(self, number: int) -> list[pd.Timestamp]:
+        """Return moments at which decisions were due, spread over the time that there is."""
+        due = np.sort(self.features["predict_at"].unique())
+        random = np.random.default_rng(self.seed)
+        return [random.choice(part) for part in np.array_split(due, min(number, len(due)))]
+
+    def changes(self) -> dict[str, Change]:
+        """Return what a replay does to each table, by what it finds; cuts come first."""
+        back, ahead = self.reach
+        return {
+            "look_back": lambda t, c, m: between(t, c, start=m - RECENT - back),
+            "look_ahead": lambda t, c, m: between(t, c, end=m + ahead),
+            "known_at": as_of,
+            "row_order": lambda t, _, __: t.sample(frac=1, random_state=self.seed),
+        }
+
+    def differences(self, moment: pd.Timestamp, *changes: Change) -> dict[str, Difference]:
+        """Return the features that differ when every table is changed so, by name."""
+        given = {**self.given, "contracts": self.contracts}
+        for name, contract in self.tables().items():
+            for change in changes:
+                given[name] = change(given[name], contract, moment)
+        try:
+            features = run_in_memory(self.pipeline, given, "features")
+        except Exception as error:  # whatever a feature function may raise
+            raise RunError(
+                f"The features can't be built from the tables as they stood on {moment}, in "
+                f"{_where(error)}: {type(error).__name__}: {error}. When the model is used they "
+                "have to be: let the function take missing values and tables without rows."
+            ) from error
+        rebuilt = self.due(features, moment)
+        run, then = self.due(self.features, moment).align(rebuilt, axis=0)
+        decisions = run.index.to_frame(index=False)
+        run, then = run.reset_index(drop=True), then.reset_index(drop=True)  # faster to compare
+        found = {}
+        for name in map(str, run):
+            differs = ~_same(run[name], then[name])
+            if differs.any():
+                a, b = run[name][differs], then[name][differs]
+                key = decisions.loc[a.index[0]].items()
+                example = ", ".join(f"{column} {value}" for column, value in key)
+                found[name] = Difference(name, moment, len(a), example, a.iloc[0], b.iloc[0])
+        return found
+
+    def due(self, features: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
+        """Return the decisions due in the day up to a moment, by key."""
+        recent = features["predict_at"].between(moment - RECENT, moment, inclusive="right")
+        due = features[recent].assign(**{DECISION: "due"})
+        due = due.astype(dict.fromkeys(due.select_dtypes("category"), "str"))
+        return due.set_index(self.key).sort_index()
+
+    def causes(self, moment: pd.Timestamp) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+        """Return for each check, and for each column that is hidden alone, what differs then."""
+        changes = self.changes()
+        checks = {n: set(self.differences(moment, change)) for n, change in changes.items()}
+        # To cut the tables first is faster, and right unless that changes features by itself.
+        cut = not checks["look_back"] | checks["look_ahead"]
+        cuts = [changes[n] for n in ("look_back", "look_ahead") if cut]
+        columns = {
+            name: set(self.differences(moment, *cuts, hide))
+            for name, hide in (self._hidden_one_at_a_time() if checks["known_at"] else ())
+        }
+        return checks, columns
+
+    def _hidden_one_at_a_time(self) -> Iterator[tuple[str, Change]]:
+        """Yield for each value that becomes known at a moment a change that hides it alone."""
+        for table, contract in self.tables().items():
+            rows, later = contract.about("known_at"), contract.known_later()
+            if rows and rows != IN_ADVANCE:
+                yield f"the rows of {table}", _mask_until_known(contract, None, rows)
+            for column, schema in contract.to_schema().columns.items():
+                moment = later.get(column, rows)
+                can_be_missing = schema.nullable or str(schema.dtype).startswith("float")
+                if moment and moment != IN_ADVANCE and can_be_missing:
+                    yield f"{table}.{column}", _mask_until_known(contract, column, moment)
+
+    def assumptions(self) -> dict[tuple[str, str], str]:
+        """Return why a value is taken for known before it was, by table and column."""
+        return {
+            (table, column): about["assumption"]
+            for table, contract in self.tables().items()
+            for column, about in contract.columns().items()
+            if "assumption" in about
+        }
+
+    def resting_on(self, table: str, column: str) -> set[str]:
+        """Return the features that differ at the last moment without what is assumed."""
+        contract = self.tables()[table]
+        hide = _mask_until_known(contract, column, contract.known_later(assume=False)[column])
+        last = self.features["predict_at"].max()
+        return set(self.differences(last, self.changes()["look_back"], hide))
+
+
+def _mask_until_known(of: Contract, column: str | None, known_at: str) -> Change:
+    """Return a change of one table alone: no row, or no value of a column, before it was known."""
+
+    def hide(table: pd.DataFrame, contract: Contract, moment: pd.Timestamp) -> pd.DataFrame:
+        if contract is not of:
+            return table
+        known = table[known_at] <= moment
+        if column is None:
+            return table[known]
+        return table.assign(**{column: table[column].where(known)})
+
+    return hide
+
+
+def _same(run: pd.Series, then: pd.Series) -> pd.Series:
+    """Return where two columns are the same, missing values alike."""
+    same = (run.isna() & then.isna()) | (run == then).fillna(False)
+    if pd.api.types.is_float_dtype(run) and pd.api.types.is_float_dtype(then):
+        spread = run.where(np.isfinite(run)).std()
+        same |= (run - then).abs() <= ROUNDING * (spread if spread > 0 else 0)
+    return same.astype(bool)
+
+
+def _where(error: BaseException) -> str:
+    """Return the project's own function in which an error was raised, and its line."""
+    own = [f for f in extract_tb(error.__traceback__) if "site-packages" not in f.filename]
+    return f"{own[-1].name}, line {own[-1].lineno} of {Path(own[-1].filename).name}"

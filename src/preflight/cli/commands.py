@@ -1,0 +1,154 @@
+"""Commands that this project adds to `kedro`."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from kedro.framework.startup import ProjectMetadata
+
+
+@click.group(name="preflight")
+def cli() -> None:
+    """Commands of this project."""
+
+
+@contextmanager
+def report_user_errors() -> Iterator[None]:
+    """Tell an error that a user can cause, without a traceback."""
+    from preflight.errors import RunError
+
+    try:
+        yield
+    except (RunError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@cli.command("accept-data")
+@click.pass_obj
+@report_user_errors()
+def accept_data(project: ProjectMetadata) -> None:
+    """Accept the files in data/01_raw as they are: write their manifest anew."""
+    from preflight.runs.raw_files import accept
+
+    click.echo("\n".join(accept(project.project_path / "data/01_raw")))
+
+
+@cli.command("contract")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--to", type=click.Path(path_type=Path), help="A new file for the draft.")
+@click.pass_obj
+@report_user_errors()
+def contract(project: ProjectMetadata, file: Path, to: Path | None) -> None:
+    """Draft a contract and a catalog entry from a CSV or Parquet file."""
+    from preflight.cli.draft import draft_contract
+    from preflight.errors import RunError
+    from preflight.files import replacing
+
+    path, root = file.resolve(), project.project_path
+    text = draft_contract(
+        file, (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+    )
+    if to is None:
+        click.echo(text, nl=False)
+        return
+    if to.exists():
+        raise RunError(f"{to} exists already: name a new file with --to.")
+    with replacing(to, encoding="utf-8") as new:
+        new.write(text)
+    click.echo(f"Drafted into {to}: read and edit it.")
+
+
+@cli.command("dictionary")
+@click.pass_obj
+def write_dictionary(project: ProjectMetadata) -> None:
+    """Print the data dictionary: all tables and columns that contracts declare, in Markdown."""
+    from preflight.cli.dictionary import write_dictionary
+    from preflight.contracts.catalog import read_catalog
+
+    click.echo(write_dictionary(read_catalog(project.project_path)), nl=False)
+
+
+@cli.command("diff")
+@click.argument("before")
+@click.argument("after")
+@click.pass_obj
+@report_user_errors()
+def diff(project: ProjectMetadata, before: str, after: str) -> None:
+    """Show what changed between two runs, by their versions."""
+    from preflight.cli.reproduce import compare_runs
+    from preflight.runs.manifest import read_manifest
+
+    one, two = (read_manifest(project.project_path, version) for version in (before, after))
+    for section, lines in compare_runs(project.project_path, one, two).items():
+        click.echo("\n  ".join([f"{section}:{'' if lines else ' the same'}", *lines]))
+
+
+@cli.command("reproduce")
+@click.argument("version")
+@click.pass_obj
+@report_user_errors()
+def reproduce_run(project: ProjectMetadata, version: str) -> None:
+    """Make a run again in a clean folder, and compare what it gives."""
+    from preflight.cli.reproduce import reproduce_run
+
+    with tempfile.TemporaryDirectory() as folder:
+        faults = reproduce_run(project.project_path, version, Path(folder, "again"))
+    if faults:
+        raise click.ClickException("\n  - ".join([f"{version} is not reproduced:", *faults]))
+    click.echo(f"{version} is reproduced: every output is the same.")
+
+
+@cli.command("versions")
+@click.option("--prune", is_flag=True, help="Delete all but the newest, after a question.")
+@click.option("--keep", default=5, show_default=True, help="Runs that are kept by --prune.")
+@click.option("--yes", is_flag=True, help="Delete without a question.")
+@click.pass_obj
+@report_user_errors()
+def versions(project: ProjectMetadata, prune: bool, keep: int, yes: bool) -> None:
+    """List the versions on disk, with size and what they are; prune old ones.
+
+    --prune also deletes the unfinished files that writers left who were killed over a day ago.
+    """
+    from preflight.cli.versions import list_versions, prunable_versions
+    from preflight.files import abandoned
+
+    for one in list_versions(project.project_path):
+        mark = "  champion" if one["champion"] else ""
+        click.echo(f"{one['version']} {one['bytes'] / 1e6:8.1f} MB  {one['what']}{mark}")
+    if not prune:
+        return
+    old = prunable_versions(project.project_path, keep)
+    left = abandoned(project.project_path / "data")
+    size = sum(one["bytes"] for one in old) / 1e6
+    said = f"{len(old)} versions, {size:,.0f} MB, and {len(left)} unfinished files"
+    if (old or left) and (yes or click.confirm(f"Delete {said}?")):
+        for file in left:
+            file.unlink()
+        for folder in (folder for one in old for folder in one["folders"]):
+            shutil.rmtree(folder)
+    click.echo(f"{len(old)} versions are older than the newest {keep} runs and what they rest on.")
+
+
+@cli.command("compact-log")
+@click.pass_obj
+def compact_log(project: ProjectMetadata) -> None:
+    """Put the prediction log's files of each day that is over into one."""
+    from kedro.framework.session import KedroSession
+
+    with KedroSession.create(project.project_path) as session:
+        log = session.load_context().catalog["prediction_log"]  # type: ignore[attr-defined]
+        click.echo(f"{log.compact()} files are now one for each day.")
+
+
+@cli.command("rollback")
+@click.pass_obj
+@report_user_errors()
+def rollback(project: ProjectMetadata) -> None:
+    """Make the champion before this one the champion again."""
+    from preflight.deployment import champion
+
+    now = champion.roll_back(project.project_path / champion.POINTER)
+    click.echo(f"{now.version} is the champion again.")

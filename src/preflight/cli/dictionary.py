@@ -1,0 +1,78 @@
+"""The data dictionary: every table and column that a contract declares, as Markdown."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import pandera.pandas as pa
+
+from preflight.contracts.catalog import contracts_of, specs_of, tables
+from preflight.contracts.table import IN_ADVANCE, Table
+
+HEAD = """\
+# Data dictionary
+
+Every table as its contract declares it, written anew by `make docs`. How a contract is read, and \
+changed: [Contracts](contracts.md).
+"""
+TYPES = {"string[pyarrow]": "text", "str": "text", "datetime64[us, UTC]": "moment"}
+LEAST, MOST = "greater_than_or_equal_to", "less_than_or_equal_to"  # pandera's names
+BOUNDS = {
+    LEAST: "≥ {}",
+    MOST: "≤ {}",
+    "greater_than": "> {}",
+    "less_than": "< {}",
+    "isin": "one of {}",
+}
+
+
+def write_dictionary(catalog: dict[str, Any]) -> str:
+    """Return the page: a section per table, in the order of the data's way, a row per column.
+
+    catalog: the entries as conf has them. Datasets with the same contract share a section.
+    """
+    datasets: dict[type[Table], list[str]] = defaultdict(list)
+    entries = {n: catalog[n] for n in sorted(catalog, key=lambda n: catalog[n].get("filepath", ""))}
+    for name, contract in tables(contracts_of(specs_of(entries))).items():
+        datasets[contract].append(name)
+    return "\n".join([HEAD, *("\n".join(describe_table(*one)) for one in datasets.items())])
+
+
+def describe_table(contract: type[Table], datasets: list[str]) -> Iterator[str]:
+    """Yield a table's lines: what a row is, its key, when it is known, its columns."""
+    yield f"## {', '.join(datasets)}\n"
+    known, key = contract.about("known_at"), ", ".join(f"`{name}`" for name in contract.grain())
+    yield " ".join((contract.__doc__ or "").split()) + "\n"
+    when = known if known == IN_ADVANCE else f"at `{known}`"
+    yield f"Key: {key}.{f' Known: {when}.' if known else ''}\n"
+    yield "| column | meaning | type | unit | values |\n|---|---|---|---|---|"
+    schema = contract.to_schema().columns
+    for name, about in contract.columns().items():
+        cells = [
+            f"`{name}`",
+            about["description"] + _later(about),
+            TYPES.get(str(schema[name].dtype), str(schema[name].dtype)),
+            about.get("unit", ""),
+            "; ".join(_values(schema[name])),
+        ]
+        yield "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+    yield ""
+
+
+def _later(about: dict[str, Any]) -> str:
+    if "assumption" in about:
+        return "; assumed known with its row"
+    return f"; known at `{about['known_at']}`" if "known_at" in about else ""
+
+
+def _values(column: pa.Column) -> Iterator[str]:
+    """Yield what values may be, by the checks that have a word here."""
+    bounds = {one.name: next(iter((one.statistics or {}).values()), None) for one in column.checks}
+    if {LEAST, MOST} <= bounds.keys():
+        yield f"{bounds.pop(LEAST)} to {bounds.pop(MOST)}"
+    for name, bound in bounds.items():
+        if name in BOUNDS:
+            listed = ", ".join(map(str, bound or [])) if name == "isin" else bound
+            yield BOUNDS[name].format(listed)
+    if column.nullable:
+        yield "may be missing"

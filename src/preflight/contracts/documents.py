@@ -1,0 +1,57 @@
+"""Contracts of what is no table: JSON documents, and the typed parameters of conf."""
+
+from typing import Annotated, Any
+
+from kedro.validation import CheckFailure, DataValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+)
+
+
+class Document(BaseModel):
+    """A JSON document with a contract: pydantic holds it, Kedro enforces it as a `validator:`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class DocumentContract:
+    """Let a pydantic class serve as a catalog entry's `validator:`."""
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        self._model = model
+
+    def validate(self, data: Any) -> Any:
+        """Return `data` unchanged; raise `DataValidationError` that names every fault in it."""
+        try:
+            self._model.model_validate(data)
+        except ValidationError as error:
+            failures = [
+                CheckFailure(
+                    message=fault["msg"],
+                    check=fault["msg"],
+                    column=".".join(map(str, fault["loc"])) or None,
+                    failure_examples=[fault["input"]],
+                )
+                for fault in error.errors()
+            ]
+            name = self._model.__name__
+            raise DataValidationError(f"not a valid {name}", failures=failures) from error
+        return data
+
+    def described(self) -> str:
+        """Return what the document is, and its fields with their meaning."""
+        fields = self._model.model_fields.items()
+        lines = [f"  {name}: {field.description}" for name, field in fields if field.description]
+        return "\n".join([f"  {self._model.__doc__}", *lines])
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class Parameters(BaseModel):
+    """A section of the parameters: unknown keys are refused, values can't change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

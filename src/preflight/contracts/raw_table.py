@@ -1,0 +1,68 @@
+"""A raw file as a table: read as text, converted to the declared types, checked value by value."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from preflight.contracts.exact import convert
+from preflight.contracts.table import Table
+
+AS_TEXT: dict[str, Any] = {"text": "str", "moments": "str", "numbers": object}  # object is faster
+FORMATS = {
+    "moments": {"parse_dates"},
+    "numbers": {"decimal", "thousands", "true_values", "false_values"},
+}
+
+
+class RawTable(Table):
+    """A file as it came: values get their declared types, and one that a type can't hold fails."""
+
+    @pa.dataframe_parser
+    @classmethod
+    def typed(cls, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the table with declared types, but for columns with values that can't have them.
+
+        Numbers are read from text here and nowhere else.
+        """
+        made = {
+            name: convert(table[name], declared.dtype.type)
+            for name, declared in cls.to_schema().columns.items()
+            if name in table
+        }
+        return table.assign(**{name: one for name, (one, unfit) in made.items() if not unfit.any()})
+
+    @pa.check(".*", regex=True, error="representable")
+    def representable(cls, values: pd.Series) -> pd.Series:
+        """Return True where the declared type holds the value exactly."""
+        dtype = cls.to_schema().columns[values.name].dtype.type
+        return pd.Series(~convert(values, dtype)[1], values.index)
+
+    @classmethod
+    def read_args(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Return arguments of `pandas.read_csv` by which it guesses no type; those given go first.
+
+        Text is read as it is in the file, and so are numbers, which then get their types here.
+        Left to pandas are moments or numbers whose format is given, and whole numbers that can't
+        be missing: it reads them exactly, or as floats, of which those from 2**53 on fail.
+        """
+        dtype = given.get("dtype", {})
+        if not isinstance(dtype, dict):
+            return given
+        kinds = {name: _read_as(one.dtype.type) for name, one in cls.to_schema().columns.items()}
+        own = {kind for kind, formats in FORMATS.items() if formats & given.keys()}
+        left = {*given.get("converters", {}), *(n for n, kind in kinds.items() if kind in own)}
+        text = {n: AS_TEXT[kind] for n, kind in kinds.items() if kind in AS_TEXT and n not in left}
+        return {**given, "dtype": text | dtype}
+
+
+def _read_as(dtype: Any) -> str | None:
+    """Return what kind of text a column's values are in a file; None if pandas may guess."""
+    categories = getattr(dtype, "categories", None)
+    if isinstance(dtype, pd.StringDtype | pd.CategoricalDtype):
+        return "text" if categories is None or categories.dtype.kind == "O" else None
+    if dtype.kind in "mM":
+        return "moments"
+    exact = isinstance(dtype, np.dtype) and dtype.kind in "iu"
+    return "numbers" if dtype.kind in "biuf" and not exact else None

@@ -1,0 +1,23 @@
+"""From candidate and test set to metrics and the verdict."""
+
+from preflight.evaluation.metrics import (
+    compute_calibration_curve,
+    compute_cost_curve,
+    compute_importance,
+    compute_metrics,
+    compute_slices,
+)
+from preflight.evaluation.predictions import predict_test, select_reference_rows
+from preflight.evaluation.verdict import compute_power, decide_verdict
+
+__all__ = [
+    "compute_power",
+    "predict_test",
+    "compute_metrics",
+    "compute_calibration_curve",
+    "compute_cost_curve",
+    "compute_slices",
+    "compute_importance",
+    "select_reference_rows",
+    "decide_verdict",
+]

@@ -1,0 +1,117 @@
+"""Predictions on the test set, which evaluation alone reads."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from preflight.contracts.catalog import Contracts
+from preflight.errors import RunError
+from preflight.evaluation.conditions import CHAMPION
+from preflight.evaluation.contracts import Evaluation
+from preflight.features.fingerprints import require_fingerprints
+from preflight.modeling.model import DECIDING, Bundle, is_binary, predict_and_decide
+from preflight.problem.framing import Framing
+
+
+def predict_test(
+    candidate: Bundle,
+    baselines: dict[str, Bundle],
+    test: pd.DataFrame,
+    audit: pd.DataFrame,
+    framing: Framing,
+    contracts: Contracts,
+    champion: Bundle | None = None,
+) -> pd.DataFrame:
+    """Return what candidate, baselines and champion say of each test example, and decide.
+
+    Grain: one row per test example. Columns: the key, `predict_at`, `label`, `probability`, `act`,
+    `probability_<name>` and `act_<name>` for each baseline and for the champion, if there is one,
+    and `cost_<outcome>` for each cost that is no constant. Of amounts, `prediction` alone is what
+    is predicted and decided.
+
+    Raises:
+        RunError: a model was made under another framing than the one that it would be judged by,
+            test is not the one that the audit has passed or of another split, its costs leave
+            nothing to decide, or the champion has learnt from it.
+    """
+    framing.split.require(test=test)
+    require_fingerprints(audit, test=test)
+    costs = framing.costs.kept(test)
+    now = framing.model_dump(mode="json", include=set(DECIDING))
+    for name, bundle in {"candidate": candidate, **baselines}.items():
+        then = bundle["provenance"]["framing"]
+        if changed := [section for section in DECIDING if then.get(section) != now[section]]:
+            raise RunError(
+                f"'{name}' was made under another framing: {', '.join(changed)} changed since. "
+                "Run everything again: kedro run."
+            )
+    rivals = dict(baselines)
+    if champion is not None:
+        _require_comparable(champion, test, framing)
+        rivals[CHAMPION] = champion
+    known = test[[*contracts["features"].grain(), "predict_at", "label"]]
+    columns: dict[str, Any] = {}
+    for suffix, model in {"": candidate, **{f"_{k}": v for k, v in rivals.items()}}.items():
+        columns |= {
+            f"{name}{suffix}": found for name, found in predict_and_decide(model, test).items()
+        }
+    return known.assign(**columns, **costs)
+
+
+def _require_comparable(champion: Bundle, test: pd.DataFrame, framing: Framing) -> None:
+    """Raise RunError if the champion can't be judged on this test.
+
+    It may have been made under other costs: it is judged by what it does, at the costs of today.
+    """
+    to_do = (
+        "Choose a later framing.split.test_from, or go back to the champion before: kedro rollback"
+    )
+    if is_binary(champion) != (framing.task == "binary"):
+        raise RunError(f"The champion is of another task, framing.task is {framing.task}. {to_do}")
+    if missing := [name for name in champion["features"] if name not in test]:
+        raise RunError(f"The champion reads features that there are no more: {missing}. {to_do}")
+    last, first = pd.Timestamp(champion["provenance"]["last"]), test["predict_at"].min()
+    if last >= first:
+        raise RunError(
+            f"The champion has learnt from examples until {last}, the test begins on {first}: "
+            f"it has seen what it would be judged by. {to_do}"
+        )
+
+
+def select_reference_rows(
+    test: pd.DataFrame,
+    test_predictions: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+    contracts: Contracts,
+) -> pd.DataFrame:
+    """Return rows of test with what the candidate says of them, from the least to the most.
+
+    Whoever uses the candidate has to get these numbers, to the last bit. Grain: one row per
+    example, spread evenly over what is predicted.
+    """
+    order = test_predictions[framing.predicted].argsort(kind="stable")
+    few = min(evaluation.end_to_end_rows, len(order))
+    rows = order.iloc[np.linspace(0, len(order) - 1, few).astype(int)]
+    features = contracts["features"]
+    columns = dict.fromkeys([*features.grain(), "predict_at", *features.names()])
+    chosen = test[list(columns)].assign(**test_predictions[[framing.predicted]])
+    return chosen.iloc[rows].drop_duplicates(features.grain()).reset_index(drop=True)
+
+
+def last_fold(validation: pd.DataFrame, validation_predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return the predictions for the validation set, row by row those of its examples."""
+    last = validation_predictions[validation_predictions["last"]].reset_index(drop=True)
+    require_same(validation, last, "validation")
+    return last
+
+
+def require_same(examples: pd.DataFrame, predictions: pd.DataFrame, name: str) -> None:
+    """Raise RunError if predictions are not those for the examples."""
+    seen = ["predict_at", "label"]
+    if not examples[seen].equals(predictions[seen]):
+        raise RunError(
+            f"'{name}_predictions' are not those for '{name}', which was made again since. "
+            "Run: kedro run --pipelines modeling,evaluation,diagnosis,reporting"
+        )

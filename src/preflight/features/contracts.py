@@ -1,0 +1,37 @@
+"""Columns of labels and examples, and the summary of the split."""
+
+import pandas as pd
+
+from preflight.contracts.table import Table, Utc, column, rule
+
+
+class LabelColumns(Table):
+    """Of labels: the moment when each was known. The project adds its key and its label."""
+
+    label_known_at: Utc = column("moment when it was known", "UTC", known_at="label_known_at")
+
+    @rule("a label and its moment are known together", "label", "label_known_at")
+    def known_together(cls, t: pd.DataFrame) -> pd.Series:
+        return t["label"].isna() == t["label_known_at"].isna()
+
+
+class ExampleColumns(Table):
+    """Of one part of the split, besides features and label, in the order of prediction."""
+
+    label_known_at: Utc = column("when the label was known", "UTC")
+
+    @rule("the label is known after the prediction", "predict_at", "label_known_at")
+    def predicts(cls, t: pd.DataFrame) -> pd.Series:
+        return t["label_known_at"] > t["predict_at"]
+
+
+class SplitSummary(Table, key=["part"]):
+    """One row per part of the split."""
+
+    part: str = column("train, validation or test", isin=["train", "validation", "test"])
+    first: Utc = column("first moment of prediction", "UTC")
+    last: Utc = column("last moment of prediction", "UTC")
+    rows: int = column("examples", "rows", gt=0)
+    label_mean: float = column("mean label: of 0 and 1 the share of 1")
+    labels: int = column("different labels: of one nothing is learnt", ge=2)
+    left_out: int = column("examples whose label was not known in time", "rows", ge=0)

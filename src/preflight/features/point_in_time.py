@@ -1,0 +1,124 @@
+"""Tables as they stood at a moment or cut to a period, and features built on them.
+
+The leakage audit replays the past with it; inference is the same replay with the moment set to now.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline
+from kedro.runner import SequentialRunner
+
+from preflight.contracts.catalog import Contract
+from preflight.contracts.table import IN_ADVANCE
+from preflight.errors import RunError
+
+Moment = pd.Timestamp | pd.Series  # one for all rows, or one for each
+Build = Callable[..., pd.DataFrame]  # features of the table that is its first argument
+YEAR = pd.Timedelta(days=366)
+
+
+def as_of(
+    table: pd.DataFrame, contract: Contract, moment: Moment, assume: bool = True
+) -> pd.DataFrame:
+    """Return the table as it stood: later rows are gone, values that came later are missing.
+
+    Grain, types and index are those of the table; what became known at the moment itself is there.
+
+    Args:
+        table: a table that keeps its contract.
+        contract: says when rows and values became known.
+        moment: in UTC; a series has one for each row, by the table's index.
+        assume: take what the contract assumes for known.
+    """
+    rows = contract.about("known_at")
+    if rows != IN_ADVANCE:
+        known = table[rows] <= moment
+        table = table[known]
+        moment = moment[known] if isinstance(moment, pd.Series) else moment
+    later = contract.known_later(assume)
+    unknown = {at: ~(table[at] <= moment) for at in set(later.values())}
+    return table.assign(**{name: table[name].mask(unknown[at]) for name, at in later.items()})
+
+
+def between(
+    table: pd.DataFrame,
+    contract: Contract,
+    start: pd.Timestamp | None = None,
+    end: pd.Timestamp | None = None,
+) -> pd.DataFrame:
+    """Return the rows whose event lies in [start, end], both optional; all if rows have no time."""
+    time = contract.about("event_time")
+    if time is None:
+        return table
+    at = table[time]
+    return table[at.between(at.min() if start is None else start, at.max() if end is None else end)]
+
+
+def reach(features: Contract) -> tuple[pd.Timedelta, pd.Timedelta]:
+    """Return how much of the tables features need before and after a moment of prediction."""
+    said = {name: features.about(name) or "" for name in ("look_back", "look_ahead")}
+    if missing := [f'{name}="..."' for name, one in said.items() if not one]:
+        raise RunError(
+            "The contract of the features does not say how far they look: class "
+            f'{features.__name__}(Key, {", ".join(missing)}), such as "31d".'
+        )
+    return pd.Timedelta(said["look_back"]), pd.Timedelta(said["look_ahead"])
+
+
+def in_yearly_chunks(build: Build, table: Contract, features: Contract) -> Build:
+    """Return `build` working on a year of its table at a time: the same values, at a steady price.
+
+    Each year gets the rows of the time before and after it that its features look at, which are
+    dropped afterwards. So a row costs the same in a history of twenty years as in one, and the
+    memory is that of a year (`python -m benchmarks.windows`).
+
+    Args:
+        build: a function of a table that returns its features, row by row.
+        table: its contract; says which column has the time of a row.
+        features: their contract; says how far they look.
+    """
+    time = str(table.about("event_time"))
+    back, after = reach(features)
+    before = after + back  # a row lies at most `after` behind its moment of prediction
+
+    @functools.wraps(build)
+    def all_years(rows: pd.DataFrame, *others: Any) -> pd.DataFrame:
+        at = rows[time]
+        one = at.empty or at.iloc[-1] - at.iloc[0] < YEAR
+        if one or not at.is_monotonic_increasing:  # the years have to lie one after the other
+            return build(rows, *others)
+        starts = pd.date_range(at.iloc[0], at.iloc[-1], freq=YEAR)
+        first = at.searchsorted(starts)
+        end = [*first[1:], len(rows)]
+        opens = at.searchsorted(starts - before)
+        closes = at.searchsorted(starts + YEAR + after, side="right")
+        years = [
+            build(rows.iloc[o:c].reset_index(drop=True), *others).iloc[f - o : e - o]
+            for o, f, e, c in zip(opens, first, end, closes, strict=True)
+        ]
+        return pd.concat(years).set_axis(rows.index)
+
+    return all_years
+
+
+def run_in_memory(pipeline: Pipeline, given: dict[str, Any], output: str) -> pd.DataFrame:
+    """Return one output of a Kedro pipeline run on `given`: tables and parameters by their names.
+
+    Tables get a new index, as if they had just been read. Nothing is written.
+    """
+    catalog = DataCatalog(
+        {
+            name: MemoryDataset(
+                value.reset_index(drop=True) if isinstance(value, pd.DataFrame) else value,
+                copy_mode="assign",
+            )
+            for name, value in given.items()
+        }
+    )
+    part = pipeline.to_outputs(output)
+    result: pd.DataFrame = SequentialRunner().run(part, catalog)[output].load()
+    return result

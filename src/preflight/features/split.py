@@ -1,0 +1,67 @@
+"""Features and labels as examples, split by time, and fingerprints of each part."""
+
+import pandas as pd
+
+from preflight.contracts.catalog import Contracts
+from preflight.contracts.exact import narrow
+from preflight.errors import RunError
+from preflight.problem.framing import Framing
+
+
+def join_features(
+    table: pd.DataFrame, predict_at: pd.Series, contracts: Contracts, *groups: pd.DataFrame
+) -> pd.DataFrame:
+    """Return all groups of features side by side, with key and moment of prediction.
+
+    Grain: as the table that they are about, in its order.
+    """
+    return pd.concat([table[contracts["features"].grain()], predict_at, *groups], axis=1)
+
+
+def split_examples(
+    features: pd.DataFrame, labels: pd.DataFrame, framing: Framing, contracts: Contracts
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return train, validation and test, each in the order of prediction, and their summary.
+
+    A part ends where the next begins. An example whose label was not known by then, plus the
+    embargo, is left out: nobody could have trained on it.
+
+    Raises:
+        RunError: a part would be empty, a cost is missing or leaves nothing to decide, or features
+            and labels come from different tables.
+    """
+    key = contracts["features"].grain()
+    if not features[key].equals(labels[key]):
+        raise RunError("'features' and 'labels' are not of the same rows: run both again.")
+    label = labels[["label", "label_known_at"]]
+    examples = pd.concat([features, label], axis=1).sort_values("predict_at", kind="stable")
+    starts = pd.to_datetime([framing.split.validation_from, framing.split.test_from], utc=True)
+    part = pd.Series(starts.searchsorted(examples["predict_at"], side="right"), examples.index)
+    embargo = pd.Timedelta(hours=framing.split.embargo_hours)
+    end = part.map(dict(enumerate(starts))).astype(examples["predict_at"].dtype)
+    in_time = examples["label"].notna() & (
+        end.isna() | (examples["label_known_at"] + embargo <= end)
+    )
+    names = ["train", "validation", "test"]
+    dtype = contracts["train"].to_schema().columns["label"].dtype.type
+    labelled = examples[in_time].assign(label=narrow(examples.loc[in_time, "label"], dtype))
+    parts = [labelled[part[in_time] == i].reset_index(drop=True) for i in range(len(names))]
+    framing.costs.at(examples[in_time])  # what can't be decided is told now, not after the search
+    if empty := [name for name, part in zip(names, parts, strict=True) if part.empty]:
+        raise RunError(
+            f"The split leaves {' and '.join(empty)} without examples: the data have moments of "
+            f"prediction from {examples['predict_at'].min()} to {examples['predict_at'].max()}. "
+            "Choose framing.split.validation_from and test_from between them."
+        )
+    summary = pd.DataFrame(
+        {
+            "part": names,
+            "first": [p["predict_at"].min() for p in parts],
+            "last": [p["predict_at"].max() for p in parts],
+            "rows": [len(p) for p in parts],
+            "label_mean": [p["label"].mean() for p in parts],
+            "labels": [p["label"].nunique() for p in parts],
+            "left_out": [int((~in_time & (part == i)).sum()) for i in range(len(names))],
+        }
+    )
+    return parts[0], parts[1], parts[2], summary

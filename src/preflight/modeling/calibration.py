@@ -1,0 +1,93 @@
+"""What validation decides: the best baseline, and whether to calibrate."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from preflight.modeling.model import log_odds, platt_scale
+from preflight.modeling.parameters import Modeling
+from preflight.modeling.training import saving
+from preflight.problem.costs import UnitCosts, per_1000
+from preflight.problem.framing import Framing
+from preflight.stats.metrics import log_loss
+
+
+def select_on_validation(
+    validation_predictions: pd.DataFrame, framing: Framing, modeling: Modeling
+) -> dict[str, Any]:
+    """Return what validation decided: the best baseline, and whether to calibrate.
+
+    values: saving per 1,000 decisions of each model on the validation set.
+    calibration: slope and intercept, and the loss that decided (see `_calibration`).
+    """
+    last = validation_predictions[validation_predictions["last"]]
+    worth = {
+        name: saving(last, last[f"{framing.predicted}_{name}"].to_numpy(), framing, threshold)
+        for name, threshold in {"candidate": None, **modeling.thresholds}.items()
+    }
+    values = {name: per_1000(saved) for name, saved in worth.items()}
+    return {
+        "values": values,
+        "best_baseline": max(framing.baselines, key=lambda name: values[name]),
+        "calibration": _calibration(validation_predictions, framing, modeling.calibration_gain),
+    }
+
+
+def _calibration(
+    predictions: pd.DataFrame, framing: Framing, least_gain: float
+) -> dict[str, float]:
+    """Return the calibration, fitted on the earlier folds and judged on the last.
+
+    If it lowers the loss there by more than `least_gain`, it is fitted on all folds and used: the
+    log loss of probabilities after a line on their log-odds, or what amounts cost after a shift.
+    """
+    name = f"{framing.predicted}_candidate"
+    earlier, last = predictions[~predictions["last"]], predictions[predictions["last"]]
+    binary, label = framing.task == "binary", last["label"].to_numpy()
+    best = framing.costs.at(last).saving(label, label)
+
+    def loss(slope: float, intercept: float) -> float:
+        said = last[name].to_numpy()
+        if binary:
+            return float(log_loss(label, platt_scale(said, slope, intercept)).mean())
+        return float((best - saving(last, said + intercept, framing)).mean())
+
+    def line(some: pd.DataFrame) -> tuple[float, float]:
+        return _fit_platt(some) if binary else (1.0, _fit_quantile_shift(some, framing))
+
+    without = loss(1.0, 0.0)
+    if earlier["label"].nunique() < 2:
+        return {"slope": 1.0, "intercept": 0.0, "loss_without": without}
+    judged = loss(*line(earlier))
+    slope, intercept = line(predictions) if without - judged > least_gain else (1.0, 0.0)
+    if slope <= 0:  # a model worse than chance is not turned round, but judged as it is
+        slope, intercept = 1.0, 0.0
+    return {
+        "slope": slope,
+        "intercept": intercept,
+        "loss_without": without,
+        "loss_with": judged,
+    }
+
+
+def _fit_platt(predictions: pd.DataFrame) -> tuple[float, float]:
+    """Return slope and intercept of the labels' log-odds on the predicted ones (Platt 1999)."""
+    from sklearn.linear_model import LogisticRegression
+
+    odds = log_odds(predictions["probability_candidate"].to_numpy())
+    line = LogisticRegression(C=np.inf).fit(odds.reshape(-1, 1), predictions["label"])
+    return float(line.coef_[0, 0]), float(line.intercept_[0])
+
+
+def _fit_quantile_shift(predictions: pd.DataFrame, framing: Framing) -> float:
+    """Return what is added to the amounts where that costs least: a quantile of their errors.
+
+    Each error weighs as much as being wrong costs there (Koenker and Bassett 1978).
+    """
+    error = (predictions["label"] - predictions["prediction_candidate"]).to_numpy()
+    costs, order = framing.costs.at(predictions), np.argsort(error)
+    assert isinstance(costs, UnitCosts)
+    under, both = (np.broadcast_to(c, error.shape) for c in (costs.under, costs.over + costs.under))
+    reached = np.searchsorted(np.cumsum(both[order]), under.sum())
+    return float(error[order[min(reached, len(order) - 1)]])

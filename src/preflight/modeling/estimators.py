@@ -1,0 +1,134 @@
+"""Estimators as declared in conf: path, parameters, and what is searched."""
+
+from importlib import import_module
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field
+
+from preflight.contracts.documents import Parameters
+
+
+def load(path: str) -> Any:
+    """Return the class or function at a dotted path; raise ValueError that names the path."""
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path!r} can't be imported: {error}") from error
+
+
+PREPROCESSING = "preprocessing"  # searched like a parameter, though it isn't the estimator's
+
+
+def _importable(path: str) -> str:
+    load(path)
+    return path
+
+
+Path = Annotated[str, AfterValidator(_importable)]
+
+
+class Estimator(Parameters):
+    """An estimator by the path of its class (or of a function that builds it)."""
+
+    path: Path
+    preprocessing: Path | None = Field(None, description="of what is fitted before it, if anything")
+    params: dict[str, Any] = Field(default_factory=dict)
+    without: list[str] = Field(default_factory=list, description="feature groups it doesn't see")
+
+    def build(self) -> Any:
+        """Return a new estimator; with preprocessing it is the last step of a pipeline."""
+        estimator = load(self.path)(**self.params)
+        if self.preprocessing is None:
+            return estimator
+        from sklearn.pipeline import make_pipeline
+
+        return make_pipeline(load(self.preprocessing)(), estimator)
+
+    def tuned(self, params: dict[str, Any]) -> Self:
+        """Return the same estimator with these parameters in place of those declared."""
+        own = {"preprocessing": params[PREPROCESSING]} if PREPROCESSING in params else {}
+        others = {name: value for name, value in params.items() if name != PREPROCESSING}
+        return self.model_copy(update={"params": {**self.params, **others}, **own})
+
+    def features(self, groups: dict[str, list[str]]) -> list[str]:
+        """Return the features that it sees, in order."""
+        return [name for group in groups if group not in self.without for name in groups[group]]
+
+
+class Baseline(Estimator):
+    """An estimator that may have a threshold of its own; else it is derived from the costs."""
+
+    threshold: float | None = Field(None, description="act above it")
+
+
+class Float(Parameters):
+    """Any number between low and high."""
+
+    type: Literal["float"]
+    low: float
+    high: float
+    log: bool = False
+
+
+class Int(Parameters):
+    """Any whole number between low and high."""
+
+    type: Literal["int"]
+    low: int
+    high: int
+    log: bool = False
+
+
+class Choice(Parameters):
+    """One of several values."""
+
+    type: Literal["choice"]
+    choices: list[Any] = Field(min_length=2)
+
+
+Range = Annotated[Float | Int | Choice, Field(discriminator="type")]
+
+
+class Candidate(Estimator):
+    """An estimator that may ship: where its search begins, and what is searched."""
+
+    grows: str | None = Field(None, description="the parameter that counts what it is made of")
+    space: dict[str, Range] = Field(default_factory=dict)
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """Return the declared value of each searched parameter."""
+        given = self._given()
+        return {name: given[name] for name in self.space}
+
+    def _given(self) -> dict[str, Any]:
+        return {**self.params, PREPROCESSING: self.preprocessing}
+
+    def faults(self) -> list[str]:
+        """Return what is wrong with the space; nothing is good."""
+        given = self._given()
+        found = [fault for name, r in self.space.items() if (fault := _fault(name, r, given))]
+        for path in getattr(self.space.get(PREPROCESSING), "choices", []):
+            if path is not None:
+                load(path)
+        if self.grows and self.grows not in self.params:
+            found.append(f"grows names {self.grows}, which is not in params")
+        if self.grows and (self.preprocessing or PREPROCESSING in self.space):
+            found.append("grows can't be used with preprocessing, which would be fitted each time")
+        return found
+
+
+def _fault(name: str, among: Range, declared: dict[str, Any]) -> str | None:
+    """Return what is wrong with a searched parameter, or None."""
+    if isinstance(among, Choice):
+        allowed, where = declared.get(name) in among.choices, f"one of {among.choices}"
+    elif among.low >= among.high or (among.log and among.low <= 0):
+        return f"{name}: {among.low} to {among.high} is no range" + " of logarithms" * among.log
+    else:
+        value = declared.get(name)
+        allowed = isinstance(value, int | float) and among.low <= value <= among.high
+        where = f"between {among.low} and {among.high}"
+    if name not in declared:
+        return f"{name} is searched but not in params, where the search begins"
+    return None if allowed else f"{name}: params has {declared[name]}, which is not {where}"

@@ -1,0 +1,122 @@
+"""The parameters of modeling, typed: candidates, baselines, search and its budget."""
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+from pydantic import AwareDatetime, Field, field_validator, model_validator
+
+from preflight.contracts.documents import Parameters
+from preflight.modeling.estimators import Baseline, Candidate, Estimator
+from preflight.problem.framing import Framing
+
+QUANTILES_APART = 0.005  # as near is near enough
+NOT_BASELINES = {"candidate", "champion"}  # models that results have beside the baselines
+
+
+class Fold(Parameters):
+    """Train on what was known at `start`, judge on what comes from then until `until`."""
+
+    start: AwareDatetime
+    until: AwareDatetime
+
+    @model_validator(mode="after")
+    def in_order(self) -> Self:
+        """Refuse a fold without a moment in it."""
+        if self.until <= self.start:
+            raise ValueError(f"until ({self.until}) must come after start ({self.start})")
+        return self
+
+
+class Search(Parameters):
+    """What is searched, and for how long."""
+
+    study: str = Field("main", pattern=r"^[\w.-]+$", description="another name begins anew")
+    trials: int = Field(ge=0)
+    workers: int = Field(1, ge=1, description="processes; another number makes other trials")
+    seconds: float | None = Field(None, gt=0, description="no batch begins later")
+    prune: bool = Field(True, description="hopeless trials are given up")
+    earlier_folds: list[Fold]
+
+
+class Modeling(Parameters):
+    """All parameters of the pipeline."""
+
+    seed: int
+    candidates: dict[str, Candidate] = Field(min_length=1, description="the first is the declared")
+    search: Search
+    baselines: dict[str, Baseline] = Field(min_length=1)
+    calibration_gain: float = Field(ge=0)
+
+    @field_validator("baselines")
+    @classmethod
+    def have_names_of_their_own(cls, baselines: dict[str, Baseline]) -> dict[str, Baseline]:
+        """Refuse a baseline that results would take for another model."""
+        if taken := sorted(baselines.keys() & NOT_BASELINES):
+            raise ValueError(
+                f"{', '.join(taken)} can't be the name of a baseline: results have another model "
+                "of that name. Give it another one, here and in framing.baselines"
+            )
+        return baselines
+
+    @property
+    def declared(self) -> str:
+        """Return the name of the candidate that ships unless the search finds a better one."""
+        return next(iter(self.candidates))
+
+    @property
+    def thresholds(self) -> dict[str, float | None]:
+        """Return each baseline's own threshold; None: derived from the costs."""
+        return {name: baseline.threshold for name, baseline in self.baselines.items()}
+
+    def chosen(self, best_params: dict[str, Any]) -> Candidate:
+        """Return the candidate that the search has chosen, with its parameters."""
+        return self.candidates[best_params["candidate"]].tuned(best_params["params"])
+
+    def estimators(self) -> dict[str, Estimator]:
+        """Return all estimators by where they stand in the parameters."""
+        return {
+            **{f"candidates.{name}": spec for name, spec in self.candidates.items()},
+            **{f"baselines.{name}": spec for name, spec in self.baselines.items()},
+        }
+
+    def misfits(self, framing: Framing, groups: Iterable[str]) -> list[str]:
+        """Return a fault for each setting that does not fit the framing or the feature groups."""
+        faults = []
+        for name, spec in self.estimators().items():
+            if unknown := set(spec.without) - set(groups):
+                faults.append(
+                    f"modeling.{name}.without names {sorted(unknown)}, which are no feature "
+                    f"groups; there are {', '.join(groups)}"
+                )
+        if missing := set(framing.baselines) - set(self.baselines):
+            faults.append(
+                f"framing.baselines names {sorted(missing)}, which modeling.baselines doesn't "
+                f"have; it has {', '.join(self.baselines)}"
+            )
+        for name, spec in self.estimators().items():
+            asked = getattr(framing.costs, "quantile", None)
+            given = spec.params.get("quantile", asked)
+            if asked is not None and abs(given - asked) > QUANTILES_APART:
+                faults.append(
+                    f"modeling.{name}.params.quantile is {given:g}, but by framing.costs too "
+                    f"little is to be decided on in {1 - asked:.1%} of cases: {asked:.4g}"
+                )
+        faults += [
+            f"modeling.search.earlier_folds: the fold until {fold.until} reaches into the "
+            f"validation set, which begins on {framing.split.validation_from}"
+            for fold in self.search.earlier_folds
+            if fold.until > framing.split.validation_from
+        ]
+        return faults
+
+    @model_validator(mode="after")
+    def search_begins_inside_its_space(self) -> Self:
+        """Refuse a space with an empty range, or one that the declared parameters are not in.
+
+        Without trials it is not looked at: another estimator has other parameters.
+        """
+        spaces = self.candidates if self.search.trials else {}
+        faults = [f"{name}: {fault}" for name, c in spaces.items() for fault in c.faults()]
+        if faults:
+            raise ValueError("the search space is not usable: " + "; ".join(faults))
+        return self

@@ -1,0 +1,203 @@
+"""What a model takes when it is used, against the serving limits of the framing.
+
+Size and memory are the same on every machine, so the verdict rests on them. Speed depends on the
+machine and on what else runs there: it is measured only while a fixed calculation shows the machine
+to be quiet, and it is enforced by deployment, never by the verdict.
+"""
+
+import copy
+import hashlib
+import io
+import time
+import tracemalloc
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from typing import Any, TypedDict
+
+import numpy as np
+import pandas as pd
+
+from preflight.modeling.model import Bundle, predict
+from preflight.modeling.skops_file import dump
+from preflight.problem.framing import Framing
+from preflight.problem.money import format_money
+
+BUSY = 1.2  # a load above it: other work takes a sixth of the time, and measures would be its
+ROUNDS, ATTEMPTS = 3, 9  # quiet rounds that are enough; rounds until the machine counts as busy
+BATCH_ROWS = 20_000
+PRICE = "cost_per_1000"  # of predictions: the limit that is an amount of money
+
+Limit = dict[str, Any]  # name, limit, measured, ok, load
+
+
+class Measured(TypedDict):
+    """What a model takes; None: the machine was busy. Loads are those of the quietest round."""
+
+    model_mb: float
+    memory_mb: float
+    p99_ms: float | None
+    p99_load: float
+    rows_per_second: float | None
+    rows_load: float
+
+
+def machine_load(threads: int = 1) -> float:
+    """Return how many times its CPU time a fixed calculation takes: 1 on a quiet machine.
+
+    threads: cores that have to be free. Of several threads the one that waits most counts.
+    """
+
+    def ratio(_: int) -> float:
+        began, used = time.perf_counter(), time.thread_time()
+        while time.thread_time() - used < 0.05:
+            hashlib.sha256(block)  # lets other threads run meanwhile
+        return (time.perf_counter() - began) / (time.thread_time() - used)
+
+    block = bytes(2**20)
+    with ThreadPoolExecutor(threads) as pool:
+        return max(pool.map(ratio, range(threads)))
+
+
+def measure_when_quiet(
+    measure: Callable[[], float], threads: int = 1, load: Callable[[int], float] = machine_load
+) -> tuple[float | None, float]:
+    """Return the least of some quiet rounds, None if the machine is busy; and the least load.
+
+    A round is quiet if the machine was, before and after it.
+    """
+    found: list[float] = []
+    least, before = float("inf"), load(threads)
+    for _ in range(ATTEMPTS):
+        value, after = measure(), load(threads)
+        around, before = max(before, after), after
+        least = min(least, around)
+        if around <= BUSY:
+            found.append(value)
+        if len(found) == ROUNDS:
+            break
+    return min(found, default=None), least
+
+
+def measure(bundle: Bundle, rows: pd.DataFrame, batch: pd.DataFrame) -> Measured:
+    """Return what a model takes, warm, in this process, where nothing else may be at work.
+
+    p99_ms: milliseconds of one row, the 99th percentile of `rows`, in one thread as a service
+    answers. rows_per_second: of `batch` at once, with all cores. model_mb: of the saved file.
+    memory_mb: at the most, to hold the model and answer 1,000 rows.
+    """
+    from joblib import cpu_count  # knows what a container may use
+    from threadpoolctl import threadpool_limits
+
+    one_by_one = [rows.iloc[[i]] for i in range(len(rows))]
+    predict(bundle, batch.head(1000))  # what is imported late is not the model's memory
+    tracemalloc.start()
+    predict(copy.deepcopy(bundle), batch.head(1000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    with threadpool_limits(1):
+        p99, p99_load = measure_when_quiet(
+            lambda: float(1000 * np.quantile([_seconds(bundle, row) for row in one_by_one], 0.99))
+        )
+    seconds, rows_load = measure_when_quiet(lambda: _seconds(bundle, batch), cpu_count())
+    return {
+        "model_mb": model_mb(bundle),
+        "memory_mb": round(peak / 1e6, 1),  # the last bytes are the interpreter's
+        "p99_ms": p99,
+        "p99_load": p99_load,
+        "rows_per_second": None if seconds is None else len(batch) / seconds,
+        "rows_load": rows_load,
+    }
+
+
+def _seconds(bundle: Bundle, rows: pd.DataFrame) -> float:
+    began = time.perf_counter()
+    predict(bundle, rows)
+    return time.perf_counter() - began
+
+
+def model_mb(bundle: Bundle) -> float:
+    """Return the size of the model's file."""
+    file = io.BytesIO()
+    dump(bundle, file)
+    return file.tell() / 1e6
+
+
+def measure_limits(candidate: Bundle, examples: pd.DataFrame, framing: Framing) -> list[Limit]:
+    """Return each serving limit with what was measured on the candidate, in a process of its own.
+
+    What runs beside this node, in its process or for it, is not the model's.
+    """
+    rows, batch = examples.head(100), examples.sample(BATCH_ROWS, replace=True, random_state=0)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return compare(process.submit(measure, candidate, rows, batch).result(), framing)
+
+
+def compare(measured: Measured, framing: Framing) -> list[Limit]:
+    """Return each serving limit with what was measured, and whether it holds; None: not known."""
+    allowed, per_second = framing.serving, measured["rows_per_second"]
+    price = per_second and allowed.machine_per_hour / 3600 / per_second * 1000
+    rows_load = measured["rows_load"]
+    return [
+        _at_most("model_mb", allowed.model_mb, measured["model_mb"]),
+        _at_most("memory_mb", allowed.memory_mb, measured["memory_mb"]),
+        _at_most("p99_ms", allowed.p99_ms, measured["p99_ms"], measured["p99_load"]),
+        _at_least("rows_per_second", allowed.rows_per_second, per_second, rows_load),
+        _at_most(PRICE, allowed.cost_per_1000, price, rows_load),
+    ]
+
+
+def over_http(measured: dict[str, Any], framing: Framing) -> list[Limit]:
+    """Return the limits of a service (see `service_limits`) with what was measured."""
+    allowed, load = framing.serving, measured["load"]
+    came = 0.9 * allowed.requests_per_second  # a load generator never asks quite as often as told
+    found = measured if load <= BUSY else dict.fromkeys(measured)
+    return [
+        _at_least("requests_per_second over HTTP", came, found["requests_per_second"], load),
+        _at_most("p99_ms over HTTP", allowed.p99_ms, found["p99_ms"], load),
+        _at_least(
+            "rows_per_second over HTTP", allowed.rows_per_second, found["rows_per_second"], load
+        ),
+        _at_most("requests failed over HTTP", 0, measured["failed"]),
+    ]
+
+
+def _at_most(name: str, limit: float, measured: float | None, load: float | None = None) -> Limit:
+    ok = None if measured is None else bool(measured <= limit)
+    return {"name": name, "limit": limit, "measured": measured, "ok": ok, "load": load}
+
+
+def _at_least(name: str, limit: float, measured: float | None, load: float | None = None) -> Limit:
+    ok = None if measured is None else bool(measured >= limit)
+    return {"name": name, "limit": limit, "measured": measured, "ok": ok, "load": load}
+
+
+def is_speed(limit: Limit) -> bool:
+    """Return whether it depends on the machine: deployment enforces it, the verdict does not."""
+    return limit["load"] is not None
+
+
+def violations(limits: list[Limit], unit: str) -> list[str]:
+    """Return a message for each limit that is exceeded, and one for those that are not known.
+
+    unit: the currency of the costs.
+    """
+    found = []
+    for one in limits:
+        measured, limit = (one[name] for name in ("measured", "limit"))
+        if one["ok"] is False and one["name"] == PRICE:
+            money = (format_money(amount, unit) for amount in (measured, limit))
+            found.append("{} {} (limit {})".format(_name(one), *money))
+        elif one["ok"] is False:
+            found.append(f"{_name(one)} {measured:.3g} (limit {limit:g})")
+    if busy := [one for one in limits if one["ok"] is None]:
+        load = max(one["load"] for one in busy)
+        found.append(
+            f"{', '.join(map(_name, busy))} not measured: the machine was busy "
+            f"(load {load:.2g}, quiet is 1)"
+        )
+    return found
+
+
+def _name(limit: Limit) -> str:
+    return str(limit["name"]).replace("_", " ")

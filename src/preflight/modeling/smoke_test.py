@@ -1,0 +1,212 @@
+"""Checks before the search: can every model be fitted on every fold, and be saved and loaded?"""
+
+import io
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+
+from preflight.contracts.catalog import Contract, Contracts
+from preflight.errors import RunError
+from preflight.modeling.estimators import Estimator
+from preflight.modeling.model import predict_uncalibrated
+from preflight.modeling.parameters import Modeling
+from preflight.modeling.skops_file import dump, load
+from preflight.modeling.training import fit, folds
+from preflight.problem.framing import Framing
+
+SMOKE_TEST_ROWS = 1000  # drawn at random from each fold, next to those that `representative` keeps
+OF_EACH_LABEL = 50  # rows: an estimator that cross-validates needs several of each label
+
+DROPPED = (
+    "A ColumnTransformer drops the columns that it does not name: give it a `remainder`. A "
+    "SimpleImputer drops a column without any value: give it `keep_empty_features=True`."
+)
+ENCODE = (
+    "Its settings are in conf/base/parameters/modeling.yml. For a feature that it can't take: "
+    "encode or fill it in its `preprocessing`; merge rare categories, and make an infinite value "
+    "missing, where the feature is built; or list its group in `without`."
+)
+
+
+def smoke_test_estimators(
+    train_and_validation: pd.DataFrame,
+    trusted_types: list[str],
+    framing: Framing,
+    modeling: Modeling,
+    contracts: Contracts,
+) -> pd.DataFrame:
+    """Return the examples unchanged, if every model can be fitted on a few of each fold.
+
+    The last of all models, of train and validation together, are also saved and loaded.
+
+    Args:
+        trusted_types: types that may be in the file of a model.
+
+    Raises:
+        RunError: names the model, the fold and the features at fault, and what to do.
+    """
+    features = contracts["features"]
+    starts = [
+        *(fold.start for fold in modeling.search.earlier_folds),
+        framing.split.validation_from,
+    ]
+    everything = (train_and_validation, train_and_validation)
+    parts = {
+        **{
+            f"the train part of the fold that starts on {start:%Y-%m-%d}": fold
+            for start, fold in zip(
+                starts, folds(train_and_validation, framing, modeling), strict=True
+            )
+        },
+        "train and validation together": everything,
+    }
+    for where, (train, validation) in parts.items():
+        _require_labels(where, train, validation)
+        few, asked = (representative(p, features, modeling.seed) for p in (train, validation))
+        for name, spec in variants(modeling):
+            model = _fitted(name, spec, where, few, asked, framing, features)
+            if unseen := not_seen(model):
+                raise RunError(
+                    f"modeling.{name} never sees {', '.join(unseen)} of {where}: its preprocessing "
+                    f"drops what a feature says. {DROPPED} To leave features out on purpose, list "
+                    "their group in `without`."
+                )
+            if train is train_and_validation:
+                names = spec.features(features.groups())
+                _require_loadable(name, names, model, asked, trusted_types)
+    return train_and_validation
+
+
+def variants(modeling: Modeling) -> Iterator[tuple[str, Estimator]]:
+    """Yield each estimator with each preprocessing that the search may choose, and its name."""
+    for name, spec in modeling.estimators().items():
+        searched = getattr(spec, "space", {}).get("preprocessing")
+        for path in [spec.preprocessing] if searched is None else searched.choices:
+            chosen = f"{name} with {path}" if searched else name
+            yield f"{chosen} ({spec.path})", spec.tuned({"preprocessing": path})
+
+
+def representative(examples: pd.DataFrame, features: Contract, seed: int) -> pd.DataFrame:
+    """Return a few rows that have all that can stop a model, in their order.
+
+    They are a random sample, the extremes of each number, a missing and a known value of each
+    feature, every category, and some of each label where there are few labels.
+    """
+    kept = [examples.sample(min(SMOKE_TEST_ROWS, len(examples)), random_state=seed).index]
+    for name in features.names():
+        values = examples[name]
+        known = values.dropna()
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            kept.append(known.index[~known.duplicated()])
+        elif len(known):
+            kept.append(pd.Index([known.idxmin(), known.idxmax()]))
+        kept.append(pd.Index([values.isna().idxmax()]))
+    if examples["label"].nunique() == 2:
+        kept.append(examples.groupby("label").head(OF_EACH_LABEL).index)
+    return examples[examples.index.isin(np.concatenate(kept))]
+
+
+def _require_labels(where: str, train: pd.DataFrame, validation: pd.DataFrame) -> None:
+    """Refuse a fold from which nothing can be learnt, or on which nothing can be evaluated."""
+    label, fault = train["label"], ""
+    if validation.empty:
+        fault = "the fold has no examples to evaluate on"
+    elif label.nunique() < 2:
+        fault = f"all {len(label):,} labels are {', '.join(map(str, label.unique())) or 'missing'}"
+    elif infinite := int(np.isinf(label).sum()):
+        raise RunError(
+            f"The column label has {infinite:,} infinite values in {where}. Repair them."
+        )
+    if fault:
+        raise RunError(
+            f"Nothing can be learnt from {where}: {fault}. Change the fold in "
+            "modeling.search.earlier_folds, or the dates of framing.split."
+        )
+
+
+def _fitted(
+    name: str,
+    spec: Estimator,
+    where: str,
+    few: pd.DataFrame,
+    asked: pd.DataFrame,
+    framing: Framing,
+    features: Contract,
+) -> Any:
+    """Return the model fitted on a few rows, if it gives what the task needs for others."""
+    kind = {"binary": "classifier", "regression": "regressor"}[framing.task]
+    names = spec.features(features.groups())
+    try:
+        with warnings.catch_warnings():  # a few rows may be too few to converge
+            warnings.simplefilter("ignore")
+            model = fit(spec, few, features)
+            if hasattr(model, "predict_proba") != (framing.task == "binary"):
+                raise TypeError(f"framing.task is {framing.task}, which needs a {kind}")
+            if not np.isfinite(predict_uncalibrated(model, asked, names)).all():
+                raise ValueError("some of its predictions are missing or infinite")
+    except Exception as error:  # whatever an estimator or a condition may raise
+        gone = [feature for feature in names if few[feature].isna().all()]
+        late = "let the fold start later (modeling.search.earlier_folds), or leave the feature out"
+        missing = f"There, all values of {', '.join(gone)} are missing: {late}. " if gone else ""
+        said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        raise RunError(
+            f"modeling.{name} can't be fitted on {where}: {said.rstrip('.')}. {missing}{ENCODE}"
+        ) from error
+    return model
+
+
+def not_seen(model: Any) -> list[str]:
+    """Return the columns that preprocessing drops though nobody asked for it.
+
+    A column that a ColumnTransformer drops by name is left out on purpose.
+    """
+    found: list[Any] = []
+    for part in _parts(model):
+        names = getattr(part, "feature_names_in_", np.arange(getattr(part, "n_features_in_", 0)))
+        if isinstance(part, ColumnTransformer):
+            for named, does, columns in getattr(part, "transformers_", []):
+                if (named, does) == ("remainder", "drop"):
+                    by_place = np.array(columns).dtype.kind in "bi"
+                    found += list(names[columns] if by_place else columns)
+        elif isinstance(part, SimpleImputer) and not part.keep_empty_features:
+            found += list(names[pd.isna(getattr(part, "statistics_", []))])
+    return list(dict.fromkeys(map(str, found)))
+
+
+def _parts(model: Any) -> Iterator[Any]:
+    """Yield an estimator and all estimators that it holds."""
+    if isinstance(model, BaseEstimator) or hasattr(model, "predict_proba"):
+        yield model
+        model = vars(model)
+    inside = model.values() if isinstance(model, dict) else model
+    if isinstance(model, dict | list | tuple):
+        for part in inside:
+            yield from _parts(part)
+
+
+def _require_loadable(
+    name: str, features: list[str], model: Any, asked: pd.DataFrame, trusted: list[str]
+) -> None:
+    """Refuse a model that could not be loaded from its file, or would answer differently."""
+    from skops.io import get_untrusted_types
+
+    file = io.BytesIO()
+    dump(model, file)
+    if unknown := sorted({*get_untrusted_types(data=file.getvalue())} - {*trusted}):
+        raise RunError(
+            f"The file of modeling.{name} could not be loaded: it holds types that are not "
+            f"trusted: {', '.join(unknown)}. Loading one may run its code. If you know them, add "
+            "them to _trusted in conf/base/catalog/modeling.yml."
+        )
+    file.seek(0)
+    before, after = (
+        predict_uncalibrated(one, asked, features) for one in (model, load(file, trusted))
+    )
+    if not np.array_equal(before, after):
+        raise RunError(f"modeling.{name} gives other predictions after it was saved and loaded.")

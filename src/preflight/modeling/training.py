@@ -1,0 +1,173 @@
+"""From examples to fitted models: folds in the order of time, predictions, candidate, baselines."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from preflight.contracts.catalog import Contract, Contracts
+from preflight.features.fingerprints import require_fingerprints
+from preflight.modeling.estimators import Estimator
+from preflight.modeling.model import (
+    DECIDING,
+    Bundle,
+    Floats,
+    predict_uncalibrated,
+    reference_values,
+)
+from preflight.modeling.parameters import Modeling
+from preflight.problem.costs import Costs
+from preflight.problem.framing import Framing
+
+log = logging.getLogger(__name__)
+
+
+def join_development(
+    train: pd.DataFrame, validation: pd.DataFrame, feature_audit: pd.DataFrame, framing: Framing
+) -> pd.DataFrame:
+    """Return train and validation as one table, in the order of prediction.
+
+    Raises:
+        RunError: they are not those that the audit has passed, or of another split, or their
+            costs leave nothing to decide.
+    """
+    framing.split.require(train=train, validation=validation)
+    require_fingerprints(feature_audit, train=train, validation=validation)
+    categories = train.select_dtypes("category").columns
+    together = pd.concat([train, validation], ignore_index=True)
+    framing.costs.at(together)
+    # Parts that know different categories would give text.
+    return together.astype(dict.fromkeys(categories, "category"))
+
+
+def folds(
+    development: pd.DataFrame, framing: Framing, modeling: Modeling
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Yield (train, validation) in the order of time; the last is the framing's own split."""
+    last = (framing.split.validation_from, framing.split.test_from)
+    embargo = pd.Timedelta(hours=framing.split.embargo_hours)
+    for start, until in [*((f.start, f.until) for f in modeling.search.earlier_folds), last]:
+        moment = development["predict_at"]
+        known = (moment < start) & (development["label_known_at"] + embargo <= start)
+        yield development[known], development[(moment >= start) & (moment < until)]
+
+
+def fit(spec: Estimator, examples: pd.DataFrame, features: Contract) -> Any:
+    """Return the estimator fitted on the examples, by the contract of their features."""
+    return spec.build().fit(examples[spec.features(features.groups())], examples["label"])
+
+
+def fit_predict(
+    spec: Estimator, train: pd.DataFrame, validation: pd.DataFrame, features: Contract
+) -> Floats:
+    """Return what is predicted for validation, shape (n,), fitted on train."""
+    return predict_uncalibrated(
+        fit(spec, train, features), validation, spec.features(features.groups())
+    )
+
+
+def saving(
+    examples: pd.DataFrame, predicted: Floats, framing: Framing, threshold: float | None = None
+) -> Floats:
+    """Return what decisions by these predictions save, row by row.
+
+    threshold: that acting begins above, in place of the one that the costs give.
+    """
+    costs = framing.costs.at(examples)
+    decided = costs.decide(predicted) if threshold is None else predicted > threshold
+    return costs.saving(examples["label"].to_numpy(), decided)
+
+
+def predict_validation(
+    development: pd.DataFrame,
+    best_params: dict[str, Any],
+    framing: Framing,
+    modeling: Modeling,
+    contracts: Contracts,
+) -> pd.DataFrame:
+    """Return what each model predicts for the examples of each fold, fitted on what came before.
+
+    Grain: one row per fold and example; `last` marks the fold that is the validation set.
+    """
+    features = contracts["features"]
+    specs = {"candidate": modeling.chosen(best_params), **modeling.baselines}
+    predictions: list[pd.DataFrame] = []
+    for train, validation in folds(development, framing, modeling):
+        predicted = {
+            f"{framing.predicted}_{name}": fit_predict(spec, train, validation, features)
+            for name, spec in specs.items()
+        }
+        said = predicted[f"{framing.predicted}_candidate"]
+        if len(said) > 1 and np.ptp(said) == 0:
+            log.warning(
+                "  The candidate predicts the same for all %s examples of a fold: it has learnt "
+                "nothing from the %s before it. On few examples let leaves be smaller, such as "
+                "min_samples_leaf in conf/base/parameters/modeling.yml.",
+                f"{len(said):,}",
+                f"{len(train):,}",
+            )
+        known = validation[[*features.grain(), "predict_at", "label"]]
+        costs = framing.costs.kept(validation)
+        predictions.append(known.assign(fold=len(predictions), **predicted, **costs))
+    together = pd.concat(predictions, ignore_index=True)
+    return together.assign(last=together["fold"] == len(predictions) - 1)
+
+
+def fit_candidate(
+    development: pd.DataFrame,
+    best_params: dict[str, Any],
+    selection: dict[str, Any],
+    framing: Framing,
+    modeling: Modeling,
+    contracts: Contracts,
+) -> Bundle:
+    """Return the candidate, fitted on train and validation with the best parameters."""
+    line = selection["calibration"]
+    chosen, features = modeling.chosen(best_params), contracts["features"]
+    return make_bundle(chosen, development, framing, features, line["slope"], line["intercept"])
+
+
+def fit_baselines(
+    development: pd.DataFrame, framing: Framing, modeling: Modeling, contracts: Contracts
+) -> dict[str, Bundle]:
+    """Return each baseline, fitted on train and validation."""
+    features = contracts["features"]
+    return {
+        name: make_bundle(spec, development, framing, features, threshold=spec.threshold)
+        for name, spec in modeling.baselines.items()
+    }
+
+
+def make_bundle(
+    spec: Estimator,
+    examples: pd.DataFrame,
+    framing: Framing,
+    features: Contract,
+    slope: float = 1.0,
+    intercept: float = 0.0,
+    threshold: float | None = None,
+) -> Bundle:
+    """Return a model with its own threshold, if it has one, else the one derived from the costs."""
+    import sklearn
+
+    costs, names = framing.costs, spec.features(features.groups())
+    if threshold is None and isinstance(costs, Costs) and not costs.columns:
+        threshold = float(costs.at(examples).threshold)
+    return {
+        "estimator": fit(spec, examples, features),
+        "slope": slope,
+        "intercept": intercept,
+        "threshold": threshold,
+        "features": names,
+        "provenance": {
+            **spec.model_dump(include={"path", "preprocessing", "params"}),
+            "framing": framing.model_dump(mode="json", include=set(DECIDING)),
+            "examples": len(examples),
+            "first": examples["predict_at"].min().isoformat(),
+            "last": examples["predict_at"].max().isoformat(),
+            "scikit-learn": sklearn.__version__,
+            **reference_values(examples[names]),
+        },
+    }

@@ -1,0 +1,292 @@
+"""The problem, typed: what is decided, when, at what cost, and how it is judged."""
+
+from functools import partial
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pandas as pd
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+
+from preflight.contracts.documents import Parameters, Text
+from preflight.errors import RunError
+from preflight.problem.costs import AnyCosts, Costs
+from preflight.problem.money import format_money
+
+Task = Literal["binary", "regression"]
+METRICS: dict[Task, tuple[str, ...]] = {  # what models are measured by, the first is what is drawn
+    "binary": ("roc_auc", "average_precision", "log_loss", "brier", "value_per_1000"),
+    "regression": ("mae", "rmse", "r2", "covered", "value_per_1000"),
+}
+
+
+class Kpi(Parameters):
+    """What the owner watches: cases of label 1 that nobody acted on, per 1,000 decisions.
+
+    Of amounts: the mean absolute error.
+    """
+
+    name: Text
+    now: float = Field(ge=0)
+    wanted: float = Field(ge=0)
+
+    @model_validator(mode="after")
+    def improves(self) -> Self:
+        """Refuse a goal that is reached already."""
+        if self.wanted >= self.now:
+            raise ValueError(f"it is {self.now:g} now and {self.wanted:g} is wanted: nothing to do")
+        return self
+
+
+class Goal(Parameters):
+    """What is to be reached, and who answers for it."""
+
+    objective: Text
+    owner: Text
+    kpi: Kpi
+
+
+class Decision(Parameters):
+    """What is decided, on what, in words that the report uses."""
+
+    unit: Text = Field(description="what one decision is about, in the singular")
+    units: Text = Field(description="the same in the plural")
+    per_month: float = Field(gt=0, description="decisions a month")
+    actor: Text = Field(description="who acts")
+    act: Text = Field(description="what acting means")
+    wait: Text = Field(description="what not acting means")
+    undo: Text = Field(description="whether and how acting can be undone")
+    label: Text = Field(description="what the label 1 means, or which amount the label is")
+
+
+class Prediction(Parameters):
+    """When a prediction is made, for whom, and what it predicts."""
+
+    population: Text = Field(description="of which units a prediction is made")
+    lead_minutes: int = Field(gt=0, description="minutes before the event that the decision is due")
+    label_threshold: float = Field(0, description="the outcome above which the label is 1")
+    label_known_hours: float = Field(gt=0, description="after the prediction every label is known")
+
+
+class Project(Parameters):
+    """What it costs to build and to keep, in the currency of the costs."""
+
+    achievable_saving: float = Field(gt=0, description="believed possible, over the best baseline")
+    budget: float = Field(ge=0, description="to build it, once")
+    upkeep_per_month: float = Field(ge=0, description="to run, watch and retrain it")
+    label_source: Text = Field(description="where labels come from")
+    label_price: float = Field(ge=0, description="of one label")
+    label_waiver: Text | None = Field(None, description="why labels cost nothing, if they do")
+
+    @model_validator(mode="after")
+    def labels_are_paid_for(self) -> Self:
+        """Refuse labels that nobody pays for."""
+        if self.label_price == 0 and not self.label_waiver:
+            raise ValueError("labels cost nothing? Give label_price, or say why in label_waiver")
+        return self
+
+
+class Serving(Parameters):
+    """What the model may take when it is used; measured on the candidate, warm, in one process."""
+
+    p99_ms: float = Field(gt=0, description="milliseconds for one row, the slowest of a hundred")
+    requests_per_second: float = Field(gt=0, description="of one row, that come over HTTP")
+    rows_per_second: float = Field(gt=0, description="in batches, at least")
+    model_mb: float = Field(gt=0, description="megabytes of its file")
+    memory_mb: float = Field(gt=0, description="megabytes to hold it and answer 1,000 rows")
+    machine_per_hour: float = Field(
+        ge=0, description="price of the machine, in the costs' currency"
+    )
+    cost_per_1000: float = Field(gt=0, description="in the costs' currency, for 1,000 predictions")
+
+
+class Success(Parameters):
+    """When it is worth shipping."""
+
+    months: float = Field(gt=0, description="over which saving and upkeep are counted")
+    least_net_saving: float = Field(
+        ge=0, description="over them, after upkeep, in the costs' currency"
+    )
+    power: float = Field(gt=0.5, lt=1, description="chance to see the least saving if it is there")
+    test_openings: int = Field(gt=0, description="candidates that may be judged on one test set")
+
+
+class Guardrails(Parameters):
+    """What no gain may be bought with."""
+
+    slice_loss: float = Field(ge=0, description="against the baseline per 1,000, in any slice")
+    protected: list[str] = Field([], description="features whose groups have to be served alike")
+    protected_gap: float = Field(gt=0, le=1, description="in the share of label 1 acted on")
+    calibration_gap: float = Field(gt=0, le=1, description="mean of observed less predicted")
+    plausible: dict[str, tuple[float, float]] = Field(
+        min_length=1, description="metrics on test: outside something is wrong"
+    )
+
+    def implausible(self, metrics: dict[str, Any], unit: str) -> list[str]:
+        """Return a message for each metric outside its plausible range; unit: the currency."""
+
+        def written(name: str, value: float | None) -> str:
+            if value is None:
+                return "not known"
+            is_money = name == "value_per_1000"
+            return format_money(value, unit, decimals=2) if is_money else f"{value:g}"
+
+        return [
+            f"{name} is {written(name, mean)}; plausible is {written(name, low)} to "
+            f"{written(name, high)}"
+            for name, (low, high) in self.plausible.items()
+            if (mean := metrics[name]["mean"]) is None or not low <= mean <= high
+        ]
+
+
+def _known_timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is not a time zone such as 'America/New_York'") from error
+    return name
+
+
+class Split(Parameters):
+    """The time-ordered split: everything before `validation_from` is train."""
+
+    timezone: Annotated[str, AfterValidator(_known_timezone)] = Field(
+        description="days and months are counted in this time zone"
+    )
+    validation_from: AwareDatetime
+    test_from: AwareDatetime
+    groups: list[str] = Field([], description="features whose values may be in one part only")
+    embargo_hours: float = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def in_order(self) -> Self:
+        """Refuse a test that begins before the validation."""
+        if self.test_from <= self.validation_from:
+            raise ValueError(
+                f"test_from ({self.test_from}) must come after "
+                f"validation_from ({self.validation_from})"
+            )
+        return self
+
+    def require(self, **parts: pd.DataFrame) -> None:
+        """Raise RunError if a part, by its name, has moments of another: the split was another."""
+        starts: dict[str, tuple[Any, Any]] = {
+            "train": (None, self.validation_from),
+            "validation": (self.validation_from, self.test_from),
+            "test": (self.test_from, None),
+        }
+        for name, part in parts.items():
+            start, end = starts[name]
+            first, last = part["predict_at"].min(), part["predict_at"].max()
+            if (start is not None and first < start) or (end is not None and last >= end):
+                raise RunError(
+                    f"'{name}' has examples from {first} to {last}: that is not what framing.split "
+                    "says now. Run feature_engineering again, and what comes after it."
+                )
+
+    def day(self, moments: pd.Series) -> pd.Series:
+        """Return the local calendar day (midnight, no time zone) of each moment in UTC."""
+        return moments.dt.tz_convert(self.timezone).dt.tz_localize(None).dt.normalize()
+
+
+class Framing(Parameters):
+    """A framed problem; each field is used by something."""
+
+    task: Task = Field("binary", description="a label of 0 or 1, or an amount")
+    goal: Goal
+    decision: Decision
+    prediction: Prediction
+    costs: AnyCosts
+    baselines: list[str] = Field(min_length=1, description="that the candidate has to beat")
+    project: Project
+    serving: Serving
+    split: Split
+    success: Success
+    guardrails: Guardrails
+    slices: list[str] = Field(description="features by which results are also shown")
+    confidence: float = Field(gt=0.5, lt=1, description="level of every interval")
+
+    @property
+    def predicted(self) -> str:
+        """Return the column of what a model says: a probability, or a predicted amount."""
+        return "probability" if self.task == "binary" else "prediction"
+
+    @property
+    def decided(self) -> str:
+        """Return the column of what is decided by it: to act or not, or the amount itself."""
+        return "act" if self.task == "binary" else "prediction"
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Return the names of the figures that a model is measured by, the first is drawn."""
+        return METRICS[self.task]
+
+    def net(self, per_1000: float) -> float:
+        """Return what a saving per 1,000 decisions comes to over the months, less upkeep."""
+        a_month = per_1000 / 1000 * self.decision.per_month - self.project.upkeep_per_month
+        return a_month * self.success.months
+
+    @property
+    def least_per_1000(self) -> float:
+        """Return the saving over the best baseline from which the least net saving is reached."""
+        a_month = self.success.least_net_saving / self.success.months
+        return 1000 * (a_month + self.project.upkeep_per_month) / self.decision.per_month
+
+    def unknown_columns(self, features: list[str]) -> list[str]:
+        """Return a fault for each name in the framing that is no feature."""
+        named = {
+            "slices": set(self.slices) - {"month"},
+            "guardrails.protected": set(self.guardrails.protected),
+            "split.groups": set(self.split.groups),
+            "costs": set(self.costs.columns.values()),
+        }
+        unknown = {where: sorted(names - set(features)) for where, names in named.items()}
+        return [f"framing.{w} names {n}, which are no features" for w, n in unknown.items() if n]
+
+    @model_validator(mode="before")
+    @classmethod
+    def is_a_known_task(cls, given: Any) -> Any:
+        """Say what to do about several classes."""
+        if isinstance(given, dict) and given.get("task") == "multiclass":
+            raise ValueError(
+                "task is multiclass, which is not built. Frame the class whose miss costs most as "
+                "the label 1 of a binary task, or give each class a project of its own"
+            )
+        return given
+
+    @model_validator(mode="after")
+    def fits_its_task(self) -> Self:
+        """Refuse costs, or plausible metrics, of another task."""
+        if isinstance(self.costs, Costs) != (self.task == "binary"):
+            named = "tp, fp, fn and tn" if self.task == "binary" else "over, under and without"
+            raise ValueError(f"task is {self.task}: its costs are {named}")
+        if unknown := self.guardrails.plausible.keys() - set(self.metrics):
+            raise ValueError(
+                f"guardrails.plausible names {sorted(unknown)}; task {self.task} is measured by "
+                f"{', '.join(self.metrics)}"
+            )
+        if self.task == "binary" and self.goal.kpi.now > 1000:
+            raise ValueError("goal.kpi counts cases per 1,000 decisions: now is above 1,000")
+        return self
+
+    @model_validator(mode="after")
+    def names_each_baseline_once(self) -> Self:
+        """Refuse a list in which one stands twice."""
+        if len(set(self.baselines)) < len(self.baselines):
+            raise ValueError(f"baselines names one twice: {self.baselines}")
+        return self
+
+    @model_validator(mode="after")
+    def can_pay(self) -> Self:
+        """Refuse a project that doesn't pay even if it reaches all that is believed possible."""
+        best, months = self.net(self.project.achievable_saving), self.success.months
+        needed = max(self.project.budget, self.success.least_net_saving)
+        money = partial(format_money, unit=self.costs.unit, decimals=0)
+        if best < needed:
+            raise ValueError(
+                f"the project can't pay: the achievable saving of "
+                f"{money(self.project.achievable_saving)} per 1,000 {self.decision.units} is "
+                f"{money(best)} over {months:g} months after upkeep, less than the budget "
+                f"({money(self.project.budget)}) or the least net saving "
+                f"({money(self.success.least_net_saving)})"
+            )
+        return self

@@ -1,0 +1,135 @@
+"""The manifest of the raw data: which bytes each file has, where it is from, and its licence.
+
+A run on data that changed unseen can't be repeated, so the raw files are checked before they are
+read. A new version is welcome, but on purpose: `make accept`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from preflight.errors import RunError
+from preflight.files import replacing
+
+MANIFEST = "manifest.json"
+UNFILLED = "to be filled in"
+
+
+class Entry(BaseModel):
+    """What the manifest says of one file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the file's bytes")
+    rows: int = Field(ge=0, description="the header is not counted")
+    source: str = Field(min_length=1, description="where the file comes from")
+    licence: str = Field(min_length=1, description="on which terms it may be used")
+
+
+Entries = dict[str, Entry]
+
+
+def verify(folder: Path, names: Iterable[str]) -> list[str]:
+    """Return every fault of the named files of a folder with a manifest; none is good."""
+    try:
+        entries = read(folder)
+    except RunError as error:
+        return [str(error)]
+    return [fault for name in names for fault in _faults(folder / name, entries.get(name))]
+
+
+def read(folder: Path) -> Entries:
+    """Return the manifest of `folder` by file name; raise RunError if none is valid there."""
+    path = folder / MANIFEST
+    try:
+        return TypeAdapter(Entries).validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise RunError(
+            f"{path} is missing: `git restore {path}`, or write a new one with `make accept`."
+        ) from None
+    except ValidationError as error:
+        said = "; ".join(": ".join((*map(str, one["loc"]), one["msg"])) for one in error.errors())
+        raise RunError(
+            f"{path} is not a valid manifest: {said}. Mend it, or `git restore {path}`."
+        ) from None
+
+
+def accept(folder: Path) -> list[str]:
+    """Write the manifest anew from the files in `folder`, and return what changed, a line a file.
+
+    Source and licence of known files are kept; those of new files are left to be filled in, and
+    until they are, `verify` refuses them. Raise RunError if the present manifest is not valid, or
+    the rows of a file can't be counted.
+    """
+    old = read(folder) if (folder / MANIFEST).exists() else {}
+    new = {
+        path.name: _entry(path, old.get(path.name))
+        for path in sorted(folder.iterdir())
+        if path.is_file() and not path.name.startswith((".", MANIFEST, "README.md"))
+    }
+    text = json.dumps({name: entry.model_dump() for name, entry in new.items()}, indent=2)
+    with replacing(folder / MANIFEST, encoding="utf-8", newline="\n") as file:
+        file.write(f"{text}\n")
+    return [_change(name, old.get(name), new.get(name)) for name in sorted(old | new)]
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of the file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def count_rows(path: Path) -> int:
+    """Return the number of rows of a CSV (compressed or not) or Parquet file."""
+    import pandas as pd  # here, as it takes a second that verify has no need of
+    from pyarrow.parquet import read_metadata
+
+    if ".csv" in path.suffixes:
+        return len(pd.read_csv(path, usecols=[0]))
+    if path.suffix == ".parquet":
+        return int(read_metadata(path).num_rows)
+    raise RunError(
+        f"{path}: only the rows of CSV and Parquet files can be counted. "
+        "Move the file elsewhere, or teach count_rows in manifest.py to read it."
+    )
+
+
+def _faults(path: Path, entry: Entry | None) -> list[str]:
+    if not path.is_file():
+        return [f"{path} is missing. Restore it, for example with `git restore {path}`."]
+    if entry is None:
+        return [
+            f"{path} is not in {MANIFEST}. Run `make accept`, then write there where the file "
+            "is from and its licence."
+        ]
+    faults = [
+        f"{path}: its {field} is still {UNFILLED!r}. Write it in {MANIFEST}."
+        for field in ("source", "licence")
+        if getattr(entry, field) == UNFILLED
+    ]
+    found = hash_file(path)
+    if found != entry.sha256:
+        faults.append(
+            f"{path} has changed: its SHA-256 begins with {found[:12]}, in {MANIFEST} with "
+            f"{entry.sha256[:12]}. Restore it with `git restore {path}`, or accept the new version "
+            "on purpose with `make accept`."
+        )
+    return faults
+
+
+def _entry(path: Path, known: Entry | None) -> Entry:
+    told = known.model_dump() if known else dict.fromkeys(("source", "licence"), UNFILLED)
+    return Entry(**told | {"sha256": hash_file(path), "rows": count_rows(path)})
+
+
+def _change(name: str, old: Entry | None, new: Entry | None) -> str:
+    if new is None:
+        return f"{name}: no longer there, its entry is dropped"
+    if old is None:
+        return f"{name}: new, {new.rows:,} rows; write its source and licence in {MANIFEST}"
+    if old == new:
+        return f"{name}: unchanged, {new.rows:,} rows"
+    return f"{name}: changed, {old.rows:,} -> {new.rows:,} rows"

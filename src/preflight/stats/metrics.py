@@ -1,0 +1,100 @@
+"""Metrics of a model in each replicate of the bootstrap, as sums over days."""
+
+from typing import Any
+
+import numpy as np
+
+from preflight.problem.costs import Decided, Outcomes, UnitCosts
+from preflight.stats.bootstrap import AT_ONCE, Floats, Interval, Ints, interval, mean_over, ratio
+
+
+def roc_auc(label: Ints, probability: Floats, day: Ints, weights: Floats) -> Floats:
+    """Return the area under the ROC curve in each replicate, shape (replicates + 1,).
+
+    It is the share of pairs (a 1, a 0) in which the 1 has the higher probability, ties counting
+    half (Hanley and McNeil 1982). Pairs are counted once per pair of days; a replicate weighs them.
+    """
+    days = weights.shape[1]
+    ones, zeros = label == 1, label == 0
+    pairs = np.empty((days, days))
+    for other in range(days):
+        rivals = np.sort(probability[zeros & (day == other)])
+        below = np.searchsorted(rivals, probability[ones], side="left")
+        not_above = np.searchsorted(rivals, probability[ones], side="right")
+        won = (below + not_above) / 2
+        pairs[:, other] = np.bincount(day[ones], weights=won, minlength=days)
+    positives = weights @ np.bincount(day[ones], minlength=days)
+    negatives = weights @ np.bincount(day[zeros], minlength=days)
+    return ratio(((weights @ pairs) * weights).sum(axis=1), positives * negatives)
+
+
+def average_precision(label: Ints, probability: Floats, day: Ints, weights: Floats) -> Floats:
+    """Return the average precision in each replicate, shape (replicates + 1,).
+
+    For each 1, the share of ones among the rows with at least its probability, and the mean of it.
+    """
+    days = weights.shape[1]
+    ones = label == 1
+    cut, cut_day = probability[ones], day[ones]
+    above, hits = np.empty((days, len(cut))), np.empty((days, len(cut)))
+    for d in range(days):
+        for counts, rows in ((above, day == d), (hits, ones & (day == d))):
+            counts[d] = rows.sum() - np.searchsorted(np.sort(probability[rows]), cut, side="left")
+    cells = len(weights) * len(cut)
+    precision_sum = np.concatenate(
+        [
+            (ratio(some @ hits, some @ above, otherwise=0.0) * some[:, cut_day]).sum(axis=1)
+            for some in np.array_split(weights, max(1, len(weights) // 100, cells // AT_ONCE))
+        ]
+    )
+    return ratio(precision_sum, weights[:, cut_day].sum(axis=1))
+
+
+def log_loss(label: Any, probability: Floats) -> Floats:
+    """Return each row's log loss in nats, shape (n,); as scikit-learn, never infinite."""
+    inside = np.clip(probability, np.finfo(np.float64).eps, 1 - np.finfo(np.float64).eps)
+    return -np.log(np.where(label == 1, inside, 1 - inside))
+
+
+def metrics_with_intervals(
+    label: Any,
+    predicted: Floats,
+    decided: Decided,
+    day: Ints,
+    weights: Floats,
+    costs: Outcomes | UnitCosts,
+    confidence: float,
+) -> dict[str, Interval]:
+    """Return the figures of one model, each with its interval: `framing.METRICS` of its task.
+
+    value_per_1000 is what 1,000 decisions save, in the currency of the costs; mae and rmse are in
+    the unit of the label, r2 is the share of its variance that is explained, and covered the share
+    of labels that are not above what is predicted.
+    """
+    if isinstance(costs, Outcomes):
+        replicates = {
+            "roc_auc": roc_auc(label, predicted, day, weights),
+            "average_precision": average_precision(label, predicted, day, weights),
+            "log_loss": mean_over(log_loss(label, predicted), day, weights),
+            "brier": mean_over((predicted - label) ** 2, day, weights),
+        }
+    else:
+        squares = mean_over((predicted - label) ** 2, day, weights)
+        spread = mean_over((label - label.mean()) ** 2, day, weights)
+        spread -= mean_over(label - label.mean(), day, weights) ** 2
+        replicates = {
+            "mae": mean_over(np.abs(predicted - label), day, weights),
+            "rmse": np.sqrt(squares),
+            "r2": 1 - ratio(squares, spread),
+            "covered": mean_over(coverage(label, predicted), day, weights),
+        }
+    value = 1000 * mean_over(costs.saving(label, decided), day, weights)
+    return {
+        name: interval(values, confidence)
+        for name, values in [*replicates.items(), ("value_per_1000", value)]
+    }
+
+
+def coverage(label: Any, predicted: Floats) -> Floats:
+    """Return 1 where a label is below what is predicted, 0 where above, and half where equal."""
+    return np.heaviside(predicted - np.asarray(label, dtype=np.float64), 0.5)
