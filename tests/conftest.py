@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 from kedro.config import OmegaConfigLoader
-from preflight.pipelines import there
 
 from late_flights.pipelines.data_engineering.nodes import (
     clean_aircraft,
@@ -23,6 +22,8 @@ from late_flights.pipelines.data_engineering.nodes import (
 )
 from late_flights.pipelines.feature_engineering.pipeline import create_pipeline as to_features
 from late_flights.settings import CONFIG_LOADER_ARGS
+from preflight.contracts.catalog import contracts_of, specs_of
+from preflight.contracts.catalog import tables as catalog_tables
 from preflight.evaluation.contracts import Evaluation
 from preflight.evaluation.predictions import predict_test
 from preflight.features.fingerprints import fingerprints
@@ -52,32 +53,17 @@ settings.register_profile("steady", deadline=None, derandomize=True, max_example
 settings.load_profile("steady")
 
 
-# of the parts that can be deleted
-PLACES = ("src/preflight/pipelines", "src/preflight", ".")
-
-
-def is_there(part: str) -> bool:
-    """Is a part there, and not only the folder with what was compiled?"""
-    return any(True for place in PLACES for _ in (PROJECT / place / part).glob("[!_]*"))
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out a test that needs a part which was deleted: `@pytest.mark.needs("serving")`."""
-    gone = [
-        item
-        for item in items
-        for mark in item.iter_markers("needs")
-        if not all(map(is_there, mark.args))
-    ]
-    config.hook.pytest_deselected(items=gone)
-    items[:] = [item for item in items if item not in gone]
-
-
 @pytest.fixture(scope="session")
 def conf() -> OmegaConfigLoader:
     """The shipped configuration, without what a user has in `conf/local`."""
     arguments = CONFIG_LOADER_ARGS | {"default_run_env": "base"}
     return OmegaConfigLoader(str(PROJECT / "conf"), **arguments)
+
+
+@pytest.fixture(scope="session")
+def project_contracts(conf: OmegaConfigLoader) -> dict[str, Any]:
+    """The contracts of the project's own tables, by the names of their datasets."""
+    return catalog_tables(contracts_of(specs_of(conf["catalog"])))
 
 
 @pytest.fixture(scope="session")
@@ -200,17 +186,19 @@ class Parcels:
         return ["signal", "place", "noise"]
 
 
-PATCHED = ["modeling.nodes", "modeling.checks", "modeling.search", "evaluation.nodes"]
-PATCHED += ["diagnosis.nodes", "diagnosis.failures"] if there("diagnosis") else []
+CONTRACTS: dict[str, Any] = {"features": Parcels}
 
 
-@pytest.fixture(scope="module")
-def parcels() -> Iterator[type[Parcels]]:
-    """Let modeling, evaluation and diagnosis read the contract of parcels."""
-    with pytest.MonkeyPatch.context() as patch:
-        for module in PATCHED:
-            patch.setattr(f"preflight.pipelines.{module}.Features", Parcels)
-        yield Parcels
+@pytest.fixture(scope="session")
+def parcels() -> type[Parcels]:
+    """The contract of the features of parcels."""
+    return Parcels
+
+
+@pytest.fixture(scope="session")
+def contracts() -> dict[str, Any]:
+    """What a run's dataset `contracts` has, for parcels."""
+    return CONTRACTS
 
 
 def example_parcels(start: str, until: str, rows: int, seed: int = 0) -> pd.DataFrame:
@@ -278,19 +266,23 @@ def tables() -> dict[str, pd.DataFrame]:
 
 
 @pytest.fixture(scope="session")
-def served(conf: OmegaConfigLoader, tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+def served(
+    conf: OmegaConfigLoader, tables: dict[str, pd.DataFrame], project_contracts: dict[str, Any]
+) -> dict[str, Any]:
     """Features of the first ten weeks, built at once with hindsight, and a model of most of them.
 
     framing; given: what the feature pipeline reads; features; bundle.
     """
     framing = Framing.model_validate(conf["parameters"]["framing"])
-    given = {**tables, "params:framing": framing}
+    given = {**tables, "params:framing": framing, "contracts": project_contracts}
     features = run_in_memory(to_features(), given, "features")
     labels = run_in_memory(to_features(), given, "labels")["label"]
     examples = features.assign(label=labels)[labels.notna()].iloc[:15_000]
     params = {"max_iter": 20, "categorical_features": "from_dtype", "random_state": 1}
     path = "sklearn.ensemble.HistGradientBoostingClassifier"
-    bundle = make_bundle(Estimator(path=path, params=params), examples, framing)
+    contract = project_contracts["features"]
+    bundle = make_bundle(Estimator(path=path, params=params), examples, framing, contract)
+    given = {**tables, "params:framing": framing}
     return {"framing": framing, "given": given, "features": features, "bundle": bundle}
 
 
@@ -383,17 +375,17 @@ def results_of(
     train, validation, test = (examples[part == i].reset_index(drop=True) for i in range(3))
     development = pd.concat([train, validation], ignore_index=True)
     best: dict[str, Any] = {"candidate": modeling.declared, "params": tuned or {}}
-    predictions = predict_validation(development, best, framing, modeling)
+    predictions = predict_validation(development, best, framing, modeling, CONTRACTS)
     selection = select_on_validation(predictions, framing, modeling)
-    candidate = fit_candidate(development, best, selection, framing, modeling)
-    baselines = fit_baselines(development, framing, modeling)
+    candidate = fit_candidate(development, best, selection, framing, modeling, CONTRACTS)
+    baselines = fit_baselines(development, framing, modeling, CONTRACTS)
     audit = pd.DataFrame(fingerprints(test=test))
     return {
         "train": train,
         "validation": validation,
         "test": test,
         "validation_predictions": predictions,
-        "test_predictions": predict_test(candidate, baselines, test, audit, framing),
+        "test_predictions": predict_test(candidate, baselines, test, audit, framing, CONTRACTS),
         "candidate": candidate,
         "baselines": baselines,
         "best_params": best,
@@ -401,6 +393,7 @@ def results_of(
         "framing": framing,
         "modeling": modeling,
         "evaluation": EVALUATION,
+        "contracts": CONTRACTS,
     }
 
 

@@ -235,7 +235,6 @@ def attributes_read() -> set[str]:
     return read.union(*(re.findall(r"\.(\w+)", path.read_text()) for path in pages))
 
 
-@pytest.mark.needs("diagnosis", "reporting", "deployment", "inference")
 def test_every_typed_parameter_is_read_by_something(typed: Typed) -> None:
     assert unread_fields(set().union(*map(models, typed.values())), attributes_read()) == []
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -286,14 +287,16 @@ def test_labels_say_late_cancelled_or_diverted_and_wait_until_it_is_known(
 
 
 def test_no_label_of_a_part_was_open_when_the_next_began(
-    tables: Tables, features: pd.DataFrame, framing: Framing
+    tables: Tables, features: pd.DataFrame, framing: Framing, contracts: Any
 ) -> None:
     boundaries = [pd.Timestamp("2013-02-09 02:00", tz="UTC"), pd.Timestamp("2013-02-20", tz="UTC")]
     there = framing.split.model_copy(
         update={"validation_from": boundaries[0], "test_from": boundaries[1]}
     )
     labels = nodes.compute_labels(tables["flights"], framing)
-    *parts, summary = split_examples(features, labels, framing.model_copy(update={"split": there}))
+    *parts, summary = split_examples(
+        features, labels, framing.model_copy(update={"split": there}), contracts=contracts
+    )
     train, validation, test = parts
     assert train["label_known_at"].max() <= boundaries[0]
     assert validation["predict_at"].min() >= boundaries[0]
@@ -305,30 +308,32 @@ def test_no_label_of_a_part_was_open_when_the_next_began(
         Examples.validate(part, lazy=True)
 
     longer = there.model_copy(update={"embargo_hours": 24})
-    *_, later = split_examples(features, labels, framing.model_copy(update={"split": longer}))
+    *_, later = split_examples(
+        features, labels, framing.model_copy(update={"split": longer}), contracts=contracts
+    )
     assert (later["left_out"] > summary["left_out"]).tolist() == [True, True, False]
 
 
 def test_a_label_that_its_type_cannot_hold_is_refused(
-    tables: Tables, features: pd.DataFrame, framing: Framing
+    tables: Tables, features: pd.DataFrame, framing: Framing, contracts: Any
 ) -> None:
     labels = nodes.compute_labels(tables["flights"], framing)
     halves = labels.assign(label=labels["label"].where(labels["label"] != 1, 0.5))
     with pytest.raises(RunError, match=r"'label' has .* values that int8 can't hold, e.g. 0.5"):
-        split_examples(features, halves, framing)
+        split_examples(features, halves, framing, contracts=contracts)
 
 
 def test_labels_of_other_rows_are_refused(
-    tables: Tables, features: pd.DataFrame, framing: Framing
+    tables: Tables, features: pd.DataFrame, framing: Framing, contracts: Any
 ) -> None:
     labels = nodes.compute_labels(tables["flights"], framing)
     shifted = labels.iloc[::-1].reset_index(drop=True)
     with pytest.raises(RunError, match="not of the same rows"):
-        split_examples(features, shifted, framing)
+        split_examples(features, shifted, framing, contracts=contracts)
 
 
 def test_a_cost_that_is_no_number_or_is_missing_is_told_before_anything_is_learnt(
-    tables: Tables, features: pd.DataFrame, framing: Framing
+    tables: Tables, features: pd.DataFrame, framing: Framing, contracts: Any
 ) -> None:
     labels = nodes.compute_labels(tables["flights"], framing)
     there = {
@@ -340,7 +345,7 @@ def test_a_cost_that_is_no_number_or_is_missing_is_told_before_anything_is_learn
         costs = framing.costs.model_copy(update={"tp": 1.0, "fp": 1.0, "fn": column})
         split = framing.split.model_copy(update=there)
         framed = framing.model_copy(update={"costs": costs, "split": split})
-        split_examples(features, labels, framed)
+        split_examples(features, labels, framed, contracts=contracts)
 
     split("block_minutes")
     with pytest.raises(RunError, match=r"costs.fn names 'dest', which is no column of numbers"):
@@ -350,7 +355,7 @@ def test_a_cost_that_is_no_number_or_is_missing_is_told_before_anything_is_learn
 
 
 def test_dates_of_the_split_may_be_in_summer_and_in_winter_time(
-    tables: Tables, features: pd.DataFrame, framing: Framing
+    tables: Tables, features: pd.DataFrame, framing: Framing, contracts: Any
 ) -> None:
     parts = {
         "validation_from": datetime.fromisoformat("2013-02-09T00:00:00-05:00"),
@@ -358,5 +363,7 @@ def test_dates_of_the_split_may_be_in_summer_and_in_winter_time(
     }
     mixed = framing.split.model_copy(update=parts)
     labels = nodes.compute_labels(tables["flights"], framing)
-    *_, summary = split_examples(features, labels, framing.model_copy(update={"split": mixed}))
+    *_, summary = split_examples(
+        features, labels, framing.model_copy(update={"split": mixed}), contracts=contracts
+    )
     assert (summary["rows"] > 0).all()

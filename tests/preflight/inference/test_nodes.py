@@ -1,0 +1,199 @@
+"""Predictions as of a moment are those of the evaluation; what is new or missing is served."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from preflight import contracts
+from preflight.errors import RunError
+from preflight.inference import predict as nodes
+from preflight.inference.contracts import Inference
+from preflight.inference.predict import build_upcoming, log_predictions, predict_upcoming
+from preflight.modeling.model import Bundle, predict
+from preflight.problem.framing import Framing
+
+Tables = dict[str, pd.DataFrame]
+KEY = contracts.Features.grain()
+NOON = pd.Timestamp("2013-02-20T17:00", tz="UTC")
+
+
+@pytest.fixture(scope="module")
+def framing(served: dict[str, Any]) -> Framing:
+    return served["framing"]
+
+
+@pytest.fixture(scope="module")
+def given(served: dict[str, Any]) -> dict[str, Any]:
+    return served["given"]
+
+
+@pytest.fixture(scope="module")
+def features(served: dict[str, Any]) -> pd.DataFrame:
+    return served["features"]
+
+
+@pytest.fixture(scope="module")
+def champion(served: dict[str, Any]) -> Bundle:
+    bundle = served["bundle"]
+    return {**bundle, "provenance": {**bundle["provenance"], "version": "v1"}}
+
+
+@pytest.fixture
+def at(
+    given: dict[str, Any], framing: Framing, champion: Bundle, contracts: Any
+) -> Callable[..., pd.DataFrame]:
+    """Predictions at a moment, on tables some of which are changed; both contracts hold."""
+
+    def predict(
+        moment: Any = NOON, until: Any = None, every: int = 60, **changed: pd.DataFrame
+    ) -> pd.DataFrame:
+        asked = Inference(moment=moment, until=until, every_minutes=every)
+        rows = build_upcoming(framing, asked, **{**given, **changed})
+        contracts.inference.Upcoming.validate(rows)
+        told = predict_upcoming(champion, rows, framing, contracts=contracts)
+        contracts.predictions.Predictions.validate(told)
+        contracts.predictions.PredictionLog.validate(
+            log_predictions(rows, told, contracts=contracts)
+        )
+        return told
+
+    return predict
+
+
+def by_key(table: pd.DataFrame) -> pd.Series:
+    return table.astype({"carrier": "str", "origin": "str"}).set_index(KEY)["probability"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_at_a_random_moment_the_probabilities_are_those_with_hindsight(
+    at: Callable[..., pd.DataFrame], features: pd.DataFrame, champion: Bundle, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    moment = NOON + pd.Timedelta(seconds=int(rng.integers(-20 * 86400, 18 * 86400)))
+    told = at(moment, every=120)
+    due = features["predict_at"].between(moment - pd.Timedelta(hours=2), moment, "right")
+    there = features[due].assign(probability=predict(champion, features[due]))
+    assert len(told) == due.sum()
+    pd.testing.assert_series_equal(by_key(told), by_key(there), check_exact=True)
+
+
+def test_a_backfill_makes_each_decision_once_and_all_as_with_hindsight(
+    at: Callable[..., pd.DataFrame], features: pd.DataFrame, champion: Bundle
+) -> None:
+    until = NOON + pd.Timedelta(hours=36)
+    told = at(NOON, until)
+    due = features["predict_at"].between(NOON - pd.Timedelta(hours=1), until, "right")
+    there = features[due].assign(probability=predict(champion, features[due]))
+    both = by_key(told).sort_index(), by_key(there).sort_index()
+    pd.testing.assert_series_equal(*both, check_exact=True)
+    late = told["moment"] - told["predict_at"]
+    assert late.min() >= pd.Timedelta(0)
+    assert late.max() < pd.Timedelta(hours=1)
+    assert told["moment"].nunique() > 24
+
+
+def test_what_comes_later_changes_nothing(
+    at: Callable[..., pd.DataFrame], tables: Tables, given: dict[str, Any]
+) -> None:
+    flights = tables["flights"].copy()
+    later = flights["departed_at"] > NOON
+    flights.loc[later, "departure_delay"] += 500
+    flights.loc[later, "departed_at"] += pd.Timedelta(minutes=500)
+    pd.testing.assert_frame_equal(at(), at(flights=flights))
+    before = flights["departed_at"].between(NOON - pd.Timedelta(hours=2), NOON)
+    flights.loc[before, "departure_delay"] += 500
+    assert not at()["probability"].equals(at(flights=flights)["probability"])
+
+
+def test_a_place_and_a_carrier_that_were_never_seen_are_served_and_flagged(
+    at: Callable[..., pd.DataFrame], tables: Tables
+) -> None:
+    flights = tables["flights"].astype({"dest": "str", "carrier": "str"})
+    due = flights["scheduled_departure"].between(
+        NOON + pd.Timedelta(hours=1), NOON + pd.Timedelta(hours=2), "right"
+    )
+    flights.loc[due, "dest"] = "XYZ"
+    flights.loc[due.idxmax(), "carrier"] = "ZZ"
+    told = at(flights=flights.astype({"dest": "category", "carrier": "category"}))
+    assert len(told) == due.sum()
+    assert told["flags"].str.contains("unseen dest").all()
+    assert (told["flags"].str.contains("unseen carrier") == (told["carrier"] == "ZZ")).all()
+    assert not at()["flags"].str.contains("unseen").any()
+
+
+def test_without_weather_all_are_served_and_flagged(
+    at: Callable[..., pd.DataFrame], tables: Tables
+) -> None:
+    told = at(weather=tables["weather"].iloc[:0])
+    assert len(told) == len(at())
+    assert told["flags"].str.contains("no weather").all()
+    assert not at()["flags"].str.contains("no weather").any()
+
+
+def test_a_decision_whose_plan_has_a_gap_is_served_and_flagged(
+    at: Callable[..., pd.DataFrame], tables: Tables
+) -> None:
+    flights = tables["flights"].copy()
+    row = flights.index[flights["scheduled_departure"] > NOON + pd.Timedelta(hours=1)][0]
+    flights.loc[row, "tailnum"] = None
+    told = at(flights=flights)
+    lacking = told["flags"].str.contains("tailnum missing")
+    assert lacking.sum() == 1 + at()["flags"].str.contains("tailnum missing").sum()
+    assert len(told) == len(at())
+
+
+def test_a_gap_in_the_plan_is_flagged_beside_a_group_of_the_same_name(
+    at: Callable[..., pd.DataFrame], tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flights = tables["flights"].copy()
+    due = flights["scheduled_departure"] > NOON + pd.Timedelta(hours=1)
+    flights.loc[flights.index[due][0], "tailnum"] = None
+    usual = at(flights=flights)["flags"]
+    assert usual.str.contains("tailnum missing").any()
+    groups = contracts.Features.groups()
+    renamed = {"tailnum" if name == "weather" else name: of for name, of in groups.items()}
+    monkeypatch.setattr(contracts.Features, "groups", lambda: renamed)
+    assert at(flights=flights)["flags"].equals(usual)
+    both = at(flights=flights, weather=tables["weather"].iloc[:0])["flags"]
+    assert both.str.contains("no tailnum").all()
+    assert both.str.contains("tailnum missing").sum() == usual.str.contains("missing").sum()
+
+
+@pytest.mark.parametrize("moment", ["2014-06-01T12:00:00Z", "2013-02-20T06:00:00Z"])
+def test_when_nothing_is_due_there_are_no_rows_and_no_error(
+    at: Callable[..., pd.DataFrame], moment: str
+) -> None:
+    assert at(moment, every=1).empty
+
+
+def test_the_moment_is_now_unless_said() -> None:
+    (moment,) = Inference(moment=None, until=None, every_minutes=60).moments
+    assert abs(pd.Timestamp.now("UTC") - moment) < pd.Timedelta(minutes=1)
+
+
+def test_without_a_champion_it_is_said_how_to_get_one(framing: Framing, contracts: Any) -> None:
+    with pytest.raises(RunError, match="no champion yet: kedro run --pipelines deployment"):
+        predict_upcoming(None, nodes._none(), framing, contracts=contracts)
+
+
+def test_moments_too_far_apart_are_refused(at: Callable[..., pd.DataFrame]) -> None:
+    with pytest.raises(RunError, match=r"every_minutes is 121: .* would come too late"):
+        at(every=121)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"moment": None, "until": "2013-01-01T00:00:00Z"},
+        {"moment": "2013-01-02T00:00:00Z", "until": "2013-01-01T00:00:00Z"},
+        {"moment": "2013-01-02T00:00:00", "until": None},
+        {"moment": None, "until": None, "every_minutes": 0},
+    ],
+)
+def test_moments_that_make_no_sense_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Inference.model_validate({"every_minutes": 60, **given})

@@ -1,0 +1,320 @@
+"""Before the search: every model can be fitted on every fold, sees every feature, can be kept."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+
+from preflight.errors import RunError
+from preflight.modeling.parameters import Modeling
+from preflight.modeling.smoke_test import (
+    OF_EACH_LABEL,
+    SMOKE_TEST_ROWS,
+    not_seen,
+    representative,
+    smoke_test_estimators,
+)
+from preflight.problem.framing import Framing
+
+pytestmark = pytest.mark.usefixtures("parcels")
+Examples = Callable[..., pd.DataFrame]
+Test = Callable[..., pd.DataFrame]
+
+OURS = "preflight.pipelines.modeling"
+LINEAR = {"path": "sklearn.linear_model.LogisticRegression"}
+FEBRUARY = {"start": "2013-02-01T00:00:00-05:00", "until": "2013-03-01T00:00:00-05:00"}
+FOLD = "the train part of the fold that starts on 2013-02-01"
+
+
+@pytest.fixture(scope="module")
+def examples(make_parcels: Examples) -> pd.DataFrame:
+    """Three months: a fold of January and February, and one that ends with March."""
+    return make_parcels("2013-01-01", "2013-04-01", 3000).drop(columns="chance")
+
+
+@pytest.fixture
+def tested(framing: Framing, modeling: Any, trusted_types: list[str], contracts: Any) -> Test:
+    """The smoke test of some examples, with one more baseline."""
+
+    def test(
+        examples: pd.DataFrame, trusted: Any = trusted_types, trees: bool = True, **more: Any
+    ) -> pd.DataFrame:
+        written = modeling(search={"trials": 0, "earlier_folds": [FEBRUARY]}).model_dump()
+        written["baselines"] |= {"more": more} if more else {}
+        asked = Modeling.model_validate(written)
+        if not trees:
+            asked = asked.model_copy(update={"candidates": {}})
+        return smoke_test_estimators(examples, trusted, framing, asked, contracts=contracts)
+
+    return test
+
+
+def no_bool() -> Any:
+    """Preprocessing that forgets whatever is neither a number nor a category."""
+    return make_column_transformer(
+        (SimpleImputer(), make_column_selector(dtype_include="number")),
+        (OneHotEncoder(), make_column_selector(dtype_include="category")),
+    )
+
+
+def chosen() -> Any:
+    """Preprocessing that leaves a feature out on purpose."""
+    return make_column_transformer(("drop", ["place"]), remainder=SimpleImputer())
+
+
+def strict() -> Any:
+    """Preprocessing that refuses a category that it never saw."""
+    return make_column_transformer((OrdinalEncoder(), ["place"]), remainder=SimpleImputer())
+
+
+def dropping() -> Any:
+    """Preprocessing that drops a number that is missing in all of train."""
+    return make_column_transformer(
+        (SimpleImputer(), ["signal", "noise"]), (OrdinalEncoder(), ["place"])
+    )
+
+
+class Homemade(HistGradientBoostingClassifier):
+    """A type that nobody trusts yet."""
+
+
+def test_good_examples_pass_unchanged(examples: pd.DataFrame, tested: Test) -> None:
+    assert tested(examples, **LINEAR, preprocessing=f"{OURS}.preprocessing.scaled") is examples
+
+
+def test_a_feature_that_a_preprocessing_drops_is_named_with_the_model_and_the_remedy(
+    examples: pd.DataFrame, tested: Test
+) -> None:
+    more = {**LINEAR, "preprocessing": f"{__name__}.no_bool"}
+    assert tested(examples, **more) is examples
+    flag = examples.assign(noise=examples["noise"] > 0)
+    said = rf"modeling.baselines.more .*LogisticRegression\) never sees noise of {FOLD}.*remainder"
+    with pytest.raises(RunError, match=said):
+        tested(flag, **more)
+    for ours in ("scaled", "numbered"):
+        tested(flag, **LINEAR, preprocessing=f"{OURS}.preprocessing.{ours}")
+    tested(flag, **LINEAR, preprocessing=f"{__name__}.chosen")
+
+
+def test_what_is_dropped_inside_another_estimator_is_found(examples: pd.DataFrame) -> None:
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.linear_model import LogisticRegression
+
+    features = ["signal", "place", "noise"]
+    flag = examples[features].assign(noise=examples["noise"] > 0)
+    inner = make_pipeline(no_bool(), LogisticRegression())
+    model = CalibratedClassifierCV(inner, cv=2).fit(flag, examples["label"])
+    assert not_seen(model) == ["noise"]
+    whole = CalibratedClassifierCV(inner, cv=2).fit(examples[features], examples["label"])
+    assert not_seen(whole) == []
+
+
+def sensor_from(examples: pd.DataFrame, start: str) -> pd.DataFrame:
+    began = examples["predict_at"] >= pd.Timestamp(start, tz="UTC")
+    return examples.assign(noise=examples["noise"].where(began))
+
+
+def test_a_sensor_that_began_after_a_fold_stops_the_models_that_cannot_take_it(
+    examples: pd.DataFrame, tested: Test
+) -> None:
+    late = sensor_from(examples, "2013-02-10")
+    said = f"candidates.trees .*on {FOLD}.*all values of noise are missing.*start later"
+    with pytest.raises(RunError, match=said):
+        tested(late)
+    more = {**LINEAR, "preprocessing": f"{__name__}.numbers_only"}
+    with pytest.raises(RunError, match=f"more .*on {FOLD}.*all values of noise are missing"):
+        tested(late, trees=False, **more)
+    more = {**LINEAR, "preprocessing": f"{__name__}.dropping"}
+    with pytest.raises(RunError, match=f"more .* never sees noise of {FOLD}.*keep_empty_features"):
+        tested(late, trees=False, **more)
+    tested(sensor_from(examples, "2013-01-10"), **more)
+    for ours in ("scaled", "numbered"):
+        path, params = "sklearn.ensemble.RandomForestClassifier", {"n_estimators": 3}
+        more = {"path": path, "params": params, "preprocessing": f"{OURS}.preprocessing.{ours}"}
+        tested(late, trees=False, **more)
+
+
+def numbers_only() -> Any:
+    """Preprocessing that hands missing numbers on."""
+    return make_column_transformer((OneHotEncoder(), ["place"]), remainder="passthrough")
+
+
+def many_places(examples: pd.DataFrame, number: int) -> pd.DataFrame:
+    """Examples of which most places are met once, where a random sample does not see them."""
+    place = examples["place"].astype(str).to_numpy(dtype=object)
+    place[:number] = [f"place {i}" for i in range(number)]
+    return examples.assign(place=pd.Categorical(place))
+
+
+def test_more_categories_than_an_estimator_takes_are_found_before_the_search(
+    examples: pd.DataFrame, tested: Test
+) -> None:
+    said = f"candidates.trees .*{FOLD}.*'place'.*cardinality <= 255.*merge rare categories"
+    with pytest.raises(RunError, match=said):
+        tested(many_places(examples, 300))
+    tested(many_places(examples, 250))
+
+
+def test_a_category_that_only_validation_has_is_tried(examples: pd.DataFrame, tested: Test) -> None:
+    more = {**LINEAR, "preprocessing": f"{__name__}.strict"}
+    tested(examples, **more)
+    place = examples["place"].cat.add_categories("moon")
+    place[examples.index[-1]] = "moon"
+    said = "more .*fold that starts on 2013-03-01.*unknown categories"
+    with pytest.raises(RunError, match=said):
+        tested(examples.assign(place=place), **more)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e39])
+def test_one_value_that_is_no_number_for_a_model_is_tried(
+    value: float, examples: pd.DataFrame, tested: Test
+) -> None:
+    """A contract refuses it before; a run without contracts is stopped here."""
+    path, params = "sklearn.ensemble.RandomForestClassifier", {"n_estimators": 3}
+    more = {"path": path, "params": params, "preprocessing": f"{OURS}.preprocessing.numbered"}
+    noise = examples["noise"].astype("float64")
+    tested(examples.assign(noise=noise), **more)
+    noise[1234] = value
+    with pytest.raises(RunError, match=r"baselines.more .*infinity or a value too large"):
+        tested(examples.assign(noise=noise), **more)
+
+
+def test_a_fold_with_one_label_or_no_examples_is_named(
+    examples: pd.DataFrame, tested: Test
+) -> None:
+    early = examples["predict_at"] < pd.Timestamp("2013-02-01T05:00", tz="UTC")
+    with pytest.raises(RunError, match=f"Nothing can be learnt from {FOLD}: all .* labels are 0"):
+        tested(examples.assign(label=examples["label"].where(~early, 0)))
+    february = examples["predict_at"].between("2013-01-31T00:00Z", "2013-03-02T00:00Z")
+    with pytest.raises(RunError, match=f"from {FOLD}: the fold has no examples to evaluate"):
+        tested(examples[~february])
+
+
+def test_an_infinite_amount_is_refused(
+    make_amounts: Examples,
+    amount_framing: Framing,
+    modeling_amounts: Any,
+    trusted_types: list[str],
+    contracts: Any,
+) -> None:
+    amounts = make_amounts("2013-01-01", "2013-04-01", 600)
+    amounts.loc[5, "label"] = np.inf
+    with pytest.raises(RunError, match="column label has 1 infinite values in"):
+        smoke_test_estimators(
+            amounts, trusted_types, amount_framing, modeling_amounts(), contracts=contracts
+        )
+
+
+def test_few_rows_have_every_category_extreme_gap_and_label(
+    examples: pd.DataFrame, parcels: Any
+) -> None:
+    rare = many_places(examples, 40).assign(label=0)
+    rare.loc[[77, 2900], "label"] = 1
+    rare.loc[5, "signal"] = 99
+    rare.loc[8, "noise"] = np.nan
+    few = representative(rare, seed=1, features=parcels)
+    assert len(few) < SMOKE_TEST_ROWS + 40 + 2 * OF_EACH_LABEL + 20
+    assert set(few["place"]) == set(rare["place"])
+    assert few["signal"].max() == 99
+    assert few["noise"].isna().sum() == 1
+    assert few["label"].sum() == 2
+    assert few.index.is_monotonic_increasing
+
+
+def test_a_model_that_could_not_be_loaded_is_named_before_the_search(
+    examples: pd.DataFrame, tested: Test, trusted_types: list[str]
+) -> None:
+    said = rf"modeling.baselines.more .*not trusted: {__name__}.Homemade\. .*_trusted in conf/base"
+    params = {"max_iter": 3, "categorical_features": "from_dtype"}
+    more = {"path": f"{__name__}.Homemade", "params": params}
+    with pytest.raises(RunError, match=said):
+        tested(examples, **more)
+    tested(examples, [*trusted_types, f"{__name__}.Homemade"], **more)
+
+
+def test_each_preprocessing_that_the_search_may_choose_is_tried(
+    examples: pd.DataFrame,
+    framing: Framing,
+    modeling: Any,
+    trusted_types: list[str],
+    contracts: Any,
+) -> None:
+    def asked(other: str) -> Modeling:
+        choices = [f"{OURS}.preprocessing.scaled", other]
+        space = {"preprocessing": {"type": "choice", "choices": choices}}
+        candidate = {**LINEAR, "preprocessing": choices[0], "space": space}
+        made: Modeling = modeling(candidates={"line": candidate})
+        return made
+
+    late = sensor_from(examples, "2013-03-15")
+    good = asked(f"{OURS}.preprocessing.scaled")
+    smoke_test_estimators(late, trusted_types, framing, good, contracts=contracts)
+    with pytest.raises(RunError, match=f"candidates.line with {__name__}.dropping .* never sees"):
+        smoke_test_estimators(
+            late, trusted_types, framing, asked(f"{__name__}.dropping"), contracts=contracts
+        )
+
+
+@pytest.mark.parametrize(
+    ("model", "spec", "words"),
+    [
+        ("baselines", {"path": "preflight.modeling.baselines.Rules",
+                       "params": {"conditions": ["signall > 1"]}}, "signall"),
+        ("baselines", {"path": "preflight.modeling.baselines.Rules",
+                       "params": {"conditions": ["signal <<"]}}, "SyntaxError"),
+        ("candidates", {"path": "sklearn.ensemble.RandomForestClassifier",
+                       "params": {"max_dept": 2}}, "max_dept"),
+    ],
+)  # fmt: skip
+def test_a_model_that_cannot_be_fitted_is_told_before_the_search(
+    model: str,
+    spec: dict[str, Any],
+    words: str,
+    examples: pd.DataFrame,
+    framing: Framing,
+    modeling: Any,
+    trusted_types: list[str],
+    contracts: Any,
+) -> None:
+    written = modeling().model_dump(mode="json")
+    written[model]["broken"] = spec
+    with pytest.raises(RunError, match=f"modeling.{model}.broken.*can't be fitted.*{words}"):
+        smoke_test_estimators(
+            examples, trusted_types, framing, Modeling.model_validate(written), contracts=contracts
+        )
+
+
+def test_a_model_of_the_other_task_is_refused_by_name(
+    examples: pd.DataFrame,
+    framing: Framing,
+    amount_framing: Framing,
+    make_amounts: Examples,
+    modeling: Any,
+    modeling_amounts: Callable[..., Modeling],
+    trusted_types: list[str],
+    contracts: Any,
+) -> None:
+    def test(examples: pd.DataFrame, framing: Framing, asked: Modeling) -> None:
+        smoke_test_estimators(examples, trusted_types, framing, asked, contracts=contracts)
+
+    of_amounts = make_amounts("2013-01-01", "2013-04-01", 400)
+    right = modeling_amounts()
+    test(of_amounts, amount_framing, right)
+    wrong = modeling_amounts(baselines=modeling().baselines)
+    said = r"modeling.baselines.never \(sklearn.dummy.DummyClassifier\).* can't be fitted"
+    with pytest.raises(RunError, match=said):
+        test(of_amounts, amount_framing, wrong)
+    said = "modeling.candidates.trees .*framing.task is binary, which needs a classifier"
+    with pytest.raises(RunError, match=said):
+        test(examples, framing, right)
+    tolls = of_amounts.assign(label=(of_amounts["label"] > 30).astype(float))
+    said = "modeling.baselines.never .*framing.task is regression, which needs a regressor"
+    with pytest.raises(RunError, match=said):  # labels that a classifier can take
+        test(tolls, amount_framing, wrong)

@@ -1,0 +1,131 @@
+"""The service as a process: started as a user does, killed at any moment."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from preflight import contracts
+from preflight.deployment import champion
+from preflight.inference.prediction_log import PredictionLog
+from preflight.modeling.model import predict
+from preflight.modeling.skops_file import dump
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def project(tmp_path: Path, served: dict[str, Any]) -> Path:
+    """A copy of the project with a champion, and without data."""
+    for name in ("src", "conf"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("local"))
+    (tmp_path / "conf/local").mkdir()
+    (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
+    (tmp_path / ".telemetry").write_text("consent: false")
+    path = "data/06_models/candidate.skops/v1/candidate.skops"
+    (tmp_path / path).parent.mkdir(parents=True)
+    with (tmp_path / path).open("wb") as file:
+        dump(served["bundle"], file)
+    record = {"path": path, "version": "v1"}
+    record["sha256"] = sha256((tmp_path / path).read_bytes()).hexdigest()
+    champion.promote(tmp_path / champion.POINTER, champion.champion_record(record, "v1"))
+    return tmp_path
+
+
+@contextmanager
+def service(project: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """Its address and process, as soon as it is ready."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "preflight.serving", "--port", str(port)]
+    environment = {**os.environ, "PYTHONPATH": str(project / "src")}
+    with (project / "told").open("wb") as told:
+        process = subprocess.Popen(command, cwd=project, env=environment, stdout=told, stderr=told)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        until = time.monotonic() + 60
+        while True:
+            try:
+                get(f"{address}/ready")
+                break
+            except (urllib.error.URLError, ConnectionError):
+                assert process.poll() is None, (project / "told").read_text()
+                assert time.monotonic() < until
+                time.sleep(0.1)
+        yield address, process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def get(url: str, body: bytes | None = None) -> Any:
+    with urllib.request.urlopen(url, body, timeout=30) as answer:
+        return json.load(answer)
+
+
+def test_a_service_that_is_killed_leaves_a_log_that_is_whole_and_true(
+    project: Path, served: dict[str, Any]
+) -> None:
+    rows = served["features"].iloc[20_000:20_020].reset_index(drop=True)
+    chance = predict(served["bundle"], rows)
+    columns = list(contracts.Features.to_schema().columns)
+    body = json.dumps(
+        {"rows": json.loads(rows[columns].to_json(orient="records", date_format="iso"))}
+    )
+    told: dict[str, list[float]] = {}
+    for _ in range(2):
+        with service(project) as (address, process):
+            until = time.monotonic() + 6 + random.random()
+            while time.monotonic() < until:
+                answer = get(f"{address}/predict", body.encode())
+                told[answer["moment"]] = [one["probability"] for one in answer["answers"]]
+            process.kill() if os.name == "nt" else os.kill(process.pid, signal.SIGKILL)
+    assert all(one == chance.tolist() for one in told.values())
+    log = PredictionLog(str(project / "data/07_model_output/prediction_log"))
+    kept = contracts.predictions.PredictionLog.validate(log.load())  # readable, free of doubles
+    for moment, group in kept.groupby("moment"):
+        assert group["probability"].tolist() == told[pd.Timestamp(moment).isoformat()]
+
+
+def test_a_service_that_is_stopped_has_logged_all_that_it_answered(
+    project: Path, served: dict[str, Any]
+) -> None:
+    row = served["features"].iloc[[20_000]]
+    columns = list(contracts.Features.to_schema().columns)
+    body = json.dumps(
+        {"rows": json.loads(row[columns].to_json(orient="records", date_format="iso"))}
+    )
+    with service(project) as (address, process):
+        for _ in range(5):
+            get(f"{address}/predict", body.encode())
+        process.terminate()
+        process.wait(timeout=30)
+    assert len(PredictionLog(str(project / "data/07_model_output/prediction_log")).load()) == 5
+
+
+def test_a_body_that_is_half_sent_does_not_hold_up_the_end(
+    project: Path, served: dict[str, Any]
+) -> None:
+    with service(project) as (address, process):
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as half:
+            half.sendall(b'POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{"rows')
+            get(f"{address}/health")
+            process.terminate()
+            assert process.wait(timeout=60) in {0, -signal.SIGTERM}  # without, it would never end

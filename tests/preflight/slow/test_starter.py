@@ -1,0 +1,374 @@
+"""`kedro new` with this repository as starter: a project under its own name, that runs."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[3]
+Made = subprocess.CompletedProcess[str]
+
+
+def tracked() -> list[str]:
+    """What git tracks here; in a checkout without git, what is there but the results."""
+    if (PROJECT / ".git").exists():
+        command = ["git", "-C", str(PROJECT), "ls-files", "-z", "--cached", "--others"]
+        listed = subprocess.run(
+            [*command, "--exclude-standard"], capture_output=True, text=True, check=True
+        )
+        return [name for name in listed.stdout.split("\0") if name and (PROJECT / name).is_file()]
+    files = (path.relative_to(PROJECT) for path in PROJECT.rglob("*") if path.is_file())
+    return [str(name) for name in files if not set(name.parts) & {".venv", "__pycache__"}]
+
+
+@pytest.fixture(scope="module")
+def starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository as it stands, without git, and with what a run has left in it."""
+    folder = tmp_path_factory.mktemp("starter") / "preflight-main"
+    for name in tracked():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROJECT / name, folder / name)
+    for left in (
+        "data/03_primary/flights.parquet/1/a.parquet",
+        ".venv/a",
+        "conf/local/b.yml",
+    ):
+        (folder / left).parent.mkdir(parents=True, exist_ok=True)
+        (folder / left).write_text("preflight")
+    return folder
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Callable[..., Made]:
+    """Call `kedro new` in an empty folder."""
+    (tmp_path / ".telemetry").write_text("consent: false")
+
+    def call(starter: Path | str, *arguments: str, answers: str = "", cwd: Path = tmp_path) -> Made:
+        command = [sys.executable, "-m", "kedro", "new", f"--starter={starter}", *arguments]
+        return subprocess.run(
+            command,
+            cwd=cwd,
+            input=answers,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"DO_NOT_TRACK": "1", "PWD": str(cwd)},
+        )
+
+    return call
+
+
+LINT, FORMATTED, TYPES = ["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]
+
+
+def works(command: list[str], project: Path) -> None:
+    alone = {name: value for name, value in os.environ.items() if name != "PYTEST_XDIST_WORKER"}
+    ran = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=alone,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def text_of(project: Path) -> dict[str, str]:
+    files = (path for path in project.rglob("*") if path.is_file())
+    return {
+        path.relative_to(project).as_posix(): path.read_text(encoding="utf-8", errors="replace")
+        for path in files
+    }
+
+
+def test_a_new_project_bears_its_own_name_and_nothing_of_the_starter(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    done = new(starter, "--name", "Late Parcels", answers="yes\nnothing\n")
+    assert done.returncode == 0, done.stderr
+    made = text_of(tmp_path / "late-parcels")
+    named = {name: re.findall(r".*preflight.*", text, flags=re.I) for name, text in made.items()}
+    traces = {name: lines for name, lines in named.items() if lines}
+    assert traces == {
+        "README.md": ["Made from the Kedro template Preflight, under the Apache license."]
+    }
+    assert not [name for name in made if "preflight" in name.lower()]
+    assert {"src/late_parcels/framing.py", "conf/local/.gitkeep", ".ci/run"} <= made.keys()
+    own = {"cookiecutter.json", "prompts.yml", "hooks", "{{ cookiecutter.repo_name }}"}
+    assert not {name.split("/")[0] for name in made} & own
+    left = [name for name in made if re.match(r"data/0[2-8]|\.venv|conf/local", name)]
+    assert all(name.endswith(".gitkeep") for name in left)
+    assert "{{ cookiecutter" not in "".join(made.values())
+    assert 'package_name = "late_parcels"' in made["pyproject.toml"]
+    assert 'project_name = "Late Parcels"' in made["pyproject.toml"]
+    shipped = {n for n in tracked() if not n.startswith(tuple(own))}
+    renamed = {name.replace("src/preflight", "src/late_parcels") for name in shipped}
+    for_who_chooses = {"docs/images/report.png", "docs/why-not.md", "docs/comparison.md"}
+    assert renamed - {"tests/test_starter.py"} - for_who_chooses == made.keys()
+    assert "Is it for you?" not in made["mkdocs.yml"]
+
+
+def test_it_is_made_from_git_a_zip_a_file_of_answers_and_by_hand(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    repository = tmp_path / "repository"
+    shutil.copytree(starter, repository)
+    git = ["git", "-C", str(repository), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"], ["tag", "v1"]):
+        subprocess.run([*git, *command], check=True)
+    (repository / "LICENSE").unlink()
+    subprocess.run([*git, "commit", "-qam", "one file less"], check=True)
+    archive = tmp_path / "main.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("preflight-main/", "")
+        for path in sorted(starter.rglob("*")):
+            file.write(path, f"preflight-main/{path.relative_to(starter).as_posix()}")
+    (tmp_path / "answers.yml").write_text(
+        "project_name: from a file\nexample: 'yes'\nwithout: nothing\n"
+        "repo_name: elsewhere\npython_package: by_file\n"
+    )
+    calls = {
+        "from-git": (f"git+file://{repository}", "--checkout=v1", "--name=From Git"),
+        "from-url": (f"file://{repository}", "--checkout=v1", "--name=From Url"),
+        "relative-zip": (f"./{archive.name}", "--name=relative_zip"),
+        "from-zip": (str(archive), "--name=from_zip"),
+        "elsewhere": (str(starter), "--config=answers.yml"),
+        "by-hand": (str(starter),),
+    }
+    for folder, (source, *arguments) in calls.items():
+        done = new(source, *arguments, answers="By - Hand\n\n\n" if folder == "by-hand" else "\n\n")
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / folder / "LICENSE").exists()
+        assert (tmp_path / folder / "data/01_raw/flights.csv.zip").stat().st_size > 1e6
+    assert (tmp_path / "elsewhere/src/by_file/hooks.py").exists()
+    assert (tmp_path / "by-hand/src/by_hand/hooks.py").exists()
+
+
+def test_a_path_to_the_starter_starts_where_the_command_is_called(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    folder = tmp_path / "a/b"
+    folder.mkdir(parents=True)
+    near = shutil.copytree(starter, tmp_path / "preflight-main")
+    (tmp_path / "answers.yml").write_text(
+        f"project_name: other\nexample: 'no'\nwithout: nothing\noutput_dir: {folder}\n"
+        "repo_name: other-folder\npython_package: other\n"
+    )
+    calls = {
+        "a/b/relative": (f"{os.pardir}/{os.pardir}/{near.name}", folder),
+        "a/b/absolute": (str(near), folder),
+        "preflight-main/inside": (".", near),
+        "below": (near.name, tmp_path),
+        "a/b/other-folder": (f"./{near.name}", tmp_path),
+    }
+    for made, (source, cwd) in calls.items():
+        named = ["--config=answers.yml"] if "other" in made else ["--name", Path(made).name]
+        done = new(source, *named, answers="no\n\n", cwd=cwd)
+        assert done.returncode == 0, (made, done.stderr)
+        assert (tmp_path / made / "pyproject.toml").exists()
+        assert not list((tmp_path / made).glob(".starter"))
+        assert not (tmp_path / made / "preflight-main").exists()
+
+
+@pytest.mark.parametrize("name", ["Ab", "Late Parcels", "A Rather Long Name Of It"])
+@pytest.mark.parametrize("example", ["yes", "no"])
+def test_it_is_as_ruff_wants_it_whatever_it_is_named(
+    starter: Path, new: Callable[..., Made], tmp_path: Path, name: str, example: str
+) -> None:
+    assert new(starter, "--name", name, answers=f"{example}\nnothing\n").returncode == 0
+    for command in (LINT, FORMATTED):
+        works(command, tmp_path / name.lower().replace(" ", "-"))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("pandas", "a library that the project uses"),
+        ("json", "standard library"),
+        ("Tests", "the name of a folder"),
+        ("Späte Pakete", "letters (a to z)"),
+        ("2 late", "begin with a letter"),
+        ("class", "Python keyword"),
+    ],
+)
+def test_a_name_that_can_not_be_is_refused_and_nothing_is_left(
+    starter: Path, new: Callable[..., Made], tmp_path: Path, name: str, words: str
+) -> None:
+    done = new(starter, "--name", name, answers="\n\n")
+    assert done.returncode != 0
+    assert words in done.stderr + done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == [".telemetry"]
+
+
+def test_without_the_example_the_smallest_problem_stands_in_its_place_and_runs(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    done = new(starter, "--name", "Broken Parcels", answers="no\nnothing\n")
+    assert done.returncode == 0, done.stderr
+    project = tmp_path / "broken-parcels"
+    ours = [
+        text
+        for name, text in text_of(project).items()
+        if name.startswith(("src", "conf")) and re.search(r"\.(py|yml|j2)$", name)
+    ]
+    words = re.compile(r"flights|airport|carrier|aircraft", re.I)
+    assert [found for text in ours for found in words.findall(text)] == []
+    assert (project / "docs/leakage.md").read_text().count("The example on this page") == 1
+    kedro = ["kedro", "run", "--params", "modeling.search.trials=3"]
+    tests = ["pytest", "-q", "tests/contracts", "tests/test_conf.py"]
+    tests += [f"tests/pipelines/{stage}" for stage in ("data_engineering", "feature_engineering")]
+    tests += [f"tests/test_{name}.py" for name in ("docs", "pipeline_registry", "commands")]
+    tests += [f"tests/test_{name}.py" for name in ("makefile", "project", "files")]
+    for command in (LINT, FORMATTED, kedro, tests):
+        works(command, project)
+    assert list(project.glob("data/08_reporting/verdict.json/*/verdict.json"))
+
+
+def test_the_page_on_your_data_leads_to_a_verdict_if_it_is_followed_to_the_letter(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    assert new(starter, "--name", "Care Hours", answers="no\n\n").returncode == 0
+    project = tmp_path / "care-hours"
+
+    def run(*command: str) -> str:
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    run(*git, "init", "-q")
+    run(*git, "add", ".")
+    run(*git, "commit", "-qm", "new")
+    page = (PROJECT / "docs/yours.md").read_text()
+    for title, text in re.findall(r'```\w+ title="([^"]+)"\n(.*?)```', page, flags=re.S):
+        (project / title.replace("preflight", "care_hours")).write_text(
+            text.replace("preflight", "care_hours")
+        )
+    run(sys.executable, "make_patients.py")
+    (project / "data/01_raw/parcels.csv").unlink()
+    kedro = [sys.executable, "-m", "kedro"]
+    run(*kedro, "accept-data")
+    assert "class RawPatients" in run(*kedro, "contract", "data/01_raw/patients.csv")
+    manifest = project / "data/01_raw/manifest.json"
+    fill_in = re.search(r"stands `(.+?)` for its source and licence: `(.+?)`", page)
+    assert fill_in
+    manifest.write_text(manifest.read_text().replace(*fill_in.groups()))
+    run("git", "add", ".")
+    counted = run("git", "diff", "--cached", "--numstat", "--", ".", ":!*.csv").splitlines()
+    assert sum(int(line.split()[0]) for line in counted) < 150
+    said = run(*kedro, "run", "--params", "modeling.search.trials=3,evaluation.replicates=300")
+    assert re.search(
+        r"^WHAT-IF.*(SHIP|HOLD): .*the candidate saves €.* per 1,000 patients", said, flags=re.M
+    )
+    (report,) = project.glob("data/08_reporting/report.html/*/report.html")
+    assert "mean absolute error" in report.read_text()
+
+
+def parts() -> list[tuple[list[str], list[str]]]:
+    """Names of parts, and what to delete if none of them is wanted, as the page says."""
+    page = (PROJECT / "docs/parts.md").read_text()
+    rows = re.findall(r"^\| (`.*?) \|.*\| (`.*) \|$", page, flags=re.MULTILINE)
+    return [(re.findall("`(.+?)`", names), re.findall("`(.+?)`", paths)) for names, paths in rows]
+
+
+OPTIONAL = [names[0] for names, _ in parts() if len(names) == 1]
+
+
+def test_the_page_lists_all_optional_parts() -> None:
+    stages = {path.name for path in (PROJECT / "src/preflight/pipelines").glob("[a-z]*")}
+    needed = {"data_engineering", "feature_engineering", "audit", "modeling", "evaluation"}
+    assert {*OPTIONAL, *needed} == stages | {"serving", "docs", "notebooks", "benchmarks"}
+    listed = [path for _, paths in parts() for path in paths]
+    assert [path for path in listed if not (PROJECT / path).exists()] == []
+
+
+@pytest.mark.parametrize("part", OPTIONAL)
+def test_a_part_can_be_deleted_and_nothing_has_to_be_edited(
+    starter: Path, tmp_path: Path, part: str
+) -> None:
+    project = shutil.copytree(starter, tmp_path / "project")
+    (project / "tests/test_starter.py").unlink()  # no project has it
+    for path in (project / name for names, paths in parts() if names == [part] for name in paths):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    cheap = ["test_conf", "test_pipeline_registry", "test_project", "test_makefile"]
+    works(LINT, project)
+    works(["pytest", "--collect-only", "-qq"], project)
+    works(["pytest", "-q", *(f"tests/{name}.py" for name in cheap)], project)
+
+
+def test_without_all_optional_parts_a_project_passes(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    answers = f"no\n{', '.join(OPTIONAL)}\n"
+    assert new(starter, "--name", "Bare", answers=answers).returncode == 0
+    project = tmp_path / "bare"
+    gone = [path for _, paths in parts() for path in paths]
+    assert [path for path in gone if (project / path.replace("preflight", "bare")).exists()] == []
+    told = "".join(text for name, text in text_of(project).items() if name.endswith(".md"))
+    assert re.findall(r"\]\(docs/|`serving`|─ (?:diagnosis|reporting|deployment)", told) == []
+    settings = "modeling.search.trials=0,evaluation.replicates=200,audit.moments=5"
+    for command in (LINT, FORMATTED, TYPES, ["kedro", "run", "--params", settings], ["pytest"]):
+        works(command, project)
+    assert list(project.glob("data/08_reporting/verdict.json/*/verdict.json"))
+
+
+@pytest.mark.parametrize("wrong", ["without: foo", "example: perhaps"])
+def test_an_answer_in_a_file_that_is_none_is_refused(
+    starter: Path, new: Callable[..., Made], tmp_path: Path, wrong: str
+) -> None:
+    answers = {"project_name": "Late", "example": "no", "without": "nothing"}
+    name, value = wrong.split(": ")
+    given = {**answers, name: value, "repo_name": "late", "python_package": "late"}
+    lines = [f"{key}: '{answer}'\n" for key, answer in given.items()]
+    (tmp_path / "answers.yml").write_text("".join(lines))
+    done = new(starter, "--config=answers.yml")
+    assert done.returncode != 0
+    assert {"foo": "foo is no part", "perhaps": "yes or no"}[value] in done.stdout + done.stderr
+    assert not (tmp_path / "late").exists()
+
+
+@pytest.mark.parametrize(("said", "flights"), [("yes", True), ("no", False)])
+def test_yes_and_no_need_no_quotes_in_a_file_of_answers(
+    starter: Path, new: Callable[..., Made], tmp_path: Path, said: str, flights: bool
+) -> None:
+    (tmp_path / "answers.yml").write_text(
+        f"project_name: Late\nexample: {said}\nwithout: nothing\n"
+        "repo_name: late\npython_package: late\n"
+    )
+    done = new(starter, "--config=answers.yml")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "late/data/01_raw/flights.csv.zip").exists() == flights
+
+
+def test_a_part_that_is_none_is_refused(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    done = new(starter, "--name", "Late Parcels", answers="yes\nmodeling\n")
+    assert done.returncode != 0
+    assert "It is nothing, or some of diagnosis" in done.stdout + done.stderr
+    assert not (tmp_path / "late-parcels").exists()
+
+
+def test_from_a_clean_machine_to_a_decision(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    assert new(starter, "--name", "Late Parcels", answers="yes\nnothing\n").returncode == 0
+    project = tmp_path / "late-parcels"
+    settings = "modeling.search.trials=0,evaluation.replicates=200,audit.moments=5"
+    done = subprocess.run(
+        ["make", "run", f"PYTHON={sys.executable}", f"ARGS=--params {settings}"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^WHAT-IF, .*(SHIP|HOLD): ", done.stderr, flags=re.MULTILINE)
+    assert list(project.glob("data/08_reporting/report.html/*/report.html"))
