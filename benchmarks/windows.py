@@ -29,8 +29,9 @@ def preflight_history(flights: pd.DataFrame) -> pd.DataFrame:
     """The feature group as it is, with the costs and lead time that ship."""
     import yaml
 
-    from late_flights.pipelines.feature_engineering.pipeline import group
     from preflight.problem.framing import Framing
+
+    from late_flights.pipelines.feature_engineering.pipeline import group
 
     from benchmarks import PROJECT
 

@@ -14,14 +14,6 @@ import pytest
 from hypothesis import settings
 from kedro.config import OmegaConfigLoader
 
-from late_flights.pipelines.data_engineering.nodes import (
-    clean_aircraft,
-    clean_airports,
-    clean_flights,
-    clean_weather,
-)
-from late_flights.pipelines.feature_engineering.pipeline import create_pipeline as to_features
-from late_flights.settings import CONFIG_LOADER_ARGS
 from preflight.contracts.catalog import contracts_of, specs_of
 from preflight.contracts.catalog import tables as catalog_tables
 from preflight.evaluation.contracts import Evaluation
@@ -38,6 +30,15 @@ from preflight.modeling.training import (
     predict_validation,
 )
 from preflight.problem.framing import Framing
+
+from late_flights.pipelines.data_engineering.nodes import (
+    clean_aircraft,
+    clean_airports,
+    clean_flights,
+    clean_weather,
+)
+from late_flights.pipelines.feature_engineering.pipeline import create_pipeline as to_features
+from late_flights.settings import CONFIG_LOADER_ARGS
 
 PROJECT = Path(__file__).parents[1]
 RAW = PROJECT / "data/01_raw"

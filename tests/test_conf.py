@@ -14,9 +14,10 @@ from kedro.pipeline import Pipeline
 from kedro.validation import TypeExtractor, ValidatorSpec, resolve_validator
 from pydantic import BaseModel
 
-from late_flights.pipeline_registry import register_pipelines
 from preflight.contracts.table import Table
 from preflight.hooks import RUN_MANIFEST
+
+from late_flights.pipeline_registry import register_pipelines
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/preflight"

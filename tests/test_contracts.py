@@ -2,25 +2,26 @@
 
 import inspect
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 import pytest
 
-from late_flights.contracts import primary
-from late_flights.pipelines.feature_engineering.pipeline import (
-    create_pipeline as feature_engineering,
-)
-from preflight import contracts
-from preflight.contracts import Features
+from preflight.contracts.catalog import contracts_of, read_catalog, specs_of, tables
 from preflight.contracts.raw_table import RawTable
 from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
 
-EVERY = contracts.declared(*contracts.modules())
-for shared in ("Table", "RawTable", "Key", "Said", "Answer"):  # what tables have in common
-    del EVERY[shared]
-TABLES = [one for one in EVERY.values() if isinstance(one, type) and issubclass(one, Table)]
+from late_flights.contracts import primary
+from late_flights.contracts.features import Features
+from late_flights.pipelines.feature_engineering.pipeline import (
+    create_pipeline as feature_engineering,
+)
+
+PROJECT = Path(__file__).parents[1]
+EVERY = contracts_of(specs_of(read_catalog(PROJECT)))
+TABLES = list(dict.fromkeys(tables(EVERY).values()))
 OTHERS = {name: one for name, one in EVERY.items() if one not in TABLES}
 PRIMARY = [one for one in TABLES if one.__module__ == primary.__name__]
 READ_FROM_TEXT = "late_flights.contracts.raw"  # the only place where types are given

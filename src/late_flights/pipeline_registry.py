@@ -2,6 +2,8 @@
 
 from kedro.pipeline import Pipeline
 
+from preflight.contracts.catalog import preview_contracts
+
 from late_flights.pipelines import (
     audit,
     data_engineering,
@@ -13,7 +15,6 @@ from late_flights.pipelines import (
     modeling,
     reporting,
 )
-from preflight.contracts.catalog import preview_contracts
 
 RUN = [
     data_engineering,

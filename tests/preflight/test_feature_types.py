@@ -80,14 +80,9 @@ def kind(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture
-def contract(kind: Any, monkeypatch: pytest.MonkeyPatch) -> Contract:
+def contract(kind: Any) -> Contract:
     """The contract of the features, with one of the type, which all stages read."""
-    made = contract_of(kind)
-    modules = ["modeling.nodes", "modeling.checks"]
-    modules += ["diagnosis.failures"] if there("diagnosis") else []
-    for module in modules:
-        monkeypatch.setattr(f"preflight.pipelines.{module}.Features", made)
-    return made
+    return contract_of(kind)
 
 
 @pytest.fixture

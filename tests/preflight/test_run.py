@@ -23,7 +23,6 @@ from kedro.framework.startup import bootstrap_project
 from nbclient import NotebookClient
 from omegaconf import OmegaConf
 
-from late_flights.pipeline_registry import STAGES, register_pipelines
 from preflight.cli.versions import list_versions
 from preflight.deployment import champion
 from preflight.errors import RunError, explain
@@ -31,6 +30,8 @@ from preflight.inference.prediction_log import PredictionLog
 from preflight.problem.money import format_money
 from preflight.runs.manifest import RUN_MANIFEST, read_manifest
 from preflight.runs.raw_files import MANIFEST, UNFILLED, accept
+
+from late_flights.pipeline_registry import register_pipelines
 
 ROOT = Path(__file__).parents[2]
 Tables = dict[str, pd.DataFrame]
@@ -69,8 +70,7 @@ SMALL = {
     },
     "evaluation": {"replicates": 200, "importance_rows": 500},
 }
-if there("diagnosis"):
-    SMALL["diagnosis"] = {"step_rows": 1000, "segment_share": 0.05}
+SMALL["diagnosis"] = {"step_rows": 1000, "segment_share": 0.05}
 
 
 def read(name: str) -> pd.DataFrame:
@@ -777,14 +777,14 @@ def test_kedro_viz_builds_its_site_with_folded_stages_layers_and_previews(
         graph["layers"]
     )
     stages = {node["name"] for node in graph["nodes"] if node["type"] == "modularPipeline"}
-    assert stages >= set(filter(there, STAGES))
+    assert stages >= set(STAGES)
     previews = {}
     for node in graph["nodes"]:
         if node["type"] in {"data", "task"}:
             told = json.loads((where / "build/api/nodes" / node["id"]).read_text())
             previews[node["name"], node["type"]] = told.get("preview")
     shown = ["raw_flights", "flights", "features", "cleaning", "metrics"]
-    for name in [*shown, *(["value_figure"] if there("reporting") else [])]:
+    for name in [*shown, "value_figure"]:
         assert previews[name, "data"], name
     assert "published_at (UTC): end of the hour" in previews["weather", "task"]["content"]
 

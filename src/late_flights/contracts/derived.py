@@ -1,13 +1,14 @@
 """What later stages make of your tables: their columns, with your key, features and label."""
 
-from late_flights.contracts.features import Features
-from late_flights.contracts.primary import LABEL, Key, Label
 from preflight.contracts.table import Table, column
 from preflight.diagnosis.contracts import SegmentExampleColumns, SuspiciousLabelColumns
 from preflight.evaluation.contracts import TestPredictionColumns
 from preflight.features.contracts import ExampleColumns, LabelColumns
 from preflight.inference.contracts import LogColumns, PredictionColumns, UpcomingColumns
 from preflight.modeling.contracts import PredictionValues, ValidationPredictionColumns
+
+from late_flights.contracts.features import Features
+from late_flights.contracts.primary import LABEL, Key, Label
 
 OF_FOLD = ["fold", *Key.grain()]
 

@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 from pandera.dtypes import Float32
 
-from late_flights.contracts.primary import Key
 from preflight.contracts.table import Utc, column
+
+from late_flights.contracts.primary import Key
 
 # The wildest delays seen are under a day and a half; means and sums of them stay below two days.
 LIMITS: dict[str, dict[str, Any]] = {
@@ -41,7 +42,7 @@ Number = Float32
 
 # look_back: windows of 28 days, and 3 more until it is known what became of a flight. look_ahead:
 # the schedule to come.
-class Features(Key, look_back="31d", look_ahead="2d"):
+class Features(Key, look_back="31D", look_ahead="2D"):
     """One row per scheduled departure: what was known two hours before it."""
 
     predict_at: Utc = column("moment of prediction: nothing later is used", "UTC")

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from late_flights.pipeline_registry import ON_DEMAND
 from preflight.deployment import champion
 from preflight.runs.manifest import VERSION, Document, describe_lack, lineage, read_or_none
+
+from late_flights.pipeline_registry import ON_DEMAND
 
 
 def list_versions(project: Path) -> list[Document]:

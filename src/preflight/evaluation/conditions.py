@@ -47,7 +47,7 @@ class Check(NamedTuple):
     says: str
 
 
-class TestComparison:
+class Comparison:
     """The candidate's decisions on test beside those of the baseline that is to be beaten.
 
     Args:
@@ -122,7 +122,7 @@ class TestComparison:
         return mean_over(served[here], self.day[here], self.weights)
 
 
-def net_gain(judged: TestComparison) -> Check:
+def net_gain(judged: Comparison) -> Check:
     """Is the gain over the best baseline, less upkeep, at least the least, with confidence?"""
     framing = judged.framing
     over, money = judged.over(), partial(format_money, unit=framing.costs.unit)
@@ -165,7 +165,7 @@ def detectable_gain(over: Interval, framing: Framing) -> float:
     return minimum_detectable_effect(error, framing.confidence, framing.success.power)
 
 
-def beats_champion(judged: TestComparison) -> Check:
+def beats_champion(judged: Comparison) -> Check:
     """Is it better than the model in use, with confidence? Upkeep is the same for both."""
     if not judged.has_champion:
         return Check("champion", True, "there is none to replace")
@@ -182,7 +182,7 @@ def beats_champion(judged: TestComparison) -> Check:
     return Check("champion", low > 0, said if low > 0 else f"not significantly better: {said}")
 
 
-def robust_to_costs(judged: TestComparison) -> Check:
+def robust_to_costs(judged: Comparison) -> Check:
     """Is it better at the lowest and at the highest cost of a miss as well?"""
     framing, costs = judged.framing, judged.framing.costs
     cost = costs.fn if isinstance(costs, Costs) else costs.under
@@ -202,7 +202,7 @@ def robust_to_costs(judged: TestComparison) -> Check:
     return Check("costs", True, f"it covers its upkeep with {said} as well")
 
 
-def _enough(judged: TestComparison, rows: npt.NDArray[np.intp]) -> bool:
+def _enough(judged: Comparison, rows: npt.NDArray[np.intp]) -> bool:
     """Return whether there are rows and days enough to tell anything of them."""
     return len(rows) >= FEWEST_ROWS and len(np.unique(judged.day[rows])) >= FEWEST_DAYS
 
@@ -215,7 +215,7 @@ def _held(said: str, checked: int, every: int, what: str) -> str:
     return said if checked == every else f"{said}; {every - checked} are {few}"
 
 
-def slices_hold(judged: TestComparison, slices: pd.DataFrame) -> Check:
+def slices_hold(judged: Comparison, slices: pd.DataFrame) -> Check:
     """Is no slice worse than allowed, with confidence over all of them (Bonferroni)?
 
     slices: the values of each slicing column, row by row.
@@ -240,7 +240,7 @@ def _some(told: list[str], between: str) -> str:
     return f"{between.join(told[:SAID])}{more}"
 
 
-def equal_opportunity(judged: TestComparison, groups: pd.DataFrame) -> Check:
+def equal_opportunity(judged: Comparison, groups: pd.DataFrame) -> Check:
     """Is each protected group served as often as the others (`Judged.share`), within a gap?"""
     framing, every, checked, unequal = judged.framing, [*slices_of(groups)], 0, []
     allowed = framing.guardrails.protected_gap

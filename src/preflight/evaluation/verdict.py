@@ -10,7 +10,7 @@ from kedro.io import DataCatalog
 
 from preflight.evaluation.conditions import (
     CHAMPION,
-    TestComparison,
+    Comparison,
     beats_champion,
     calibration_within_limit,
     contracts_on,
@@ -98,7 +98,7 @@ def decide_verdict(
     what_if: how it is judged otherwise than conf/base says. Then the decision is what it would be,
     the first reason says so, and it is not counted.
     """
-    judged = TestComparison(
+    judged = Comparison(
         test_predictions,
         selection["best_baseline"],
         framing,

@@ -64,7 +64,7 @@ def reach(features: Contract) -> tuple[pd.Timedelta, pd.Timedelta]:
     if missing := [f'{name}="..."' for name, one in said.items() if not one]:
         raise RunError(
             "The contract of the features does not say how far they look: class "
-            f'{features.__name__}(Key, {", ".join(missing)}), such as "31d".'
+            f'{features.__name__}(Key, {", ".join(missing)}), such as "31D".'
         )
     return pd.Timedelta(said["look_back"]), pd.Timedelta(said["look_ahead"])
 

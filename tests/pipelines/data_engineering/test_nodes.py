@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from late_flights.pipelines.data_engineering import nodes
 from preflight.errors import RunError
+
+from late_flights.pipelines.data_engineering import nodes
 
 RAW = "data/01_raw"
 

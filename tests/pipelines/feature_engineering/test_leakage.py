@@ -9,13 +9,14 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from sklearn.metrics import roc_auc_score
 
-from late_flights.pipelines.feature_engineering.pipeline import create_pipeline as to_parts
-from late_flights.pipelines.modeling.pipeline import create_pipeline as to_candidate
 from preflight.audit.univariate import bins, odds_ratios
 from preflight.features.fingerprints import fingerprints
 from preflight.features.point_in_time import run_in_memory
 from preflight.modeling.parameters import Modeling
 from preflight.problem.framing import Framing
+
+from late_flights.pipelines.feature_engineering.pipeline import create_pipeline as to_parts
+from late_flights.pipelines.modeling.pipeline import create_pipeline as to_candidate
 
 Tables = dict[str, pd.DataFrame]
 TEST_FROM = pd.Timestamp("2013-03-01T05:00:00", tz="UTC")

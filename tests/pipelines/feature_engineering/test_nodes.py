@@ -10,15 +10,16 @@ import pytest
 import yaml
 from preflight.contracts.examples import Examples, Labels
 
-from late_flights.contracts.primary import Flights, Weather
-from late_flights.pipelines.feature_engineering import nodes
-from late_flights.pipelines.feature_engineering.pipeline import GROUPS, group
 from preflight.contracts import Features
 from preflight.errors import RunError
 from preflight.features.contracts import SplitSummary
 from preflight.features.point_in_time import as_of, in_yearly_chunks
 from preflight.features.split import join_features, split_examples
 from preflight.problem.framing import Framing
+
+from late_flights.contracts.primary import Flights, Weather
+from late_flights.pipelines.feature_engineering import nodes
+from late_flights.pipelines.feature_engineering.pipeline import GROUPS, group
 
 Tables = dict[str, pd.DataFrame]
 KEY = ["carrier", "flight", "origin", "scheduled_departure"]

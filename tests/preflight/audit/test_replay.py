@@ -9,8 +9,6 @@ import pytest
 import yaml
 from kedro.pipeline import Node, Pipeline
 
-from late_flights.pipelines.feature_engineering.nodes import LOOK_AHEAD, LOOK_BACK
-from late_flights.pipelines.feature_engineering.pipeline import create_pipeline
 from preflight.audit import findings as nodes
 from preflight.audit import replay
 from preflight.audit.replay import DECISION, Replay
@@ -22,6 +20,9 @@ from preflight.features.point_in_time import run_in_memory
 from preflight.features.split import join_features
 from preflight.features.windows import Events, codes
 from preflight.problem.framing import Framing
+
+from late_flights.pipelines.feature_engineering.nodes import LOOK_AHEAD, LOOK_BACK
+from late_flights.pipelines.feature_engineering.pipeline import create_pipeline
 
 Tables = dict[str, pd.DataFrame]
 Column = pd.Series | np.ndarray

@@ -20,7 +20,8 @@ from kedro.config import OmegaConfigLoader
 from kedro.framework.cli.cli import KedroCLI
 from kedro.framework.startup import bootstrap_project
 from kedro.validation import TypeExtractor
-from preflight.cli.commands.commands import cli as project_commands
+
+from preflight.cli.commands import cli as project_commands
 
 from late_flights.pipeline_registry import ON_DEMAND, STAGES, register_pipelines
 from late_flights.settings import CONFIG_LOADER_ARGS

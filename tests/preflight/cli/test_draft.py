@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
-from preflight.cli.commands.commands import cli
 
+from preflight.cli.commands import cli
 from preflight.cli.draft import draft_contract, key_of
 from preflight.contracts.raw_table import RawTable
 from preflight.errors import RunError

@@ -11,7 +11,7 @@ import pytest
 
 from preflight.evaluation import conditions as gate
 from preflight.evaluation.conditions import (
-    TestComparison,
+    Comparison,
     beats_champion,
     calibration_within_limit,
     contracts_on,
@@ -51,15 +51,15 @@ def predictions() -> Predictions:
     )
 
 
-Judge = Callable[..., TestComparison]
+Judge = Callable[..., Comparison]
 
 
 @pytest.fixture
 def judge(predictions: Predictions, framing: Framing) -> Judge:
     def judged(
         predictions: Predictions = predictions, framing: Framing = framing
-    ) -> TestComparison:
-        return TestComparison(predictions, "flat", framing, replicates=300, seed=1)
+    ) -> Comparison:
+        return Comparison(predictions, "flat", framing, replicates=300, seed=1)
 
     return judged
 

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kedro.pipeline import Node, Pipeline
 
-from late_flights.contracts.primary import Flights, Weather
 from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
 from preflight.features.point_in_time import as_of, between, in_yearly_chunks, run_in_memory
+
+from late_flights.contracts.primary import Flights, Weather
 
 START = pd.Timestamp("2020-01-01", tz="UTC")
 HOURS = st.integers(0, 48)

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from late_flights.pipelines.reporting.pipeline import DIAGNOSED, REPORTED
 from preflight.problem.framing import Framing
 from preflight.reporting.contracts import About, Model
+
+from late_flights.pipelines.reporting.pipeline import DIAGNOSED, REPORTED
 
 Results = dict[str, Any]
 

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from preflight.pipelines import reporting
 
-from late_flights.pipelines.reporting.pipeline import DIAGNOSED
 from preflight.problem.money import format_money
 from preflight.reporting import formatting
 from preflight.reporting import plots as nodes
@@ -22,6 +21,8 @@ from preflight.reporting.report import (
     render_model_card,
     render_report,
 )
+
+from late_flights.pipelines.reporting.pipeline import DIAGNOSED
 
 NO_TABLE = pd.DataFrame()  # constants need none
 NOTHING = {"mean": None, "low": None, "high": None}

@@ -326,13 +326,13 @@ def test_a_broken_manifest_is_that_of_an_orphan(tmp_path: Path, broken: Any) -> 
     }
     assert [v["version"] for v in prunable_versions(tmp_path, keep=2)] == [VERSIONS[2]]
     assert evaluated_run(tmp_path)["run"] == VERSIONS[0]
-    for read in (read, evaluated_run):
+    for read in (read_manifest, evaluated_run):
         with pytest.raises(
             RunError, match=f"The manifest of run '{VERSIONS[2]}' is broken: .*--prune"
         ):
             read(tmp_path, VERSIONS[2])
     write(tmp_path, VERSIONS[3], **rests_on(VERSIONS[2]))
-    every, faults = with_ancestors(tmp_path, read(tmp_path, VERSIONS[3]))
+    every, faults = with_ancestors(tmp_path, read_manifest(tmp_path, VERSIONS[3]))
     assert [run["run"] for run in every] == [VERSIONS[3]]
     assert faults[0] == f"run {VERSIONS[2]}, which it was made from, has left a broken manifest"
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
-from preflight.cli.commands.commands import cli
 
+from preflight.cli.commands import cli
 from preflight.errors import RunError
 from preflight.runs.raw_files import MANIFEST, UNFILLED, accept, count_rows, read, verify
 

@@ -13,11 +13,12 @@ from kedro.config import OmegaConfigLoader
 from kedro.framework.project import configure_project, pipelines
 from kedro.validation.parameter_validator import ParameterValidator
 
-from late_flights.settings import CONFIG_LOADER_ARGS
 from preflight.errors import RunError
 from preflight.problem.framing import Framing
 from preflight.runs import what_if
 from preflight.runs.manifest import RUN_MANIFEST, lineage, what_ifs_before
+
+from late_flights.settings import CONFIG_LOADER_ARGS
 
 PROJECT = Path(__file__).parents[3]
 Given = dict[str, Any]

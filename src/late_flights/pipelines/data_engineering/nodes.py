@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from late_flights.contracts.raw import clock_minutes
 from preflight.contracts.exact import narrow
 from preflight.errors import RunError
+
+from late_flights.contracts.raw import clock_minutes
 
 HOUR = pd.Timedelta(hours=1)
 DAY = pd.Timedelta(days=1)

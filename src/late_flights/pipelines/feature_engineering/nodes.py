@@ -10,10 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.tseries.holiday import USFederalHolidayCalendar
 
-from late_flights.contracts.primary import Key
-from late_flights.contracts.raw import ORIGINS
 from preflight.features.windows import Events, Floats, Ints, Log, Window, codes
 from preflight.problem.framing import Framing
+
+from late_flights.contracts.primary import Key
+from late_flights.contracts.raw import ORIGINS
 
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 KEY = Key.grain()

@@ -2,11 +2,12 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from preflight import features
+from preflight.features.point_in_time import Build
+
 from late_flights.contracts.features import Features
 from late_flights.contracts.primary import Flights
 from late_flights.pipelines.feature_engineering import nodes
-from preflight import features
-from preflight.features.point_in_time import Build
 
 FRAMING = "params:framing"
 GROUPS = [

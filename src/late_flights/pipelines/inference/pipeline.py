@@ -2,8 +2,9 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from late_flights.pipelines import feature_engineering
 from preflight import inference
+
+from late_flights.pipelines import feature_engineering
 
 # what features are made from
 GIVEN = feature_engineering.create_pipeline().to_outputs("features").inputs() - {"contracts"}

@@ -4,9 +4,10 @@ import pandas as pd
 import pytest
 
 from preflight.contracts.cleaning import Cleaning
+from preflight.errors import RunError
+
 from late_flights.contracts.primary import Parcels
 from late_flights.contracts.raw import RawParcels
-from preflight.errors import RunError
 from late_flights.pipelines.data_engineering.nodes import clean_parcels
 
 

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from preflight.problem.framing import Framing
+
 from late_flights.pipelines.feature_engineering import nodes
 
 

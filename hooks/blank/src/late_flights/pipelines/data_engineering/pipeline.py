@@ -8,7 +8,7 @@ from late_flights.pipelines.data_engineering import nodes
 def create_pipeline() -> Pipeline:
     """Return the pipeline from the raw tables to the primary ones."""
     return Pipeline(
-        [Node(nodes.clean_parcels, "raw_parcels", ["parcels", "cleaning"], name="parcels")],
+        [Node(nodes.clean_parcels, "raw_parcels", ["parcels", "cleaning"], name="clean_parcels")],
         namespace="data_engineering",
         prefix_datasets_with_namespace=False,
     )

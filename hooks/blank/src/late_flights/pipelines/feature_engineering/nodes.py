@@ -7,28 +7,29 @@ the past, and finds what was not.
 
 import pandas as pd
 
-from late_flights.contracts.primary import Key
-from preflight.problem.framing import Framing
 from preflight.features.windows import Events, codes
+from preflight.problem.framing import Framing
+
+from late_flights.contracts.primary import Key
 
 KEY = Key.grain()
 HISTORY = pd.Timedelta(days=14)  # the longest window
 
 
-def prediction_moments(parcels: pd.DataFrame, framing: Framing) -> pd.Series:
+def compute_prediction_times(parcels: pd.DataFrame, framing: Framing) -> pd.Series:
     """Return the moment when each parcel's decision is due, in UTC. Grain: as `parcels`."""
     lead = pd.Timedelta(minutes=framing.prediction.lead_minutes)
     return (parcels["ships_at"] - lead).rename("predict_at")
 
 
-def order_features(parcels: pd.DataFrame) -> pd.DataFrame:
+def build_order_features(parcels: pd.DataFrame) -> pd.DataFrame:
     """Return what the order says of a parcel itself. Grain: as `parcels`."""
     return parcels[["place", "weight"]].assign(glass=parcels["glass"].astype("float32"))
 
 
-def history_features(parcels: pd.DataFrame, framing: Framing) -> pd.DataFrame:
+def build_history_features(parcels: pd.DataFrame, framing: Framing) -> pd.DataFrame:
     """Return how parcels to the same place did, as far as it was known. Grain: as `parcels`."""
-    now, place = prediction_moments(parcels, framing), codes(parcels["place"])
+    now, place = compute_prediction_times(parcels, framing), codes(parcels["place"])
     broken = parcels["broken"].fillna(0).to_numpy()
     delivered = Events(parcels["delivered_at"], broken=broken)
     window = delivered.by(place).at(place, now)
@@ -41,7 +42,7 @@ def history_features(parcels: pd.DataFrame, framing: Framing) -> pd.DataFrame:
     )
 
 
-def labels(parcels: pd.DataFrame, framing: Framing) -> pd.DataFrame:
+def compute_labels(parcels: pd.DataFrame, framing: Framing) -> pd.DataFrame:
     """Return `label` and the moment `label_known_at`, both missing while it is open.
 
     Grain: as `parcels`.

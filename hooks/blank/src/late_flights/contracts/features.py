@@ -3,14 +3,15 @@
 import pandas as pd
 from pandera.dtypes import Float32
 
+from preflight.contracts.table import Utc, column
+
 from late_flights.contracts.primary import Key
 from late_flights.contracts.raw import PLACES
-from preflight.contracts.table import Utc, column
 
 
 # look_back: windows of 14 days, and 10 more until a parcel has arrived. look_ahead: of what ships
 # later features need nothing, but the lead.
-class Features(Key, look_back="24d", look_ahead="1d"):
+class Features(Key, look_back="24D", look_ahead="1D"):
     """One row per parcel: what was known two hours before it ships.
 
     A feature has a description, a unit, a range that it can't leave, and the group that it is in.

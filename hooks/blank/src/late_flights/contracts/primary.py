@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 from pandera.dtypes import Float32, Int8, Int32
 
-from late_flights.contracts.raw import PLACES
 from preflight.contracts.table import IN_ADVANCE, Table, Utc, column, rule
+
+from late_flights.contracts.raw import PLACES
 
 # What `framing.decision.label` says: 0 or 1. Of amounts: float, and such as {"ge": 0}.
 Label = Int8
