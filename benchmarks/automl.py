@@ -25,13 +25,14 @@ def compare(every: int, seconds: int, seed: int) -> list[tuple[Any, ...]]:
     """Return for each: who, trials, wall seconds, value per 1,000, difference to ours."""
     from flaml import AutoML
 
-    from preflight.contracts import Features
     from preflight.modeling.parameters import Modeling
     from preflight.modeling.search import search_parameters
     from preflight.modeling.training import fit_predict, saving
     from preflight.problem.framing import Framing
     from preflight.problem.money import format_money
     from preflight.stats.bootstrap import bootstrap_days, interval, mean_over
+
+    from late_flights.contracts.features import Features
 
     train, validation, parameters = given(every)
     framing = Framing.model_validate(parameters["framing"])

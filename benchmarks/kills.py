@@ -23,10 +23,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from preflight.contracts import Features
 from preflight.deployment import champion
 from preflight.inference import contracts as predictions
 from preflight.inference.prediction_log import PredictionLog
+
+from late_flights.contracts.features import Features
 
 from benchmarks import PROJECT
 from benchmarks.measure import table

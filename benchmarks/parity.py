@@ -18,7 +18,6 @@ import pandas as pd
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from preflight.contracts import Features
 from preflight.inference import predict as nodes
 from preflight.inference.contracts import Inference
 from preflight.inference.predict import build_upcoming, predict_upcoming
@@ -26,6 +25,8 @@ from preflight.modeling.model import predict
 from preflight.problem.framing import Framing
 from preflight.runs.manifest import evaluated_run
 from preflight.serving.rows import Rows
+
+from late_flights.contracts.features import Features
 
 from benchmarks import PROJECT
 from benchmarks.measure import arguments, table

@@ -22,11 +22,12 @@ def judged(every: int, trials: int, seed: int) -> list[tuple[str, float, float]]
     import optuna
     from scipy.stats import spearmanr
 
-    from preflight.contracts import Features
     from preflight.modeling.parameters import Modeling
     from preflight.modeling.training import folds, saving
     from preflight.modeling.trials import suggested
     from preflight.problem.framing import Framing
+
+    from late_flights.contracts.features import Features
 
     train, validation, parameters = given(every)
     framing = Framing.model_validate(parameters["framing"])

@@ -29,13 +29,14 @@ import numpy as np
 import pandas as pd
 from joblib import cpu_count
 
-from preflight import contracts
 from preflight.deployment import champion
 from preflight.deployment.contracts import service_limits
 from preflight.errors import RunError
 from preflight.files import replacing
 from preflight.modeling.resources import BUSY, machine_load
 from preflight.runs.manifest import evaluated_run
+
+from late_flights.contracts.features import Features
 
 from benchmarks import PROJECT
 from benchmarks.measure import table
@@ -159,9 +160,9 @@ def memory(pid: int) -> float:
 
 def bodies(stored: Path, folder: Path, rows: int) -> dict[str, Path]:
     """Write one row, and many, as each server takes them."""
-    few = pd.read_parquet(stored)[list(contracts.Features.to_schema().columns)]
+    few = pd.read_parquet(stored)[list(Features.to_schema().columns)]
     many = few.iloc[np.arange(rows) % len(few)].reset_index(drop=True)
-    key = next(n for n in contracts.Features.grain() if pd.api.types.is_integer_dtype(few[n]))
+    key = next(n for n in Features.grain() if pd.api.types.is_integer_dtype(few[n]))
     many[key] = (np.arange(rows) % 9999 + 1).astype(few[key].dtype)  # each row another
     split = {size: _as_json(part, "split") for size, part in (("one", few.head(1)), ("many", many))}
     columns = dict(

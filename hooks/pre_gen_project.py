@@ -10,7 +10,8 @@ from pathlib import Path
 
 PACKAGE = "{{ cookiecutter.python_package }}"
 FOLDERS = {"benchmarks", "conf", "data", "docs", "hooks", "notebooks", "src", "tests"}
-USED = {"kedro", "numpy", "optuna", "pandas", "pandera", "plotly", "pydantic", "sklearn", "skops"}
+USED = {"kedro", "numpy", "optuna", "pandas", "pandera", "plotly", "preflight", "pydantic"}
+USED |= {"sklearn", "skops"}
 FAULTS = {
     "needs to begin with a letter, and to have letters (a to z), digits and underscores only": (
         not re.fullmatch("[a-z][a-z0-9_]*", PACKAGE)
@@ -33,12 +34,6 @@ if not starters:
 STARTER = starters[0].resolve()
 Path(".starter").write_text(str(STARTER), encoding="utf-8")  # for post_gen_project.py
 
-listed = (STARTER / "docs/parts.md").read_text(encoding="utf-8")
-PARTS = set(re.findall(r"^\| `(\w+)` \|", listed, flags=re.MULTILINE))
-WITHOUT = set(re.findall(r"\w+", "{{ cookiecutter.without }}".lower())) - {"nothing"}
-if WITHOUT - PARTS:
-    said = f"without: {', '.join(sorted(WITHOUT - PARTS))} is no part."
-    sys.exit(f"{said} It is nothing, or some of {', '.join(sorted(PARTS))}.")
 # a file of answers may say yes without quotes, which YAML takes for true
 ANSWERS = {"yes", "y", "true", "1", "no", "n", "false", "0"}
 if "{{ cookiecutter.example }}".strip().lower() not in ANSWERS:

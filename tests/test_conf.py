@@ -20,7 +20,7 @@ from preflight.hooks import RUN_MANIFEST
 from late_flights.pipeline_registry import register_pipelines
 
 ROOT = Path(__file__).parents[1]
-SOURCE = ROOT / "src/preflight"
+SOURCE = ROOT / "src"  # of the engine and of the project
 Typed = dict[str, type[BaseModel]]
 
 
@@ -131,9 +131,7 @@ def unused_entries(catalog: dict[str, Any], datasets: set[str]) -> list[str]:
 
 
 def test_every_catalog_entry_is_used(catalog: dict[str, Any], pipelines: Pipeline) -> None:
-    others = {RUN_MANIFEST}  # saved by hooks
-    if (SOURCE / "serving/app.py").exists():
-        others |= {"prediction_log"}  # and by the service
+    others = {RUN_MANIFEST, "prediction_log"}  # saved by hooks and by the service
     assert unused_entries(catalog, pipelines.datasets() | others) == []
 
 

@@ -13,7 +13,7 @@ from preflight.contracts.catalog import contracts_of, read_catalog, specs_of, ta
 from preflight.contracts.raw_table import RawTable
 from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
 
-from late_flights.contracts import primary
+from late_flights.contracts import derived, primary, raw
 from late_flights.contracts.features import Features
 from late_flights.pipelines.feature_engineering.pipeline import (
     create_pipeline as feature_engineering,
@@ -166,12 +166,25 @@ def test_the_features_of_a_model_are_the_grouped_columns_in_order() -> None:
 
 def test_every_table_that_features_are_made_of_is_tested_above() -> None:
     read = feature_engineering().to_outputs("features").inputs()
-    tables = {contracts.of(name) for name in read if not name.startswith("params:")}
-    assert tables <= set(PRIMARY)
+    passed = {name for name in read if name.startswith("params:")} | {"contracts"}
+    assert {EVERY[name] for name in read - passed} <= set(PRIMARY)
 
 
-def test_a_contract_is_found_by_the_name_of_its_dataset() -> None:
+def test_a_primary_table_has_the_contract_of_its_name() -> None:
     for one in PRIMARY:
         dataset = re.sub(r"(?<!^)(?=[A-Z])", "_", one.__name__).lower()
-        assert contracts.of(dataset) is one
-    assert contracts.of("nothing") is None
+        assert EVERY[dataset] is one
+    assert "nothing" not in EVERY
+
+
+def test_contracts_that_the_catalog_does_not_name_are_only_what_others_are_made_of() -> None:
+    for module in (raw, primary, derived):
+        declared = [
+            one
+            for one in vars(module).values()
+            if isinstance(one, type)
+            and issubclass(one, Table)
+            and one.__module__ == module.__name__
+        ]
+        unused = [one for one in declared if one not in TABLES]
+        assert [one for one in unused if not any(issubclass(c, one) for c in TABLES)] == []

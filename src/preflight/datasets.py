@@ -5,26 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from kedro.io import AbstractDataset, DataCatalog, DatasetError
-from kedro.utils import load_obj
+from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
-from kedro_datasets.pandas import CSVDataset, ParquetDataset
+from kedro_datasets.pandas import ParquetDataset
 
-from preflight.contracts.raw_table import RawTable
 from preflight.files import json_object
 
 log = logging.getLogger(__name__)
-
-
-def read_by_contract(catalog: DataCatalog) -> None:
-    """Let CSV datasets with a raw contract read by its types; their own `load_args` go first."""
-    for name, spec in catalog.validator_specs.items():
-        contract = load_obj(spec.class_path)
-        converts = spec.enabled and spec.severity == "error" and "load" in spec.on
-        if not (converts and isinstance(contract, type) and issubclass(contract, RawTable)):
-            continue
-        if isinstance(dataset := catalog.get(name), CSVDataset):
-            dataset._load_args = contract.read_args(dataset._load_args)
 
 
 class ParquetTable(ParquetDataset):  # type: ignore[misc]

@@ -95,11 +95,13 @@ class ContractHooks:
                 faults.append(f"{name}: {error}")
         if faults[1:]:
             raise RunError("\n  - ".join(faults))
-        catalog[CONTRACTS].save(tables(found))
-        catalog[FEATURE_GRAPH].save(pipelines["feature_engineering"].to_outputs("features"))
+        if CONTRACTS in catalog:
+            catalog[CONTRACTS].save(tables(found))
+        if FEATURE_GRAPH in catalog:
+            catalog[FEATURE_GRAPH].save(pipelines["feature_engineering"].to_outputs("features"))
         if catalog._is_validation_enabled():
             # here, as the catalog's contracts load it
-            from preflight.datasets import read_by_contract
+            from preflight.contracts.raw_table import read_by_contract
 
             read_by_contract(catalog)
         else:

@@ -14,15 +14,23 @@ from pydantic_core import to_json
 from preflight.audit.univariate import bins, sums_and_differences
 from preflight.contracts.table import Table, Utc, column
 from preflight.datasets import ParquetTable
+from preflight.diagnosis.robustness import _faults
 from preflight.errors import RunError
-from preflight.modeling import calibration as nodes
-from preflight.modeling.model import Bundle, input_flags, predict_and_decide, reasons
+from preflight.inference.predict import log_predictions, predict_upcoming
+from preflight.modeling.model import (
+    Bundle,
+    input_flags,
+    predict_and_decide,
+    predict_uncalibrated,
+    reasons,
+)
 from preflight.modeling.smoke_test import smoke_test_estimators
 from preflight.modeling.training import fit, make_bundle
 from preflight.problem.framing import Framing
+from preflight.serving.rows import Rows
 
 Contract = type[Table]
-OURS = "preflight.pipelines.modeling"
+OURS = "preflight.modeling"
 ALLOWED = [bool, float, Float32, pd.CategoricalDtype]
 ALLOWED += [np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64]
 REFUSED = {
@@ -86,6 +94,11 @@ def contract(kind: Any) -> Contract:
 
 
 @pytest.fixture
+def contracts(contract: Contract) -> dict[str, Contract]:
+    return {"features": contract}
+
+
+@pytest.fixture
 def examples(
     contract: Contract, make_parcels: Callable[..., pd.DataFrame], tmp_path: Path
 ) -> pd.DataFrame:
@@ -110,13 +123,11 @@ def examples(
 
 @pytest.fixture
 def bundles(
-    examples: pd.DataFrame, framing: Framing, modeling: Any, parcels: Any
+    examples: pd.DataFrame, framing: Framing, modeling: Any, contract: Contract
 ) -> dict[str, Bundle]:
     asked = modeling(candidates=CANDIDATES, baselines=BASELINES)
     specs = {**asked.candidates, **asked.baselines}
-    return {
-        name: make_bundle(spec, examples, framing, features=parcels) for name, spec in specs.items()
-    }
+    return {name: make_bundle(spec, examples, framing, contract) for name, spec in specs.items()}
 
 
 each_type = pytest.mark.parametrize("kind", ALLOWED, ids=lambda one: one.__name__, indirect=True)
@@ -128,19 +139,16 @@ def test_every_model_is_fitted_kept_and_sees_the_feature(
     framing: Framing,
     modeling: Any,
     trusted_types: list[str],
+    contract: Contract,
     contracts: Any,
-    parcels: Any,
 ) -> None:
     asked = modeling(candidates=CANDIDATES, baselines=BASELINES)
-    assert (
-        smoke_test_estimators(examples, trusted_types, framing, asked, contracts=contracts)
-        is examples
-    )
+    assert smoke_test_estimators(examples, trusted_types, framing, asked, contracts) is examples
     for spec in asked.candidates.values():
-        model = fit(spec, examples, features=parcels)
+        model = fit(spec, examples, contract)
         changed = examples.assign(told=examples["told"].to_numpy()[::-1])
-        features = spec.features(nodes.Features.groups())
-        one, other = (nodes.raw(model, table, features) for table in (examples, changed))
+        features = spec.features(contract.groups())
+        one, other = (predict_uncalibrated(model, table, features) for table in (examples, changed))
         assert np.mean(one != other) > 0.2
     numbers = examples[["told", "weight"]].select_dtypes(exclude="category")
     label = examples["label"].to_numpy()
@@ -170,29 +178,22 @@ def test_inference_predicts_with_reasons_and_logs_the_feature(
     bundles: dict[str, Bundle],
     contract: Contract,
     framing: Framing,
-    monkeypatch: pytest.MonkeyPatch,
     contracts: Any,
 ) -> None:
-    from preflight.inference import predict as inference
-    from preflight.inference.predict import log_predictions, predict_upcoming
-
-    monkeypatch.setattr(inference, "Features", contract)
     due = examples[list(contract.columns())].assign(moment=examples["predict_at"], lacks="")
     for bundle in bundles.values():
         bundle["provenance"]["version"] = "v1"
-        found = predict_upcoming(bundle, due, framing, contracts=contracts)
+        found = predict_upcoming(bundle, due, framing, contracts)
         assert found["reasons"].str.contains("content").all()
-        logged = log_predictions(due, found, contracts=contracts)
+        logged = log_predictions(due, found, contracts)
         pd.testing.assert_series_equal(logged["told"], examples["told"])
         np.testing.assert_array_equal(predict_and_decide(bundle, logged)["act"], found["act"])
 
 
 @each_type
-def test_noise_keeps_type_and_range_and_is_even(examples: pd.DataFrame) -> None:
-    from preflight.diagnosis.robustness import _faults
-
+def test_noise_keeps_type_and_range_and_is_even(examples: pd.DataFrame, contract: Contract) -> None:
     settings: Any = type("Settings", (), {"seed": 1, "noise": 0.05})
-    faults = dict(_faults(examples, ["told", "place", "weight"], settings))
+    faults = dict(_faults(examples, ["told", "place", "weight"], settings, contract))
     noisy, told = faults["noise of 5% of the spread"]["told"], examples["told"]
     assert noisy.dtype == told.dtype
     assert faults["content missing"]["told"].isna().all()
@@ -210,8 +211,6 @@ def test_noise_keeps_type_and_range_and_is_even(examples: pd.DataFrame) -> None:
 def test_the_service_reads_the_feature_and_answers_as_a_batch(
     examples: pd.DataFrame, bundles: dict[str, Bundle], contract: Contract
 ) -> None:
-    from preflight.serving.rows import Rows
-
     some = examples[list(contract.columns())].head(50)
     asked = [
         {name: None if pd.isna(value) else value for name, value in row.items()}
@@ -233,8 +232,6 @@ def test_the_service_reads_the_feature_and_answers_as_a_batch(
 
 @pytest.mark.parametrize("kind", ALLOWED[4:], ids=lambda one: one.__name__, indirect=True)
 def test_the_service_refuses_an_integer_that_its_type_cannot_hold(contract: Contract) -> None:
-    from preflight.serving.rows import Rows
-
     info = np.iinfo(contract.to_schema().columns["told"].dtype.type)
     row = {"parcel": 1, "predict_at": "2013-01-01T00:00:00Z", "place": "north", "weight": None}
     rows = Rows(contract, 10)

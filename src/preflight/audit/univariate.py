@@ -24,7 +24,9 @@ MIN_ROWS_PER_BIN = ceil(log2(1 / CHANCE))  # rows: if all have a label, it is th
 
 
 def bins_for(rare: int, most: int, together: int = 1) -> int:
-    """Return how many cells a feature gets: FEWEST rows of the rarer label in each, on average.
+    """Return how many cells a feature gets, by the rows of the rarer label.
+
+    Each has MIN_ROWS_PER_BIN of them on average.
 
     together: features whose cells are crossed.
     """

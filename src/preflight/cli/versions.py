@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from kedro.framework.project import pipelines
+
 from preflight.deployment import champion
 from preflight.runs.manifest import VERSION, Document, describe_lack, lineage, read_or_none
-
-from late_flights.pipeline_registry import ON_DEMAND
 
 
 def list_versions(project: Path) -> list[Document]:
@@ -52,12 +52,18 @@ def prunable_versions(project: Path, keep: int) -> list[Document]:
     Needed is what those runs and the champion were made from. Runs that only use the champion are
     counted by themselves: there may be one every hour.
     """
-    found = list_versions(project)
+    found, on_demand = list_versions(project), _on_demand()
     groups: dict[bool, list[str]] = {True: [], False: []}
     for one in found:
         if (stages := one["pipelines"]) is not None:
-            only_uses = bool(stages) and set(stages) <= set(ON_DEMAND)
+            only_uses = bool(stages) and set(stages) <= on_demand
             groups[only_uses].append(one["version"])
     newest = {version for group in groups.values() for version in group[-keep:] if keep}
     kept = lineage(project, newest)
     return [v for v in found if v["version"] not in kept and not v["champion"]]
+
+
+def _on_demand() -> set[str]:
+    """Return the names of the pipelines of which `kedro run` alone runs nothing."""
+    run = set(pipelines["__default__"].nodes)
+    return {name for name, pipeline in pipelines.items() if not run.intersection(pipeline.nodes)}

@@ -99,7 +99,8 @@ def _cast(values: pd.Series, to: np.dtype[Any]) -> tuple[npt.NDArray[Any], Mask]
     with np.errstate(over="ignore"):
         made = whole.astype(to)
     if to.kind != "f":
-        rounded = (whole >= ROUNDED) | (whole <= -ROUNDED) if values.dtype.kind == "f" else False
+        floats = pa.types.is_floating(found.type)  # those in a column of objects too
+        rounded = (whole >= ROUNDED) | (whole <= -ROUNDED) if floats else False
         return made, (made != whole) | rounded
     exact_below = np.inf if values.dtype.kind == "f" else 2.0 ** (np.finfo(to).nmant + 1)
     return made, (abs(made) >= exact_below) | ((made == 0) & (whole != 0))

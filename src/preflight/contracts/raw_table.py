@@ -5,6 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+from kedro.io import DataCatalog
+from kedro.utils import load_obj
+from kedro_datasets.pandas import CSVDataset
 
 from preflight.contracts.exact import convert
 from preflight.contracts.table import Table
@@ -66,3 +69,14 @@ def _read_as(dtype: Any) -> str | None:
         return "moments"
     exact = isinstance(dtype, np.dtype) and dtype.kind in "iu"
     return "numbers" if dtype.kind in "biuf" and not exact else None
+
+
+def read_by_contract(catalog: DataCatalog) -> None:
+    """Let CSV datasets with a raw contract read by its types; their own `load_args` go first."""
+    for name, spec in catalog.validator_specs.items():
+        contract = load_obj(spec.class_path)
+        converts = spec.enabled and spec.severity == "error" and "load" in spec.on
+        if not (converts and isinstance(contract, type) and issubclass(contract, RawTable)):
+            continue
+        if isinstance(dataset := catalog.get(name), CSVDataset):
+            dataset._load_args = contract.read_args(dataset._load_args)

@@ -241,7 +241,7 @@ def _some(told: list[str], between: str) -> str:
 
 
 def equal_opportunity(judged: Comparison, groups: pd.DataFrame) -> Check:
-    """Is each protected group served as often as the others (`Judged.share`), within a gap?"""
+    """Is each protected group served as often as the others (`Comparison.share`), within a gap?"""
     framing, every, checked, unequal = judged.framing, [*slices_of(groups)], 0, []
     allowed = framing.guardrails.protected_gap
     for by, name, rows in every:

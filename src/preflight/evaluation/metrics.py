@@ -130,7 +130,7 @@ def compute_slices(
 ) -> pd.DataFrame:
     """Return the candidate's figures in each slice of test, with intervals over days.
 
-    Grain: one row per value of each column that the framing slices by (see `_slicing`).
+    Grain: one row per value of each column that the framing slices by (see `slice_columns`).
     """
     day, weights = draw_days(test_predictions, framing, evaluation)
     label = test_predictions["label"].to_numpy()

@@ -90,7 +90,7 @@ def decide_verdict(
     framing: Framing,
     evaluation: Evaluation,
 ) -> dict[str, Any]:
-    """Return ship or hold, with every reason: the conditions are those of `gate`.
+    """Return ship or hold, with every reason: the conditions are those of `conditions`.
 
     The best baseline was chosen on validation. Both are judged on the same days of test: the
     interval is of the difference, day by day.

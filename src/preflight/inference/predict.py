@@ -93,8 +93,9 @@ def predict_upcoming(
 ) -> pd.DataFrame:
     """Return what the champion says and decides for each row, with reasons and flags.
 
-    Grain: one row per decision. Columns: the key, `predict_at`, `moment`, those of `answers`,
-    `model`, `reasons`, `flags`, and `cost_<outcome>` for each cost that is no constant.
+    Grain: one row per decision. Columns: the key, `predict_at`, `moment`, those of
+    `predict_and_decide`, `model`, `reasons`, `flags`, and `cost_<outcome>` for each cost that is no
+    constant.
 
     Raises:
         RunError: there is no champion, or it reads features that there are no more.

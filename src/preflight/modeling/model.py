@@ -216,7 +216,10 @@ def _filled(values: pd.Series, value: Any) -> Any:
 def reasons(
     bundle: Bundle, examples: pd.DataFrame, predicted: Floats, groups: dict[str, list[str]]
 ) -> pd.Series:
-    """Return the groups that move each row most (see `moves`), as "history +0.21, place -0.05"."""
+    """Return the groups that move each row most, as "history +0.21, place -0.05".
+
+    See `group_effects`.
+    """
     moved = group_effects(bundle, examples, predicted, groups)
     by, value = moved.columns.to_numpy(dtype=str), moved.to_numpy()
     order = np.argsort(-np.abs(value), axis=1, kind="stable")[:, :TOP_REASONS]

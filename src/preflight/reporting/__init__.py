@@ -1,6 +1,7 @@
 """The report, its figures, the model card and the datasheet."""
 
 from preflight.reporting.plots import (
+    figure,
     plot_calibration,
     plot_checklist,
     plot_cost_curve,
@@ -24,6 +25,7 @@ from preflight.reporting.report import (
 )
 
 __all__ = [
+    "figure",
     "plot_value",
     "plot_score",
     "plot_calibration",

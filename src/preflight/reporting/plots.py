@@ -1,11 +1,19 @@
 """One figure of each result, for Kedro-Viz."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
+from kedro.pipeline import Node
 
 from preflight.problem.framing import Framing
 from preflight.reporting import figures, panels, tasks
+
+
+def figure(plot: Callable[..., Any], *inputs: str) -> Node:
+    """Return the node of a figure: what `plot_value` draws is the dataset `value_figure`."""
+    name = plot.__name__
+    return Node(plot, [*inputs], f"{name.removeprefix('plot_')}_figure", name=name)
 
 
 def plot_value(metrics: dict[str, Any], selection: dict[str, Any], framing: Framing) -> Any:

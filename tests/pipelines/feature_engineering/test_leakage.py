@@ -10,6 +10,7 @@ from kedro.config import OmegaConfigLoader
 from sklearn.metrics import roc_auc_score
 
 from preflight.audit.univariate import bins, odds_ratios
+from preflight.contracts.catalog import Contracts
 from preflight.features.fingerprints import fingerprints
 from preflight.features.point_in_time import run_in_memory
 from preflight.modeling.parameters import Modeling
@@ -23,7 +24,9 @@ TEST_FROM = pd.Timestamp("2013-03-01T05:00:00", tz="UTC")
 
 
 @pytest.fixture(scope="module")
-def params(conf: OmegaConfigLoader, trusted_types: list[str]) -> dict[str, Any]:
+def params(
+    conf: OmegaConfigLoader, trusted_types: list[str], project_contracts: Contracts
+) -> dict[str, Any]:
     """What ships, but for the ten weeks that there are, few trees and no search."""
     given = conf["parameters"]
     split = given["framing"]["split"] | {
@@ -38,6 +41,7 @@ def params(conf: OmegaConfigLoader, trusted_types: list[str]) -> dict[str, Any]:
     framing = given["framing"] | {"split": split, "baselines": list(baselines)}
     return {
         "trusted_types": trusted_types,
+        "contracts": project_contracts,
         "params:framing": Framing.model_validate(framing),
         "params:modeling": Modeling.model_validate(
             modeling | {"search": search, "candidates": candidates, "baselines": baselines}
@@ -46,7 +50,7 @@ def params(conf: OmegaConfigLoader, trusted_types: list[str]) -> dict[str, Any]:
 
 
 def parts(tables: Tables, params: dict[str, Any]) -> Tables:
-    given = {**tables, "params:framing": params["params:framing"]}
+    given = {**tables, **{name: params[name] for name in ("params:framing", "contracts")}}
     return {
         name: run_in_memory(to_parts(), given, name) for name in ("train", "validation", "test")
     }

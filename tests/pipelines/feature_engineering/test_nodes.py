@@ -1,25 +1,23 @@
 """Features are what was known at the moment of prediction: against slow oracles, and replayed."""
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from preflight.contracts.examples import Examples, Labels
 
-from preflight.contracts import Features
-from preflight.errors import RunError
+from preflight.contracts.catalog import Contracts
 from preflight.features.contracts import SplitSummary
-from preflight.features.point_in_time import as_of, in_yearly_chunks
-from preflight.features.split import join_features, split_examples
+from preflight.features.point_in_time import as_of, in_yearly_chunks, run_in_memory
+from preflight.features.split import split_examples
 from preflight.problem.framing import Framing
 
+from late_flights.contracts.derived import Examples, Labels
+from late_flights.contracts.features import Features
 from late_flights.contracts.primary import Flights, Weather
 from late_flights.pipelines.feature_engineering import nodes
-from late_flights.pipelines.feature_engineering.pipeline import GROUPS, group
+from late_flights.pipelines.feature_engineering.pipeline import create_pipeline
 
 Tables = dict[str, pd.DataFrame]
 KEY = ["carrier", "flight", "origin", "scheduled_departure"]
@@ -32,17 +30,19 @@ def framing() -> Framing:
         return Framing.model_validate(yaml.safe_load(file)["framing"])
 
 
-def build(tables: Tables, framing: Framing) -> pd.DataFrame:
-    """The features, as the pipeline builds them."""
-    given = {**tables, "params:framing": framing}
-    groups = [group(name)(*(given[i] for i in inputs)) for name, inputs in GROUPS.items()]
-    moments = nodes.compute_prediction_times(tables["flights"], framing)
-    return join_features(tables["flights"], moments, *groups)
+Build = Callable[[Tables], pd.DataFrame]
 
 
 @pytest.fixture(scope="module")
-def features(tables: Tables, framing: Framing) -> pd.DataFrame:
-    return build(tables, framing)
+def build(framing: Framing, project_contracts: Contracts) -> Build:
+    """Builds the features, as the pipeline does."""
+    given = {"params:framing": framing, "contracts": project_contracts}
+    return lambda tables: run_in_memory(create_pipeline(), {**tables, **given}, "features")
+
+
+@pytest.fixture(scope="module")
+def features(tables: Tables, build: Build) -> pd.DataFrame:
+    return build(tables)
 
 
 def by_key(table: pd.DataFrame) -> pd.DataFrame:
@@ -69,29 +69,29 @@ def test_features_and_labels_keep_their_contracts(
 
 
 def test_the_order_of_the_rows_carries_nothing(
-    tables: Tables, features: pd.DataFrame, framing: Framing
+    tables: Tables, features: pd.DataFrame, build: Build
 ) -> None:
     shuffled = {name: table.sample(frac=1, random_state=7) for name, table in tables.items()}
     reset = {name: table.reset_index(drop=True) for name, table in shuffled.items()}
-    pd.testing.assert_frame_equal(by_key(build(reset, framing)), by_key(features))
+    pd.testing.assert_frame_equal(by_key(build(reset)), by_key(features))
 
 
 @pytest.mark.parametrize(
     "moment", ["2013-02-08 21:00", "2013-02-09 13:00", "2013-02-27 02:00", "2013-03-08 16:17"]
 )
 def test_a_replay_of_the_past_as_it_stood_gives_the_same_features(
-    tables: Tables, features: pd.DataFrame, framing: Framing, moment: str
+    tables: Tables, features: pd.DataFrame, build: Build, moment: str
 ) -> None:
     now = pd.Timestamp(moment, tz="UTC")
     due = features["predict_at"].between(now - 2 * HOUR, now, inclusive="right")
     exactly = features["predict_at"] == features.loc[due, "predict_at"].max()
     last = features.loc[exactly, "predict_at"].iloc[0]
-    replayed = build(known_at(tables, last), framing)
+    replayed = build(known_at(tables, last))
     pd.testing.assert_frame_equal(replayed[exactly], features[exactly])
 
 
 def test_four_weeks_and_three_days_of_history_are_enough(
-    tables: Tables, features: pd.DataFrame, framing: Framing
+    tables: Tables, features: pd.DataFrame, build: Build
 ) -> None:
     start = pd.Timestamp("2013-03-04", tz="UTC")
     halo = start - 31 * DAY
@@ -101,7 +101,7 @@ def test_four_weeks_and_three_days_of_history_are_enough(
         "flights": flights[flights["scheduled_departure"] >= halo].reset_index(drop=True),
         "weather": weather[weather["hour_start"] >= halo].reset_index(drop=True),
     }
-    built = build(cut, framing)
+    built = build(cut)
     pd.testing.assert_frame_equal(
         by_key(built[built["predict_at"] >= start]),
         by_key(features[features["predict_at"] >= start]),
@@ -109,12 +109,12 @@ def test_four_weeks_and_three_days_of_history_are_enough(
 
 
 def test_less_history_than_the_longest_window_shows(
-    tables: Tables, features: pd.DataFrame, framing: Framing
+    tables: Tables, features: pd.DataFrame, build: Build
 ) -> None:
     start = pd.Timestamp("2013-03-04", tz="UTC")
     flights = tables["flights"]
     short = flights[flights["scheduled_departure"] >= start - 14 * DAY].reset_index(drop=True)
-    built = by_key(build({**tables, "flights": short}, framing))
+    built = by_key(build({**tables, "flights": short}))
     whole = by_key(features[features["scheduled_departure"] >= start - 14 * DAY])
     assert (built["route_rate"] != whole["route_rate"]).mean() > 0.5
 
@@ -123,19 +123,23 @@ def test_less_history_than_the_longest_window_shows(
 def test_built_period_by_period_the_features_are_the_same(
     tables: Tables,
     features: pd.DataFrame,
-    framing: Framing,
+    build: Build,
     monkeypatch: pytest.MonkeyPatch,
     days: int,
 ) -> None:
     monkeypatch.setattr("preflight.features.point_in_time.YEAR", days * DAY)
-    pd.testing.assert_frame_equal(build(tables, framing), features)
+    pd.testing.assert_frame_equal(build(tables), features)
 
 
 def test_periods_that_look_back_too_little_show(
     tables: Tables, features: pd.DataFrame, framing: Framing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("preflight.features.point_in_time.YEAR", 20 * DAY)
-    forgetful = in_yearly_chunks(nodes.build_history_features, Flights, 14 * DAY, 2 * DAY)
+
+    class Forgetful(Features, look_back="14D"):
+        """Features that look back less far than they do."""
+
+    forgetful = in_yearly_chunks(nodes.build_history_features, Flights, Forgetful)
     built = forgetful(tables["flights"], framing)
     assert (built["route_rate"] != features["route_rate"]).mean() > 0.3
 
@@ -288,7 +292,7 @@ def test_labels_say_late_cancelled_or_diverted_and_wait_until_it_is_known(
 
 
 def test_no_label_of_a_part_was_open_when_the_next_began(
-    tables: Tables, features: pd.DataFrame, framing: Framing, contracts: Any
+    tables: Tables, features: pd.DataFrame, framing: Framing, project_contracts: Contracts
 ) -> None:
     boundaries = [pd.Timestamp("2013-02-09 02:00", tz="UTC"), pd.Timestamp("2013-02-20", tz="UTC")]
     there = framing.split.model_copy(
@@ -296,7 +300,7 @@ def test_no_label_of_a_part_was_open_when_the_next_began(
     )
     labels = nodes.compute_labels(tables["flights"], framing)
     *parts, summary = split_examples(
-        features, labels, framing.model_copy(update={"split": there}), contracts=contracts
+        features, labels, framing.model_copy(update={"split": there}), project_contracts
     )
     train, validation, test = parts
     assert train["label_known_at"].max() <= boundaries[0]
@@ -310,61 +314,6 @@ def test_no_label_of_a_part_was_open_when_the_next_began(
 
     longer = there.model_copy(update={"embargo_hours": 24})
     *_, later = split_examples(
-        features, labels, framing.model_copy(update={"split": longer}), contracts=contracts
+        features, labels, framing.model_copy(update={"split": longer}), project_contracts
     )
     assert (later["left_out"] > summary["left_out"]).tolist() == [True, True, False]
-
-
-def test_a_label_that_its_type_cannot_hold_is_refused(
-    tables: Tables, features: pd.DataFrame, framing: Framing, contracts: Any
-) -> None:
-    labels = nodes.compute_labels(tables["flights"], framing)
-    halves = labels.assign(label=labels["label"].where(labels["label"] != 1, 0.5))
-    with pytest.raises(RunError, match=r"'label' has .* values that int8 can't hold, e.g. 0.5"):
-        split_examples(features, halves, framing, contracts=contracts)
-
-
-def test_labels_of_other_rows_are_refused(
-    tables: Tables, features: pd.DataFrame, framing: Framing, contracts: Any
-) -> None:
-    labels = nodes.compute_labels(tables["flights"], framing)
-    shifted = labels.iloc[::-1].reset_index(drop=True)
-    with pytest.raises(RunError, match="not of the same rows"):
-        split_examples(features, shifted, framing, contracts=contracts)
-
-
-def test_a_cost_that_is_no_number_or_is_missing_is_told_before_anything_is_learnt(
-    tables: Tables, features: pd.DataFrame, framing: Framing, contracts: Any
-) -> None:
-    labels = nodes.compute_labels(tables["flights"], framing)
-    there = {
-        "validation_from": datetime.fromisoformat("2013-02-09T00:00:00-05:00"),
-        "test_from": datetime.fromisoformat("2013-02-20T00:00:00-05:00"),
-    }
-
-    def split(column: str) -> None:
-        costs = framing.costs.model_copy(update={"tp": 1.0, "fp": 1.0, "fn": column})
-        split = framing.split.model_copy(update=there)
-        framed = framing.model_copy(update={"costs": costs, "split": split})
-        split_examples(features, labels, framed, contracts=contracts)
-
-    split("block_minutes")
-    with pytest.raises(RunError, match=r"costs.fn names 'dest', which is no column of numbers"):
-        split("dest")
-    with pytest.raises(RunError, match=r"'fn: expected_seats' is missing in [\d,]+ of [\d,]+ rows"):
-        split("expected_seats")
-
-
-def test_dates_of_the_split_may_be_in_summer_and_in_winter_time(
-    tables: Tables, features: pd.DataFrame, framing: Framing, contracts: Any
-) -> None:
-    parts = {
-        "validation_from": datetime.fromisoformat("2013-02-09T00:00:00-05:00"),
-        "test_from": datetime.fromisoformat("2013-02-20T00:00:00-04:00"),
-    }
-    mixed = framing.split.model_copy(update=parts)
-    labels = nodes.compute_labels(tables["flights"], framing)
-    *_, summary = split_examples(
-        features, labels, framing.model_copy(update={"split": mixed}), contracts=contracts
-    )
-    assert (summary["rows"] > 0).all()

@@ -9,25 +9,24 @@ import pytest
 import yaml
 from kedro.pipeline import Node, Pipeline
 
-from preflight.audit import findings as nodes
 from preflight.audit import replay
+from preflight.audit.contracts import AuditParameters
 from preflight.audit.replay import DECISION, Replay
 from preflight.audit.replay_audit import replay_features, replay_findings
-from preflight.contracts import Features
+from preflight.contracts.catalog import Contracts
 from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
 from preflight.errors import RunError
-from preflight.features.point_in_time import run_in_memory
+from preflight.features.point_in_time import reach, run_in_memory
 from preflight.features.split import join_features
 from preflight.features.windows import Events, codes
 from preflight.problem.framing import Framing
 
-from late_flights.pipelines.feature_engineering.nodes import LOOK_AHEAD, LOOK_BACK
+from late_flights.contracts.features import Features
 from late_flights.pipelines.feature_engineering.pipeline import create_pipeline
 
 Tables = dict[str, pd.DataFrame]
 Column = pd.Series | np.ndarray
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
-FLIGHTS = (LOOK_BACK, LOOK_AHEAD)
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +42,24 @@ def replayed(
     given: dict[str, Any],
     key: list[str],
     reach: tuple[pd.Timedelta, pd.Timedelta],
+    contracts: Contracts,
     moments: int = 4,
-    **more: Any,
 ) -> list[dict[str, Any]]:
     """What the audit finds in the features that a pipeline makes."""
-    given = {name: given[name] for name in pipeline.inputs()}
-    features = run_in_memory(pipeline, given, "features")
-    return replay_findings(Replay(pipeline, given, features, key, reach, **more), moments)
+    given = {name: given[name] for name in pipeline.inputs() - {"contracts"}}
+    features = run_in_memory(pipeline, {**given, "contracts": contracts}, "features")
+    return replay_findings(Replay(pipeline, given, features, key, reach, contracts), moments)
+
+
+Found = Callable[[Pipeline], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def of_flights(given: dict[str, Any], project_contracts: Contracts) -> Found:
+    """What the audit finds in features of flights."""
+    return lambda pipeline: replayed(
+        pipeline, given, Features.grain(), reach(Features), project_contracts
+    )
 
 
 def with_feature(feature: Callable[..., Column]) -> Pipeline:
@@ -59,7 +69,10 @@ def with_feature(feature: Callable[..., Column]) -> Pipeline:
         return pd.DataFrame({"extra": np.asarray(feature(flights, weather, predict_at))})
 
     kept = create_pipeline().filter(
-        node_names=[f"feature_engineering.{n}" for n in ("predict_at", "schedule_features")]
+        node_names=[
+            f"feature_engineering.{n}"
+            for n in ("compute_prediction_times", "build_schedule_features")
+        ]
     )
     tables = ["flights", "weather", "predict_at"]
     return kept + Pipeline(
@@ -67,7 +80,7 @@ def with_feature(feature: Callable[..., Column]) -> Pipeline:
             Node(extra, tables, "extra"),
             Node(
                 join_features,
-                ["flights", "predict_at", "schedule_features", "extra"],
+                ["flights", "predict_at", "contracts", "schedule_features", "extra"],
                 "features",
             ),
         ]
@@ -146,7 +159,7 @@ LEAKS = [
     (filled_from_the_future, "known_at", "flights.departure_delay"),
     (cancellations_of_the_day, "known_at", "flights.cancelled_at"),
     (the_position_in_the_file, "row_order", "order of rows"),
-    (a_window_that_is_too_long, "look_back", "LOOK_BACK"),
+    (a_window_that_is_too_long, "look_back", "`look_back`"),
 ]
 
 
@@ -154,9 +167,9 @@ LEAKS = [
     ("feature", "check", "named"), LEAKS, ids=[one[0].__name__ for one in LEAKS]
 )
 def test_a_planted_leak_is_caught_by_its_check(
-    given: dict[str, Any], feature: Callable[..., Column], check: str, named: str
+    of_flights: Found, feature: Callable[..., Column], check: str, named: str
 ) -> None:
-    found = replayed(with_feature(feature), given, Features.grain(), FLIGHTS)
+    found = of_flights(with_feature(feature))
     assert [one["state"] for one in found] == ["failed"]
     checks, feature_name = found[0]["check"].split(": ")
     assert feature_name == "extra"
@@ -176,41 +189,43 @@ def honest_delay_of_the_hour(f: pd.DataFrame, w: pd.DataFrame, now: pd.Series) -
     return found.set_index("index")["departure_delay"].reindex(f.index)
 
 
-def test_an_honest_feature_that_nobody_told_the_audit_of_passes(given: dict[str, Any]) -> None:
-    (found,) = replayed(with_feature(honest_delay_of_the_hour), given, Features.grain(), FLIGHTS)
+def test_an_honest_feature_that_nobody_told_the_audit_of_passes(of_flights: Found) -> None:
+    (found,) = of_flights(with_feature(honest_delay_of_the_hour))
     assert (found["state"], found["check"]) == ("passed", "replay")
     assert found["evidence"].startswith("at 4 moments from ")
 
 
-def test_the_features_that_ship_pass_and_name_what_they_assume(given: dict[str, Any]) -> None:
+def test_the_features_that_ship_pass_and_name_what_they_assume(
+    given: dict[str, Any], project_contracts: Contracts
+) -> None:
     pipeline = create_pipeline().to_outputs("features")
-    features = run_in_memory(pipeline, given, "features")
-    audit = nodes.Audit(
+    features = run_in_memory(pipeline, {**given, "contracts": project_contracts}, "features")
+    audit = AuditParameters(
         seed=1, moments=3, duplicate_share=0, single_auc=1, pair_auc=1, odds_ratio=9, pair_rows=9,
         allowed={"one_feature": {}, "one_value": {}, "two_features": {}},
     )  # fmt: skip
-    found = replay_features(features, audit, **given)
+    found = replay_features(features, audit, project_contracts, pipeline, **given)
     assert found["state"].tolist() == ["passed", "assumed"]
     assert found["check"].tolist() == ["replay", "assumption: flights.tailnum"]
     resting = found["evidence"][1].split("rest on it: ")[1].split(", ")
     assert set(resting) == set(Features.groups()["previous_leg"])
 
 
-def test_decisions_chosen_by_their_outcome_are_caught(given: dict[str, Any]) -> None:
+def test_decisions_chosen_by_their_outcome_are_caught(of_flights: Found) -> None:
     def landed_only(flights: pd.DataFrame, predict_at: pd.Series) -> pd.DataFrame:
         known = flights[Features.grain()].assign(predict_at=predict_at, one=1.0)
         return known[flights["cancelled_at"].isna()]
 
-    kept = create_pipeline().filter(node_names=["feature_engineering.predict_at"])
+    kept = create_pipeline().filter(node_names=["feature_engineering.compute_prediction_times"])
     pipeline = kept + Pipeline([Node(landed_only, ["flights", "predict_at"], "features")])
-    found = replayed(pipeline, given, Features.grain(), FLIGHTS)
+    found = of_flights(pipeline)
     (told,) = found  # and not every feature of the decisions that are missing
     assert told["check"].endswith(f": {DECISION}")
     assert "flights.cancelled_at" in told["evidence"]
 
 
-def test_a_value_tells_run_moment_decision_and_both_values(given: dict[str, Any]) -> None:
-    (found,) = replayed(with_feature(mean_delay_of_the_day), given, Features.grain(), FLIGHTS)
+def test_a_value_tells_run_moment_decision_and_both_values(of_flights: Found) -> None:
+    (found,) = of_flights(with_feature(mean_delay_of_the_day))
     assert found["measured"] > 0
     for word in ("UTC", "carrier ", "flight ", "scheduled_departure ", " then, ", " in the run"):
         assert word in found["evidence"]
@@ -258,7 +273,7 @@ class Machines(Table, key=["machine"], known_at=IN_ADVANCE):
     bought: int = column("year")
 
 
-CONTRACTS: dict[str, type[Table]] = {"visits": Visits, "machines": Machines}
+CONTRACTS: Contracts = {"visits": Visits, "machines": Machines}
 WEEK = (pd.Timedelta(days=21), pd.Timedelta(0))
 
 
@@ -307,7 +322,7 @@ def test_the_audit_knows_no_trade(workshop: Tables, when: str) -> None:
         {**workshop, "params:when": when},
         ["machine", "booked_at"],
         WEEK,
-        contract_of=CONTRACTS.get,
+        CONTRACTS,
     )
     if when == "closed_at":
         assert [one["state"] for one in found] == ["passed"]
@@ -336,7 +351,7 @@ def test_features_of_dense_data_may_not_round_time(workshop: Tables) -> None:
         pipeline = Pipeline([Node(costs, ["visits", "params:to"], "features")])
         given = {"visits": visits, "params:to": to}
         key, reach = ["machine", "booked_at"], (HOUR, HOUR)
-        found = replayed(pipeline, given, key, reach, contract_of=CONTRACTS.get)
+        found = replayed(pipeline, given, key, reach, CONTRACTS)
         return [one["check"] for one in found]
 
     assert checks("us") == ["replay"]
@@ -350,7 +365,7 @@ def test_a_table_without_known_at_is_refused_by_name(workshop: Tables) -> None:
             {**workshop, "params:when": "closed_at"},
             ["machine", "booked_at"],
             WEEK,
-            contract_of={"visits": Visits}.get,
+            {"visits": Visits},
         )
 
 
@@ -368,7 +383,7 @@ def test_features_that_cannot_be_built_from_what_was_known_are_told(workshop: Ta
             workshop,
             ["machine", "booked_at"],
             WEEK,
-            contract_of=CONTRACTS.get,
+            CONTRACTS,
         )
 
 
@@ -382,7 +397,7 @@ def test_many_features_that_differ_are_told_shortly(workshop: Tables) -> None:
         workshop,
         ["machine", "booked_at"],
         WEEK,
-        contract_of=CONTRACTS.get,
+        CONTRACTS,
     )
     assert [one["state"] for one in found] == ["failed"] * 11
     assert found[-1]["evidence"] == ", ".join(f"cost {n}: differs as well" for n in range(10, 14))

@@ -23,7 +23,7 @@ from kedro.validation import TypeExtractor
 
 from preflight.cli.commands import cli as project_commands
 
-from late_flights.pipeline_registry import ON_DEMAND, STAGES, register_pipelines
+from late_flights.pipeline_registry import register_pipelines
 from late_flights.settings import CONFIG_LOADER_ARGS
 
 PROJECT = Path(__file__).parents[3]
@@ -41,16 +41,14 @@ FILES = sorted(
 VERSION = "2026-01-31T12.00.00.000Z"
 ELSEWHERE = {"curl", "git", "mlflow", "npx", "optuna-dashboard", "pip", "uv"}  # not this project's
 TOLD_BY_NAME = {"make reproduce"}  # in the middle of a sentence
-# words of commands that are told of parts which a project may lack (docs/parts.md)
-GONE = {stage for stage in [*STAGES, *ON_DEMAND] if not there(stage)}
+# files of the repository that a project is made without, and the words of their commands
 TARGETS = {
     "mkdocs.yml": "docs",
     "benchmarks/README.md": "bench",
     "benchmarks/service.py": "bench-service",
-    "src/preflight/serving/app.py": "serve",
-    "tests/pipelines/reporting/axe.mjs": "axe",
+    "tests/preflight/reporting/axe.mjs": "axe",
 }
-GONE |= {word for part, word in TARGETS.items() if not (PROJECT / part).exists()}
+GONE = {word for part, word in TARGETS.items() if not (PROJECT / part).exists()}
 GONE |= {"benchmarks"} if "bench" in GONE else set()
 WORDS = r"(?:make [a-z]|kedro [a-z]|\.venv/bin/|python -m |uv |pip install )"
 CHEAP = re.compile(r"(contract|dictionary|versions)\b(?!.*(--prune|--to\b))")  # they change nothing

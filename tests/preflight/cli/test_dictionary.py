@@ -5,9 +5,9 @@ import re
 from kedro.config import OmegaConfigLoader
 from kedro.validation import ValidatorSpec, resolve_validator
 
-from preflight.audit import contracts as results
 from preflight.cli.dictionary import describe_table, write_dictionary
 from preflight.contracts.table import Table, Utc, column
+from preflight.evaluation import contracts as results
 
 
 class Boxes(Table, key=["number"], known_at="sent_at"):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from preflight.contracts.exact import convert, narrow
@@ -32,6 +32,7 @@ def limits(dtype: str) -> tuple[int, int]:
     values=st.lists(st.none() | whole_numbers | st.floats(allow_nan=False), min_size=1),
     as_text=st.booleans(),
 )
+@example(dtype="int64", values=[2.0**53], as_text=False)
 def test_whole_numbers_are_those_in_range_and_no_other(
     dtype: str, values: list[Any], as_text: bool
 ) -> None:

@@ -18,7 +18,7 @@ from pydantic import Field
 from preflight.contracts.documents import Document, DocumentContract
 from preflight.contracts.raw_table import RawTable
 from preflight.contracts.table import Table, Utc, column, rule
-from preflight.datasets import read_by_contract
+from preflight.contracts.raw_table import read_by_contract
 from preflight.errors import explain
 
 

@@ -14,7 +14,7 @@ import pytest
 from preflight.deployment import champion
 from preflight.errors import RunError
 
-SOURCE = Path(champion.__file__).parents[1]
+SOURCE = Path(champion.__file__).parents[2]
 
 
 def candidate(project: Path, name: str) -> dict[str, Any]:
@@ -96,8 +96,8 @@ PROMOTE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from preflight import champion
-one = champion.Promoted.model_validate_json(sys.argv[3])
+from preflight.deployment import champion
+one = champion.ChampionRecord.model_validate_json(sys.argv[3])
 print("ready", flush=True)
 sys.stdin.read()
 try:
@@ -148,7 +148,7 @@ BACK_AND_FORTH = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from preflight import champion
+from preflight.deployment import champion
 pointer = Path(sys.argv[2])
 b = champion.read(pointer).champions[1]
 print("ready", flush=True)

@@ -16,7 +16,6 @@ from preflight.evaluation.metrics import compute_calibration_curve, compute_slic
 from preflight.evaluation.verdict import decide_verdict
 from preflight.problem.framing import Framing
 
-pytestmark = pytest.mark.usefixtures("parcels")
 Made = dict[str, Any]
 
 
@@ -46,7 +45,7 @@ def given(made: Made, *names: str) -> list[Any]:
 
 def test_sizes_follow_the_table(small: Callable[[int], Made]) -> None:
     made = small(5)
-    wide = given(made, "framing", "evaluation", "diagnosis")
+    wide = given(made, "framing", "evaluation", "diagnosis", "contracts")
     segments, _ = find_segments(
         *given(made, "validation", "test", "validation_predictions", "test_predictions"),
         made["candidate"],

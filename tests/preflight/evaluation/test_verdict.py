@@ -1,225 +1,391 @@
-"""From examples to verdict, by the pipeline's own functions: what must not ship, and its twin."""
+"""Ship or hold, and what a test can show: recomputed from predictions of parcels."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from pydantic import ValidationError
 
-from preflight import contracts
-from preflight.errors import RunError
-from preflight.evaluation.metrics import compute_calibration_curve
+from preflight.evaluation import contracts as results
+from preflight.evaluation.contracts import Evaluation
+from preflight.evaluation.metrics import (
+    compute_calibration_curve,
+    compute_importance,
+    compute_metrics,
+    compute_slices,
+)
 from preflight.evaluation.predictions import predict_test
-from preflight.evaluation.verdict import decide_verdict
+from preflight.evaluation.verdict import compute_power
 from preflight.features.fingerprints import fingerprints
-from preflight.modeling.resources import compare, model_mb
+from preflight.modeling.model import DECIDING, Bundle
 from preflight.problem.framing import Framing
+from preflight.problem.money import format_money
 
-pytestmark = pytest.mark.usefixtures("parcels")
-Made = dict[str, Any]
-RULES = {
-    "path": "preflight.modeling.baselines.Rules",
-    "params": {"conditions": ["signal > 1", "place == 'north'"]},
-}
+Decided = Callable[..., dict[str, Any]]
 
 
-def verdict_of(made: Made) -> dict[str, Any]:
-    framing, evaluation, test = made["framing"], made["evaluation"], made["test"]
-    predictions = made["test_predictions"]
-    curve = compute_calibration_curve(predictions, framing, evaluation)
-    taken: Any = {
-        "model_mb": model_mb(made["candidate"]),
-        "memory_mb": 5.0,
-        "p99_ms": made.get("p99_ms", 5.0),
-        "p99_load": 1.0,
-        "rows_per_second": 1000.0,
-        "rows_load": 1.0,
-    }
-    limits = compare(taken, framing)
-    found = decide_verdict(
-        predictions, test, made["selection"], curve, limits, [], [], framing, evaluation
+def sealed(test: pd.DataFrame) -> pd.DataFrame:
+    """An audit that has passed these examples."""
+    return pd.DataFrame(fingerprints(test=test))
+
+
+def saving(label: Any, act: Any) -> np.ndarray:
+    """By hand: acting saves 4 where it was needed and loses 1 where it was not."""
+    return np.where(act, np.where(np.asarray(label) == 1, 4.0, -1.0), 0.0)
+
+
+def test_the_verdict_can_be_recomputed_from_the_test_predictions_alone(
+    predictions: pd.DataFrame,
+    examples: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+    judge: Decided,
+) -> None:
+    found = judge(predictions, examples, framing, evaluation)
+    ahead = saving(predictions["label"], predictions["act"]) - saving(
+        predictions["label"], predictions["act_guess"]
     )
-    assert contracts.results.verdict.validate(found) is found
+    local = predictions["predict_at"].dt.tz_convert("America/New_York").dt.date
+    days = pd.DataFrame({"ahead": ahead}).groupby(local.to_numpy())["ahead"].agg(["sum", "count"])
+    rng = np.random.default_rng(evaluation.seed)
+    drawn = rng.multinomial(len(days), np.full(len(days), 1 / len(days)), evaluation.replicates)
+    means = 1000 * (drawn @ days["sum"]) / (drawn @ days["count"])
+    over = found["value"]["over_baseline"]
+    assert over["baseline"] == "guess"
+    assert over["mean"] == pytest.approx(1000 * ahead.mean())
+    assert [over["low"], over["high"]] == pytest.approx(np.quantile(means, [0.05, 0.95]))
+    assert found["value"]["per_1000"] == pytest.approx(
+        1000 * saving(predictions["label"], predictions["act"]).mean()
+    )
+    assert found["value"]["costs"] == {"tp": 2, "fp": 1, "fn": 6, "tn": 0}
+    assert found["value"]["unit"] == "EUR"
+    # of 10,000 a month, less 100 of upkeep, over six months, where 600 are asked
+    net = 6 * (10 * np.quantile(means, [0.05, 0.95]) - 100)
+    assert [found["value"]["net"]["low"], found["value"]["net"]["high"]] == pytest.approx(net)
+    assert found["decision"] == ("ship" if net[0] >= 600 else "hold")
+    missed = ((predictions["label"] == 1) & ~predictions["act"]).mean()
+    assert found["kpi"]["measured"] == pytest.approx(1000 * missed)
+
+
+def with_column(
+    models: tuple[Bundle, dict[str, Bundle]], framing: Framing
+) -> tuple[tuple[Bundle, dict[str, Bundle]], Framing]:
+    """Models and framing with a miss that costs what the column `amount` says."""
+    costs = framing.costs.model_copy(update={"fn": "amount"})
+    column = framing.model_copy(update={"costs": costs})
+    made = {"framing": column.model_dump(mode="json", include=set(DECIDING))}
+    candidate, baselines = models
+    derived: Any = {"provenance": made, "threshold": None}
+    return (
+        candidate | derived,
+        {"never": baselines["never"] | {"provenance": made}, "guess": baselines["guess"] | derived},
+    ), column
+
+
+def test_a_cost_in_a_column_of_one_value_gives_the_very_same_results(
+    models: tuple[Bundle, dict[str, Bundle]],
+    predictions: pd.DataFrame,
+    examples: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+    contracts: Any,
+    judge: Decided,
+) -> None:
+    dear, column = with_column(models, framing)
+    same = examples.assign(amount=np.float32(6))
+    found = predict_test(*dear, same, sealed(same), column, contracts)
+    pd.testing.assert_frame_equal(found.drop(columns="cost_fn"), predictions)
+    for node in (compute_metrics, compute_calibration_curve):
+        pd.testing.assert_frame_equal(
+            pd.DataFrame(node(found, column, evaluation)),
+            pd.DataFrame(node(predictions, framing, evaluation)),
+        )
+    pd.testing.assert_frame_equal(
+        compute_slices(found, same, column, evaluation),
+        compute_slices(predictions, examples, framing, evaluation),
+    )
+    verdict = judge(found, same, column, evaluation)
+    constant = judge(predictions, examples, framing, evaluation)
+    assert verdict["value"].pop("costs") == {"tp": 2, "fp": 1, "fn": "cost_fn", "tn": 0}
+    assert constant["value"].pop("costs") == {"tp": 2, "fp": 1, "fn": 6, "tn": 0}
+    told, before = (one["checks"].pop(2)["says"] for one in (verdict, constant))
+    for of_its_cost, in_money in (("0.8", "€4.80"), ("1.25", "€7.50")):
+        told = told.replace(f"{of_its_cost} times its cost", in_money)
+    assert told == before
+    assert verdict | {"reasons": []} == constant | {"reasons": []}
+
+
+def test_with_a_cost_in_a_column_the_page_on_the_verdict_recomputes_it_all_the_same(
+    models: tuple[Bundle, dict[str, Bundle]],
+    examples: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+    contracts: Any,
+    judge: Decided,
+) -> None:
+    dear, column = with_column(models, framing)
+    amount = np.random.default_rng(8).uniform(3, 60, len(examples)).astype("float32")
+    rows = examples.assign(amount=amount)
+    predictions = predict_test(*dear, rows, sealed(rows), column, contracts)
+    np.testing.assert_array_equal(predictions["cost_fn"], amount)
+    above = 1 / (1 + amount.astype(float) - 2)
+    for suffix in ("", "_guess"):
+        derived = predictions[f"probability{suffix}"] > above
+        np.testing.assert_array_equal(predictions[f"act{suffix}"], derived)
+    assert not predictions["act_never"].any()
+
+    found = judge(predictions, rows, column, evaluation)
+    page = (Path(__file__).parents[3] / "docs/verdict.md").read_text()
+    code = page.split("```python")[1].split("```")[0].strip()
+    body, _, last = code.rpartition("\n")
+    scope: dict[str, Any] = {
+        "catalog": type("Catalog", (), {
+            "load": {"test_predictions": predictions, "verdict": found}.get,
+        }),
+    }  # fmt: skip
+    exec(body, scope)
+    over = found["value"]["over_baseline"]
+    assert eval(last.split("#")[0], scope) == pytest.approx(over["mean"]) != 0
+    value = 1000 * scope["saved"](predictions["act"]).mean()
+    assert found["value"]["per_1000"] == pytest.approx(value)
+    metrics = compute_metrics(predictions, column, evaluation)
+    assert metrics["candidate"]["value_per_1000"]["mean"] == pytest.approx(value)
+    slices = compute_slices(predictions, rows, column, evaluation).query("by == 'place'")
+    assert np.average(slices["value_per_1000"], weights=slices["rows"]) == pytest.approx(value)
+
+
+@pytest.fixture
+def decided(
+    predictions: pd.DataFrame,
+    examples: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+    judge: Decided,
+) -> Callable[..., dict[str, Any]]:
+    return lambda act, baseline, **more: judge(
+        predictions.assign(act=act, act_guess=baseline),
+        examples, **{"framing": framing, "evaluation": evaluation} | more,
+    )  # fmt: skip
+
+
+def test_a_candidate_that_is_clearly_better_ships(
+    predictions: pd.DataFrame, decided: Decided
+) -> None:
+    needed = predictions["label"] == 1
+    found = decided(needed, False)
+    assert found["decision"] == "ship"
+    (reason,) = found["reasons"]
+    over = found["value"]["over_baseline"]
+    assert over["low"] > 0
+    assert reason.startswith(
+        f"the candidate saves {format_money(over['mean'], 'EUR')} more per 1,000 parcels than "
+        f"guess, the best baseline (90% CI {format_money(over['low'], 'EUR')} to "
+        f"{format_money(over['high'], 'EUR')})"
+    )
+
+
+def test_a_candidate_that_decides_as_the_baseline_does_is_held(
+    predictions: pd.DataFrame, decided: Decided
+) -> None:
+    same = predictions["act"]
+    found = decided(same, same)
+    assert found["decision"] == "hold"
+    over = found["value"]["over_baseline"]
+    assert (over["mean"], over["low"], over["high"]) == (0, 0, 0)
+    assert found["reasons"][0].startswith(
+        "not enough: the candidate saves €0 more per 1,000 parcels"
+    )
+
+
+def test_a_candidate_that_is_never_better_is_held(
+    predictions: pd.DataFrame, decided: Decided
+) -> None:
+    needed = predictions["label"] == 1
+    found = decided(~needed, needed)
+    assert found["decision"] == "hold"
+    assert found["value"]["over_baseline"]["high"] < 0
+
+
+def test_a_candidate_that_is_better_on_one_lucky_day_is_held(
+    predictions: pd.DataFrame, framing: Framing, decided: Decided
+) -> None:
+    day = framing.split.day(predictions["predict_at"])
+    lucky = (predictions["label"] == 1) & (day == day.iloc[400])
+    found = decided(lucky, False)
+    assert found["value"]["over_baseline"]["mean"] > 0
+    assert found["decision"] == "hold"
+
+
+def test_the_baseline_to_beat_is_the_one_that_validation_chose(
+    predictions: pd.DataFrame,
+    examples: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+    judge: Decided,
+) -> None:
+    needed = predictions["label"] == 1
+    changed = predictions.assign(act=needed, act_guess=needed)
+    decisions = [
+        judge(changed, examples, framing, evaluation, {"best_baseline": name})["decision"]
+        for name in ("guess", "never")
+    ]
+    assert decisions == ["hold", "ship"]
+
+
+def test_nothing_changes_what_it_is_given(
+    models: tuple[Bundle, dict[str, Bundle]],
+    examples: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+    contracts: Any,
+    judge: Decided,
+) -> None:
+    before = examples.copy(deep=True)
+    predictions = predict_test(*models, examples, sealed(examples), framing, contracts)
+    as_made = predictions.copy(deep=True)
+    compute_metrics(predictions, framing, evaluation)
+    compute_calibration_curve(predictions, framing, evaluation)
+    compute_slices(predictions, examples, framing, evaluation)
+    compute_importance(models[0], examples, evaluation, contracts=contracts)
+    judge(predictions, examples, framing, evaluation)
+    pd.testing.assert_frame_equal(examples, before)
+    pd.testing.assert_frame_equal(predictions, as_made)
+
+
+def test_two_more_of_the_same_test_set_are_counted_and_the_candidates_told_apart(
+    predictions: pd.DataFrame,
+    examples: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+    judge: Decided,
+) -> None:
+    def opened(predictions: pd.DataFrame, *earlier: dict[str, Any], **changed: Any) -> Any:
+        framed = framing.model_copy(update=changed)
+        found = judge(predictions, examples, framed, evaluation, earlier=earlier)
+        return found, (found["test_set"]["opened"], found["test_set"]["candidates"])
+
+    other = predictions.assign(probability=predictions["probability"] * 0.999)
+    longer = framing.split.model_copy(update={"embargo_hours": 1})
+    first, count = opened(predictions)
+    assert count == (1, 1)
+    again, count = opened(predictions, first)
+    assert count == (2, 1)
+    assert opened(other, first, again)[1] == (3, 2)
+    assert opened(other, first, again, split=longer)[1] == (1, 1)
+    assert opened(other, {"decision": "ship"})[1] == (1, 1)  # of a time before this was counted
+
+
+def test_a_what_if_says_so_first_decides_the_same_and_is_not_counted(
+    predictions: pd.DataFrame,
+    examples: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+    judge: Decided,
+) -> None:
+    def of(*earlier: dict[str, Any], what_if: tuple[str, ...] = ()) -> dict[str, Any]:
+        given = {"earlier": earlier, "what_if": what_if}
+        return judge(predictions, examples, framing, evaluation, **given)  # type: ignore[arg-type]
+
+    real, tried = of(), of(what_if=("framing.costs.fn is 10, in conf/base 5", "b"))
+    told = "WHAT-IF, not an evaluation: framing.costs.fn is 10, in conf/base 5; b"
+    assert tried["reasons"] == [told, *real["reasons"]]
+    assert (tried["decision"], tried["checks"][:-2]) == (real["decision"], real["checks"][:-2])
+    assert not real["what_if"]
+    count = ["opened", "candidates"]
+    assert [tried["test_set"][name] for name in count] == [0, 0]
+    assert [of(tried, tried)["test_set"][name] for name in count] == [1, 1]
+    assert [of(real, real)["test_set"][name] for name in count] == [3, 1]
+    assert [of(real, tried, what_if=("a",))["test_set"][name] for name in count] == [1, 1]
+    many = of(what_if=tuple(map(str, range(9))))
+    assert many["reasons"][0].endswith(": 0; 1; 2; 3; 4; 5 and 3 more")
+    assert len(many["what_if"]) == 9
+
+
+DAYS = pd.to_datetime(["2013-04-01 12:00", "2013-04-30 12:00"]).tz_localize("UTC")
+SUMMARY = pd.DataFrame({"part": ["test"], "first": DAYS[:1], "last": DAYS[1:]})
+
+
+def power_of(
+    predictions: pd.DataFrame, models: tuple[Bundle, dict[str, Bundle]], framing: Framing
+) -> dict[str, Any]:
+    never = {"never": models[1]["never"]}
+    found = compute_power(predictions, never, {"best_baseline": "never"}, SUMMARY, framing)
+    assert results.power.validate(found) is found
     return found
 
 
-def held_by(verdict: dict[str, Any]) -> set[str]:
-    assert verdict["decision"] == ("hold" if verdict["held"] else "ship")
-    return set(verdict["held"])
-
-
-def judge(made: Made) -> dict[str, Any]:
-    verdict = verdict_of(made)
-    held = [check["name"] for check in verdict["checks"] if not check["ok"]]
-    return {**verdict, "held": held}
-
-
-@pytest.fixture(scope="module")
-def examples(make_parcels: Callable[..., pd.DataFrame]) -> pd.DataFrame:
-    return make_parcels("2013-01-01", "2013-06-01", 12_000)
-
-
-def changed(framing: Framing, section: str, **values: Any) -> Framing:
-    part = getattr(framing, section).model_copy(update=values)
-    return framing.model_copy(update={section: part})
-
-
-def test_a_model_that_has_learnt_something_ships(made: Made) -> None:
-    verdict = judge(made)
-    assert held_by(verdict) == set()
-    assert verdict["value"]["over_baseline"]["low"] > 50
-
-
-def test_the_verdict_is_recomputed_from_test_predictions_alone(made: Made) -> None:
-    verdict, p = judge(made), made["test_predictions"]
-    c, over = verdict["value"]["costs"], verdict["value"]["over_baseline"]
-    saved = {
-        name: np.where(p[act], np.where(p["label"] == 1, c["fn"] - c["tp"], c["tn"] - c["fp"]), 0)
-        for name, act in {"candidate": "act", "lookup": "act_lookup", "never": "act_never"}.items()
-    }
-    assert over["baseline"] == "lookup"
-    assert verdict["value"]["per_1000"] == pytest.approx(1000 * saved["candidate"].mean())
-    difference = saved["candidate"] - saved["lookup"]
-    assert over["mean"] == pytest.approx(1000 * difference.mean())
-    day = p["predict_at"].dt.tz_convert("America/New_York").dt.date
-    by_day = pd.DataFrame({"day": day, "gain": difference}).groupby("day")["gain"]
-    days = by_day.agg(["sum", "count"]).to_numpy()
-    rng = np.random.default_rng(0)
-    drawn = days[rng.integers(0, len(days), (4000, len(days)))].sum(axis=1)
-    low, high = np.quantile(1000 * drawn[:, 0] / drawn[:, 1], [0.05, 0.95])  # framed: 90%
-    width = high - low
-    assert over["low"] == pytest.approx(low, abs=0.15 * width)
-    assert over["high"] == pytest.approx(high, abs=0.15 * width)
-
-
-def test_labels_shuffled_in_training_hold(
-    make: Any, modeling: Any, framing: Framing, examples: pd.DataFrame
-) -> None:
-    learnt_from = examples["predict_at"] < pd.Timestamp(framing.split.test_from)
-    shuffled = examples["label"].where(~learnt_from).copy()
-    shuffled[learnt_from] = np.random.default_rng(1).permutation(examples["label"][learnt_from])
-    made = make(examples.assign(label=shuffled.astype("int8")), framing, modeling())
-    assert "gain" in held_by(judge(made))
-
-
-def test_a_model_equal_to_the_rules_holds_with_its_interval(
-    make: Any, modeling: Any, framing: Framing, examples: pd.DataFrame
-) -> None:
-    only_rules = framing.model_copy(update={"baselines": ["rules"]})
-    made = make(
-        examples, only_rules, modeling(candidates={"rules": RULES}, baselines={"rules": RULES})
+def validation_of(days: int, gain: Any) -> pd.DataFrame:
+    """Ten parcels a day, all of which break; the candidate acts on so many of them each day."""
+    number = np.tile(np.arange(10), days)
+    day = pd.Timestamp("2013-03-01T12:00", tz="UTC") + pd.to_timedelta(
+        np.repeat(np.arange(days), 10), unit="D"
     )
-    verdict = judge(made)
-    assert {"gain", "costs"} <= held_by(verdict)
-    assert (
-        "saves €0 more per 1,000 parcels than rules, the best baseline (90% CI €0 to €0)"
-        in (verdict["reasons"][0])
-    )
-    better = make(examples, only_rules, modeling(baselines={"rules": RULES}))
-    assert held_by(judge(better)) == set()
-
-
-def test_a_miss_ten_times_as_dear_moves_the_threshold_and_the_value(
-    make: Any, modeling: Any, framing: Framing, examples: pd.DataFrame, made: Made
-) -> None:
-    dear = make(examples, changed(framing, "costs", fn=60.0), modeling())
-    assert made["candidate"]["threshold"] == pytest.approx(1 / 5)
-    assert dear["candidate"]["threshold"] == pytest.approx(1 / 59)
-    usual, now = judge(made)["value"], judge(dear)["value"]
-    assert now["per_1000"] > 5 * usual["per_1000"]
-    assert dear["test_predictions"]["act"].mean() > made["test_predictions"]["act"].mean()
-
-
-def test_a_broken_slice_holds(
-    make: Any, modeling: Any, framing: Framing, examples: pd.DataFrame
-) -> None:
-    test = examples["predict_at"] >= pd.Timestamp(framing.split.test_from)
-    broken = test & (examples["place"] == "west")
-    turned = examples["label"].mask(broken, examples["signal"] < -0.7).astype("int8")
-    verdict = judge(make(examples.assign(label=turned), framing, modeling()))
-    assert "slices" in held_by(verdict)
-    assert any("place west" in reason for reason in verdict["reasons"])
-
-
-def test_a_model_that_is_too_large_is_refused_by_its_limit(made: Made) -> None:
-    tight = changed(made["framing"], "serving", model_mb=1e-3)
-    verdict = judge({**made, "framing": tight})
-    assert held_by(verdict) == {"limits"}
-    assert any("model mb" in reason for reason in verdict["reasons"])
-
-
-def test_a_slow_machine_changes_nothing_but_what_is_said_of_speed(made: Made) -> None:
-    quick, slow, busy = (judge({**made, "p99_ms": ms}) for ms in (5.0, 73.3, None))
-    for verdict in (quick, slow, busy):
-        (p99,) = [limit for limit in verdict["limits"] if limit["name"] == "p99_ms"]
-        verdict["limits"].remove(p99)
-        assert p99["ok"] is {5.0: True, 73.3: False, None: None}[p99["measured"]]
-    assert quick == slow == busy
-    assert held_by(quick) == set()
-
-
-def test_forty_examples_say_too_little(
-    make: Any, modeling: Any, framing: Framing, examples: pd.DataFrame
-) -> None:
-    test = examples["predict_at"] >= pd.Timestamp(framing.split.test_from)
-    few = pd.concat([examples[~test], examples[test].iloc[::120].head(40)], ignore_index=True)
-    verdict = judge(make(few, framing, modeling()))
-    assert "gain" in held_by(verdict)
-    assert "too little data to tell: 40 parcels" in verdict["reasons"][0]
-
-
-def test_upkeep_above_the_gain_holds(made: Made) -> None:
-    a_month = judge(made)["value"]["over_baseline"]["mean"] * 10  # 10,000 parcels a month
-    dear = changed(made["framing"], "project", upkeep_per_month=1.2 * a_month)
-    assert "gain" in held_by(judge({**made, "framing": dear}))
-    cheap = changed(made["framing"], "project", upkeep_per_month=0.2 * a_month)
-    assert held_by(judge({**made, "framing": cheap})) == set()
-
-
-def with_champion(made: Made, champion: Any, contracts: Any) -> Made:
-    predictions = predict_test(
-        made["candidate"],
-        made["baselines"],
-        made["test"],
-        pd.DataFrame(fingerprints(test=made["test"])),
-        made["framing"],
-        champion,
-        contracts=contracts,
-    )
-    return {**made, "test_predictions": predictions}
-
-
-def test_a_champion_has_to_be_beaten(
-    make: Any, modeling: Any, framing: Framing, examples: pd.DataFrame, made: Made
-) -> None:
-    worse = with_champion(made, made["baselines"]["lookup"])
-    verdict = judge(worse)
-    assert held_by(verdict) == set()
-    assert verdict["value"]["over_champion"] == {
-        end: verdict["value"]["over_baseline"][end] for end in ("mean", "low", "high")
-    }
-    assert judge(made)["value"]["over_champion"] is None
-    equal = judge(with_champion(made, made["candidate"]))
-    assert held_by(equal) == {"champion"}
-    assert (
-        "not significantly better: saves €0 more per 1,000 parcels than the champion (90% CI €0"
-        in (equal["reasons"][0])
+    acts = number < np.repeat(gain, 10)
+    return pd.DataFrame(
+        {
+            "predict_at": day.as_unit("us"),
+            "label": np.int8(1),
+            "fold": 0,
+            "last": True,
+            "probability_candidate": np.where(acts, 0.9, 0.1),
+            "probability_never": 0.1,
+            "probability_lookup": 0.1,
+        }
     )
 
 
-def test_a_champion_that_can_not_be_judged_is_refused(made: Made) -> None:
-    seen = {**made["candidate"]["provenance"], "last": "2013-05-02T00:00:00+00:00"}
-    with pytest.raises(RunError, match="it has seen what it would be judged by"):
-        with_champion(made, {**made["candidate"], "provenance": seen})
-    old = {**made["candidate"], "features": ["signal", "size"]}
-    with pytest.raises(RunError, match=r"features that there are no more: \['size'\]"):
-        with_champion(made, old)
+def test_what_the_test_can_show_is_told_before_it_is_opened(
+    framing: Framing, caplog: pytest.LogCaptureFixture, models: tuple[Bundle, dict[str, Bundle]]
+) -> None:
+    acted = np.random.default_rng(0).integers(0, 11, 31)
+    power = power_of(validation_of(31, acted), models, framing)
+    by_day = 4 * acted / 10  # what a parcel of the day saves: 6 less 2, where it was acted on
+    error = by_day.std(ddof=1) / np.sqrt(30)  # of a test of 30 days
+    assert power["days"] == 30
+    assert power["shows_per_1000"] == pytest.approx(1000 * error * (1.6449 + 0.8416), rel=1e-3)
+    assert power["asked_per_1000"] == pytest.approx(1000 * (100 + 100) / 10_000)
+    assert "The smallest gain that 30 test days can detect is €" in caplog.text
+    assert "the required gain is €20." in caplog.text
+    caplog.clear()
+    steady = power_of(validation_of(31, np.full(31, 5)), models, framing)
+    assert steady["shows_per_1000"] == pytest.approx(0)
+    assert not caplog.records
 
 
-def test_a_goal_without_costs_is_no_framing(framing_as_written: dict[str, Any]) -> None:
-    Framing.model_validate(framing_as_written)
-    del framing_as_written["costs"]
-    with pytest.raises(ValidationError, match="costs\n  Field required"):
-        Framing.model_validate(framing_as_written)
+def test_of_one_day_of_validation_nothing_is_known(
+    framing: Framing, models: tuple[Bundle, dict[str, Bundle]]
+) -> None:
+    power = power_of(validation_of(1, np.full(1, 5)), models, framing)
+    assert power["shows_per_1000"] is None
+
+
+def test_a_candidate_of_amounts_ships_and_its_verdict_can_be_recomputed(
+    made_amounts: dict[str, Any], evaluation: Evaluation, judge: Decided
+) -> None:
+    predictions, framing = made_amounts["test_predictions"], made_amounts["framing"]
+    best = made_amounts["selection"]
+    found = judge(predictions, made_amounts["test"], framing, evaluation, best)
+    assert (found["decision"], found["reasons"]) == ("ship", found["reasons"][:1])
+    off = {n: predictions[n] - predictions["label"] for n in ("prediction", "prediction_lookup")}
+    cost = {name: np.maximum(one, -3 * one) for name, one in off.items()}
+    gain = 1000 * (cost["prediction_lookup"] - cost["prediction"]).mean()
+    assert found["value"]["over_baseline"]["mean"] == pytest.approx(gain)
+    assert found["value"]["costs"] == {"over": 1, "under": 3, "without": 30}
+    assert found["kpi"]["measured"] == pytest.approx(off["prediction"].abs().mean())
+    same = predictions.assign(prediction=predictions["prediction_lookup"])
+    held = judge(same, made_amounts["test"], framing, evaluation, best)
+    assert held["decision"] == "hold"
+
+
+def test_what_a_test_of_amounts_can_show_is_told(made_amounts: dict[str, Any]) -> None:
+    found = compute_power(
+        made_amounts["validation_predictions"],
+        made_amounts["baselines"],
+        made_amounts["selection"],
+        SUMMARY,
+        made_amounts["framing"],
+    )
+    assert results.power.validate(found) is found
+    assert found["shows_per_1000"] > 0

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from kedro.pipeline import Node, Pipeline
 
 from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
-from preflight.features.point_in_time import as_of, between, in_yearly_chunks, run_in_memory
+from preflight.errors import RunError
+from preflight.features.point_in_time import as_of, between, in_yearly_chunks, reach, run_in_memory
 
 from late_flights.contracts.primary import Flights, Weather
 
@@ -28,6 +29,10 @@ class Visits(Table, key=["visit"], known_at="booked_at", event_time="booked_at")
     kind: pd.CategoricalDtype = column(
         "kind", nullable=True, known_at="closed_at", assumption="asked for at booking"
     )
+
+
+class OfVisits(Visits, look_back="3D", look_ahead="0D"):
+    """Features of visits, which look three days back."""
 
 
 class Rooms(Table, key=["room"], known_at=IN_ADVANCE):
@@ -184,7 +189,7 @@ def visits_in_three_days(table: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 400])
-def test_year_by_year_gives_the_values_and_the_index_of_the_whole(rows: int) -> None:
+def test_in_yearly_chunks_it_gives_the_values_and_the_index_of_the_whole(rows: int) -> None:
     days = np.sort(np.random.default_rng(3).integers(0, 5 * 366, rows))
     table = pd.DataFrame({"booked_at": START + pd.to_timedelta(days, unit="D")})
     table.index = table.index[::-1]  # any index
@@ -194,15 +199,21 @@ def test_year_by_year_gives_the_values_and_the_index_of_the_whole(rows: int) -> 
         lengths.append(len(part))
         return visits_in_three_days(part).set_axis(part.index)
 
-    by_years = in_yearly_chunks(build, Visits, pd.Timedelta(days=3), pd.Timedelta(0))
+    by_years = in_yearly_chunks(build, Visits, OfVisits)
     pd.testing.assert_frame_equal(
         by_years(table), visits_in_three_days(table).set_axis(table.index)
     )
     assert max(lengths) <= max(1, rows / 3)  # at no time was it the whole
 
 
+def test_features_have_to_say_how_far_they_look() -> None:
+    assert reach(OfVisits) == (pd.Timedelta(days=3), pd.Timedelta(0))
+    with pytest.raises(RunError, match=r'class Visits\(Key, look_back="...", look_ahead="..."\)'):
+        reach(Visits)
+
+
 def test_rows_out_of_order_are_built_at_once_and_right() -> None:
     days = np.random.default_rng(4).integers(0, 5 * 366, 300)
     table = pd.DataFrame({"booked_at": START + pd.to_timedelta(days, unit="D")})
-    build = in_yearly_chunks(visits_in_three_days, Visits, pd.Timedelta(days=3), pd.Timedelta(0))
+    build = in_yearly_chunks(visits_in_three_days, Visits, OfVisits)
     pd.testing.assert_frame_equal(build(table), visits_in_three_days(table))

@@ -12,10 +12,13 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
-from preflight import contracts
-from preflight.deployment import champion
+import preflight
 from preflight.inference.prediction_log import PredictionLog
 
+from late_flights.contracts.derived import PredictionLog as Contract
+from late_flights.contracts.features import Features
+
+CONTRACT = "late_flights.contracts.derived.PredictionLog"
 MOMENTS = pd.to_datetime(["2013-01-01 23:59", "2013-01-02 00:01"]).tz_localize("UTC").as_unit("us")
 
 
@@ -37,7 +40,7 @@ def answers(carrier: str = "AA", model: str = "v1", moment: pd.Timestamp | None 
             "source": "batch",
         }
     ).astype({"model": "str", "reasons": "str", "flags": "str", "source": "str"})
-    features = {name: 1.0 for name in contracts.Features.names() if name not in told}
+    features = {name: 1.0 for name in Features.names() if name not in told}
     asked = pd.DataFrame(features, told.index, dtype="float32")
     return pd.concat([told, asked.assign(dest=told["carrier"], expected_seats=50)], axis=1).astype(
         {"expected_seats": "float32"}
@@ -45,7 +48,7 @@ def answers(carrier: str = "AA", model: str = "v1", moment: pd.Timestamp | None 
 
 
 def test_what_was_answered_is_logged_once(tmp_path: Path) -> None:
-    log = PredictionLog(str(tmp_path / "log"))
+    log = PredictionLog(str(tmp_path / "log"), CONTRACT)
     assert not log.exists()
     with pytest.raises(DatasetError, match="nothing was predicted yet"):
         log.load()
@@ -54,16 +57,14 @@ def test_what_was_answered_is_logged_once(tmp_path: Path) -> None:
     files = sorted((tmp_path / "log").rglob("*.parquet"))
     assert [path.parent.name for path in files] == ["day=2013-01-01", "day=2013-01-02"]
     files[0].with_suffix(".half-made").write_text("what a crash leaves")
-    pd.testing.assert_frame_equal(
-        contracts.predictions.PredictionLog.validate(log.load()), answers()
-    )
+    pd.testing.assert_frame_equal(Contract.validate(log.load()), answers())
     log.save(answers(carrier="DL"))  # one row is new
     log.save(answers(model="v2"))  # both are another model's
-    assert len(contracts.predictions.PredictionLog.validate(log.load())) == 5
+    assert len(Contract.validate(log.load())) == 5
 
 
 def test_files_of_days_that_are_over_become_one(tmp_path: Path) -> None:
-    log = PredictionLog(str(tmp_path / "log"))
+    log = PredictionLog(str(tmp_path / "log"), CONTRACT)
     for carrier in ("AA", "DL", "B6"):
         log.save(answers(carrier=carrier))
     now = pd.Timestamp.now("UTC").as_unit("us")
@@ -74,8 +75,8 @@ def test_files_of_days_that_are_over_become_one(tmp_path: Path) -> None:
     assert log.compact() == 3
     assert {len(list(day.iterdir())) for day in (tmp_path / "log").glob("day=2013*")} == {1}
     assert set((tmp_path / "log").glob(f"day={now:%Y-%m-%d}/*")) == today
-    key = contracts.predictions.PredictionLog.grain()
-    after = contracts.predictions.PredictionLog.validate(log.load())
+    key = Contract.grain()
+    after = Contract.validate(log.load())
     pd.testing.assert_frame_equal(
         *(
             rows.astype({"carrier": "str"}).sort_values(key, ignore_index=True)
@@ -89,7 +90,7 @@ def test_files_of_days_that_are_over_become_one(tmp_path: Path) -> None:
 
 
 def test_of_two_that_log_the_same_at_once_one_row_is_read(tmp_path: Path) -> None:
-    one, two = PredictionLog(str(tmp_path / "a")), PredictionLog(str(tmp_path / "b"))
+    one, two = (PredictionLog(str(tmp_path / name), CONTRACT) for name in "ab")
     one.save(answers())
     two.save(answers())
     for file in (tmp_path / "b").rglob("*.parquet"):
@@ -102,9 +103,9 @@ LOG_FOREVER = """
 import sys
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
 import pandas as pd
-from test_prediction_log import MOMENTS, answers
-from preflight.datasets import PredictionLog
-log = PredictionLog(sys.argv[3])
+from test_prediction_log import CONTRACT, MOMENTS, answers
+from preflight.inference.prediction_log import PredictionLog
+log = PredictionLog(sys.argv[3], CONTRACT)
 print("ready", flush=True)
 while True:
     for minute in range(50):
@@ -114,10 +115,10 @@ while True:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no kill -9")
 def test_killed_at_any_moment_the_log_is_whole_and_free_of_doubles(tmp_path: Path) -> None:
-    source = str(Path(champion.__file__).parents[1])
+    source = str(Path(preflight.__file__).parents[1])
     command = [sys.executable, "-c", LOG_FOREVER, source, str(Path(__file__).parent)]
     where = tmp_path / "log"
-    log = PredictionLog(str(where))
+    log = PredictionLog(str(where), CONTRACT)
     for i in range(3):
         with subprocess.Popen([*command, str(where)], stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
@@ -127,8 +128,8 @@ def test_killed_at_any_moment_the_log_is_whole_and_free_of_doubles(tmp_path: Pat
                 time.sleep(0.01)
             time.sleep(0.013 * i)
             process.kill()
-    rows = contracts.predictions.PredictionLog.validate(log.load())
+    rows = Contract.validate(log.load())
     assert len(rows) > 2
     for minute in range(50):
         log.save(answers(moment=MOMENTS[0] + pd.Timedelta(minutes=minute)))
-    assert len(contracts.predictions.PredictionLog.validate(log.load())) == 100
+    assert len(Contract.validate(log.load())) == 100

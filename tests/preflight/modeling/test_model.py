@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 
+from preflight.errors import RunError
 from preflight.modeling.model import (
     Bundle,
     _filled,
@@ -25,6 +26,7 @@ from preflight.modeling.model import (
     predict_uncalibrated,
     reasons,
     reference_values,
+    require_features,
     value_scorer,
 )
 from preflight.problem.costs import Costs, RegressionCosts
@@ -119,6 +121,16 @@ def test_features_are_picked_by_name(bundle: Bundle, columns: list[str]) -> None
 def test_a_missing_feature_is_an_error_that_names_it(bundle: Bundle) -> None:
     with pytest.raises(KeyError, match="b"):
         predict(bundle, pd.DataFrame({"a": [1.0]}))
+
+
+def test_a_model_that_reads_what_the_contract_no_longer_has_is_refused_with_what_to_do(
+    bundle: Bundle,
+) -> None:
+    contract: Any = type("Boxes", (), {"names": staticmethod(lambda: ["a", "b", "c"])})
+    require_features(bundle, contract)
+    changed: Any = type("Fewer", (), {"names": staticmethod(lambda: ["a", "c"])})
+    with pytest.raises(RunError, match=r"not in the contract Fewer: b\. Declare .* kedro rollback"):
+        require_features(bundle, changed)
 
 
 def test_probabilities_are_calibrated(bundle: Bundle) -> None:

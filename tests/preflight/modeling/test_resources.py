@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.dummy import DummyClassifier
 
-from preflight import contracts
+from preflight.evaluation.contracts import Limit
 from preflight.modeling import resources as limits
 from preflight.modeling.model import Bundle
 from preflight.modeling.resources import (
@@ -57,7 +57,7 @@ def test_what_a_model_takes_is_measured_in_a_process_of_its_own(
     bundle = bundle_of(framing, DummyClassifier())
     found, again = (measure_limits(bundle, rows, framing) for _ in range(2))
     for one in found:
-        contracts.results.Limit.model_validate(one)
+        Limit.model_validate(one)
     names = ["model_mb", "memory_mb", "p99_ms", "rows_per_second", "cost_per_1000"]
     assert [one["name"] for one in found] == names
     assert found[:2] == again[:2]  # size and memory, to the last digit

@@ -1,4 +1,4 @@
-"""A search that is stopped, killed and resumed, and a choice that is honest about searching."""
+"""A search that is stopped, killed and resumed finds the same, by whichever workers."""
 
 import io
 import itertools
@@ -37,10 +37,8 @@ from preflight.modeling.search import (
 )
 from preflight.modeling.skops_file import dump, load
 from preflight.modeling.training import fit, fit_candidate
-from preflight.modeling.trials import select_parameters
 from preflight.problem.framing import Framing
 
-pytestmark = pytest.mark.usefixtures("parcels")
 SPACE = {"learning_rate": {"type": "float", "low": 0.05, "high": 0.9}}
 
 
@@ -92,16 +90,16 @@ def storage(tmp_path: Path) -> str:
 
 
 def test_a_search_that_was_stopped_goes_on_and_finds_the_same(
-    development: pd.DataFrame, framing: Framing, modeling: Any, storage: str
+    development: pd.DataFrame, framing: Framing, modeling: Any, storage: str, contracts: Any
 ) -> None:
-    _, first = search(development, storage, framing, settings(modeling, 3))
+    _, first = search(development, storage, framing, settings(modeling, 3), contracts)
     assert len(first) == 3
-    resumed, trials = search(development, storage, framing, settings(modeling, 7))
+    resumed, trials = search(development, storage, framing, settings(modeling, 7), contracts)
     pd.testing.assert_frame_equal(trials.head(3), first)
-    at_once, whole = search(development, None, framing, settings(modeling, 7))
+    at_once, whole = search(development, None, framing, settings(modeling, 7), contracts)
     pd.testing.assert_frame_equal(trials, whole)
     assert resumed == at_once
-    again, same = search(development, storage, framing, settings(modeling, 7))
+    again, same = search(development, storage, framing, settings(modeling, 7), contracts)
     pd.testing.assert_frame_equal(same, whole)  # nothing is made twice
     assert again == resumed
 
@@ -134,10 +132,8 @@ def test_another_name_or_problem_begins_anew(
 # a worker is a process of its own, which imports this file again: it is patched there as well
 SCRIPT = """
 import os, pickle, sys, time
-from preflight.pipelines.modeling import nodes, search
+from preflight.modeling import search
 given = pickle.load(open(sys.argv[1], "rb"))
-for module in (search, nodes):
-    module.Features = given["contract"]
 fit = search.fit_in_stages
 def slowly(*args):
     for stage in fit(*args):
@@ -146,8 +142,8 @@ def slowly(*args):
         yield stage
 search.fit_in_stages = slowly
 if __name__ == "__main__":
-    best, trials, _ = search.search(
-        given["development"], sys.argv[2], given["framing"], given["modeling"]
+    best, trials, _ = search.search_parameters(
+        given["development"], sys.argv[2], given["framing"], given["modeling"], given["contracts"]
     )
     pickle.dump((best, trials), open(sys.argv[3], "wb"))
 """
@@ -155,17 +151,17 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def start(
-    development: pd.DataFrame, framing: Framing, parcels: Any, storage: str, tmp_path: Path
+    development: pd.DataFrame, framing: Framing, storage: str, tmp_path: Path, contracts: Any
 ) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start a search in a process of its own, which says each fit and by which process."""
     started: list[Any] = []
 
     def run(modeling: Modeling, pause: float = 0.0) -> subprocess.Popen[str]:
         given = {"development": development, "framing": framing, "modeling": modeling}
-        given |= {"contract": parcels, "pause": pause}
+        given |= {"contracts": contracts, "pause": pause}
         (tmp_path / "given.pickle").write_bytes(pickle.dumps(given))
         (tmp_path / "script.py").write_text(SCRIPT)
-        root = Path(__file__).parents[2]
+        root = Path(__file__).parents[3]
         names = ["script.py", "given.pickle", storage, "found.pickle"]
         process = subprocess.Popen(
             [sys.executable, *names],
@@ -199,6 +195,7 @@ def test_killed_in_the_middle_nothing_finished_is_lost_and_what_ran_is_tried_aga
     modeling: Any,
     storage: str,
     start: Callable[..., subprocess.Popen[str]],
+    contracts: Any,
 ) -> None:
     asked = settings(modeling, 6)
     process = start(asked, pause=0.3)
@@ -208,9 +205,9 @@ def test_killed_in_the_middle_nothing_finished_is_lost_and_what_ran_is_tried_aga
     study = optuna.load_study(study_name=None, storage=storage)
     before = [t.value for t in study.trials]
     assert [t.state.name for t in study.trials] == ["COMPLETE", "COMPLETE"]
-    _, trials = search(development, storage, framing, asked)
+    _, trials = search(development, storage, framing, asked, contracts)
     assert [t.value for t in study.trials][:2] == before
-    _, whole = search(development, None, framing, asked)
+    _, whole = search(development, None, framing, asked, contracts)
     pd.testing.assert_frame_equal(trials, whole)
 
 
@@ -220,6 +217,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_trial_is_made_again(
     modeling: Any,
     tmp_path: Path,
     start: Callable[..., subprocess.Popen[str]],
+    contracts: Any,
 ) -> None:
     asked = settings(modeling, 5, workers=2)
     process = start(asked, pause=0.1)
@@ -230,7 +228,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_trial_is_made_again(
     process.stdout.read()
     assert process.wait() == 0
     best, trials = pickle.loads((tmp_path / "found.pickle").read_bytes())
-    in_process, whole = search_side_by_side(development, framing, asked)
+    in_process, whole = search_side_by_side(development, framing, asked, contracts)
     pd.testing.assert_frame_equal(trials, whole)
     assert best == in_process
 
@@ -250,7 +248,11 @@ def test_workers_end_with_the_process_that_started_them(
 
 
 def search_side_by_side(
-    development: pd.DataFrame, framing: Framing, asked: Modeling, slow: Iterable[int] = ()
+    development: pd.DataFrame,
+    framing: Framing,
+    asked: Modeling,
+    contracts: Any,
+    slow: Iterable[int] = (),
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """The same search by threads, some of whose trials wait for the others."""
     calls = itertools.count()
@@ -266,19 +268,21 @@ def search_side_by_side(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(searching, "ProcessPoolExecutor", Threads)
         patch.setattr(searching, "_evaluate_in_worker", evaluate)
-        return search(development, None, framing, asked)
+        return search(development, None, framing, asked, contracts)
 
 
 def test_the_trials_are_the_same_whichever_worker_is_faster(
-    development: pd.DataFrame, framing: Framing, modeling: Any
+    development: pd.DataFrame, framing: Framing, modeling: Any, contracts: Any
 ) -> None:
     grows = {"grows": "max_iter", "space": {"max_iter": {"type": "int", "low": 2, "high": 30}}}
     trees = settings(modeling, 9, workers=2).candidates["trees"].model_dump() | grows
     asked = settings(modeling, 9, workers=2).model_copy(
         update={"candidates": modeling(candidates={"trees": trees}).candidates}
     )
-    best, trials = search_side_by_side(development, framing, asked, slow=range(0, 99, 2))
-    other, others = search_side_by_side(development, framing, asked, slow=range(1, 99, 2))
+    best, trials = search_side_by_side(development, framing, asked, contracts, slow=range(0, 99, 2))
+    other, others = search_side_by_side(
+        development, framing, asked, contracts, slow=range(1, 99, 2)
+    )
     pd.testing.assert_frame_equal(trials, others)
     assert best == other
     assert trials["params"].is_unique
@@ -287,7 +291,11 @@ def test_the_trials_are_the_same_whichever_worker_is_faster(
 
 
 def test_a_worker_that_always_dies_ends_the_search_with_a_reason(
-    development: pd.DataFrame, framing: Framing, modeling: Any, monkeypatch: pytest.MonkeyPatch
+    development: pd.DataFrame,
+    framing: Framing,
+    modeling: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    contracts: Any,
 ) -> None:
     class Dies(ThreadPoolExecutor):
         def __init__(self, workers: int, context: Any, **given: Any) -> None:
@@ -298,29 +306,29 @@ def test_a_worker_that_always_dies_ends_the_search_with_a_reason(
 
     monkeypatch.setattr(searching, "ProcessPoolExecutor", Dies)
     with pytest.raises(searching.RunError, match=r"died 3 times.*Lower modeling\.search\.workers"):
-        search(development, None, framing, settings(modeling, 4, workers=2))
+        search(development, None, framing, settings(modeling, 4, workers=2), contracts)
 
 
 def test_what_two_runs_store_at_once_counts_once(
-    development: pd.DataFrame, framing: Framing, modeling: Any, storage: str
+    development: pd.DataFrame, framing: Framing, modeling: Any, storage: str, contracts: Any
 ) -> None:
     asked = settings(modeling, 3)
-    _, first = search(development, storage, framing, asked)
+    _, first = search(development, storage, framing, asked, contracts)
     study = optuna.load_study(study_name=None, storage=storage)
     study.add_trials(study.trials[1:])
-    best, trials = search(development, storage, framing, settings(modeling, 5))
+    best, trials = search(development, storage, framing, settings(modeling, 5), contracts)
     pd.testing.assert_frame_equal(trials.head(3), first)
-    at_once, whole = search(development, None, framing, settings(modeling, 5))
+    at_once, whole = search(development, None, framing, settings(modeling, 5), contracts)
     pd.testing.assert_frame_equal(trials, whole)
     assert best == at_once
 
 
 def test_of_a_longer_search_as_many_trials_count_as_are_wanted(
-    development: pd.DataFrame, framing: Framing, modeling: Any, storage: str
+    development: pd.DataFrame, framing: Framing, modeling: Any, storage: str, contracts: Any
 ) -> None:
-    search(development, storage, framing, settings(modeling, 6))
-    best, trials = search(development, storage, framing, settings(modeling, 3))
-    at_once, whole = search(development, None, framing, settings(modeling, 3))
+    search(development, storage, framing, settings(modeling, 6), contracts)
+    best, trials = search(development, storage, framing, settings(modeling, 3), contracts)
+    at_once, whole = search(development, None, framing, settings(modeling, 3), contracts)
     pd.testing.assert_frame_equal(trials, whole)
     assert best == at_once
 
@@ -331,10 +339,11 @@ def test_stopped_by_hand_the_best_so_far_goes_on(
     modeling: Any,
     storage: str,
     caplog: pytest.LogCaptureFixture,
+    contracts: Any,
 ) -> None:
     Interrupted.fits = 0
     asked = settings(modeling, 9, path=f"{__name__}.Interrupted")
-    best, trials = search(development, storage, framing, asked)
+    best, trials = search(development, storage, framing, asked, contracts)
     assert "search: stopped; the best of 2 trials goes on" in caplog.text
     assert list(trials["state"]) == ["complete", "complete"]
     assert best["value"] == trials["value"].max()
@@ -342,28 +351,30 @@ def test_stopped_by_hand_the_best_so_far_goes_on(
 
 
 def test_no_trial_begins_when_the_time_is_over(
-    development: pd.DataFrame, framing: Framing, modeling: Any
+    development: pd.DataFrame, framing: Framing, modeling: Any, contracts: Any
 ) -> None:
     clock = itertools.count(step=10.0)  # each time that it is looked at, ten seconds later
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(searching, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-        best, trials = search(development, None, framing, settings(modeling, 50, seconds=25.0))
+        best, trials = search(
+            development, None, framing, settings(modeling, 50, seconds=25.0), contracts
+        )
     assert len(trials) == 2
     assert best["ended"] == "seconds"
-    best, _ = search(development, None, framing, settings(modeling, 2))
+    best, _ = search(development, None, framing, settings(modeling, 2), contracts)
     assert best["ended"] == "trials"
 
 
 def test_a_model_over_its_limits_can_not_win(
-    development: pd.DataFrame, framing: Framing, modeling: Any
+    development: pd.DataFrame, framing: Framing, modeling: Any, contracts: Any
 ) -> None:
     few = {"type": "int", "low": 1, "high": 60}
     asked = settings(modeling, 6, space={"max_iter": few})
-    free, all_trials = search(development, None, framing, asked)
+    free, all_trials = search(development, None, framing, asked, contracts)
     assert all_trials["limits"].all()
     sizes = framing.serving.model_copy(update={"model_mb": 0.03})
     tight = framing.model_copy(update={"serving": sizes})
-    found, trials = search(development, None, tight, asked)
+    found, trials = search(development, None, tight, asked, contracts)
     assert not trials["limits"].all()
     assert trials["limits"].any()
     assert trials.set_index("trial").loc[found["trial"], "limits"]
@@ -371,7 +382,7 @@ def test_a_model_over_its_limits_can_not_win(
         update={"serving": framing.serving.model_copy(update={"model_mb": 1e-6})}
     )
     with pytest.raises(searching.RunError, match=r"as small as framing\.serving\.model_mb allows"):
-        search(development, None, nothing, asked)
+        search(development, None, nothing, asked, contracts)
     assert free["value"] >= found["value"]
 
 
@@ -399,7 +410,7 @@ def test_another_estimator_with_its_own_space_and_preprocessing_can_win(
     asked = settings(modeling, 8).model_copy(
         update={"candidates": modeling(candidates={"trees": TREES, "linear": LINEAR}).candidates}
     )
-    best, trials = search(complete, None, framing, asked)
+    best, trials = search(complete, None, framing, asked, contracts)
     assert trials["candidate"].tolist()[:2] == ["trees", "linear"]  # as declared, each once
     assert json.loads(trials["params"][1]) == {"C": 1.0, "preprocessing": f"{OURS}.scaled"}
     assert trials["params"].str.contains("numbered").any()
@@ -431,7 +442,7 @@ def test_the_candidates_of_the_docs_need_no_code(
     asked = settings(modeling, 5).model_copy(
         update={"candidates": modeling(candidates=candidates).candidates}
     )
-    _, trials = search(development, None, framing, asked)
+    _, trials = search(development, None, framing, asked, contracts)
     assert set(trials["candidate"]) == {"trees", "lightgbm", "forest"}
     best = {"candidate": "lightgbm", "params": {}}
     model = fit_candidate(development, best, SURE, framing, asked, contracts=contracts)
@@ -449,7 +460,7 @@ def test_what_is_grown_in_parts_is_the_same_as_at_once(
 ) -> None:
     of = {**TREES, "grows": "max_iter", "params": TREES["params"] | {"max_iter": 10}}
     spec = modeling(candidates={"trees": of}).candidates["trees"]
-    features = spec.features(searching.Features.groups())
+    features = spec.features(parcels.groups())
     found = [
         (part, estimator.n_iter_, estimator.predict_proba(development[features]))
         for estimator, part in fit_in_stages(spec, development, features=parcels)
@@ -461,7 +472,7 @@ def test_what_is_grown_in_parts_is_the_same_as_at_once(
 
 
 def test_a_hopeless_trial_is_given_up_before_it_is_grown(
-    development: pd.DataFrame, framing: Framing, modeling: Any
+    development: pd.DataFrame, framing: Framing, modeling: Any, contracts: Any
 ) -> None:
     space = {"learning_rate": {"type": "float", "low": 1e-6, "high": 0.3, "log": True}}
     grows = {"grows": "max_iter", "space": space}
@@ -469,11 +480,13 @@ def test_a_hopeless_trial_is_given_up_before_it_is_grown(
     trees = asked.candidates["trees"].tuned({"max_iter": 20}).model_dump() | grows
     given = {"candidates": modeling(candidates={"trees": trees}).candidates}
     asked = asked.model_copy(update=given)
-    _, trials = search(development, None, framing, asked)
+    _, trials = search(development, None, framing, asked, contracts)
     given_up = trials["state"] == "pruned"
     assert (trials.loc[given_up, "folds"] == 0).any()
     all_judged = asked.search.model_copy(update={"prune": False})
-    _, whole = search(development, None, framing, asked.model_copy(update={"search": all_judged}))
+    _, whole = search(
+        development, None, framing, asked.model_copy(update={"search": all_judged}), contracts
+    )
     assert (whole["state"] == "complete").all()
     assert whole["value"].max() == pytest.approx(trials["value"].max(), rel=0.2)
 
@@ -493,42 +506,3 @@ def test_the_parameter_that_matters_is_told_from_one_that_does_not(
     assert share["learning_rate"] > 0.9
     few = settings(modeling, 3, space=space)
     assert search_parameters(development, None, framing, few, contracts=contracts)[2].empty
-
-
-def judged(values: np.ndarray, framing: Framing, modeling: Any) -> dict[str, Any]:
-    """The choice among trials with so much saved on each of the days, ten rows a day."""
-    study = optuna.create_study(direction="maximize")
-    for saved in values:
-        trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
-        trial.set_user_attr("saved", [saved.tolist()])
-        trial.set_user_attr("rows", [[10] * len(saved)])
-        trial.set_user_attr("number", trial.number)
-        study.tell(trial, 100 * float(saved.mean()))
-    return select_parameters(study.trials, framing, settings(modeling, 1))
-
-
-def test_the_best_of_many_that_are_alike_is_no_better(framing: Framing, modeling: Any) -> None:
-    kept, optimism = [], []
-    for seed in range(30):
-        noise = np.random.default_rng(seed).normal(5, 2, (20, 40))
-        found = judged(noise, framing, modeling)
-        assert found["value"] >= found["declared_value"]
-        kept.append(found["kept"] == "declared")
-        optimism.append(found["optimism"])
-        if kept[-1]:
-            assert found["params"] == {}
-    assert np.mean(kept) > 0.85
-    assert np.median(optimism) > 10  # in money per 1,000: a good part of what luck alone gives
-
-
-def test_parameters_that_are_better_are_taken(framing: Framing, modeling: Any) -> None:
-    noise = np.random.default_rng(0).normal(5, 2, (20, 40))
-    noise[7] = noise[0] + 3 + np.random.default_rng(1).normal(0, 0.5, 40)
-    found = judged(noise, framing, modeling)
-    assert (found["kept"], found["trial"]) == ("tuned", 7)
-    assert found["params"].keys() == {"x"}
-    assert found["gain"]["low"] > 0
-    assert found["gain"]["mean"] == pytest.approx(
-        found["value"] - found["declared_value"] - found["optimism"]
-    )
-    assert found["gain"]["mean"] == pytest.approx(300, rel=0.1)

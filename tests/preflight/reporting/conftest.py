@@ -10,7 +10,7 @@ import pytest
 from preflight.problem.framing import Framing
 from preflight.reporting.contracts import About, Model
 
-from late_flights.pipelines.reporting.pipeline import DIAGNOSED, REPORTED
+from late_flights.pipelines.reporting.pipeline import DIAGNOSED, RESULTS
 
 Results = dict[str, Any]
 
@@ -26,7 +26,8 @@ def model(value: Results, area: Results) -> Results:
     return {"value_per_1000": value, "roc_auc": area, **other}
 
 
-SOURCES = [name for name in REPORTED + DIAGNOSED if name != "provenance"] + ["verdict"]
+HOOKS_MAKE = {"provenance", "contracts"}  # the rest are files
+SOURCES = [name for name in RESULTS + DIAGNOSED if name not in HOOKS_MAKE]
 RUN = "2026-01-31T12.00.00.000Z"
 FILE = {"path": "data/a", "version": "2026-01-30T12.00.00.000Z", "bytes": 1, "sha256": "2" * 64}
 
@@ -67,10 +68,12 @@ class Boxes:
 
 @pytest.fixture
 def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
-    """All that the report is made of, by name."""
-    for module in ("pages", "sentences"):
-        features = f"preflight.pipelines.reporting.{module}.Features"
-        monkeypatch.setattr(features, Boxes)
+    """All that the report is made of, by name.
+
+    Each number is its own, so that a page that mixes them up is found: nobody has decided so. What
+    refuses such results has its own tests, which undo the patch.
+    """
+    monkeypatch.setattr("preflight.reporting.report.require_one_run", lambda *_: None)
     rng = np.random.default_rng(7)
     label = rng.random(1000) < 0.3
     slices = [
@@ -84,6 +87,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
     day = pd.to_datetime(["2013-01-02 04:30", "2013-03-01 12:00", "2013-04-01 12:00"]).as_unit("us")
     return {
         "framing": framing,
+        "contracts": {"features": Boxes},
         "about": About.model_validate(ABOUT),
         "candidate": {
             "features": ["weight", "size", "age"],

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from preflight.errors import RunError
-from preflight.reporting import contracts as report
-from preflight.reporting import plots as nodes
+from preflight.reporting import contracts
+from preflight.reporting import report as pages
 from preflight.reporting.report import collect_results, render_model_card
 from preflight.reporting.traced import linked
 
@@ -17,8 +17,8 @@ CARDS = ["model_card", "datasheet"]
 
 @pytest.mark.parametrize("card", CARDS)
 def test_a_card_meets_its_contract_in_markdown(card: str, results: dict[str, Any]) -> None:
-    text = getattr(nodes, card)(collect_results(**results))
-    assert getattr(report, card).validate(text) is text
+    text = getattr(pages, f"render_{card}")(collect_results(**results))
+    assert getattr(contracts, card).validate(text) is text
     assert not re.search(r"[\ue000-\ue002]|undefined|\b(None|nan)\b|\n\n\n", text)
     tables = re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
     for table in tables:
@@ -36,8 +36,8 @@ def test_every_number_of_a_card_is_that_of_its_dataset(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shown = collect_results(**results)
-    monkeypatch.setattr(nodes, "plain", partial(linked, versions=shown["versions"]))
-    faults, other = walk_numbers(getattr(nodes, card)(shown), stored, numbers)
+    monkeypatch.setattr(pages, "plain", partial(linked, versions=shown["versions"]))
+    faults, other = walk_numbers(getattr(pages, f"render_{card}")(shown), stored, numbers)
     assert faults == []
     own = (
         r"per 1,000|labels? 1\b|SHA-256|is above 20%|\b[123]{12}\b|labelled 1|[\d.-]+T[\d.]+Z|0{12}"

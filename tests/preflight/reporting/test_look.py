@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from preflight.pipelines import reporting
 
-PAGE = (Path(reporting.__file__).parent / "report.html.j2").read_text()
+from preflight import reporting
+
+PAGE = (Path(reporting.__file__).parent / "templates/report.html.j2").read_text()
 CSS = PAGE[PAGE.index("<style>") : PAGE.index("</style>")]
 ROOT_PX = 16
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from preflight.pipelines import reporting
-
+from preflight.errors import RunError
+from preflight.problem.costs import per_1000
 from preflight.problem.money import format_money
-from preflight.reporting import formatting
-from preflight.reporting import plots as nodes
+from preflight import reporting
+from preflight.reporting import formatting, plots
 from preflight.reporting.contracts import Html
 from preflight.reporting.report import (
     collect_results,
@@ -286,7 +286,7 @@ def test_tiny_test_set_without_intervals(results: dict[str, Any]) -> None:
     assert "€123 (no interval)" in text
     assert "only one label occurs" in text
     for name in ("value", "score"):
-        node = getattr(nodes, f"{name}_figure")
+        node = getattr(plots, f"plot_{name}")
         assert node(results["metrics"], results["selection"], results["framing"]).data
 
 
@@ -325,6 +325,42 @@ def test_without_the_stage_diagnosis(
     assert walk_numbers(page_of(results), stored)[0] == []
     for card in (render_model_card, render_datasheet):
         assert "None" not in card(collect_results(**results))
+
+
+OF_ANOTHER_RUN = {
+    "verdict": lambda results: results["verdict"]["value"].update(per_1000=600.0),
+    "metrics": lambda r: r["metrics"]["candidate"]["value_per_1000"].update(mean=600.0),
+    "waterfall": lambda results: results["waterfall"].__setitem__("value_per_1000", 600.0),
+    "today's costs": lambda results: results.update(
+        test_predictions=results["test_predictions"].iloc[:600]
+    ),
+}
+
+
+@pytest.mark.parametrize("diagnosed", [True, False])
+@pytest.mark.parametrize("changed", [None, *OF_ANOTHER_RUN])
+def test_results_that_are_not_of_one_run_and_framing_are_refused(
+    changed: str | None, diagnosed: bool, results: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    table = results["test_predictions"]
+    saved = per_1000(results["framing"].costs.at(table).saving(table["label"], table["act"]))
+    results["verdict"]["value"]["per_1000"] = saved
+    results["metrics"]["candidate"]["value_per_1000"]["mean"] = saved
+    test = (results["waterfall"]["part"] == "test") & (results["waterfall"]["kind"] == "group")
+    results["waterfall"].loc[test, "value_per_1000"] = saved
+    if changed:
+        OF_ANOTHER_RUN[changed](results)
+    if not diagnosed:
+        for name in DIAGNOSED:
+            del results[name]
+    if changed is None or (changed == "waterfall" and not diagnosed):
+        assert collect_results(**results)
+        return
+    stages = "evaluation,diagnosis,reporting" if diagnosed else "evaluation,reporting"
+    said = rf"not of one run and framing: .* by .*{changed}.*kedro run --pipelines {stages}$"
+    with pytest.raises(RunError, match=said):
+        collect_results(**results)
 
 
 def test_only_one_baseline(results: dict[str, Any]) -> None:

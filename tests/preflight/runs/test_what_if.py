@@ -44,7 +44,7 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def differ(project: Path) -> Differ:
     """Return the differences of a run with these files in an environment, and parameters."""
-    configure_project("preflight")
+    configure_project("late_flights")
 
     def found(
         params: Given | None = None, env: str = "local", conf: str = "conf", **files: Any

@@ -18,12 +18,10 @@ import pandas as pd
 import pytest
 import schemathesis
 from fastapi.testclient import TestClient
-from kedro.io import DataCatalog, DatasetError, Version
+from kedro.io import DataCatalog, DatasetError, MemoryDataset, Version
 from kedro_datasets.text import TextDataset
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from preflight import contracts
-from preflight.contracts import Features
 from preflight.deployment import champion
 from preflight.deployment.datasets import Champion
 from preflight.inference.prediction_log import PredictionLog
@@ -32,7 +30,11 @@ from preflight.modeling.skops_file import dump
 from preflight.serving import app
 from preflight.serving import log_writer as log
 
+from late_flights.contracts.derived import PredictionLog as LoggedPredictions
+from late_flights.contracts.features import Features
+
 COLUMNS = list(Features.to_schema().columns)
+LOG_CONTRACT = "late_flights.contracts.derived.PredictionLog"
 TRUSTED = [
     "functools.partial",
     "sklearn.utils.validation.check_array",
@@ -76,12 +78,13 @@ def another(bundle: Any) -> Any:
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> DataCatalog:
+def catalog(tmp_path: Path, project_contracts: dict[str, Any]) -> DataCatalog:
     folder = tmp_path / "data/07_model_output/prediction_log"
     return DataCatalog(
         {
             "champion": Champion(str(tmp_path / champion.POINTER), TRUSTED),
-            "prediction_log": PredictionLog(str(folder)),
+            "contracts": MemoryDataset(project_contracts, copy_mode="assign"),
+            "prediction_log": PredictionLog(str(folder), LOG_CONTRACT),
             "model_card": TextDataset(
                 filepath=str(tmp_path / "card.md"), version=Version(None, None)
             ),
@@ -95,7 +98,7 @@ def client(
 ) -> Iterator[TestClient]:
     """The service of a project without a champion."""
     monkeypatch.setattr(app, "FOLLOWS", 0.02)
-    monkeypatch.setattr(log, "EVERY", 0.05)
+    monkeypatch.setattr(log, "FLUSH_SECONDS", 0.05)
     service = app.create_app(catalog, tmp_path / champion.POINTER, served["framing"])
     with TestClient(service, raise_server_exceptions=False) as client:
         yield client
@@ -376,7 +379,7 @@ def test_what_is_new_or_missing_is_served_and_flagged(
     ready: TestClient, rows: pd.DataFrame
 ) -> None:
     row = as_json(rows.head(1))[0] | {"dest": "XYZ"}
-    row |= dict.fromkeys(contracts.Features.groups()["weather"])
+    row |= dict.fromkeys(Features.groups()["weather"])
     (told,) = ask(ready, [row]).json()["answers"]
     assert "unseen dest" in told["flags"]
     assert "no weather" in told["flags"]
@@ -477,7 +480,7 @@ def test_what_was_answered_is_logged_with_what_was_asked(
     first = ask(ready, as_json(rows.head(2))).json()
     wait_for(catalog["prediction_log"].exists)
     wait_for(lambda: len(catalog["prediction_log"].load()) == len(rows) + 1)
-    kept = contracts.predictions.PredictionLog.validate(catalog["prediction_log"].load())
+    kept = LoggedPredictions.validate(catalog["prediction_log"].load())
     assert set(kept["source"]) == {"service"}
     last = kept[kept["moment"] == pd.Timestamp(first["moment"])]
     chance = predict(served["bundle"], rows)
@@ -499,7 +502,7 @@ def test_a_full_disk_stops_the_log_and_not_the_service(
         wait_for(lambda: metric(ready, lost) == all_of_them)
     assert ask(ready, as_json(rows)).status_code == 200  # and there is space again
     wait_for(catalog["prediction_log"].exists)
-    monkeypatch.setattr(log, "MOST", 10)
+    monkeypatch.setattr(log, "MAX_QUEUED_ROWS", 10)
     ask(ready, as_json(rows))
     assert metric(ready, "preflight_log_lost_rows_total") == before + 2 * len(rows)
 
@@ -509,8 +512,8 @@ def test_when_much_waits_it_is_written_at_once(
 ) -> None:
     ask(ready, as_json(rows.head(1)))
     wait_for(catalog["prediction_log"].exists)
-    monkeypatch.setattr(log, "EVERY", 3600.0)
-    monkeypatch.setattr(log, "MOST", 4 * len(rows))
+    monkeypatch.setattr(log, "FLUSH_SECONDS", 3600.0)
+    monkeypatch.setattr(log, "MAX_QUEUED_ROWS", 4 * len(rows))
     for _ in range(2):
         assert ask(ready, as_json(rows)).status_code == 200
     wait_for(lambda: len(catalog["prediction_log"].load()) == 2 * len(rows) + 1)
@@ -527,7 +530,7 @@ def test_requests_are_counted(ready: TestClient, rows: pd.DataFrame) -> None:
 def test_the_openapi_document_says_what_the_contract_says(client: TestClient) -> None:
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
     row = schemas["Row"]["properties"]
-    assert list(row) == list(contracts.Features.to_schema().columns)
+    assert list(row) == list(Features.to_schema().columns)
     assert row["origin"]["enum"] == ["EWR", "JFK", "LGA"]
     assert row["distance"]["description"] == "between the airports (miles)"
     numbers, nothing = row["visibility"]["anyOf"]

@@ -20,11 +20,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from preflight import contracts
 from preflight.deployment import champion
 from preflight.inference.prediction_log import PredictionLog
 from preflight.modeling.model import predict
 from preflight.modeling.skops_file import dump
+
+from late_flights.contracts.derived import PredictionLog as LoggedPredictions
+from late_flights.contracts.features import Features
 
 ROOT = Path(__file__).parents[3]
 
@@ -84,7 +86,7 @@ def test_a_service_that_is_killed_leaves_a_log_that_is_whole_and_true(
 ) -> None:
     rows = served["features"].iloc[20_000:20_020].reset_index(drop=True)
     chance = predict(served["bundle"], rows)
-    columns = list(contracts.Features.to_schema().columns)
+    columns = list(Features.to_schema().columns)
     body = json.dumps(
         {"rows": json.loads(rows[columns].to_json(orient="records", date_format="iso"))}
     )
@@ -97,8 +99,11 @@ def test_a_service_that_is_killed_leaves_a_log_that_is_whole_and_true(
                 told[answer["moment"]] = [one["probability"] for one in answer["answers"]]
             process.kill() if os.name == "nt" else os.kill(process.pid, signal.SIGKILL)
     assert all(one == chance.tolist() for one in told.values())
-    log = PredictionLog(str(project / "data/07_model_output/prediction_log"))
-    kept = contracts.predictions.PredictionLog.validate(log.load())  # readable, free of doubles
+    log = PredictionLog(
+        str(project / "data/07_model_output/prediction_log"),
+        "late_flights.contracts.derived.PredictionLog",
+    )
+    kept = LoggedPredictions.validate(log.load())  # readable, free of doubles
     for moment, group in kept.groupby("moment"):
         assert group["probability"].tolist() == told[pd.Timestamp(moment).isoformat()]
 
@@ -107,7 +112,7 @@ def test_a_service_that_is_stopped_has_logged_all_that_it_answered(
     project: Path, served: dict[str, Any]
 ) -> None:
     row = served["features"].iloc[[20_000]]
-    columns = list(contracts.Features.to_schema().columns)
+    columns = list(Features.to_schema().columns)
     body = json.dumps(
         {"rows": json.loads(row[columns].to_json(orient="records", date_format="iso"))}
     )
@@ -116,7 +121,15 @@ def test_a_service_that_is_stopped_has_logged_all_that_it_answered(
             get(f"{address}/predict", body.encode())
         process.terminate()
         process.wait(timeout=30)
-    assert len(PredictionLog(str(project / "data/07_model_output/prediction_log")).load()) == 5
+    assert (
+        len(
+            PredictionLog(
+                str(project / "data/07_model_output/prediction_log"),
+                "late_flights.contracts.derived.PredictionLog",
+            ).load()
+        )
+        == 5
+    )
 
 
 def test_a_body_that_is_half_sent_does_not_hold_up_the_end(

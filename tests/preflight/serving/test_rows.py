@@ -227,7 +227,7 @@ def test_checks_that_only_pandera_makes_refuse_the_rows_that_break_them(by_colum
 
 
 def test_a_contract_without_such_checks_costs_no_pandera() -> None:
-    from preflight.contracts import Features
+    from late_flights.contracts.features import Features
 
     assert Rows(Features, 10)._rest == []
 

@@ -4,8 +4,10 @@ from kedro.pipeline import Node, Pipeline
 
 from preflight import diagnosis, reporting
 
-FRAMING, EVALUATION = "params:framing", "params:evaluation"
-MODELING, DIAGNOSIS = "params:modeling", "params:diagnosis"
+FRAMING, DIAGNOSIS = "params:framing", "params:diagnosis"
+RESULTS = ["validation", "test", "validation_predictions", "test_predictions", "candidate"]
+SETTINGS = [FRAMING, "params:modeling", "params:evaluation", DIAGNOSIS, "contracts"]
+TO_MEASURE = [FRAMING, "params:evaluation", DIAGNOSIS, "contracts"]
 
 
 def create_pipeline() -> Pipeline:
@@ -14,37 +16,13 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 diagnosis.compute_ablation,
-                {
-                    "train": "train",
-                    "validation": "validation",
-                    "test": "test",
-                    "validation_predictions": "validation_predictions",
-                    "test_predictions": "test_predictions",
-                    "candidate": "candidate",
-                    "best_params": "best_params",
-                    "selection": "selection",
-                    "framing": FRAMING,
-                    "modeling": MODELING,
-                    "evaluation": EVALUATION,
-                    "diagnosis": DIAGNOSIS,
-                    "contracts": "contracts",
-                },
+                ["train", *RESULTS, "best_params", "selection", *SETTINGS],
                 "waterfall",
                 name="compute_ablation",
             ),
             Node(
                 diagnosis.compute_learning_curve,
-                [
-                    "train",
-                    "validation",
-                    "validation_predictions",
-                    "best_params",
-                    FRAMING,
-                    MODELING,
-                    EVALUATION,
-                    DIAGNOSIS,
-                    "contracts",
-                ],
+                ["train", "validation", "validation_predictions", "best_params", *SETTINGS],
                 ["learning_curve", "more_labels"],
                 name="compute_learning_curve",
             ),
@@ -56,58 +34,20 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 diagnosis.find_segments,
-                {
-                    "validation": "validation",
-                    "test": "test",
-                    "validation_predictions": "validation_predictions",
-                    "test_predictions": "test_predictions",
-                    "candidate": "candidate",
-                    "framing": FRAMING,
-                    "evaluation": EVALUATION,
-                    "diagnosis": DIAGNOSIS,
-                    "contracts": "contracts",
-                },
+                [*RESULTS, *TO_MEASURE],
                 ["segments", "segment_examples"],
                 name="find_segments",
             ),
             Node(
                 diagnosis.measure_robustness,
-                [
-                    "candidate",
-                    "test",
-                    "test_predictions",
-                    FRAMING,
-                    EVALUATION,
-                    DIAGNOSIS,
-                    "contracts",
-                ],
+                ["candidate", "test", "test_predictions", *TO_MEASURE],
                 "robustness",
                 name="measure_robustness",
             ),
-            Node(
-                reporting.plot_waterfall,
-                ["waterfall", FRAMING],
-                "waterfall_figure",
-                name="plot_waterfall",
-            ),
-            Node(
-                reporting.plot_learning_curve,
-                ["learning_curve", FRAMING],
-                "learning_curve_figure",
-                name="plot_learning_curve",
-            ),
-            Node(
-                reporting.plot_segments,
-                ["segments", FRAMING],
-                "segments_figure",
-                name="plot_segments",
-            ),
-            Node(
-                reporting.plot_robustness,
-                ["robustness", FRAMING],
-                "robustness_figure",
-                name="plot_robustness",
-            ),
+            reporting.figure(reporting.plot_waterfall, "waterfall", FRAMING),
+            reporting.figure(reporting.plot_learning_curve, "learning_curve", FRAMING),
+            reporting.figure(reporting.plot_segments, "segments", FRAMING),
+            reporting.figure(reporting.plot_robustness, "robustness", FRAMING),
         ],
         namespace="diagnosis",
         prefix_datasets_with_namespace=False,

@@ -4,7 +4,10 @@ from kedro.pipeline import Node, Pipeline
 
 from preflight import evaluation, modeling
 
-PARAMS = ["params:framing", "params:evaluation"]
+FRAMING = "params:framing"
+PARAMS = [FRAMING, "params:evaluation"]
+TESTED = ["test_predictions", *PARAMS]
+EVIDENCE = ["calibration_curve", "limits", "earlier_verdicts", "what_if"]
 
 
 def create_pipeline() -> Pipeline:
@@ -13,48 +16,24 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 evaluation.compute_power,
-                [
-                    "validation_predictions",
-                    "baselines",
-                    "selection",
-                    "split_summary",
-                    "params:framing",
-                ],
+                ["validation_predictions", "baselines", "selection", "split_summary", FRAMING],
                 "power",
                 name="compute_power",
             ),
             Node(
                 evaluation.predict_test,
-                [
-                    "candidate",
-                    "baselines",
-                    "test",
-                    "audit",
-                    "params:framing",
-                    "contracts",
-                    "champion",
-                ],
+                ["candidate", "baselines", "test", "audit", FRAMING, "contracts", "champion"],
                 "test_predictions",
                 name="predict_test",
             ),
-            Node(
-                evaluation.compute_metrics,
-                ["test_predictions", *PARAMS],
-                "metrics",
-                name="compute_metrics",
-            ),
+            Node(evaluation.compute_metrics, TESTED, "metrics", name="compute_metrics"),
             Node(
                 evaluation.compute_calibration_curve,
-                ["test_predictions", *PARAMS],
+                TESTED,
                 "calibration_curve",
                 name="compute_calibration_curve",
             ),
-            Node(
-                evaluation.compute_cost_curve,
-                ["test_predictions", *PARAMS],
-                "cost_curve",
-                name="compute_cost_curve",
-            ),
+            Node(evaluation.compute_cost_curve, TESTED, "cost_curve", name="compute_cost_curve"),
             Node(
                 evaluation.compute_slices,
                 ["test_predictions", "test", *PARAMS],
@@ -75,22 +54,13 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 modeling.measure_limits,
-                ["candidate", "test", "params:framing"],
+                ["candidate", "test", FRAMING],
                 "limits",
                 name="measure_limits",
             ),
             Node(
                 evaluation.decide_verdict,
-                [
-                    "test_predictions",
-                    "test",
-                    "selection",
-                    "calibration_curve",
-                    "limits",
-                    "earlier_verdicts",
-                    "what_if",
-                    *PARAMS,
-                ],
+                ["test_predictions", "test", "selection", *EVIDENCE, *PARAMS],
                 "verdict",
                 name="decide_verdict",
             ),

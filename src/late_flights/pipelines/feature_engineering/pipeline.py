@@ -21,9 +21,11 @@ GROUPS = [
 ]
 
 
-def by_year(build: Build) -> Build:
-    """Return the function of a group of features, for any number of years of flights."""
-    return features.in_yearly_chunks(build, Flights, Features)
+def group(build: Build, *inputs: str) -> Node:
+    """Return the node of a group of features: `build_x` returns `x`, a year at a time."""
+    name = build.__name__
+    by_year = features.in_yearly_chunks(build, Flights, Features)
+    return Node(by_year, [*inputs], name.removeprefix("build_"), name=name)
 
 
 def create_pipeline() -> Pipeline:
@@ -36,48 +38,13 @@ def create_pipeline() -> Pipeline:
                 "predict_at",
                 name="compute_prediction_times",
             ),
-            Node(
-                by_year(nodes.build_schedule_features),
-                "flights",
-                "schedule_features",
-                name="build_schedule_features",
-            ),
-            Node(
-                by_year(nodes.build_congestion_features),
-                "flights",
-                "congestion_features",
-                name="build_congestion_features",
-            ),
-            Node(
-                by_year(nodes.build_weather_features),
-                ["flights", "weather", FRAMING],
-                "weather_features",
-                name="build_weather_features",
-            ),
-            Node(
-                by_year(nodes.build_operations_features),
-                ["flights", FRAMING],
-                "operations_features",
-                name="build_operations_features",
-            ),
-            Node(
-                by_year(nodes.build_history_features),
-                ["flights", FRAMING],
-                "history_features",
-                name="build_history_features",
-            ),
-            Node(
-                by_year(nodes.build_aircraft_features),
-                ["flights", "aircraft", FRAMING],
-                "aircraft_features",
-                name="build_aircraft_features",
-            ),
-            Node(
-                by_year(nodes.build_previous_leg_features),
-                ["flights", FRAMING],
-                "previous_leg_features",
-                name="build_previous_leg_features",
-            ),
+            group(nodes.build_schedule_features, "flights"),
+            group(nodes.build_congestion_features, "flights"),
+            group(nodes.build_weather_features, "flights", "weather", FRAMING),
+            group(nodes.build_operations_features, "flights", FRAMING),
+            group(nodes.build_history_features, "flights", FRAMING),
+            group(nodes.build_aircraft_features, "flights", "aircraft", FRAMING),
+            group(nodes.build_previous_leg_features, "flights", FRAMING),
             Node(
                 features.join_features,
                 ["flights", "predict_at", "contracts", *GROUPS],

@@ -1,8 +1,5 @@
 """Results -> figures, the report, the model card and the datasheet."""
 
-from collections.abc import Callable
-from typing import Any
-
 from kedro.pipeline import Node, Pipeline
 
 from preflight import reporting
@@ -42,25 +39,19 @@ DIAGNOSED = [
 ]
 
 
-def figure(plot: Callable[..., Any], *inputs: str) -> Node:
-    """Return the node of a figure: its dataset is `value_figure` if it is drawn by `plot_value`."""
-    name = plot.__name__
-    return Node(plot, [*inputs], f"{name.removeprefix('plot_')}_figure", name=name)
-
-
 def create_pipeline() -> Pipeline:
     """Return the pipeline that shows what was measured."""
     return Pipeline(
         [
-            figure(reporting.plot_value, *MODELS),
-            figure(reporting.plot_score, *MODELS),
-            figure(reporting.plot_calibration, "calibration_curve", FRAMING),
-            figure(reporting.plot_cost_curve, "cost_curve", FRAMING),
-            figure(reporting.plot_slices, "slices", FRAMING),
-            figure(reporting.plot_importance, "importance", FRAMING),
-            figure(reporting.plot_search, "trials", "best_params", FRAMING),
-            figure(reporting.plot_parameter_importance, "parameter_importance"),
-            figure(reporting.plot_checklist, "checklist"),
+            reporting.figure(reporting.plot_value, *MODELS),
+            reporting.figure(reporting.plot_score, *MODELS),
+            reporting.figure(reporting.plot_calibration, "calibration_curve", FRAMING),
+            reporting.figure(reporting.plot_cost_curve, "cost_curve", FRAMING),
+            reporting.figure(reporting.plot_slices, "slices", FRAMING),
+            reporting.figure(reporting.plot_importance, "importance", FRAMING),
+            reporting.figure(reporting.plot_search, "trials", "best_params", FRAMING),
+            reporting.figure(reporting.plot_parameter_importance, "parameter_importance"),
+            reporting.figure(reporting.plot_checklist, "checklist"),
             Node(
                 reporting.collect_results,
                 {name: name for name in RESULTS + DIAGNOSED}

@@ -13,9 +13,11 @@ FRAMING = "params:framing"
 GROUPS = ["order_features", "history_features"]
 
 
-def by_year(build: Build) -> Build:
-    """Return the function of a group of features, for any number of years of parcels."""
-    return features.in_yearly_chunks(build, Parcels, Features)
+def group(build: Build, *inputs: str) -> Node:
+    """Return the node of a group of features: `build_x` returns `x`, a year at a time."""
+    name = build.__name__
+    by_year = features.in_yearly_chunks(build, Parcels, Features)
+    return Node(by_year, [*inputs], name.removeprefix("build_"), name=name)
 
 
 def create_pipeline() -> Pipeline:
@@ -28,18 +30,8 @@ def create_pipeline() -> Pipeline:
                 "predict_at",
                 name="compute_prediction_times",
             ),
-            Node(
-                by_year(nodes.build_order_features),
-                "parcels",
-                "order_features",
-                name="build_order_features",
-            ),
-            Node(
-                by_year(nodes.build_history_features),
-                ["parcels", FRAMING],
-                "history_features",
-                name="build_history_features",
-            ),
+            group(nodes.build_order_features, "parcels"),
+            group(nodes.build_history_features, "parcels", FRAMING),
             Node(
                 features.join_features,
                 ["parcels", "predict_at", "contracts", *GROUPS],

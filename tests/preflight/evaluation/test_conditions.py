@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preflight.evaluation import conditions as gate
+from preflight.evaluation import conditions
 from preflight.evaluation.conditions import (
     Comparison,
     beats_champion,
@@ -19,7 +19,6 @@ from preflight.evaluation.conditions import (
     net_gain,
     robust_to_costs,
     slices_hold,
-    test_reuse_within_limit,
     within_limits,
 )
 from preflight.evaluation.slicing import slices_of
@@ -56,9 +55,7 @@ Judge = Callable[..., Comparison]
 
 @pytest.fixture
 def judge(predictions: Predictions, framing: Framing) -> Judge:
-    def judged(
-        predictions: Predictions = predictions, framing: Framing = framing
-    ) -> Comparison:
+    def judged(predictions: Predictions = predictions, framing: Framing = framing) -> Comparison:
         return Comparison(predictions, "flat", framing, replicates=300, seed=1)
 
     return judged
@@ -98,7 +95,7 @@ def test_no_amount_is_told_but_by_the_function_that_names_its_currency(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In another unit of money all checks say the same, as long as amounts are not written out."""
-    monkeypatch.setattr(gate, "format_money", written)
+    monkeypatch.setattr(conditions, "format_money", written)
     champion = {"probability_champion": 0.3, "act_champion": True}
     for some in (
         predictions.assign(**champion),
@@ -336,26 +333,6 @@ def test_a_bad_slice_is_found_beside_one_that_has_the_same_text(
     assert len({*names}) == 2
 
 
-def test_slices_are_told_in_words_and_in_the_order_of_their_values() -> None:
-    columns = pd.DataFrame(
-        {
-            "hour": np.float32([10, 9, np.nan]),
-            "size": pd.Categorical(["small", "large", None], ["small", "large", "none"]),
-            "glass": [True, False, True],
-        }
-    )
-    assert [(by, name, [*rows]) for by, name, rows in slices_of(columns)] == [
-        ("hour", "9", [1]),
-        ("hour", "10", [0]),
-        ("hour", "missing", [2]),
-        ("size", "small", [0]),
-        ("size", "large", [1]),
-        ("size", "missing", [2]),
-        ("glass", "False", [1]),
-        ("glass", "True", [0, 2]),
-    ]
-
-
 def test_a_group_that_is_served_less_holds_and_is_named(
     judge: Judge, predictions: Predictions, framing: Framing
 ) -> None:
@@ -402,8 +379,8 @@ def test_the_verdict_rests_on_size_and_memory_and_never_on_speed() -> None:
 
 
 def test_too_many_candidates_on_one_test_set_hold(framing: Framing) -> None:
-    assert test_reuse_within_limit(3, framing).ok
-    check = test_reuse_within_limit(4, framing)
+    assert conditions.test_reuse_within_limit(3, framing).ok
+    check = conditions.test_reuse_within_limit(4, framing)
     assert (check.ok, check.says) == (
         False,
         "4 candidates were judged on this test set, 3 may be",

@@ -1,13 +1,16 @@
 """Parameters of modeling that make no sense are refused before anything runs."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from preflight.modeling.estimators import load
 from preflight.modeling.parameters import Modeling
+from preflight.problem.framing import Framing
+
+Settings = Callable[..., Modeling]
 
 AS_WRITTEN: dict[str, Any] = {
     "seed": 1,
@@ -113,20 +116,6 @@ def test_a_search_begins_inside_its_space(
             Modeling.model_validate(parameters)
 
 
-def test_an_estimator_is_built_anew_from_its_parameters() -> None:
-    candidate = Modeling.model_validate(AS_WRITTEN).candidates["dummy"]
-    assert candidate.build().get_params()["strategy"] == "prior"
-    changed = candidate.tuned({"strategy": "uniform", "random_state": 3}).build()
-    assert changed.get_params() == {"strategy": "uniform", "random_state": 3, "constant": None}
-    assert candidate.build().get_params()["strategy"] == "prior"
-    assert candidate.build() is not candidate.build()
-
-
-def test_a_path_leads_to_a_class_or_a_function() -> None:
-    assert load("preflight.modeling.estimators.load") is load
-    assert load("preflight.modeling.parameters.Modeling") is Modeling
-
-
 def test_a_threshold_of_its_own_is_for_baselines_only() -> None:
     with pytest.raises(ValidationError, match=r"candidates.dummy.threshold"):
         Modeling.model_validate(planted("candidates.dummy.threshold", 0.3))
@@ -139,3 +128,42 @@ def test_a_declared_parameter_that_is_no_number_is_outside_a_range() -> None:
         Modeling.model_validate(parameters)
     parameters["candidates"]["dummy"]["params"] = {"depth": 3}
     Modeling.model_validate(parameters)
+
+
+def test_settings_that_do_not_fit_together_are_all_named(
+    framing: Framing, settings: Settings
+) -> None:
+    modeling, groups = settings(), ["content", "weather"]
+    assert modeling.misfits(framing, groups) == []
+    fold = modeling.search.earlier_folds[0]
+    longer = fold.model_copy(update={"until": framing.split.test_from})
+    blind = modeling.candidates["trees"].model_copy(update={"without": ["wether"]})
+    search = modeling.search.model_copy(update={"earlier_folds": [longer]})
+    wrong = modeling.model_copy(update={"search": search, "candidates": {"trees": blind}})
+    unknown = framing.model_copy(update={"baselines": ["never", "nobody"]})
+    faults = wrong.misfits(unknown, groups)
+    assert [fault.split(" names ")[0].split(":")[0] for fault in faults] == [
+        "modeling.candidates.trees.without",
+        "framing.baselines",
+        "modeling.search.earlier_folds",
+    ]
+    assert "['wether'], which are no feature groups; there are content, weather" in faults[0]
+    assert "['nobody'], which modeling.baselines doesn't have; it has never, lookup" in faults[1]
+    assert "reaches into the validation set" in faults[2]
+
+
+def test_a_quantile_that_is_not_that_of_the_costs_is_refused(
+    amount_framing: Framing, modeling_amounts: Settings
+) -> None:
+    groups = ["content", "weather"]
+    assert modeling_amounts().misfits(amount_framing, groups) == []
+    dearer = amount_framing.costs.model_copy(update={"under": 4.0})
+    other = amount_framing.model_copy(update={"costs": dearer})
+    assert [fault.split(",")[0] for fault in modeling_amounts().misfits(other, groups)] == [
+        f"modeling.{name}.params.quantile is 0.75"
+        for name in ("candidates.trees", "baselines.usual", "baselines.lookup")
+    ]
+    assert modeling_amounts().misfits(other, groups)[0].endswith("20.0% of cases: 0.8")
+    each = amount_framing.costs.model_copy(update={"under": "margin"})
+    own = amount_framing.model_copy(update={"costs": each})
+    assert modeling_amounts().misfits(own, groups) == []  # of each row its own

@@ -8,16 +8,18 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from preflight import contracts
+from preflight.contracts.catalog import Contract, Contracts
 from preflight.errors import RunError
-from preflight.inference import predict as nodes
 from preflight.inference.contracts import Inference
 from preflight.inference.predict import build_upcoming, log_predictions, predict_upcoming
 from preflight.modeling.model import Bundle, predict
 from preflight.problem.framing import Framing
 
+from late_flights.contracts.features import Features
+from late_flights.contracts.primary import Key
+from late_flights.pipelines.feature_engineering.pipeline import create_pipeline
+
 Tables = dict[str, pd.DataFrame]
-KEY = contracts.Features.grain()
 NOON = pd.Timestamp("2013-02-20T17:00", tz="UTC")
 
 
@@ -44,28 +46,32 @@ def champion(served: dict[str, Any]) -> Bundle:
 
 @pytest.fixture
 def at(
-    given: dict[str, Any], framing: Framing, champion: Bundle, contracts: Any
+    given: dict[str, Any], framing: Framing, champion: Bundle, project_contracts: Contracts
 ) -> Callable[..., pd.DataFrame]:
-    """Predictions at a moment, on tables some of which are changed; both contracts hold."""
+    """Predictions at a moment, on tables some of which are changed; all contracts hold."""
+    graph = create_pipeline().to_outputs("features")
 
     def predict(
-        moment: Any = NOON, until: Any = None, every: int = 60, **changed: pd.DataFrame
+        moment: Any = NOON,
+        until: Any = None,
+        every: int = 60,
+        features: Contract | None = None,
+        **changed: pd.DataFrame,
     ) -> pd.DataFrame:
+        contracts = {**project_contracts, "features": features or project_contracts["features"]}
         asked = Inference(moment=moment, until=until, every_minutes=every)
-        rows = build_upcoming(framing, asked, **{**given, **changed})
-        contracts.inference.Upcoming.validate(rows)
-        told = predict_upcoming(champion, rows, framing, contracts=contracts)
-        contracts.predictions.Predictions.validate(told)
-        contracts.predictions.PredictionLog.validate(
-            log_predictions(rows, told, contracts=contracts)
-        )
+        rows = build_upcoming(framing, asked, contracts, graph, **{**given, **changed})
+        contracts["upcoming"].validate(rows)
+        told = predict_upcoming(champion, rows, framing, contracts)
+        contracts["predictions"].validate(told)
+        contracts["prediction_log"].validate(log_predictions(rows, told, contracts))
         return told
 
     return predict
 
 
 def by_key(table: pd.DataFrame) -> pd.Series:
-    return table.astype({"carrier": "str", "origin": "str"}).set_index(KEY)["probability"]
+    return table.astype({"carrier": "str", "origin": "str"}).set_index(Key.grain())["probability"]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -147,18 +153,24 @@ def test_a_decision_whose_plan_has_a_gap_is_served_and_flagged(
 
 
 def test_a_gap_in_the_plan_is_flagged_beside_a_group_of_the_same_name(
-    at: Callable[..., pd.DataFrame], tables: Tables, monkeypatch: pytest.MonkeyPatch
+    at: Callable[..., pd.DataFrame], tables: Tables
 ) -> None:
     flights = tables["flights"].copy()
     due = flights["scheduled_departure"] > NOON + pd.Timedelta(hours=1)
     flights.loc[flights.index[due][0], "tailnum"] = None
     usual = at(flights=flights)["flags"]
     assert usual.str.contains("tailnum missing").any()
-    groups = contracts.Features.groups()
-    renamed = {"tailnum" if name == "weather" else name: of for name, of in groups.items()}
-    monkeypatch.setattr(contracts.Features, "groups", lambda: renamed)
-    assert at(flights=flights)["flags"].equals(usual)
-    both = at(flights=flights, weather=tables["weather"].iloc[:0])["flags"]
+
+    class Renamed(Features):
+        """Features whose group of the weather has the name of a column."""
+
+        @classmethod
+        def groups(cls) -> dict[str, list[str]]:
+            groups = Features.groups()
+            return {"tailnum" if name == "weather" else name: of for name, of in groups.items()}
+
+    assert at(flights=flights, features=Renamed)["flags"].equals(usual)
+    both = at(features=Renamed, flights=flights, weather=tables["weather"].iloc[:0])["flags"]
     assert both.str.contains("no tailnum").all()
     assert both.str.contains("tailnum missing").sum() == usual.str.contains("missing").sum()
 
@@ -175,9 +187,11 @@ def test_the_moment_is_now_unless_said() -> None:
     assert abs(pd.Timestamp.now("UTC") - moment) < pd.Timedelta(minutes=1)
 
 
-def test_without_a_champion_it_is_said_how_to_get_one(framing: Framing, contracts: Any) -> None:
+def test_without_a_champion_it_is_said_how_to_get_one(
+    framing: Framing, project_contracts: Contracts
+) -> None:
     with pytest.raises(RunError, match="no champion yet: kedro run --pipelines deployment"):
-        predict_upcoming(None, nodes._none(), framing, contracts=contracts)
+        predict_upcoming(None, project_contracts["upcoming"].empty(), framing, project_contracts)
 
 
 def test_moments_too_far_apart_are_refused(at: Callable[..., pd.DataFrame]) -> None:

@@ -23,11 +23,10 @@ from preflight.modeling.smoke_test import (
 )
 from preflight.problem.framing import Framing
 
-pytestmark = pytest.mark.usefixtures("parcels")
 Examples = Callable[..., pd.DataFrame]
 Test = Callable[..., pd.DataFrame]
 
-OURS = "preflight.pipelines.modeling"
+OURS = "preflight.modeling"
 LINEAR = {"path": "sklearn.linear_model.LogisticRegression"}
 FEBRUARY = {"start": "2013-02-01T00:00:00-05:00", "until": "2013-03-01T00:00:00-05:00"}
 FOLD = "the train part of the fold that starts on 2013-02-01"

@@ -1,0 +1,111 @@
+"""Parts of the split that overlap, or are not divided by time: planted and caught."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from preflight.audit.contracts import AuditParameters
+from preflight.audit.split_checks import check_split
+from preflight.problem.framing import Framing
+
+Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+Failures = Callable[..., list[str]]
+
+
+@pytest.fixture
+def split_failures(make_audit: Callable[..., AuditParameters], contracts: Any) -> Failures:
+    """The checks that fail on these parts, with some of the audit's parameters changed."""
+
+    def check(parts: Parts, framing: Framing, **changed: Any) -> list[str]:
+        found = check_split(*parts, parts[2], framing, make_audit(**changed), contracts)
+        return found.loc[found["state"] == "failed", "check"].tolist()
+
+    return check
+
+
+def test_a_decision_in_two_parts_is_caught(
+    split_failures: Failures, parts: Parts, framing: Framing
+) -> None:
+    train, validation, test = parts
+    twice = test.assign(parcel=test["parcel"].where(test.index > 0, train["parcel"][5]))
+    assert split_failures((train, validation, twice), framing) == ["same decision"]
+
+
+def test_a_decision_whose_name_is_only_written_otherwise_is_caught(
+    split_failures: Failures, parts: Parts, framing: Framing
+) -> None:
+    train, validation, test = (
+        part.assign(parcel="P" + part["parcel"].astype(str)) for part in parts
+    )
+    assert split_failures((train, validation, test), framing) == []
+    validation.loc[3, "parcel"] = " " + train["parcel"][7].lower() + " "
+    assert split_failures((train, validation, test), framing) == ["same decision"]
+
+
+def test_rows_that_are_copies_are_caught(
+    split_failures: Failures, contracts: Any, parts: Parts, framing: Framing
+) -> None:
+    train, validation, test = parts
+    features = contracts["features"].names()
+    copied = test.astype({"place": str})
+    copied.loc[:9, features] = train.loc[:9, features].astype({"place": str})
+    copied.loc[:9, "place"] = copied.loc[:9, "place"].str.upper() + " "
+    assert split_failures((train, validation, copied), framing) == ["same row"]
+    assert split_failures((train, validation, copied), framing, duplicate_share=0.1) == []
+
+
+def test_a_group_in_two_parts_is_caught(
+    split_failures: Failures, parts: Parts, framing: Framing
+) -> None:
+    grouped = framing.model_copy(
+        update={"split": framing.split.model_copy(update={"groups": ["one"]})}
+    )
+    assert split_failures(parts, grouped) == []
+    train, validation, test = parts
+    validation.loc[0, "one"] = train["one"][0]
+    assert split_failures((train, validation, test), grouped) == ["same one"]
+
+
+def test_a_label_that_was_open_at_the_boundary_is_caught(
+    split_failures: Failures, parts: Parts, framing: Framing
+) -> None:
+    train, validation, test = parts
+    boundary = pd.Timestamp(framing.split.validation_from)
+    train.loc[len(train) - 1, "label_known_at"] = boundary + pd.Timedelta("1us")
+    assert split_failures((train, validation, test), framing) == ["labels in time"]
+
+
+def test_a_label_within_the_embargo_is_caught(
+    split_failures: Failures, parts: Parts, framing: Framing
+) -> None:
+    split = framing.split.model_copy(update={"embargo_hours": 12})
+    assert split_failures(parts, framing.model_copy(update={"split": split})) == ["labels in time"]
+
+
+def test_a_label_that_is_known_later_than_framed_is_caught(
+    split_failures: Failures, parts: Parts, framing: Framing
+) -> None:
+    train, validation, test = parts
+    test.loc[0, "label_known_at"] = test.loc[0, "predict_at"] + pd.Timedelta(hours=50)
+    assert split_failures((train, validation, test), framing) == ["labels known"]
+
+
+def test_a_row_on_the_wrong_side_is_caught(
+    split_failures: Failures, parts: Parts, framing: Framing
+) -> None:
+    train, validation, test = parts
+    test.loc[0, "predict_at"] = pd.Timestamp(framing.split.test_from) - pd.Timedelta("1us")
+    assert split_failures((train, validation, test), framing) == ["parts in order"]
+
+
+def test_text_that_reads_missing_is_not_a_missing_value(
+    split_failures: Failures, contracts: Any, parts: Parts, framing: Framing
+) -> None:
+    train, validation, test = (part.astype({"place": object}) for part in parts)
+    features = [*contracts["features"].names()]
+    for number in range(10):
+        validation.loc[number, features] = train.loc[number, features]
+        train.loc[number, "place"], validation.loc[number, "place"] = "missing", None
+    assert split_failures((train, validation, test), framing) == []

@@ -1,0 +1,126 @@
+"""A month and a half of parcels, models whose odds are known, and the verdict on them."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from preflight.evaluation import contracts as results
+from preflight.evaluation.contracts import Evaluation
+from preflight.evaluation.metrics import compute_calibration_curve
+from preflight.evaluation.predictions import predict_test
+from preflight.evaluation.verdict import decide_verdict
+from preflight.features.fingerprints import fingerprints
+from preflight.modeling.model import DECIDING, Bundle
+from preflight.problem.framing import Framing
+
+FEATURES = ["signal", "place", "noise"]
+SELECTION = {"best_baseline": "guess"}
+
+
+class Says(ClassifierMixin, BaseEstimator):
+    """An estimator whose log-odds are a line on a feature, for all it is fitted on."""
+
+    def __init__(self, feature: str = "signal", slope: float = 1, intercept: float = -1) -> None:
+        self.feature, self.slope, self.intercept = feature, slope, intercept
+
+    def fit(self, X: pd.DataFrame, y: Any) -> Self:
+        self.classes_ = np.array([0, 1])
+        return self
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        odds = self.slope * X[self.feature].to_numpy(dtype=float) + self.intercept
+        rate = 1 / (1 + np.exp(-odds))
+        return np.column_stack([1 - rate, rate])
+
+
+def bundle(estimator: Says, **changes: Any) -> Bundle:
+    return {
+        "estimator": estimator.fit(pd.DataFrame(), None),
+        "slope": 1.0,
+        "intercept": 0.0,
+        "threshold": 0.2,
+        "features": FEATURES,
+        "provenance": {"made": "here"},
+        **changes,
+    }
+
+
+@pytest.fixture
+def evaluation() -> Evaluation:
+    return Evaluation(
+        replicates=200,
+        seed=5,
+        calibration_bins=4,
+        thresholds=3,
+        importance_rows=300,
+        importance_shuffles=3,
+        end_to_end_rows=10,
+    )
+
+
+@pytest.fixture
+def examples(make_parcels: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+    """A month and a half of examples."""
+    made = make_parcels("2013-04-01T04:00", "2013-05-15", 900).drop(columns="chance")
+    return made.set_index(made.index + 50)
+
+
+@pytest.fixture
+def models(framing: Framing) -> tuple[Bundle, dict[str, Bundle]]:
+    made = {"framing": framing.model_dump(mode="json", include=set(DECIDING))}
+    baselines = {
+        "never": bundle(Says("noise", 0, -5), threshold=1, provenance=made),
+        "guess": bundle(Says("noise", 1, -1), provenance=made),
+    }
+    return bundle(Says("signal", 1.5, -1.2), provenance=made), baselines
+
+
+def sealed(test: pd.DataFrame) -> pd.DataFrame:
+    """An audit that has passed these examples."""
+    return pd.DataFrame(fingerprints(test=test))
+
+
+@pytest.fixture
+def predictions(
+    models: tuple[Bundle, dict[str, Bundle]],
+    examples: pd.DataFrame,
+    framing: Framing,
+    contracts: Any,
+) -> pd.DataFrame:
+    return predict_test(*models, examples, sealed(examples), framing, contracts)
+
+
+def judged(
+    predictions: pd.DataFrame,
+    examples: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+    selection: dict[str, Any] = SELECTION,
+    limits: tuple[dict[str, Any], ...] = (),
+    earlier: tuple[dict[str, Any], ...] = (),
+    what_if: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """The verdict, with what else it rests on as it should be."""
+    curve = compute_calibration_curve(predictions, framing, evaluation)
+    found = decide_verdict(
+        predictions,
+        examples,
+        selection,
+        curve,
+        list(limits),
+        list(earlier),
+        list(what_if),
+        framing,
+        evaluation,
+    )
+    assert results.verdict.validate(found) is found
+    return found
+
+
+@pytest.fixture(scope="session")
+def judge() -> Callable[..., dict[str, Any]]:
+    return judged

@@ -1,0 +1,119 @@
+"""Examples are split by time: nobody could have trained on a label that is in a part."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandera.dtypes import Float32, Int8
+
+from preflight.contracts.table import Table, Utc, column
+from preflight.errors import RunError
+from preflight.features.contracts import ExampleColumns, SplitSummary
+from preflight.features.split import join_features, split_examples
+from preflight.problem.framing import Framing
+
+
+class ParcelFeatures(Table, key=["parcel"]):
+    """One row per parcel."""
+
+    parcel: int = column("number")
+    predict_at: Utc = column("moment of prediction", "UTC")
+    signal: Float32 = column("signal")
+    place: pd.CategoricalDtype = column("place")
+    price: float = column("price", "EUR")
+    worth: float = column("worth, if it is known", "EUR", nullable=True)
+
+
+class ParcelExamples(ExampleColumns, ParcelFeatures):
+    """Parcels with their label."""
+
+    label: Int8 = column("broken", isin=[0, 1])
+
+
+CONTRACTS: dict[str, Any] = {"features": ParcelFeatures, "train": ParcelExamples}
+Given = tuple[pd.DataFrame, pd.DataFrame]
+
+
+@pytest.fixture(scope="module")
+def given(make_parcels: Callable[..., pd.DataFrame]) -> Given:
+    """Features and labels of parcels of four months."""
+    made = make_parcels("2013-01-01", "2013-05-01", 4000)
+    price = pd.Series(np.random.default_rng(1).uniform(5, 50, len(made)), name="price")
+    worth = price.mask(made.index % 7 == 0).rename("worth")
+    values = made[["signal", "place"]]
+    features = join_features(made, made["predict_at"], CONTRACTS, values, price, worth)
+    labels = made[["parcel", "label", "label_known_at"]].astype({"label": "float64"})
+    return features, labels
+
+
+def within(framing: Framing, **changes: Any) -> Framing:
+    """The framing with some of its split changed."""
+    return framing.model_copy(update={"split": framing.split.model_copy(update=changes)})
+
+
+def test_features_stand_side_by_side_with_key_and_moment(given: Given) -> None:
+    features, _ = given
+    names = ["parcel", "predict_at", "signal", "place", "price", "worth"]
+    assert features.columns.tolist() == names
+    ParcelFeatures.validate(features, lazy=True)
+
+
+def test_no_label_of_a_part_was_open_when_the_next_began(given: Given, framing: Framing) -> None:
+    *parts, summary = split_examples(*given, framing, CONTRACTS)
+    train, validation, test = parts
+    starts = [framing.split.validation_from, framing.split.test_from]
+    assert train["label_known_at"].max() <= starts[0]
+    assert validation["predict_at"].min() >= starts[0]
+    assert validation["label_known_at"].max() <= starts[1] <= test["predict_at"].min()
+    assert summary["left_out"].gt(0).tolist() == [True, True, False]
+    assert summary["rows"].sum() + summary["left_out"].sum() == len(given[0])
+    SplitSummary.validate(summary, lazy=True)
+    for part in parts:
+        ParcelExamples.validate(part, lazy=True)
+        assert part["predict_at"].is_monotonic_increasing
+
+    *_, later = split_examples(*given, within(framing, embargo_hours=24), CONTRACTS)
+    assert (later["left_out"] > summary["left_out"]).tolist() == [True, True, False]
+
+
+def test_a_label_that_its_type_cannot_hold_is_refused(given: Given, framing: Framing) -> None:
+    features, labels = given
+    halves = labels.assign(label=labels["label"].where(labels["label"] != 1, 0.5))
+    with pytest.raises(RunError, match=r"'label' has .* values that int8 can't hold, e.g. 0.5"):
+        split_examples(features, halves, framing, CONTRACTS)
+
+
+def test_labels_of_other_rows_are_refused(given: Given, framing: Framing) -> None:
+    features, labels = given
+    shifted = labels.iloc[::-1].reset_index(drop=True)
+    with pytest.raises(RunError, match="not of the same rows"):
+        split_examples(features, shifted, framing, CONTRACTS)
+
+
+def test_a_cost_that_is_no_number_or_is_missing_is_told_before_anything_is_learnt(
+    given: Given, framing: Framing
+) -> None:
+    def split(column: str) -> None:
+        costs = framing.costs.model_copy(update={"tp": 1.0, "fp": 1.0, "fn": column})
+        split_examples(*given, framing.model_copy(update={"costs": costs}), CONTRACTS)
+
+    split("price")
+    with pytest.raises(RunError, match=r"costs.fn names 'place', which is no column of numbers"):
+        split("place")
+    with pytest.raises(RunError, match=r"'fn: worth' is missing in [\d,]+ of [\d,]+ rows"):
+        split("worth")
+
+
+def test_dates_of_the_split_may_be_in_summer_and_in_winter_time(
+    given: Given, framing: Framing
+) -> None:
+    mixed = within(
+        framing,
+        validation_from=datetime.fromisoformat("2013-02-09T00:00:00-05:00"),
+        test_from=datetime.fromisoformat("2013-03-20T00:00:00-04:00"),
+    )
+    *_, summary = split_examples(*given, mixed, CONTRACTS)
+    assert (summary["rows"] > 0).all()

@@ -1,0 +1,239 @@
+"""From examples to models, on parcels: nothing is learnt from what comes later."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from preflight.errors import RunError
+from preflight.features.fingerprints import fingerprints
+from preflight.modeling.calibration import select_on_validation
+from preflight.modeling.parameters import Modeling
+from preflight.modeling.search import search_parameters
+from preflight.modeling.training import (
+    fit,
+    fit_baselines,
+    fit_candidate,
+    folds,
+    join_development,
+    predict_validation,
+)
+from preflight.problem.framing import Framing
+
+Settings = Callable[..., Modeling]
+FEATURES = ["signal", "place", "noise"]
+
+
+def search(
+    development: pd.DataFrame,
+    framing: Framing,
+    modeling: Modeling,
+    contracts: Any,
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    best, trials, _ = search_parameters(development, None, framing, modeling, contracts)
+    return best, trials
+
+
+def test_development_is_train_then_validation_with_all_categories(
+    development: pd.DataFrame, framing: Framing
+) -> None:
+    later = development["predict_at"] >= framing.split.validation_from
+    north = development["place"] == "north"
+    train, validation = development[~later & north].copy(), development[later & ~north].copy()
+    for part in (train, validation):
+        part["place"] = part["place"].cat.remove_unused_categories()
+    audit = pd.DataFrame(fingerprints(train=train, validation=validation))
+    together = join_development(train, validation, audit, framing)
+    assert together["parcel"].tolist() == [*train["parcel"], *validation["parcel"]]
+    assert together.index.tolist() == list(range(len(train) + len(validation)))
+    assert together["place"].astype(str).tolist() == [
+        *train["place"].astype(str),
+        *validation["place"].astype(str),
+    ]
+    assert together.dtypes.to_dict() == development.dtypes.to_dict()
+    assert set(together["place"].cat.categories) == {"north", "south", "west"}
+
+
+def test_parts_of_another_split_are_not_fitted(development: pd.DataFrame, framing: Framing) -> None:
+    later = development["predict_at"] >= framing.split.validation_from
+    parts = {"train": development[~later], "validation": development[later]}
+    audit = pd.DataFrame(fingerprints(**parts))
+    join_development(**parts, feature_audit=audit, framing=framing)
+    for end, name in {"validation_from": "train", "test_from": "validation"}.items():
+        earlier = getattr(framing.split, end) - timedelta(days=2)
+        split = framing.split.model_copy(update={end: earlier})
+        other = framing.model_copy(update={"split": split})
+        with pytest.raises(RunError, match=f"'{name}' has examples from"):
+            join_development(**parts, feature_audit=audit, framing=other)
+
+
+def test_folds_are_in_the_order_of_time_and_no_label_is_known_after_a_fold_starts(
+    development: pd.DataFrame, framing: Framing, settings: Settings
+) -> None:
+    modeling = settings()
+    found = list(folds(development, framing, modeling))
+    earlier = modeling.search.earlier_folds[0]
+    bounds = [
+        (earlier.start, earlier.until),
+        (framing.split.validation_from, framing.split.test_from),
+    ]
+    assert len(found) == len(bounds)
+    for (known, judged), (start, until) in zip(found, bounds, strict=True):
+        assert known["predict_at"].max() < start
+        assert known["label_known_at"].max() <= start
+        at = development["predict_at"]
+        assert (
+            judged["parcel"].tolist()
+            == development["parcel"][(at >= start) & (at < until)].tolist()
+        )
+        left_out = development[(at < start) & ~development["parcel"].isin(known["parcel"])]
+        assert (left_out["label_known_at"] > start).all()
+        assert len(left_out) > 0
+
+
+def test_a_label_known_at_the_very_start_of_a_fold_is_known_and_a_moment_later_is_not(
+    development: pd.DataFrame, framing: Framing, settings: Settings
+) -> None:
+    start = pd.Timestamp(framing.split.validation_from)
+    tick = pd.Timedelta("1us")
+    rows = development.head(4).assign(
+        predict_at=[start - tick, start - tick, start, start - tick],
+        label_known_at=[start, start + tick, start + tick, start - tick],
+    )
+    (known, judged) = list(folds(rows, framing, settings(folds=0)))[-1]
+    assert known["parcel"].tolist() == [0, 3]
+    assert judged["parcel"].tolist() == [2]
+
+
+def test_each_fold_is_predicted_by_models_fitted_on_what_came_before(
+    development: pd.DataFrame, framing: Framing, contracts: Any, parcels: Any, settings: Settings
+) -> None:
+    modeling = settings()
+    best = {"candidate": "trees", "params": {"max_leaf_nodes": 5}, "value": None, "trial": None}
+    found = predict_validation(development, best, framing, modeling, contracts=contracts)
+    parts = list(folds(development, framing, modeling))
+    assert found["fold"].tolist() == [
+        n for n, (_, judged) in enumerate(parts) for _ in judged.index
+    ]
+    assert found["last"].tolist() == (found["fold"] == 1).tolist()
+    for number, (known, judged) in enumerate(parts):
+        here = found[found["fold"] == number]
+        assert here["parcel"].tolist() == judged["parcel"].tolist()
+        assert here["label"].tolist() == judged["label"].tolist()
+        candidate = fit(modeling.chosen(best), known, features=parcels)
+        lookup = fit(modeling.baselines["lookup"], known, features=parcels)
+        for name, model in (("candidate", candidate), ("lookup", lookup)):
+            expected = model.predict_proba(judged[FEATURES])[:, 1]
+            np.testing.assert_array_equal(here[f"probability_{name}"], expected)
+    assert list(found) == [
+        "parcel", "predict_at", "label",
+        "fold", "probability_candidate", "probability_never", "probability_lookup", "last",
+    ]  # fmt: skip
+
+
+def test_the_candidate_is_fitted_on_all_with_the_best_parameters_and_says_so(
+    development: pd.DataFrame, framing: Framing, contracts: Any, parcels: Any, settings: Settings
+) -> None:
+    modeling = settings()
+    best = {"candidate": "trees", "params": {"max_leaf_nodes": 5}, "value": 1.0, "trial": 3}
+    chosen = {"calibration": {"slope": 0.5, "intercept": -0.5, "loss_without": 0.4}}
+    found = fit_candidate(development, best, chosen, framing, modeling, contracts=contracts)
+    alone = fit(modeling.chosen(best), development, features=parcels)
+    np.testing.assert_array_equal(
+        found["estimator"].predict_proba(development[FEATURES]),
+        alone.predict_proba(development[FEATURES]),
+    )
+    assert (found["slope"], found["intercept"], found["threshold"]) == (0.5, -0.5, 0.2)
+    assert found["features"] == FEATURES
+    provenance = found["provenance"]
+    declared = modeling.candidates["trees"]
+    assert (provenance["path"], provenance["preprocessing"]) == (declared.path, None)
+    assert provenance["params"] == declared.params | best["params"]
+    assert provenance["examples"] == len(development)
+    assert pd.Timestamp(provenance["first"]) == development["predict_at"].min()
+    assert pd.Timestamp(provenance["last"]) == development["predict_at"].max()
+
+
+def test_baselines_are_fitted_on_all_uncalibrated_with_their_own_threshold(
+    development: pd.DataFrame, framing: Framing, contracts: Any, settings: Settings
+) -> None:
+    found = fit_baselines(development, framing, settings(), contracts=contracts)
+    assert {name: model["threshold"] for name, model in found.items()} == {
+        "never": 1,
+        "lookup": 0.2,
+    }
+    assert {(model["slope"], model["intercept"]) for model in found.values()} == {(1.0, 0.0)}
+    rate = found["never"]["estimator"].predict_proba(development[FEATURES])[0, 1]
+    assert rate == pytest.approx(development["label"].mean())
+
+
+def test_nothing_changes_the_examples(
+    development: pd.DataFrame, framing: Framing, contracts: Any, settings: Settings
+) -> None:
+    before = development.copy(deep=True)
+    modeling = settings(trials=1)
+    best, _ = search(development, framing, modeling, contracts)
+    predictions = predict_validation(development, best, framing, modeling, contracts=contracts)
+    chosen = select_on_validation(predictions, framing, modeling)
+    fit_candidate(development, best, chosen, framing, modeling, contracts=contracts)
+    pd.testing.assert_frame_equal(development, before)
+
+
+def test_a_column_of_one_value_changes_nothing_but_where_the_threshold_stands(
+    development: pd.DataFrame,
+    framing: Framing,
+    contracts: Any,
+    settings: Settings,
+    framing_with_column: Framing,
+) -> None:
+    modeling, framed = settings(trials=2), framing_with_column
+    column = development.assign(amount=np.float32(6))
+    best, trials = search(development, framing, modeling, contracts)
+    found, tried = search(column, framed, modeling, contracts)
+    assert found == best
+    pd.testing.assert_frame_equal(tried, trials)
+    predictions = predict_validation(development, best, framing, modeling, contracts=contracts)
+    kept = predict_validation(column, best, framed, modeling, contracts=contracts)
+    assert set(kept.pop("cost_fn")) == {6.0}
+    pd.testing.assert_frame_equal(kept, predictions)
+    chosen = select_on_validation(predictions, framing, modeling)
+    assert select_on_validation(kept.assign(cost_fn=6.0), framed, modeling) == chosen
+    models = {
+        "candidate": fit_candidate(column, best, chosen, framed, modeling, contracts=contracts),
+        **fit_baselines(column, framed, modeling, contracts=contracts),
+    }
+    assert {name: model["threshold"] for name, model in models.items()} == {
+        "candidate": None, "never": 1, "lookup": None,
+    }  # fmt: skip
+    for model in models.values():
+        assert model["features"] == FEATURES
+        assert model["provenance"]["framing"]["costs"]["fn"] == "amount"
+
+
+def test_the_embargo_holds_for_every_fold(
+    development: pd.DataFrame, framing: Framing, settings: Settings
+) -> None:
+    split = framing.split.model_copy(update={"embargo_hours": 24})
+    embargo = pd.Timedelta("1D")
+    waited = framing.model_copy(update={"split": split})
+    starts = [settings().search.earlier_folds[0].start, split.validation_from]
+    for (known, _), start in zip(folds(development, waited, settings()), starts, strict=True):
+        assert known["label_known_at"].max() + embargo <= start
+
+
+def test_a_model_can_go_without_a_group_of_features(
+    development: pd.DataFrame, framing: Framing, contracts: Any, settings: Settings
+) -> None:
+    modeling = settings()
+    blind = modeling.candidates["trees"].model_copy(update={"without": ["weather"]})
+    best, chosen = (
+        {"candidate": "trees", "params": {}},
+        {"calibration": {"slope": 1.0, "intercept": 0.0}},
+    )
+    without = modeling.model_copy(update={"candidates": {"trees": blind}})
+    found = fit_candidate(development, best, chosen, framing, without, contracts=contracts)
+    assert found["features"] == ["signal", "place"]
+    assert found["estimator"].feature_names_in_.tolist() == ["signal", "place"]

@@ -1,0 +1,204 @@
+"""The trials of a search: valued in money, and a choice that is honest about searching."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+
+from preflight.modeling.contracts import Trials, best_params
+from preflight.modeling.estimators import Estimator
+from preflight.modeling.model import value_scorer
+from preflight.modeling.parameters import Modeling
+from preflight.modeling.search import search_parameters
+from preflight.modeling.training import (
+    fit,
+    fit_predict,
+    folds,
+)
+from preflight.modeling.trials import NO_SEARCH, select_parameters
+from preflight.problem.framing import Framing
+
+Settings = Callable[..., Modeling]
+FEATURES = ["signal", "place", "noise"]
+
+
+def search(
+    development: pd.DataFrame,
+    framing: Framing,
+    modeling: Modeling,
+    contracts: Any,
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    best, trials, _ = search_parameters(development, None, framing, modeling, contracts)
+    return best, trials
+
+
+def framed_value(
+    spec: Estimator, known: pd.DataFrame, judged: pd.DataFrame, framing: Framing, parcels: Any
+) -> float:
+    fitted = fit(spec, known, features=parcels)
+    return value_scorer(framing.costs, FEATURES)(fitted, judged, judged["label"])
+
+
+def test_the_value_is_the_framings_money_per_1000(
+    development: pd.DataFrame, framing: Framing, parcels: Any, settings: Settings
+) -> None:
+    spec = settings().candidates["trees"]
+    probability = fit_predict(spec, development, development, features=parcels)
+    act = probability > 0.2  # (1 - 0) / (1 - 0 + 6 - 2)
+    label = development["label"] == 1
+    by_hand = 4 * (act & label).sum() - 1 * (act & ~label).sum()
+    found = framed_value(spec, development, development, framing, parcels)
+    assert found == pytest.approx(1000 * by_hand / len(development))
+
+
+@pytest.fixture(scope="module")
+def searched(
+    development: pd.DataFrame, framing: Framing, contracts: Any, settings: Settings
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    return search(development, framing, settings(trials=6), contracts)
+
+
+def test_the_first_trial_is_the_declared_parameters_and_their_value(
+    development: pd.DataFrame,
+    framing: Framing,
+    searched: tuple[dict[str, Any], pd.DataFrame],
+    parcels: Any,
+    settings: Settings,
+) -> None:
+    _, trials = searched
+    modeling = settings()
+    assert json.loads(trials["params"][0]) == {"max_leaf_nodes": 3, "learning_rate": 0.2}
+    by_hand = [
+        framed_value(modeling.candidates["trees"], known, judged, framing, parcels)
+        for known, judged in folds(development, framing, modeling)
+    ]
+    assert trials["value"][0] == pytest.approx(np.mean(by_hand))
+    assert trials["folds"][0] == len(by_hand) == 2
+
+
+def test_the_best_is_the_best_of_the_complete_trials_and_never_worse_than_the_declared(
+    searched: tuple[dict[str, Any], pd.DataFrame],
+) -> None:
+    best, trials = searched
+    complete = trials[trials["state"] == "complete"]
+    assert best["value"] == complete["value"].max() >= trials["value"][0]
+    assert best["trial"] == complete["value"].idxmax()
+    assert best["declared_value"] == trials["value"][0]
+    tuned = json.loads(trials["params"][best["trial"]])
+    assert best["params"] == (tuned if best["kept"] == "tuned" else {})
+    assert len(trials) == 6
+    assert len(set(trials["value"])) > 1
+
+
+def test_a_trial_among_the_worst_after_a_fold_is_given_up(
+    searched: tuple[dict[str, Any], pd.DataFrame],
+) -> None:
+    trials = searched[1]
+    given_up = trials["state"] == "pruned"
+    assert given_up.any()
+    assert trials["folds"].tolist() == np.where(given_up, 1, 2).tolist()
+
+
+def test_what_a_search_returns_holds_its_contracts(
+    searched: tuple[dict[str, Any], pd.DataFrame],
+) -> None:
+    best, trials = searched
+    assert best_params.validate(best) is best
+    Trials.validate(trials, lazy=True)
+
+
+def test_trials_stay_within_the_space(searched: tuple[dict[str, Any], pd.DataFrame]) -> None:
+    tried = pd.DataFrame(searched[1]["params"].map(json.loads).tolist())
+    assert tried["max_leaf_nodes"].between(2, 9).all()
+    assert tried["learning_rate"].between(0.05, 0.9).all()
+    assert len(tried.drop_duplicates()) > 1
+
+
+def test_without_trials_the_declared_parameters_stand(
+    development: pd.DataFrame, framing: Framing, contracts: Any, settings: Settings
+) -> None:
+    best, trials = search(development, framing, settings(trials=0), contracts)
+    assert best == {"candidate": "trees", **NO_SEARCH}
+    assert (best["params"], best["kept"]) == ({}, "declared")
+    assert best_params.validate(best) is best
+    assert len(Trials.validate(trials, lazy=True)) == 0
+
+
+def test_a_seed_gives_the_same_trials_and_another_gives_others(
+    development: pd.DataFrame,
+    framing: Framing,
+    searched: tuple[dict[str, Any], pd.DataFrame],
+    contracts: Any,
+    settings: Settings,
+) -> None:
+    best, trials = search(development, framing, settings(trials=6), contracts)
+    assert best == searched[0]
+    pd.testing.assert_frame_equal(trials, searched[1])
+    _, others = search(development, framing, settings(trials=3, seed=2), contracts)
+    assert others["params"][0] == trials["params"][0]
+    assert others["params"][1] != trials["params"][1]
+
+
+def test_the_search_looks_for_the_value_at_each_rows_own_cost(
+    development: pd.DataFrame,
+    framing: Framing,
+    parcels: Any,
+    contracts: Any,
+    settings: Settings,
+    framing_with_column: Framing,
+) -> None:
+    amount = np.random.default_rng(4).uniform(3, 60, len(development))
+    dear = development.assign(amount=amount)
+    modeling = settings(trials=1)
+    best, _ = search(dear, framing_with_column, modeling, contracts)
+    by_hand = []
+    for known, judged in folds(dear, framing, modeling):
+        act = fit_predict(modeling.candidates["trees"], known, judged, features=parcels) > 1 / (
+            judged["amount"] - 1
+        )
+        saved = np.where(judged["label"] == 1, judged["amount"] - 2, -1) * act
+        by_hand.append(1000 * saved.mean())
+    assert best["value"] == pytest.approx(np.mean(by_hand))
+
+
+def judged(values: np.ndarray, framing: Framing, settings: Settings) -> dict[str, Any]:
+    """The choice among trials with so much saved on each of the days, ten rows a day."""
+    study = optuna.create_study(direction="maximize")
+    for saved in values:
+        trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
+        trial.set_user_attr("saved", [saved.tolist()])
+        trial.set_user_attr("rows", [[10] * len(saved)])
+        trial.set_user_attr("number", trial.number)
+        study.tell(trial, 100 * float(saved.mean()))
+    return select_parameters(study.trials, framing, settings(trials=1))
+
+
+def test_the_best_of_many_that_are_alike_is_no_better(framing: Framing, settings: Settings) -> None:
+    kept, optimism = [], []
+    for seed in range(30):
+        noise = np.random.default_rng(seed).normal(5, 2, (20, 40))
+        found = judged(noise, framing, settings)
+        assert found["value"] >= found["declared_value"]
+        kept.append(found["kept"] == "declared")
+        optimism.append(found["optimism"])
+        if kept[-1]:
+            assert found["params"] == {}
+    assert np.mean(kept) > 0.85
+    assert np.median(optimism) > 10  # in money per 1,000: a good part of what luck alone gives
+
+
+def test_parameters_that_are_better_are_taken(framing: Framing, settings: Settings) -> None:
+    noise = np.random.default_rng(0).normal(5, 2, (20, 40))
+    noise[7] = noise[0] + 3 + np.random.default_rng(1).normal(0, 0.5, 40)
+    found = judged(noise, framing, settings)
+    assert (found["kept"], found["trial"]) == ("tuned", 7)
+    assert found["params"].keys() == {"x"}
+    assert found["gain"]["low"] > 0
+    assert found["gain"]["mean"] == pytest.approx(
+        found["value"] - found["declared_value"] - found["optimism"]
+    )
+    assert found["gain"]["mean"] == pytest.approx(300, rel=0.1)
