@@ -51,11 +51,11 @@ bench: $(DEV) | benchmarks/README.md ## measure speed and memory, about half an 
 bench-service: $(DEV) | benchmarks/service.py ## measure the newest candidate as a service, for the promotion gate (needs hey)
 	@$(PY) -m benchmarks.service $(ARGS)
 
-axe: | tests/pipelines/reporting/axe.mjs ## look at the newest report in a browser, with axe-core (needs node, npm and Chromium)
+axe: | tests/preflight/reporting/axe.mjs ## look at the newest report in a browser, with axe-core (needs node, npm and Chromium)
 	@command -v npm >/dev/null && command -v $(CHROMIUM) >/dev/null || { \
 		echo "make axe needs npm and Chromium: make axe CHROMIUM=/path/to/chromium" >&2; exit 1; }
 	@npm install --silent --no-audit --no-fund --prefix build/axe axe-core@4 playwright-core@1
-	CHROMIUM=$$(command -v $(CHROMIUM)) node tests/pipelines/reporting/axe.mjs
+	CHROMIUM=$$(command -v $(CHROMIUM)) node tests/preflight/reporting/axe.mjs
 
 lint: $(DEV) ## check style, formatting and types
 	$(PY) -m ruff check

@@ -15,7 +15,7 @@ from kedro.validation import TypeExtractor, ValidatorSpec, resolve_validator
 from pydantic import BaseModel
 
 from preflight.contracts.table import Table
-from preflight.hooks import RUN_MANIFEST
+from preflight.hooks.manifest import RUN_MANIFEST
 
 from late_flights.pipeline_registry import register_pipelines
 

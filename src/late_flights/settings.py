@@ -1,8 +1,8 @@
 """Kedro's settings for this project."""
 
-from preflight import hooks
+from preflight.hooks import HOOKS
 
-HOOKS = hooks.HOOKS
+__all__ = ["CONFIG_LOADER_ARGS", "HOOKS"]
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

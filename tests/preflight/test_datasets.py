@@ -15,7 +15,7 @@ from preflight.datasets import AllVersions, Folder, ParquetTable
 from preflight.deployment import champion
 from preflight.deployment.datasets import Champion, Promotion
 from preflight.errors import RunError
-from preflight.hooks import ContractHooks
+from preflight.hooks.guards import ContractHooks
 from preflight.modeling.skops_file import dump
 from preflight.runs.raw_files import hash_file
 

@@ -14,7 +14,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
-from preflight.hooks import TrackingHooks
+from preflight.hooks.tracking import TrackingHooks
 from preflight.problem.framing import Framing
 
 FIGURES = {"candidate": {"roc_auc": {"mean": 0.8, "low": None}}}

@@ -48,9 +48,8 @@ def contract(project: ProjectMetadata, file: Path, to: Path | None) -> None:
     from preflight.files import replacing
 
     path, root = file.resolve(), project.project_path
-    text = draft_contract(
-        file, (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
-    )
+    filepath = path.relative_to(root) if path.is_relative_to(root) else path
+    text = draft_contract(file, filepath.as_posix(), project.package_name)
     if to is None:
         click.echo(text, nl=False)
         return

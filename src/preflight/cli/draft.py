@@ -35,10 +35,14 @@ DATE = r"\d{1,4}[./-]\d{1,2}[./-]\d{2,4}\b.*"
 CODE = r"0\d+"
 
 
-def draft_contract(path: Path, filepath: str) -> str:
+def draft_contract(path: Path, filepath: str, package: str) -> str:
     """Return a module with the drafted contract of a CSV or Parquet file.
 
-    filepath: where the catalog looks for the file. Raise RunError if nothing can be drafted.
+    filepath: where the catalog looks for the file.
+    package: of the project, whose contracts the class is to be one of.
+
+    Raises:
+        RunError: nothing can be drafted.
     """
     table, load_args = read(path)
     dataset = re.sub(r"\W+", "_", f"raw {path.name.split('.')[0]}", flags=re.ASCII).strip("_")
@@ -51,6 +55,7 @@ def draft_contract(path: Path, filepath: str) -> str:
     environment = Environment(loader=beside, keep_trailing_newline=True)
     return environment.get_template("draft.py.j2").render(
         filepath=filepath,
+        package=package,
         rows=len(table),
         dataset=dataset.lower(),
         contract=dataset.title().replace("_", ""),

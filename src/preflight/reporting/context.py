@@ -13,6 +13,13 @@ from preflight.evaluation.conditions import FEWEST_ROWS
 from preflight.problem.costs import Floats, Outcomes, UnitCosts
 from preflight.problem.framing import Framing
 from preflight.reporting import formatting, panels, tasks
+from preflight.reporting.diagnosis_summary import (
+    labels_says,
+    more_labels_says,
+    robustness_says,
+    segments_says,
+    waterfall_says,
+)
 from preflight.reporting.style import BLUE
 from preflight.reporting.summary import (
     audit_says,
@@ -23,17 +30,12 @@ from preflight.reporting.summary import (
     decision_says,
     headline,
     importance_says,
-    labels_says,
     lead_says,
-    more_labels_says,
     power_says,
-    robustness_says,
     score_says,
     search_says,
-    segments_says,
     slices_says,
     value_says,
-    waterfall_says,
 )
 from preflight.reporting.traced import plain, traced
 

@@ -38,14 +38,16 @@ def write(folder: Path, table: pd.DataFrame | str, name: str = "new.csv") -> Pat
 
 def loaded(path: Path) -> tuple[str, type[RawTable], pd.DataFrame]:
     """The draft, its class, and the table as the drafted catalog entry and class read it."""
-    text = draft_contract(path, path.as_posix())
+    text = draft_contract(path, path.as_posix(), "late_parcels")
     names: dict[str, Any] = {"__name__": "drafted"}
     exec(compile(text, "drafted.py", "exec"), names)
     entry = yaml.safe_load(
         re.sub("^# ?", "", text.split("catalog/data_engineering.yml:\n")[1], flags=re.MULTILINE)
     )
     ((dataset, config),) = entry.items()
-    contract = names[config.pop("validator").rsplit(".", 1)[-1]]
+    module, name = config.pop("validator").rsplit(".", 1)
+    assert module == "late_parcels.contracts.raw"
+    contract = names[name]
     if path.suffix != ".parquet":
         config["load_args"] = contract.read_args(config.get("load_args", {}))
     return text, contract, DataCatalog.from_config({dataset: config}).load(dataset)
@@ -247,17 +249,17 @@ def test_a_file_of_which_nothing_can_be_drafted_is_refused(
     if text is not None:
         path.write_text(text)
     with pytest.raises(RunError, match=said):
-        draft_contract(path, name)
+        draft_contract(path, name, "late_parcels")
 
 
 def test_another_encoding_and_an_index_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "new.csv"
     path.write_bytes("a\nß\n".encode("latin-1"))
     with pytest.raises(RunError, match="UTF-8"):
-        draft_contract(path, "new.csv")
+        draft_contract(path, "new.csv", "late_parcels")
     indexed = pd.DataFrame({"a": [1]}, index=pd.Index([7], name="id"))
     with pytest.raises(RunError, match="has an index"):
-        draft_contract(write(tmp_path, indexed, "new.parquet"), "new.parquet")
+        draft_contract(write(tmp_path, indexed, "new.parquet"), "new.parquet", "late_parcels")
 
 
 def command(*arguments: object) -> Result:
@@ -270,6 +272,8 @@ def test_the_command_prints_or_writes_a_new_file(tmp_path: Path) -> None:
     printed = command(path)
     assert printed.exit_code == 0
     assert f"#   filepath: data/01_raw/{RAW[0].name}\n" in printed.output
+    package = bootstrap_project(PROJECT).package_name
+    assert f"#   validator: {package}.contracts.raw.Raw" in printed.output
     assert command(path, "--to", to).exit_code == 0
     assert to.read_text() == printed.output
 

@@ -10,8 +10,6 @@ import pytest
 from preflight.problem.framing import Framing
 from preflight.reporting.contracts import About, Model
 
-from late_flights.pipelines.reporting.pipeline import DIAGNOSED, RESULTS
-
 Results = dict[str, Any]
 
 
@@ -26,8 +24,7 @@ def model(value: Results, area: Results) -> Results:
     return {"value_per_1000": value, "roc_auc": area, **other}
 
 
-HOOKS_MAKE = {"provenance", "contracts"}  # the rest are files
-SOURCES = [name for name in RESULTS + DIAGNOSED if name not in HOOKS_MAKE]
+NO_FILES = {"framing", "about", "contracts", "checklist", "provenance"}  # the rest have versions
 RUN = "2026-01-31T12.00.00.000Z"
 FILE = {"path": "data/a", "version": "2026-01-30T12.00.00.000Z", "bytes": 1, "sha256": "2" * 64}
 
@@ -85,7 +82,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
         ("month", "2013-04", 500, 50.0, 20.0, 90.0),
     ]
     day = pd.to_datetime(["2013-01-02 04:30", "2013-03-01 12:00", "2013-04-01 12:00"]).as_unit("us")
-    return {
+    found: Results = {
         "framing": framing,
         "contracts": {"features": Boxes},
         "about": About.model_validate(ABOUT),
@@ -293,10 +290,11 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
             "run": RUN,
             "code": {"commit": "0" * 40, "changed": ["a.py"], "sha256": "1" * 64},
             "kept": ["docs/a.md", "tests/test_a.py", "tests/test_a.py::test_b"],
-            "files": {name: dict(FILE) for name in SOURCES},
         },
         "suspicious_labels": pd.DataFrame({"found": [77, 77], "of": [7000, 7000]}),
     }
+    found["provenance"]["files"] = {name: dict(FILE) for name in found if name not in NO_FILES}
+    return found
 
 
 @pytest.fixture

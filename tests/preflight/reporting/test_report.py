@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+
+from preflight import reporting
 from preflight.errors import RunError
 from preflight.problem.costs import per_1000
 from preflight.problem.money import format_money
-from preflight import reporting
 from preflight.reporting import formatting, plots
 from preflight.reporting.contracts import Html
 from preflight.reporting.report import (
@@ -22,8 +23,15 @@ from preflight.reporting.report import (
     render_report,
 )
 
-from late_flights.pipelines.reporting.pipeline import DIAGNOSED
-
+DIAGNOSED = [
+    "waterfall",
+    "learning_curve",
+    "more_labels",
+    "segments",
+    "segment_examples",
+    "robustness",
+    "suspicious_labels",
+]
 NO_TABLE = pd.DataFrame()  # constants need none
 NOTHING = {"mean": None, "low": None, "high": None}
 

@@ -1,144 +1,10 @@
-"""Every figure is scikit-learn's, on the data and in each replicate; intervals know of days."""
-
-from collections.abc import Callable
-from typing import Any, NamedTuple
+"""Intervals know of days."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
-from sklearn import metrics as sk
 
-from preflight.problem.costs import Outcomes, UnitCosts
-from preflight.problem.framing import METRICS
-from preflight.stats import bootstrap as intervals
 from preflight.stats.bootstrap import day_numbers, day_weights, interval, mean_over
-from preflight.stats.metrics import (
-    average_precision,
-    coverage,
-    log_loss,
-    metrics_with_intervals,
-    roc_auc,
-)
-
-COSTS = Outcomes(tp=1, fp=1, fn=5, tn=0)
-
-
-class Case(NamedTuple):
-    """Labels and probabilities of the rows of a few days."""
-
-    label: np.ndarray
-    probability: np.ndarray
-    day: np.ndarray
-
-
-@st.composite
-def cases(draw: st.DrawFn) -> Case:
-    """Many ties, days that hold one label only, certain probabilities that may be wrong."""
-    days, rows = draw(st.integers(1, 6)), draw(st.integers(6, 40))
-    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
-    probability = rng.random(rows).round(draw(st.sampled_from([0, 1, 8])))
-    label = (rng.random(rows) < draw(st.sampled_from([0.1, 0.5, 0.9]))).astype(np.int64)
-    day = np.concatenate([np.arange(days), rng.integers(0, days, rows - days)])
-    return Case(label, probability, day)
-
-
-def figures_of(case: Case, seed: int = 1, confidence: float = 0.9) -> dict[str, Any]:
-    weights = day_weights(case.day.max() + 1, 120, seed)
-    act = case.probability > COSTS.threshold
-    return metrics_with_intervals(*case[:2], act, case.day, weights, COSTS, confidence)
-
-
-def loss_per_row(case: Case, day: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return mean_over(log_loss(case.label, case.probability), day, weights)
-
-
-def square_per_row(case: Case, day: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return mean_over((case.probability - case.label) ** 2, day, weights)
-
-
-def test_the_average_precision_is_the_same_in_small_portions(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    rng = np.random.default_rng(0)
-    case = Case(rng.integers(0, 2, 600), rng.random(600).round(2), np.arange(600) % 5)
-    weights = day_weights(5, 120, 1)
-    at_once = precision_of(case, case.day, weights)
-    monkeypatch.setattr(intervals, "AT_ONCE", 1000)  # a replicate has some 300 numbers
-    assert precision_of(case, case.day, weights) == pytest.approx(at_once, rel=1e-12)
-
-
-def auc_of(case: Case, day: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return roc_auc(case.label, case.probability, day, weights)
-
-
-def precision_of(case: Case, day: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return average_precision(case.label, case.probability, day, weights)
-
-
-def sk_log_loss(label: np.ndarray, probability: np.ndarray, **weight: Any) -> float:
-    return sk.log_loss(label, probability, labels=[0, 1], **weight)
-
-
-SAME = [
-    (auc_of, sk.roc_auc_score, {0, 1}),
-    (precision_of, sk.average_precision_score, {1}),
-    (loss_per_row, sk_log_loss, set()),
-    (square_per_row, sk.brier_score_loss, set()),
-]
-
-
-@pytest.mark.parametrize(("ours", "theirs", "needs"), SAME)
-@given(case=cases())
-def test_each_replicate_is_scikit_learns_figure_with_the_days_as_weights(
-    ours: Callable[..., np.ndarray], theirs: Callable[..., float], needs: set[int], case: Case
-) -> None:
-    weights = day_weights(case.day.max() + 1, 4, seed=3)
-    found = ours(case, case.day, weights)
-    assert found.shape == (5,)
-    for value, drawn in zip(found, weights, strict=True):
-        weight = drawn[case.day]
-        if needs <= set(case.label[weight > 0]):
-            expected = theirs(case.label, case.probability, sample_weight=weight)
-            assert value == pytest.approx(expected, rel=1e-9, abs=1e-12)
-        else:
-            assert np.isnan(value)
-
-
-@given(cases())
-def test_the_figures_are_scikit_learns_on_the_data(case: Case) -> None:
-    assume({0, 1} <= set(case.label))
-    found = {name: value["mean"] for name, value in figures_of(case).items()}
-    label, probability, _ = case
-    act = probability > 0.2
-    paid = np.select([act, label == 1], [1, 5], default=0).sum()
-    assert found == pytest.approx(
-        {
-            "roc_auc": sk.roc_auc_score(label, probability),
-            "average_precision": sk.average_precision_score(label, probability),
-            "log_loss": sk.log_loss(label, probability),
-            "brier": sk.brier_score_loss(label, probability),
-            "value_per_1000": 1000 * (5 * label.sum() - paid) / len(label),
-        }
-    )
-
-
-@given(cases())
-def test_bounds_are_in_order_and_come_together(case: Case) -> None:
-    for name, figure in figures_of(case).items():
-        assert list(figure) == ["mean", "low", "high"], name
-        missing = {bound is None for bound in figure.values()}
-        assert missing == {True} or (missing == {False} and figure["low"] <= figure["high"]), name
-
-
-@pytest.mark.parametrize(("only", "undefined"), [(0, {"roc_auc", "average_precision"}),
-                                                  (1, {"roc_auc"})])  # fmt: skip
-def test_what_one_label_alone_does_not_define_is_none(only: int, undefined: set[str]) -> None:
-    case = Case(np.full(8, only), np.linspace(0, 1, 8), np.arange(8) % 3)
-    figures = figures_of(case)
-    nothing = {"mean": None, "low": None, "high": None}
-    assert {name for name, figure in figures.items() if figure == nothing} == undefined
 
 
 def test_the_first_row_of_weights_is_the_data_themselves() -> None:
@@ -152,16 +18,6 @@ def test_the_first_row_of_weights_is_the_data_themselves() -> None:
 def test_every_day_is_drawn_as_often_as_any_other() -> None:
     share = day_weights(4, 4000, seed=0)[1:].mean(axis=0)
     assert share == pytest.approx(np.ones(4), abs=0.06)
-
-
-def test_a_seed_reproduces_and_another_gives_other_bounds() -> None:
-    rng = np.random.default_rng(0)
-    case = Case(rng.integers(0, 2, 200), rng.random(200), np.arange(200) % 20)
-    assert figures_of(case, seed=1) == figures_of(case, seed=1)
-    other = figures_of(case, seed=2)
-    for name, figure in figures_of(case, seed=1).items():
-        assert figure["mean"] == other[name]["mean"]
-        assert figure["low"] != other[name]["low"], name
 
 
 def test_an_interval_is_the_first_value_and_the_quantiles_of_the_others() -> None:
@@ -183,15 +39,6 @@ def test_a_mean_weighs_rows_not_days() -> None:
     assert mean_over(value, day, weights).tolist() == [2, 1, 5, 3]
 
 
-def test_the_order_of_rows_does_not_matter() -> None:
-    rng = np.random.default_rng(0)
-    case = Case(rng.integers(0, 2, 60), rng.random(60).round(1), np.arange(60) % 7)
-    order = rng.permutation(60)
-    shuffled = figures_of(Case(*(column[order] for column in case)))
-    for name, figure in figures_of(case).items():
-        assert shuffled[name] == pytest.approx(figure), name
-
-
 def test_a_bootstrap_over_days_covers_the_truth_where_one_over_rows_does_not() -> None:
     rng = np.random.default_rng(0)
     days, rows_a_day, replications, truth = 40, 20, 120, 3.0
@@ -211,48 +58,3 @@ def test_a_bootstrap_over_days_covers_the_truth_where_one_over_rows_does_not() -
             covered[name] += found["low"] <= truth <= found["high"]
     assert covered["days"] / replications == pytest.approx(0.9, abs=0.08)
     assert covered["rows"] / replications < 0.6
-
-
-@given(seed=st.integers(0, 1000), days=st.integers(1, 6), digits=st.sampled_from([0, 8]))
-def test_the_figures_of_amounts_are_scikit_learns_with_the_days_as_weights(
-    seed: int, days: int, digits: int
-) -> None:
-    rng = np.random.default_rng(seed)
-    label = rng.normal(20, 5, 40).round(digits)
-    said = (label + rng.normal(1, 3, 40)).round(digits)
-    day = np.concatenate([np.arange(days), rng.integers(0, days, 40 - days)])
-    weights = day_weights(days, 60, seed)
-    costs = UnitCosts(over=1, under=3, without=18)
-    found = metrics_with_intervals(label, said, said, day, weights, costs, 0.9)
-    assert tuple(found) == METRICS["regression"]
-
-    def theirs(weight: np.ndarray) -> dict[str, float]:
-        off = said - label
-        cost = np.where(off > 0, off, -3 * off)
-        without = np.where(label < 18, 18 - label, 3 * (label - 18))
-        return {
-            "mae": sk.mean_absolute_error(label, said, sample_weight=weight),
-            "rmse": sk.root_mean_squared_error(label, said, sample_weight=weight),
-            "r2": sk.r2_score(label, said, sample_weight=weight),
-            "covered": np.average((off > 0) + (off == 0) / 2, weights=weight),
-            "value_per_1000": 1000 * np.average(without - cost, weights=weight),
-        }
-
-    assert {n: f["mean"] for n, f in found.items()} == pytest.approx(theirs(np.ones(40)))
-    drawn = [theirs(weight[day]) for weight in weights[1:]]
-    for name, figure in found.items():
-        low, high = np.quantile([one[name] for one in drawn], [0.05, 0.95])
-        assert (figure["low"], figure["high"]) == pytest.approx((low, high), rel=1e-6), name
-
-
-def test_amounts_that_are_all_the_same_have_no_r2() -> None:
-    day, weights = np.arange(8) % 4, day_weights(4, 50, 1)
-    label, said = np.full(8, 7.0), np.full(8, 6.0)
-    found = metrics_with_intervals(label, said, said, day, weights, UnitCosts(1, 3, 0), 0.9)
-    assert found["r2"] == {"mean": None, "low": None, "high": None}
-    assert found["mae"] == {"mean": 1, "low": 1, "high": 1}
-    assert found["covered"]["mean"] == 0
-
-
-def test_what_is_equal_is_covered_by_half() -> None:
-    assert coverage(np.array([1, 2, 3]), np.array([2.0, 2.0, 2.0])).tolist() == [1, 0.5, 0]

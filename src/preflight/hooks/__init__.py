@@ -1,0 +1,18 @@
+"""What happens around a run: contracts loaded, data verified, versions pinned, progress."""
+
+from preflight.hooks.guards import ContractHooks, GuardHooks
+from preflight.hooks.manifest import ManifestHooks
+from preflight.hooks.messages import ErrorHooks
+from preflight.hooks.progress import ProgressHooks
+from preflight.hooks.tracking import TrackingHooks
+from preflight.hooks.versions import VersionHooks
+
+HOOKS = (  # Kedro calls the last one first
+    ProgressHooks(),
+    ManifestHooks(),
+    TrackingHooks(),
+    VersionHooks(),
+    GuardHooks(),
+    ContractHooks(),
+    ErrorHooks(),
+)

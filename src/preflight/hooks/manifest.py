@@ -1,0 +1,129 @@
+"""The manifest of each run."""
+
+import json
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from preflight.errors import explain
+from preflight.runs import what_if
+from preflight.runs.manifest import (
+    describe_code,
+    environment,
+    evidence_files,
+    file_records,
+    what_ifs_before,
+)
+
+log = logging.getLogger(__name__)
+
+RUN_MANIFEST = "run_manifest"
+PROVENANCE = "provenance"  # what of it is known while a node works that asks for it
+WHAT_IF = "what_if"  # how a run is judged otherwise than conf/base says
+FILTERS = [
+    "tags",
+    "from_nodes",
+    "to_nodes",
+    "node_names",
+    "from_inputs",
+    "to_outputs",
+    "namespaces",
+]
+
+
+class ManifestHooks:
+    """Each run leaves a manifest: what it was made from, what it made, and what that took."""
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Keep the settings as they were resolved."""
+        self._project, self._loader = context.project_path, context.config_loader
+        self._settings = {
+            "parameters": context.params,
+            "catalog": dict(context.config_loader["catalog"]),
+        }
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
+    ) -> None:
+        """Begin to count; hand on whether the run, or one that it reads from, is a what-if."""
+        self._what_if = what_if.find_what_ifs(self._project, self._loader, self._settings)
+        if WHAT_IF in pipeline.inputs():
+            before = what_ifs_before(self._project, catalog, pipeline.datasets())
+            told = [f"{k} (in run {v})" for k, v in before.items() if k not in self._what_if]
+            catalog.save(WHAT_IF, self._what_if + told)
+        self._run = run_params["run_id"]
+        self._began = datetime.now(UTC)
+        self._nodes: dict[str, float] = {}
+
+    @hook_impl
+    def before_node_run(self, node: Node, catalog: Any) -> dict[str, Any] | None:
+        """Begin to count for a node; tell it of run, code, files and evidence, if it asks."""
+        self._start = time.perf_counter()
+        if PROVENANCE not in node.inputs:
+            return None
+        known = {
+            "run": self._run,
+            "code": describe_code(self._project),
+            "files": file_records(self._project, catalog, catalog.keys()),
+            "kept": evidence_files(self._project),
+        }
+        return {PROVENANCE: known}
+
+    @hook_impl
+    def after_node_run(self, node: Node) -> None:
+        """Keep the duration of the node."""
+        self._nodes[node.name] = round(time.perf_counter() - self._start, 3)
+
+    @hook_impl
+    def on_pipeline_error(
+        self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
+    ) -> None:
+        """Save the manifest of a run that failed, with what it had made.
+
+        If that fails too, for example on a full disk, the first error stays the error of the run.
+        """
+        if self._nodes:
+            said = explain(error) or repr(error)
+            try:
+                self.after_pipeline_run(run_params, pipeline, catalog, said)
+            except Exception as another:
+                why = str(another).strip().rpartition("\n")[2]
+                log.warning("This run has no manifest, as that could not be saved: %s", why)
+
+    @hook_impl
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any, error: str | None = None
+    ) -> None:
+        """Save the manifest of a run that is done."""
+        if RUN_MANIFEST not in catalog:
+            return
+        seconds = (datetime.now(UTC) - self._began).total_seconds()
+        document = {
+            "run": run_params["run_id"],
+            "status": "failed" if error else "done",
+            "error": error,
+            "pipelines": run_params["pipeline_names"] or [],
+            "filters": {name: run_params[name] for name in FILTERS if run_params[name]},
+            "began": self._began.isoformat(timespec="seconds"),
+            "seconds": round(seconds, 1),
+            "contracts": catalog._is_validation_enabled(),
+            "what_if": self._what_if,
+            **environment(self._project),
+            **self._settings,
+            "inputs": file_records(self._project, catalog, pipeline.inputs()),
+            "outputs": file_records(self._project, catalog, pipeline.all_outputs()),
+            "nodes": self._nodes,
+        }
+        catalog.save(RUN_MANIFEST, json.loads(json.dumps(document, default=_as_json)))
+
+
+def _as_json(value: Any) -> Any:
+    """Return typed parameters as they were written, and anything else, such as a date, as text."""
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
