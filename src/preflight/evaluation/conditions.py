@@ -280,7 +280,7 @@ def within_limits(limits: list[dict[str, Any]], unit: str) -> Check:
     return Check("limits", not over, message)
 
 
-def test_reuse_within_limit(candidates: int, framing: Framing) -> Check:
+def reuse_within_limit(candidates: int, framing: Framing) -> Check:
     """Were few enough candidates judged on this test set?"""
     allowed = framing.success.test_openings
     were = "candidate was" if candidates == 1 else "candidates were"

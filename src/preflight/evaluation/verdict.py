@@ -19,7 +19,7 @@ from preflight.evaluation.conditions import (
     not_an_evaluation,
     robust_to_costs,
     slices_hold,
-    test_reuse_within_limit,
+    reuse_within_limit,
     within_limits,
 )
 from preflight.evaluation.contracts import Evaluation
@@ -114,7 +114,7 @@ def decide_verdict(
         equal_opportunity(judged, test[framing.guardrails.protected]),
         calibration_within_limit(calibration_curve, framing),
         within_limits(limits, framing.costs.unit),
-        test_reuse_within_limit(opened["candidates"], framing),
+        reuse_within_limit(opened["candidates"], framing),
         contracts_on(DataCatalog()._is_validation_enabled()),
     ]
     over, costs = judged.over(), framing.costs

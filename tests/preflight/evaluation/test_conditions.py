@@ -379,8 +379,8 @@ def test_the_verdict_rests_on_size_and_memory_and_never_on_speed() -> None:
 
 
 def test_too_many_candidates_on_one_test_set_hold(framing: Framing) -> None:
-    assert conditions.test_reuse_within_limit(3, framing).ok
-    check = conditions.test_reuse_within_limit(4, framing)
+    assert conditions.reuse_within_limit(3, framing).ok
+    check = conditions.reuse_within_limit(4, framing)
     assert (check.ok, check.says) == (
         False,
         "4 candidates were judged on this test set, 3 may be",

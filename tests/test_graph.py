@@ -1,4 +1,4 @@
-"""Which stages there are, and what Kedro-Viz shows beside the graph."""
+"""The graph: which stages there are, that test stays apart, and what Kedro-Viz shows."""
 
 import pytest
 from kedro.pipeline import Pipeline
@@ -43,3 +43,33 @@ def test_stages_are_in_their_order_and_the_default_runs_those_of_run(
 
 def test_what_has_no_contract_says_so() -> None:
     assert "in memory" in preview(["reported"]).content
+
+
+def test_test_never_reaches_modeling() -> None:
+    pipelines = register_pipelines()
+    before = pipelines["__default__"].to_outputs("candidate", "baselines", "selection")
+    assert "test" in pipelines["__default__"].all_outputs()
+    read_by = {node.name for node in before.nodes if "test" in node.inputs}
+    assert read_by == set()
+    openers = {n.name for n in pipelines["__default__"].nodes if "test" in n.inputs}
+    assert openers - {"audit.check_split"}
+    allowed = ("evaluation.", "diagnosis.", "audit.check_split")
+    assert all(name.startswith(allowed) for name in openers)
+
+
+def test_nothing_of_diagnosis_flows_back() -> None:
+    judged = register_pipelines()["__default__"].to_outputs("verdict", "metrics", "candidate")
+    assert {str(node.namespace) for node in judged.nodes} >= {"modeling", "evaluation"}
+    assert "diagnosis" not in {node.namespace for node in judged.nodes}
+
+
+def test_nothing_is_fitted_or_opened_before_its_audit_has_passed() -> None:
+    graph = register_pipelines()["__default__"]
+    for first in ("search_parameters", "fit_candidate", "fit_baselines"):
+        assert "audit.require_feature_audit" in {
+            n.name for n in graph.to_nodes(f"modeling.{first}").nodes
+        }
+    for node in register_pipelines()["evaluation"].nodes:
+        assert "audit.require_audit" in {one.name for one in graph.to_nodes(node.name).nodes} or (
+            "test_predictions" not in node.inputs and "test_predictions" not in node.outputs
+        )
