@@ -26,6 +26,7 @@ OWN = (
     "{" + "{",
     "tests/preflight",
     "benchmarks/",
+    ".github/workflows/nightly.yml",
     "README.md",
     "docs/images/report.png",
     "docs/why-not.md",
