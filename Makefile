@@ -13,9 +13,9 @@ PY := $(BIN)/python
 # A stamp is written last, and named after the content of its lock file: a .venv without the stamp
 # that is looked for is half made or outdated, and is made again.
 sum = $(shell { cksum < $(1); } 2>/dev/null | tr -s '[:space:]' '-')
-CORE := $(VENV)/core-$(call sum,requirements.lock).stamp
-DEV := $(VENV)/dev-$(call sum,requirements-dev.lock).stamp
-DOCS := $(VENV)/docs-$(call sum,requirements-docs.lock).stamp
+CORE := $(VENV)/core-$(call sum,requirements/core.lock).stamp
+DEV := $(VENV)/dev-$(call sum,requirements/dev.lock).stamp
+DOCS := $(VENV)/docs-$(call sum,requirements/docs.lock).stamp
 STAMPS := $(wildcard $(VENV)/*.stamp)
 ALIVE := $(shell $(PY) -c '' 2>/dev/null && echo alive)
 
@@ -24,20 +24,23 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input --
 	--require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-service axe lint format viz graph contract docs reproduce tracking serve accept \
+.PHONY: help run test test-all bench bench-service axe lint format viz graph contract docs reproduce tracking serve accept \
 	lock clean force
 
 # a target names, after a bar, a file of the part that it is of: without it, it is not listed
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { if (match($$0, /\| [^ ]+/) && \
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { if (match($$0, /\| [^ ]+/) && \
 		system("test -e " substr($$0, RSTART + 2, RLENGTH - 2))) next; \
-		printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(CORE) ## set up, then run the default pipeline (kedro run)
 	$(PY) -m kedro run $(ARGS)
 
 test: $(DEV) ## set up, then run the tests (pytest)
 	$(PY) -m pytest -n auto --dist loadgroup $(ARGS)
+
+test-all: $(DEV) | tests/preflight/slow ## run all tests, those that take long too: about half an hour
+	$(PY) -m pytest -n auto --dist loadgroup -m "" $(ARGS)
 
 bench: $(DEV) | benchmarks/README.md ## measure speed and memory, about half an hour (benchmarks/README.md)
 	$(PY) -m benchmarks.windows
@@ -85,7 +88,7 @@ reproduce: $(CORE) ## make a run again in a clean folder and compare: make repro
 	$(PY) -m kedro reproduce $(RUN)
 
 tracking: $(CORE) ## add MLflow and the Optuna dashboard, which slow every run (docs/runs.md)
-	@$(INSTALL) -r requirements-tracking.lock
+	@$(INSTALL) -r requirements/tracking.lock
 
 serve: $(DEV) | src/preflight/serving/app.py ## serve the champion over HTTP: make serve ARGS="--port 8000"
 	PYTHONPATH=src $(PY) -m preflight.serving $(ARGS)
@@ -96,15 +99,15 @@ accept: $(CORE) ## accept the files in data/01_raw as they are, on purpose
 lock: ## write the lock files anew (needs uv); ARGS=--upgrade takes new versions
 	@command -v $(UV) >/dev/null || { \
 		echo "make lock needs uv: pip install uv, or make lock UV=/path/to/uv" >&2; exit 1; }
-	$(LOCK) --output-file requirements.lock
-	$(LOCK) --extra dev --extra viz --extra serving --constraints requirements.lock \
-		--output-file requirements-dev.lock
-	$(if $(wildcard requirements-serving.lock),$(LOCK) --extra serving \
-		--constraints requirements-dev.lock --output-file requirements-serving.lock)
-	$(LOCK) --extra tracking --constraints requirements.lock \
-		--output-file requirements-tracking.lock
-	$(if $(wildcard requirements-docs.lock),$(LOCK) --extra docs \
-		--constraints requirements-dev.lock --output-file requirements-docs.lock)
+	$(LOCK) --output-file requirements/core.lock
+	$(LOCK) --extra dev --extra viz --extra serving --constraints requirements/core.lock \
+		--output-file requirements/dev.lock
+	$(if $(wildcard requirements/serving.lock),$(LOCK) --extra serving \
+		--constraints requirements/dev.lock --output-file requirements/serving.lock)
+	$(LOCK) --extra tracking --constraints requirements/core.lock \
+		--output-file requirements/tracking.lock
+	$(if $(wildcard requirements/docs.lock),$(LOCK) --extra docs \
+		--constraints requirements/dev.lock --output-file requirements/docs.lock)
 
 LOCK = $(UV) pip compile pyproject.toml --quiet --universal --generate-hashes $(ARGS) \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
@@ -118,25 +121,25 @@ ifneq ($(ALIVE) $(filter-out $(CORE) $(DEV) $(DOCS),$(STAMPS)),alive )
 $(CORE): force
 endif
 
-$(CORE): | requirements.lock
+$(CORE): | requirements/core.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; v >= (3, 11, 4) or sys.exit( \
 		"Python 3.11.4 or newer is needed, and $(PYTHON) is %d.%d.%d: name a newer one, for " \
 		"example with PYTHON=python3.12" % v)'
-	@echo "Making $(VENV) from requirements.lock: once, about a minute" >&2
+	@echo "Making $(VENV) from requirements/core.lock: once, about a minute" >&2
 	@rm -rf $(VENV)
 	@$(PYTHON) -m venv $(VENV)
-	@$(INSTALL) -r requirements.lock
+	@$(INSTALL) -r requirements/core.lock
 	@test -x $(BIN)/kedro || { \
-		echo "requirements.lock has nothing for this platform: see [tool.uv] in pyproject.toml" >&2; \
+		echo "requirements/core.lock has nothing for this platform: see [tool.uv] in pyproject.toml" >&2; \
 		exit 1; }
 	@touch $@
 
-$(DEV): $(CORE) | requirements-dev.lock
-	@echo "Adding requirements-dev.lock to $(VENV): once, less than a minute" >&2
-	@$(INSTALL) -r requirements-dev.lock
+$(DEV): $(CORE) | requirements/dev.lock
+	@echo "Adding requirements/dev.lock to $(VENV): once, less than a minute" >&2
+	@$(INSTALL) -r requirements/dev.lock
 	@touch $@
 
-$(DOCS): $(CORE) | requirements-docs.lock
-	@echo "Adding requirements-docs.lock to $(VENV): once, less than a minute" >&2
-	@$(INSTALL) -r requirements-docs.lock
+$(DOCS): $(CORE) | requirements/docs.lock
+	@echo "Adding requirements/docs.lock to $(VENV): once, less than a minute" >&2
+	@$(INSTALL) -r requirements/docs.lock
 	@touch $@

@@ -1,7 +1,7 @@
 """How fast the service answers over loopback, next to `mlflow models serve` with the same model.
 
     make bench-service                              (needs a run with a verdict, and hey)
-    python -m benchmarks.service --mlflow PYTHON    (one with requirements-tracking.lock)
+    python -m benchmarks.service --mlflow PYTHON    (one with requirements/tracking.lock)
 
 The model is the candidate that a deployment would promote: the promotion gate reads what is
 measured here (`service_limits`). It is served from a temporary folder, with rows of `end_to_end`;

@@ -1,14 +1,443 @@
-"""Shared by tests of the engine: runs on disk."""
+"""Shared by tests of the engine: a small problem of another trade, and runs on disk."""
 
 import json
+import re
 from collections.abc import Callable
+from copy import deepcopy
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Node, Pipeline
 
+from preflight.evaluation.contracts import Evaluation
+from preflight.evaluation.predictions import predict_test
+from preflight.features.fingerprints import fingerprints
+from preflight.features.point_in_time import run_in_memory
+from preflight.modeling.calibration import select_on_validation
+from preflight.modeling.estimators import Estimator
+from preflight.modeling.parameters import Modeling
+from preflight.modeling.training import (
+    fit_baselines,
+    fit_candidate,
+    make_bundle,
+    predict_validation,
+)
+from preflight.problem.framing import Framing
 from preflight.runs.manifest import RUN_MANIFEST
+
+from late_flights.pipelines.feature_engineering.pipeline import create_pipeline as to_features
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def trusted_types(conf: OmegaConfigLoader) -> list[str]:
+    """The types that may be in the file of a model."""
+    types: list[str] = conf["catalog"]["trusted_types"]["data"]
+    return types
+
+
+# Parcels, of which some break: modeling and evaluation know no trade, so any will do.
+FRAMING: dict[str, Any] = {
+    "goal": {
+        "objective": "fewer broken parcels",
+        "owner": "the packers",
+        "kpi": {"name": "broken parcels packed once, per 1,000", "now": 300, "wanted": 100},
+    },
+    "decision": {
+        "unit": "parcel",
+        "units": "parcels",
+        "per_month": 10_000,
+        "actor": "a packer",
+        "act": "pack it twice",
+        "wait": "pack it once",
+        "undo": "unpack it",
+        "label": "arrives broken",
+    },
+    "prediction": {
+        "population": "all parcels",
+        "lead_minutes": 60,
+        "label_threshold": 0,
+        "label_known_hours": 49,
+    },
+    "costs": {"unit": "EUR", "tp": 2, "fp": 1, "fn": 6, "tn": 0, "fn_factors": [0.8, 1.25]},
+    "baselines": ["never", "lookup"],
+    "project": {
+        "achievable_saving": 200,
+        "budget": 1000,
+        "upkeep_per_month": 100,
+        "label_source": "complaints",
+        "label_price": 0.1,
+        "label_waiver": None,
+    },
+    "serving": {
+        "p99_ms": 40,
+        "requests_per_second": 5,
+        "rows_per_second": 10,
+        "model_mb": 10,
+        "memory_mb": 100,
+        "machine_per_hour": 1,
+        "cost_per_1000": 1,
+    },
+    "split": {
+        "timezone": "America/New_York",
+        "validation_from": "2013-03-01T00:00:00-05:00",
+        "test_from": "2013-04-01T00:00:00-04:00",
+        "groups": [],
+        "embargo_hours": 0,
+    },
+    "success": {"months": 6, "least_net_saving": 600, "power": 0.8, "test_openings": 3},
+    "guardrails": {
+        "slice_loss": 50,
+        "protected": ["place"],
+        "protected_gap": 0.6,
+        "calibration_gap": 0.05,
+        "plausible": {"roc_auc": [0.6, 0.95], "value_per_1000": [1, 2000]},
+    },
+    "slices": ["place", "month"],
+    "confidence": 0.9,
+}
+
+
+@pytest.fixture
+def framing_as_written() -> dict[str, Any]:
+    """A framing as it stands in YAML."""
+    return deepcopy(FRAMING)
+
+
+@pytest.fixture(scope="session")
+def framing() -> Framing:
+    return Framing.model_validate(FRAMING)
+
+
+# The same parcels by what is to be packed around each: an amount, of which too little costs more.
+AMOUNTS: dict[str, Any] = {
+    **FRAMING,
+    "task": "regression",
+    "costs": {"unit": "EUR", "over": 1, "under": 3, "without": 30, "under_factors": [0.8, 1.25]},
+    "baselines": ["usual", "lookup"],
+    "guardrails": {
+        **FRAMING["guardrails"],
+        "protected_gap": 0.2,
+        "plausible": {"mae": [1, 20], "value_per_1000": [1, 99999]},
+    },
+}
+
+
+@pytest.fixture
+def amounts_as_written() -> dict[str, Any]:
+    return deepcopy(AMOUNTS)
+
+
+@pytest.fixture(scope="session")
+def amount_framing() -> Framing:
+    return Framing.model_validate(AMOUNTS)
+
+
+class Parcels:
+    """What modeling and evaluation ask of the contract of the features."""
+
+    @staticmethod
+    def grain() -> list[str]:
+        return ["parcel"]
+
+    @staticmethod
+    def groups() -> dict[str, list[str]]:
+        return {"content": ["signal", "place"], "weather": ["noise"]}
+
+    @staticmethod
+    def names() -> list[str]:
+        return ["signal", "place", "noise"]
+
+
+CONTRACTS: dict[str, Any] = {"features": Parcels}
+
+
+@pytest.fixture(scope="session")
+def parcels() -> type[Parcels]:
+    """The contract of the features of parcels."""
+    return Parcels
+
+
+@pytest.fixture(scope="session")
+def contracts() -> dict[str, Any]:
+    """What a run's dataset `contracts` has, for parcels."""
+    return CONTRACTS
+
+
+def example_parcels(start: str, until: str, rows: int, seed: int = 0) -> pd.DataFrame:
+    """Labelled examples in the order of prediction: `signal` and `place` tell, `noise` doesn't.
+
+    A label is known one to 48 hours after the prediction. `chance` is its true probability.
+    """
+    rng = np.random.default_rng(seed)
+    first, last = pd.Timestamp(start, tz="UTC"), pd.Timestamp(until, tz="UTC")
+    seconds = np.sort(rng.integers(0, int((last - first).total_seconds()), rows))
+    predict_at = (first + pd.to_timedelta(seconds, unit="s")).as_unit("us")
+    place = rng.choice(["north", "south", "west"], rows)
+    signal = rng.normal(size=rows)
+    chance = 1 / (1 + np.exp(-(1.5 * signal + (place == "north") - 1.5)))
+    known_after = pd.to_timedelta(rng.integers(60, 48 * 60, rows), unit="min")
+    return pd.DataFrame(
+        {
+            "parcel": np.arange(rows),
+            "predict_at": predict_at,
+            "label_known_at": (predict_at + known_after).as_unit("us"),
+            "label": (rng.random(rows) < chance).astype("int8"),
+            "signal": signal.astype("float32"),
+            "place": pd.Categorical(place),
+            "noise": rng.normal(size=rows).astype("float32"),
+            "chance": chance,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def make_parcels() -> Callable[..., pd.DataFrame]:
+    return example_parcels
+
+
+def example_amounts(start: str, until: str, rows: int, seed: int = 0) -> pd.DataFrame:
+    """The same examples, labelled with an amount that is 4 off what signal and place tell."""
+    made = example_parcels(start, until, rows, seed).drop(columns="chance")
+    told = 30 + 8 * made["signal"] + 5 * (made["place"] == "north")
+    off = np.random.default_rng(seed + 1).normal(0, 4, rows)
+    return made.assign(label=(told + off).astype("float64"))
+
+
+@pytest.fixture(scope="session")
+def make_amounts() -> Callable[..., pd.DataFrame]:
+    return example_amounts
+
+
+@pytest.fixture(scope="session")
+def served(
+    conf: OmegaConfigLoader, tables: dict[str, pd.DataFrame], project_contracts: dict[str, Any]
+) -> dict[str, Any]:
+    """Features of the first ten weeks, built at once with hindsight, and a model of most of them.
+
+    framing; given: what the feature pipeline reads; features; bundle.
+    """
+    framing = Framing.model_validate(conf["parameters"]["framing"])
+    given = {**tables, "params:framing": framing, "contracts": project_contracts}
+    features = run_in_memory(to_features(), given, "features")
+    labels = run_in_memory(to_features(), given, "labels")["label"]
+    examples = features.assign(label=labels)[labels.notna()].iloc[:15_000]
+    params = {"max_iter": 20, "categorical_features": "from_dtype", "random_state": 1}
+    path = "sklearn.ensemble.HistGradientBoostingClassifier"
+    contract = project_contracts["features"]
+    bundle = make_bundle(Estimator(path=path, params=params), examples, framing, contract)
+    given = {**tables, "params:framing": framing}
+    return {"framing": framing, "given": given, "features": features, "bundle": bundle}
+
+
+# What the pipelines' own functions make of parcels.
+Made = dict[str, Any]
+
+EVALUATION = Evaluation(
+    replicates=200,
+    seed=1,
+    calibration_bins=5,
+    thresholds=10,
+    importance_rows=100,
+    importance_shuffles=2,
+    end_to_end_rows=20,
+)
+
+
+def small_modeling(
+    path: str = "sklearn.ensemble.HistGradientBoostingClassifier",
+    without: tuple[str, ...] = (),
+    **changes: Any,
+) -> Modeling:
+    """A quick candidate and two baselines."""
+    written = {
+        "seed": 1,
+        "candidates": {
+            "trees": {
+                "path": path,
+                "without": list(without),
+                "params": {
+                    "max_iter": 30,
+                    "min_samples_leaf": 20,
+                    "random_state": 1,
+                    "categorical_features": "from_dtype",
+                },
+            }
+        },
+        "search": {"trials": 0, "earlier_folds": []},
+        "baselines": {
+            "never": {"path": "sklearn.dummy.DummyClassifier", "threshold": 1},
+            "lookup": {
+                "path": "preflight.modeling.baselines.LookupTable",
+                "params": {"keys": ["place"]},
+            },
+        },
+        "calibration_gain": 9,
+    }
+    return Modeling.model_validate(written | changes)
+
+
+def amount_modeling(**changes: Any) -> Modeling:
+    """A quick candidate of amounts and two baselines, all by the quantile of the costs."""
+    asked = {"quantile": 0.75}
+    trees = {"loss": "quantile", "max_iter": 30, "random_state": 1, **asked}
+    return small_modeling(
+        **{
+            "candidates": {
+                "trees": {
+                    "path": "sklearn.ensemble.HistGradientBoostingRegressor",
+                    "params": {**trees, "categorical_features": "from_dtype"},
+                }
+            },
+            "baselines": {
+                "usual": {
+                    "path": "sklearn.dummy.DummyRegressor",
+                    "params": {"strategy": "quantile", **asked},
+                },
+                "lookup": {
+                    "path": "preflight.modeling.baselines.LookupAmounts",
+                    "params": {"keys": ["place"], **asked},
+                },
+            },
+        }
+        | changes
+    )
+
+
+def results_of(
+    examples: pd.DataFrame,
+    framing: Framing,
+    modeling: Modeling,
+    tuned: dict[str, Any] | None = None,
+) -> Made:
+    """What modeling and evaluation give for these examples, and what they were given, by name."""
+    moment = examples["predict_at"]
+    part = np.searchsorted(
+        pd.to_datetime([framing.split.validation_from, framing.split.test_from], utc=True),
+        moment,
+        side="right",
+    )
+    train, validation, test = (examples[part == i].reset_index(drop=True) for i in range(3))
+    development = pd.concat([train, validation], ignore_index=True)
+    best: dict[str, Any] = {"candidate": modeling.declared, "params": tuned or {}}
+    predictions = predict_validation(development, best, framing, modeling, CONTRACTS)
+    selection = select_on_validation(predictions, framing, modeling)
+    candidate = fit_candidate(development, best, selection, framing, modeling, CONTRACTS)
+    baselines = fit_baselines(development, framing, modeling, CONTRACTS)
+    audit = pd.DataFrame(fingerprints(test=test))
+    return {
+        "train": train,
+        "validation": validation,
+        "test": test,
+        "validation_predictions": predictions,
+        "test_predictions": predict_test(candidate, baselines, test, audit, framing, CONTRACTS),
+        "candidate": candidate,
+        "baselines": baselines,
+        "best_params": best,
+        "selection": selection,
+        "framing": framing,
+        "modeling": modeling,
+        "evaluation": EVALUATION,
+        "contracts": CONTRACTS,
+    }
+
+
+@pytest.fixture(scope="module")
+def made(framing: Framing, parcels: Any, make_parcels: Callable[..., pd.DataFrame]) -> Made:
+    return results_of(make_parcels("2013-01-01", "2013-06-01", 12_000), framing, small_modeling())
+
+
+@pytest.fixture(scope="module")
+def made_amounts(
+    amount_framing: Framing, parcels: Any, make_amounts: Callable[..., pd.DataFrame]
+) -> Made:
+    examples = make_amounts("2013-01-01", "2013-06-01", 4000)
+    return results_of(examples, amount_framing, amount_modeling())
+
+
+@pytest.fixture(scope="session")
+def modeling_amounts() -> Callable[..., Modeling]:
+    return amount_modeling
+
+
+@pytest.fixture(scope="session")
+def make() -> Callable[..., Made]:
+    return results_of
+
+
+@pytest.fixture(scope="session")
+def modeling() -> Callable[..., Modeling]:
+    return small_modeling
+
+
+class Walk(HTMLParser):
+    """What a page shows: `traced`, each value with its attributes and text, and all other text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.traced: list[tuple[dict[str, Any], str]] = []
+        self.other = ""
+        self._open: list[tuple[str, dict[str, Any]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in {"meta", "line", "circle", "rect", "br"}:
+            self._open.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._open[-1][0]:
+            self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not self._open or {tag for tag, _ in self._open} & {"style", "svg", "title", "code"}:
+            return
+        if "data-from" in self._open[-1][1]:
+            self.traced.append((self._open[-1][1], data))
+        else:
+            self.other += f" {data}"
+
+
+def says(text: str, value: Any) -> bool:
+    """Is this how the value is written: the text itself, or the number, rounded as it is shown?"""
+    if isinstance(value, str):
+        return text.lower() == value.replace("_", " ").lower() or text == value
+    number = text.replace(",", "").replace("\N{MINUS SIGN}", "-").lstrip("+")
+    if money := re.fullmatch(r"(-?)(?:[$€£]|[A-Z]{3} )([\d.]+)( million| billion)?", number):
+        written = float(money[1] + money[2]) * {" million": 1e6, " billion": 1e9}.get(money[3], 1)
+        cents = 0.500001 if abs(value) >= 9.995 else 0.00500001
+        return abs(written - value) <= max(cents, 0.005001 * abs(value))
+    value = value * 100 if number.endswith("%") else value
+    number = number.rstrip("%")
+    before, _, power = number.partition("e")
+    digits = len(before.partition(".")[2]) - int(power or 0)
+    near = 0.5000001 * 10.0**-digits + 1e-9 * abs(value)
+    return abs(abs(float(number)) - abs(value)) <= near
+
+
+def walked(page: str, load: Callable[..., Any], least: int = 200) -> tuple[list[str], str]:
+    """What is traced and not what the dataset says, and the text that is not traced.
+
+    load: returns a dataset by its name and version. least: numbers that are traced.
+    """
+    walk, faults = Walk(page), []
+    for at, text in walk.traced:
+        data = load(at["data-from"], at["data-version"])
+        value = eval("data" + at["data-path"], {"data": data})
+        if not says(text, value) or ("value" in at and float(at["value"]) != float(value)):
+            faults.append(f"{text}: {value} in {at}")
+    assert len(walk.traced) >= least
+    return faults, walk.other
+
+
+@pytest.fixture(scope="session")
+def walk_numbers() -> Callable[..., tuple[list[str], str]]:
+    return walked
 
 
 def written_manifest(version: str, **changes: Any) -> dict[str, Any]:

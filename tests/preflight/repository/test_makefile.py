@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[3]
 TEXT = (PROJECT / "Makefile").read_text()
 PYTHON = """#!/bin/sh
 echo "$*" >> calls
@@ -22,7 +22,7 @@ esac
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "Makefile").write_text(TEXT)
-    for lock in ("requirements.lock", "requirements-dev.lock", "requirements-docs.lock"):
+    for lock in ("requirements/core.lock", "requirements/dev.lock", "requirements/docs.lock"):
         (tmp_path / lock).write_text("a\n")
     (tmp_path / "python").write_text(PYTHON)
     (tmp_path / "python").chmod(0o755)
@@ -50,11 +50,11 @@ def targets(project: Path) -> set[str]:
 
 def test_set_up_is_made_once_and_dev_adds_to_it(project: Path) -> None:
     assert make(project, "run").returncode == 0
-    assert installs(project) == ["requirements.lock"]
+    assert installs(project) == ["requirements/core.lock"]
     assert make(project, "run").returncode == 0
     assert installs(project) == []
     assert make(project, "test").returncode == 0
-    assert installs(project) == ["requirements-dev.lock"]
+    assert installs(project) == ["requirements/dev.lock"]
     assert make(project, "run", "test", "lint").returncode == 0
     assert installs(project) == []
 
@@ -63,9 +63,9 @@ def test_pages_are_built_on_the_core_and_no_lock_undoes_another(project: Path) -
     (project / "docs").mkdir()
     (project / "mkdocs.yml").touch()
     assert make(project, "docs").returncode == 0
-    assert installs(project) == ["requirements.lock", "requirements-docs.lock"]
+    assert installs(project) == ["requirements/core.lock", "requirements/docs.lock"]
     assert make(project, "test", "docs", "run").returncode == 0
-    assert installs(project) == ["requirements-dev.lock"]
+    assert installs(project) == ["requirements/dev.lock"]
 
 
 def test_a_contract_is_drafted_from_the_named_file(project: Path) -> None:
@@ -84,13 +84,13 @@ def test_failed_install_fails_and_is_tried_again(project: Path) -> None:
     (project / "no-network").touch()
     for _ in range(2):
         assert make(project, "run").returncode != 0
-        assert installs(project) == ["requirements.lock"]
+        assert installs(project) == ["requirements/core.lock"]
     (project / "no-network").unlink()
     assert make(project, "run").returncode == 0
-    assert installs(project) == ["requirements.lock"]
+    assert installs(project) == ["requirements/core.lock"]
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("lock", ["requirements/core.lock", "requirements/dev.lock"])
 def test_changed_lock_is_installed_into_a_new_environment(project: Path, lock: str) -> None:
     make(project, "test")
     installs(project)
@@ -98,7 +98,7 @@ def test_changed_lock_is_installed_into_a_new_environment(project: Path, lock: s
     left_over.touch()
     (project / lock).write_text("b\n")
     assert make(project, "test").returncode == 0
-    assert installs(project) == ["requirements.lock", "requirements-dev.lock"]
+    assert installs(project) == ["requirements/core.lock", "requirements/dev.lock"]
     assert not left_over.exists()
     assert make(project, "test").returncode == 0
     assert installs(project) == []
@@ -110,7 +110,7 @@ def test_environment_whose_interpreter_is_gone_is_made_again(project: Path) -> N
     (project / ".venv/bin/python").unlink()
     (project / ".venv/bin/python").symlink_to("gone")
     assert make(project, "run").returncode == 0
-    assert installs(project) == ["requirements.lock"]
+    assert installs(project) == ["requirements/core.lock"]
 
 
 def test_older_python_is_refused_in_one_sentence(project: Path) -> None:

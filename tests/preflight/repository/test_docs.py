@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[3]
 DOCS = PROJECT / "docs"
 MADE = {"dictionary.md"}  # by make docs
 PAGES = sorted(path for path in DOCS.rglob("*.md") if path.name not in MADE)

@@ -26,7 +26,7 @@ from preflight.cli.commands import cli as project_commands
 from late_flights.pipeline_registry import register_pipelines
 from late_flights.settings import CONFIG_LOADER_ARGS
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[3]
 FOLDERS = [
     "*.md",
     "docs/*.md",

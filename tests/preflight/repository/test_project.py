@@ -9,11 +9,11 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[3]
 HEAVY = ["tracking", "docs"]  # extras that are not in the lock of dev
 # extras with a lock of their own, if their part is there
-APART = [one for one in (*HEAVY, "serving") if (PROJECT / f"requirements-{one}.lock").exists()]
-LOCKS = ["requirements.lock", *(f"requirements-{one}.lock" for one in ["dev", *APART])]
+APART = [one for one in (*HEAVY, "serving") if (PROJECT / f"requirements/{one}.lock").exists()]
+LOCKS = ["requirements/core.lock", *(f"requirements/{one}.lock" for one in ["dev", *APART])]
 
 
 def project_table() -> dict:
