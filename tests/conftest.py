@@ -12,6 +12,7 @@ from kedro.config import OmegaConfigLoader
 
 from preflight.contracts.catalog import contracts_of, specs_of
 from preflight.contracts.catalog import tables as catalog_tables
+from preflight.problem.framing import Framing
 
 from late_flights.pipelines.data_engineering.nodes import (
     clean_aircraft,
@@ -40,6 +41,12 @@ def conf() -> OmegaConfigLoader:
     """The shipped configuration, without what a user has in `conf/local`."""
     arguments = CONFIG_LOADER_ARGS | {"default_run_env": "base"}
     return OmegaConfigLoader(str(PROJECT / "conf"), **arguments)
+
+
+@pytest.fixture(scope="session")
+def framing(conf: OmegaConfigLoader) -> Framing:
+    """The framing of conf/base."""
+    return Framing.model_validate(conf["parameters"]["framing"])
 
 
 @pytest.fixture(scope="session")

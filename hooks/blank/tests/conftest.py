@@ -11,6 +11,7 @@ from kedro.config import OmegaConfigLoader
 
 from preflight.contracts.catalog import contracts_of, specs_of
 from preflight.contracts.catalog import tables as catalog_tables
+from preflight.problem.framing import Framing
 
 from late_flights.settings import CONFIG_LOADER_ARGS
 
@@ -32,6 +33,12 @@ def conf() -> OmegaConfigLoader:
     """The shipped configuration, without what a user has in `conf/local`."""
     arguments = CONFIG_LOADER_ARGS | {"default_run_env": "base"}
     return OmegaConfigLoader(str(PROJECT / "conf"), **arguments)
+
+
+@pytest.fixture(scope="session")
+def framing(conf: OmegaConfigLoader) -> Framing:
+    """The framing of conf/base."""
+    return Framing.model_validate(conf["parameters"]["framing"])
 
 
 @pytest.fixture(scope="session")

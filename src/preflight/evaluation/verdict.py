@@ -17,9 +17,9 @@ from preflight.evaluation.conditions import (
     equal_opportunity,
     net_gain,
     not_an_evaluation,
+    reuse_within_limit,
     robust_to_costs,
     slices_hold,
-    reuse_within_limit,
     within_limits,
 )
 from preflight.evaluation.contracts import Evaluation
