@@ -60,6 +60,7 @@ WORKED_EXAMPLE = (
 WORDS = {"late_flights": PACKAGE, "late-flights": PACKAGE.replace("_", "-"), "Late Flights": NAME}
 WORD = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(WORDS)})(?![A-Za-z0-9])")
 ENGINE = "src/preflight/"  # the same bytes in every project
+OF_MAINTAINERS = re.compile(r"(?m)^hooks/.*\n|; tests/preflight has .*$")  # in the README
 LINE = 100  # of [tool.ruff]
 README = """\
 # {name}
@@ -138,7 +139,7 @@ def readme() -> str:
     text = (STARTER / "README.md").read_text(encoding="utf-8")
     parts = re.split(r"^(?=## )", text, flags=re.MULTILINE)
     kept = [part for part in parts if part.startswith(tuple(f"## {title}" for title in SECTIONS))]
-    sections = renamed("".join(kept))
+    sections = renamed(OF_MAINTAINERS.sub("", "".join(kept)))
     return README.format(name=NAME, package=PACKAGE, sections=sections, credit=CREDIT)
 
 

@@ -20,7 +20,7 @@ from late_flights.pipelines.feature_engineering.pipeline import (
 )
 
 PROJECT = Path(__file__).parents[1]
-EVERY = contracts_of(specs_of(read_catalog(PROJECT)))
+EVERY = dict(sorted(contracts_of(specs_of(read_catalog(PROJECT))).items()))
 TABLES = list(dict.fromkeys(tables(EVERY).values()))
 OTHERS = {name: one for name, one in EVERY.items() if one not in TABLES}
 PRIMARY = [one for one in TABLES if one.__module__ == primary.__name__]

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import betaincinv
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -121,6 +120,8 @@ def odds_ratios(cell: Ints, label: Labels, tried: int) -> Floats:
 
     tried: cells of all features; of all bounds together one is wrong with the probability CHANCE.
     """
+    from scipy.special import betaincinv
+
     rows = np.bincount(cell)
     bad = np.bincount(cell, weights=label)
     overall, wrong = bad.sum() / rows.sum(), CHANCE / (2 * tried)
@@ -133,6 +134,8 @@ def odds_ratios(cell: Ints, label: Labels, tried: int) -> Floats:
 
 def share_proved(some: int, rows: int) -> float:
     """Return the share of rows that so many surely are: a Clopper-Pearson bound, by CHANCE."""
+    from scipy.special import betaincinv
+
     return float(betaincinv(some, rows - some + 1, CHANCE)) if some else 0.0
 
 

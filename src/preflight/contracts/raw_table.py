@@ -7,7 +7,6 @@ import pandas as pd
 import pandera.pandas as pa
 from kedro.io import DataCatalog
 from kedro.utils import load_obj
-from kedro_datasets.pandas import CSVDataset
 
 from preflight.contracts.exact import convert
 from preflight.contracts.table import Table
@@ -73,6 +72,8 @@ def _read_as(dtype: Any) -> str | None:
 
 def read_by_contract(catalog: DataCatalog) -> None:
     """Let CSV datasets with a raw contract read by its types; their own `load_args` go first."""
+    from kedro_datasets.pandas import CSVDataset
+
     for name, spec in catalog.validator_specs.items():
         contract = load_obj(spec.class_path)
         converts = spec.enabled and spec.severity == "error" and "load" in spec.on

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import norm
 
 from preflight.evaluation.slicing import slices_of
 from preflight.modeling.resources import is_speed, violations
@@ -160,8 +159,10 @@ def net_gain(judged: Comparison) -> Check:
 
 def detectable_gain(over: Interval, framing: Framing) -> float:
     """Return the gain per 1,000 that a test of this size shows with the framing's power."""
+    from scipy.special import ndtri
+
     width = (over["high"] or 0.0) - (over["low"] or 0.0)
-    error = width / 2 / norm.ppf((1 + framing.confidence) / 2)
+    error = width / 2 / ndtri((1 + framing.confidence) / 2)
     return minimum_detectable_effect(error, framing.confidence, framing.success.power)
 
 

@@ -84,8 +84,8 @@ def _reject_unknown_parameters(given: dict[str, Any]) -> None:
 def _validate_references(pipeline: Pipeline, catalog: Any) -> None:
     """Refuse a framing, and models, that name features that are not there."""
     inputs, faults = pipeline.inputs(), []
-    contract = catalog.load(CONTRACTS)["features"]
     if "params:framing" in inputs:
+        contract = catalog.load(CONTRACTS)["features"]
         framing = catalog.load("params:framing")
         faults += framing.unknown_columns(contract.names())
         if "params:modeling" in inputs:

@@ -1,6 +1,10 @@
 """Estimators as declared in conf: path, parameters, and what is searched."""
 
+import sys
 from importlib import import_module
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
+from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field
@@ -20,12 +24,40 @@ def load(path: str) -> Any:
 PREPROCESSING = "preprocessing"  # searched like a parameter, though it isn't the estimator's
 
 
-def _importable(path: str) -> str:
-    load(path)
+def require_importable(path: str) -> str:
+    """Return the path unchanged if it can most likely be imported, without importing anything.
+
+    To import scikit-learn takes longer than all else before the first node of a run.
+
+    Raises:
+        ValueError: there is no such module, or its source never names what is looked for.
+    """
+    module, _, name = path.rpartition(".")
+    if not module or module in sys.modules:
+        load(path)
+        return path
+    spec = _find_module(module)
+    if spec is None:
+        raise ValueError(f"{path!r} can't be imported: there is no module {module!r}")
+    if spec.origin and spec.origin.endswith(".py"):
+        source = FilePath(spec.origin).read_text(encoding="utf-8")
+        if name not in source and "__getattr__" not in source:
+            raise ValueError(f"{path!r} can't be imported: {module!r} has no {name!r}")
     return path
 
 
-Path = Annotated[str, AfterValidator(_importable)]
+def _find_module(module: str) -> ModuleSpec | None:
+    """Return where a module is; None if there is none. Its packages are not imported."""
+    top, *parts = module.split(".")
+    spec = find_spec(top)
+    for part in parts:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        spec = PathFinder.find_spec(f"{spec.name}.{part}", spec.submodule_search_locations)
+    return spec
+
+
+Path = Annotated[str, AfterValidator(require_importable)]
 
 
 class Estimator(Parameters):
@@ -111,7 +143,7 @@ class Candidate(Estimator):
         found = [fault for name, r in self.space.items() if (fault := _fault(name, r, given))]
         for path in getattr(self.space.get(PREPROCESSING), "choices", []):
             if path is not None:
-                load(path)
+                require_importable(path)
         if self.grows and self.grows not in self.params:
             found.append(f"grows names {self.grows}, which is not in params")
         if self.grows and (self.preprocessing or PREPROCESSING in self.space):

@@ -7,9 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
 
 from preflight.contracts.catalog import Contract, Contracts
 from preflight.errors import RunError
@@ -166,6 +163,9 @@ def not_seen(model: Any) -> list[str]:
 
     A column that a ColumnTransformer drops by name is left out on purpose.
     """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+
     found: list[Any] = []
     for part in _parts(model):
         names = getattr(part, "feature_names_in_", np.arange(getattr(part, "n_features_in_", 0)))
@@ -181,6 +181,8 @@ def not_seen(model: Any) -> list[str]:
 
 def _parts(model: Any) -> Iterator[Any]:
     """Yield an estimator and all estimators that it holds."""
+    from sklearn.base import BaseEstimator
+
     if isinstance(model, BaseEstimator) or hasattr(model, "predict_proba"):
         yield model
         model = vars(model)

@@ -66,9 +66,9 @@ def minimum_detectable_effect(error: float, confidence: float, power: float) -> 
 
     From a two-sided interval (Cohen 1988); 2.8 standard errors at 95% and 80%.
     """
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    return float(error * (norm.ppf((1 + confidence) / 2) + norm.ppf(power)))
+    return float(error * (ndtri((1 + confidence) / 2) + ndtri(power)))
 
 
 def mean_over(value: Floats, day: Ints, weights: Floats) -> Floats:

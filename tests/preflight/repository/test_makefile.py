@@ -23,6 +23,7 @@ esac
 def project(tmp_path: Path) -> Path:
     (tmp_path / "Makefile").write_text(TEXT)
     for lock in ("requirements/core.lock", "requirements/dev.lock", "requirements/docs.lock"):
+        (tmp_path / lock).parent.mkdir(exist_ok=True)
         (tmp_path / lock).write_text("a\n")
     (tmp_path / "python").write_text(PYTHON)
     (tmp_path / "python").chmod(0o755)
