@@ -1,10 +1,11 @@
 """Tools for features: windows, tables at a moment, the split."""
 
-from preflight.features.point_in_time import in_yearly_chunks
+from preflight.features.point_in_time import group, in_yearly_chunks
 from preflight.features.split import join_features, split_examples
 
 __all__ = [
     "join_features",
     "split_examples",
+    "group",
     "in_yearly_chunks",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 from kedro.io import DataCatalog, MemoryDataset
-from kedro.pipeline import Pipeline
+from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 
 from preflight.contracts.catalog import Contract
@@ -103,6 +103,16 @@ def in_yearly_chunks(build: Build, table: Contract, features: Contract) -> Build
         return pd.concat(years).set_axis(rows.index)
 
     return all_years
+
+
+def group(table: Contract, features: Contract, build: Build, *inputs: str) -> Node:
+    """Return the node of a group of features, built a year at a time.
+
+    Its output is `x` if the function is `build_x`.
+    """
+    name = build.__name__
+    by_year = in_yearly_chunks(build, table, features)
+    return Node(by_year, [*inputs], name.removeprefix("build_"), name=name)
 
 
 def run_in_memory(pipeline: Pipeline, given: dict[str, Any], output: str) -> pd.DataFrame:

@@ -1,9 +1,10 @@
 """primary tables -> features as of the moment of prediction -> train, validation, test."""
 
+from functools import partial
+
 from kedro.pipeline import Node, Pipeline
 
 from preflight import features
-from preflight.features.point_in_time import Build
 
 from late_flights.contracts.features import Features
 from late_flights.contracts.primary import Flights
@@ -19,13 +20,7 @@ GROUPS = [
     "aircraft_features",
     "previous_leg_features",
 ]
-
-
-def group(build: Build, *inputs: str) -> Node:
-    """Return the node of a group of features: `build_x` returns `x`, a year at a time."""
-    name = build.__name__
-    by_year = features.in_yearly_chunks(build, Flights, Features)
-    return Node(by_year, [*inputs], name.removeprefix("build_"), name=name)
+group = partial(features.group, Flights, Features)  # `build_x` returns the features `x`
 
 
 def create_pipeline() -> Pipeline:

@@ -1,9 +1,10 @@
 """primary tables -> features as of the moment of prediction -> train, validation, test."""
 
+from functools import partial
+
 from kedro.pipeline import Node, Pipeline
 
 from preflight import features
-from preflight.features.point_in_time import Build
 
 from late_flights.contracts.features import Features
 from late_flights.contracts.primary import Parcels
@@ -11,13 +12,7 @@ from late_flights.pipelines.feature_engineering import nodes
 
 FRAMING = "params:framing"
 GROUPS = ["order_features", "history_features"]
-
-
-def group(build: Build, *inputs: str) -> Node:
-    """Return the node of a group of features: `build_x` returns `x`, a year at a time."""
-    name = build.__name__
-    by_year = features.in_yearly_chunks(build, Parcels, Features)
-    return Node(by_year, [*inputs], name.removeprefix("build_"), name=name)
+group = partial(features.group, Parcels, Features)  # `build_x` returns the features `x`
 
 
 def create_pipeline() -> Pipeline:

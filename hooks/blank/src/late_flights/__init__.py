@@ -1,0 +1,1 @@
+"""Whether to pack a parcel twice before it ships."""
