@@ -84,31 +84,37 @@ def compute_ablation(
         said = {part: apply_calibration(candidate, chance) for part, chance in whole.items()}
         steps.append(("calibration", "calibration", said))
 
+    of_baseline = last[f"{framing.predicted}_{name}"].to_numpy()
+    decided = test_predictions[f"{framing.decided}_{name}"].to_numpy()
     baseline = {
-        "validation": saving(
-            last,
-            last[f"{framing.predicted}_{name}"].to_numpy(),
-            framing,
-            modeling.baselines[name].threshold,
-        ),
-        "test": framing.costs.at(test).saving(
-            test["label"].to_numpy(), test_predictions[f"{framing.decided}_{name}"].to_numpy()
-        ),
+        "validation": saving(last, of_baseline, framing, modeling.baselines[name].threshold),
+        "test": framing.costs.at(test).saving(test["label"].to_numpy(), decided),
     }
     rows = []
     for part, examples in parts.items():
         days = Days(examples, framing, evaluation)
-        before = baseline[part]
-        rows.append(_step(part, "baseline", name, before, None, days))
-        for kind, step, chance in steps:
-            worth = saving(examples, chance[part], framing)
-            rows.append(_step(part, kind, step, worth, before, days))
-            before = worth
-        if framing.task == "binary":
-            half = saving(examples, chance[part], framing, threshold=0.5)
-            rows.append(_step(part, "threshold", THRESHOLD_HALF_STEP, half, before, days))
+        rows.append(_step(part, "baseline", name, baseline[part], None, days))
+        rows += _gains(part, examples, steps, baseline[part], days, framing)
     table = pd.DataFrame(rows)
     return table.astype(dict.fromkeys(table.columns[3:], "float64"))
+
+
+def _gains(
+    part: str,
+    examples: pd.DataFrame,
+    steps: list[tuple[str, str, dict[str, Floats]]],
+    before: Floats,
+    days: Days,
+    framing: Framing,
+) -> Iterator[dict[str, Any]]:
+    """Yield a row for each step after the baseline, with its gain over the step before."""
+    for kind, step, chance in steps:
+        worth = saving(examples, chance[part], framing)
+        yield _step(part, kind, step, worth, before, days)
+        before = worth
+    if framing.task == "binary":
+        half = saving(examples, chance[part], framing, threshold=0.5)
+        yield _step(part, "threshold", THRESHOLD_HALF_STEP, half, before, days)
 
 
 def _steps(

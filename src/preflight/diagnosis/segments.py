@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from preflight.contracts.catalog import Contracts
@@ -61,24 +62,11 @@ def find_segments(
     lost = _regret(test, said, framing)
     days = Days(test, framing, evaluation)
     rules = {node: rule for node, rule in _rules(tree.tree_, known).items() if (leaf == node).any()}
-    rows = []
-    for node, told in zip(rules, _describe_rules(list(rules.values()), codes), strict=True):
-        here = leaf == node
-        worth = days.per_1000(lost, here)
-        rows.append(
-            {
-                "segment": told,
-                "rows": int(here.sum()),
-                "share": here.mean(),
-                "lost_per_1000": worth["mean"],
-                "low": worth["low"],
-                "high": worth["high"],
-                "share_lost": lost[here].sum() / lost.sum() if lost.any() else 0.0,
-                "label_mean": test["label"].to_numpy()[here].mean(),
-                "predicted": said[here].mean(),
-                "decided": test_predictions[framing.decided].to_numpy()[here].mean(),
-            }
-        )
+    described = _describe_rules(list(rules.values()), codes)
+    rows = [
+        {"segment": segment, **_figures(leaf == node, test_predictions, lost, days, framing)}
+        for node, segment in zip(rules, described, strict=True)
+    ]
     order = sorted(range(len(rows)), key=lambda i: rows[i]["share"] - rows[i]["share_lost"])
     nodes = list(rules)
     worst = [
@@ -94,6 +82,28 @@ def find_segments(
     ]
     found = pd.DataFrame([{"number": n, **rows[i]} for n, i in enumerate(order, start=1)])
     return found, pd.concat(worst, ignore_index=True)
+
+
+def _figures(
+    here: npt.NDArray[np.bool_],
+    predictions: pd.DataFrame,
+    lost: Floats,
+    days: Days,
+    framing: Framing,
+) -> dict[str, Any]:
+    """Return what is lost in a segment of test, and how it compares with all of test."""
+    worth = days.per_1000(lost, here)
+    return {
+        "rows": int(here.sum()),
+        "share": here.mean(),
+        "lost_per_1000": worth["mean"],
+        "low": worth["low"],
+        "high": worth["high"],
+        "share_lost": lost[here].sum() / lost.sum() if lost.any() else 0.0,
+        "label_mean": predictions["label"].to_numpy()[here].mean(),
+        "predicted": predictions[framing.predicted].to_numpy()[here].mean(),
+        "decided": predictions[framing.decided].to_numpy()[here].mean(),
+    }
 
 
 def _regret(examples: pd.DataFrame, said: Floats, framing: Framing) -> Floats:

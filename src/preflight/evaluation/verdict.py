@@ -117,24 +117,11 @@ def decide_verdict(
         reuse_within_limit(opened["candidates"], framing),
         contracts_on(DataCatalog()._is_validation_enabled()),
     ]
-    over, costs = judged.over(), framing.costs
     broken = [check.says for check in checks if not check.ok]
     return {
         "decision": "hold" if broken else "ship",
         "reasons": not_an_evaluation(what_if) + (broken or [checks[0].says]),
-        "value": {
-            "unit": costs.unit,
-            "costs": costs.model_dump(include=set(costs.of._fields))
-            | {outcome: f"cost_{outcome}" for outcome in costs.columns},
-            "per_1000": per_1000(judged.saving("")),
-            "over_baseline": {"baseline": selection["best_baseline"], **over},
-            "over_champion": judged.over(rival=CHAMPION) if judged.has_champion else None,
-            "net": {
-                "months": framing.success.months,
-                "least": framing.success.least_net_saving,
-                **_net(over, framing),
-            },
-        },
+        "value": _value(judged, framing),
         "kpi": {
             **framing.goal.kpi.model_dump(),
             "measured": judged.kpi(),
@@ -143,6 +130,24 @@ def decide_verdict(
         "checks": [check._asdict() for check in checks],
         "test_set": opened,
         "what_if": what_if,
+    }
+
+
+def _value(judged: Comparison, framing: Framing) -> dict[str, Any]:
+    """Return what the candidate is worth on test, alone and next to its rivals."""
+    over, costs = judged.over(), framing.costs
+    return {
+        "unit": costs.unit,
+        "costs": costs.model_dump(include=set(costs.of._fields))
+        | {outcome: f"cost_{outcome}" for outcome in costs.columns},
+        "per_1000": per_1000(judged.saving("")),
+        "over_baseline": {"baseline": judged.baseline, **over},
+        "over_champion": judged.over(rival=CHAMPION) if judged.has_champion else None,
+        "net": {
+            "months": framing.success.months,
+            "least": framing.success.least_net_saving,
+            **_net(over, framing),
+        },
     }
 
 

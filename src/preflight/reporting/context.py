@@ -12,13 +12,33 @@ import pandas as pd
 from preflight.evaluation.conditions import FEWEST_ROWS
 from preflight.problem.costs import Floats, Outcomes, UnitCosts
 from preflight.problem.framing import Framing
-from preflight.reporting import formatting, panels, tasks
+from preflight.reporting import formatting, tasks
+from preflight.reporting.diagnosis_panels import (
+    learning_panel,
+    robustness_panel,
+    segments_panel,
+    waterfall_panels,
+)
 from preflight.reporting.diagnosis_summary import (
     labels_says,
     more_labels_says,
     robustness_says,
     segments_says,
     waterfall_says,
+)
+from preflight.reporting.panels import (
+    Panel,
+    beside,
+    calibration_panel,
+    cost_curve_panel,
+    days,
+    importance_panel,
+    known,
+    parameter_importance_panel,
+    score_panel,
+    search_panels,
+    slice_panels,
+    value_panel,
 )
 from preflight.reporting.style import BLUE
 from preflight.reporting.summary import (
@@ -65,7 +85,7 @@ def render(template: str, shown: dict[str, Any]) -> str:
         "money": partial(formatting.money, unit=unit),
         "exact": partial(formatting.money, unit=unit, decimals=2),
         "money_span": partial(formatting.money_span, unit=unit),
-        "beside": panels.beside,
+        "beside": beside,
         "label": partial(formatting.percent, decimals=1) if is_binary else formatting.figure,
         "loss": formatting.figure if is_binary else partial(formatting.money, unit=unit),
         "cost": partial(_cost, unit=unit),
@@ -81,12 +101,10 @@ def _cost(cost: float | str, unit: str) -> str:
 
 def template_context(r: dict[str, Any]) -> dict[str, Any]:
     """Return all that templates show, by name, from the traced results."""
-    framing, metrics, verdict, selection = (
-        r[name] for name in ("framing", "metrics", "verdict", "selection")
-    )
-    value = panels.value_panel(metrics, selection, framing)
-    by_slice = panels.slice_panels(r["slices"], framing)
-    features = panels.importance_panel(r["importance"], framing)
+    framing, metrics, selection = (r[name] for name in ("framing", "metrics", "selection"))
+    value = value_panel(metrics, selection, framing)
+    by_slice = slice_panels(r["slices"], framing)
+    features = importance_panel(r["importance"], framing)
     files = r["provenance"]["files"]
     versions = {name: file["version"] or "git" for name, file in files.items()}
     run = r["provenance"]["run"]
@@ -94,24 +112,8 @@ def template_context(r: dict[str, Any]) -> dict[str, Any]:
     costs = framing.costs.at(r["test_predictions"])
     audit, curve, split = r["audit"], r["calibration_curve"], r["split_summary"]
     measured = audit[audit["limit"].notna()]
-    over, task = verdict["value"]["over_baseline"], tasks.words(framing)
-    says = {
-        "headline": headline(verdict, framing),
-        "lead": lead_says(framing),
-        "decision": decision_says(costs, framing, r["cost_curve"]),
-        "costs": costs_says(r["cost_curve"], verdict["value"], framing),
-        "reads": traced(len(r["candidate"]["features"]), "candidate", "['features'].__len__()"),
-        "search": search_says(r["best_params"], framing),
-        "power": power_says(r["power"], framing),
-        "value": value_says(metrics, over, framing),
-        "baseline": baseline_says(metrics, selection, framing),
-        "score": score_says(metrics, framing),
-        "calibration": calibration_says(curve, framing),
-        "slices": slices_says(by_slice, framing),
-        "importance": importance_says(r["importance"], features, framing, r["contracts"]),
-        "cleaning": cleaning_says(r["cleaning"]),
-        "audit": audit_says(measured),
-    }
+    task = tasks.words(framing)
+    says = _sentences(r, by_slice, features, measured)
     return {
         **r,
         "versions": versions,
@@ -119,7 +121,7 @@ def template_context(r: dict[str, Any]) -> dict[str, Any]:
         "files": {name: file for name, file in files.items() if name in r or not file["version"]},
         "sourced": partial(_by_version, versions),
         "value": value,
-        "score": panels.score_panel(metrics, selection, framing),
+        "score": score_panel(metrics, selection, framing),
         "task": task,
         "predicts": task.predicts.format(unit=framing.decision.unit, label=framing.decision.label),
         "decimals": {
@@ -131,22 +133,49 @@ def template_context(r: dict[str, Any]) -> dict[str, Any]:
         "features": features,
         "columns": r["contracts"]["features"].columns(),
         "outcomes": _outcomes(r["test_predictions"], costs, framing.costs.unit),
-        "groups": panels.known(curve),
-        "calibration": panels.calibration_panel(curve, framing),
-        "costs": panels.cost_curve_panel(r["cost_curve"], framing),
-        "settings": panels.known(r["cost_curve"]),
+        "groups": known(curve),
+        "calibration": calibration_panel(curve, framing),
+        "costs": cost_curve_panel(r["cost_curve"], framing),
+        "settings": known(r["cost_curve"]),
         "blue": BLUE,
-        "split": panels.known(
-            split.assign(**{end: panels.days(split, end, "split_summary", framing) for end in ENDS})
+        "split": known(
+            split.assign(**{end: days(split, end, "split_summary", framing) for end in ENDS})
         ),
-        "cleaning": panels.known(r["cleaning"]),
-        "audit": panels.known(measured),
-        "trusted": panels.known(audit[audit["state"] != "passed"]),
-        "importance": panels.known(r["importance"]),
+        "cleaning": known(r["cleaning"]),
+        "audit": known(measured),
+        "trusted": known(audit[audit["state"] != "passed"]),
+        "importance": known(r["importance"]),
         "trials": _best_first(r["trials"]),
-        "search": panels.search_panels(r["trials"], r["best_params"], framing),
-        "matter": panels.parameter_importance_panel(r["parameter_importance"]),
+        "search": search_panels(r["trials"], r["best_params"], framing),
+        "matter": parameter_importance_panel(r["parameter_importance"]),
         "diagnosed": "waterfall" in r and _diagnosed(r, framing),
+    }
+
+
+def _sentences(
+    r: dict[str, Any], by_slice: list[Panel], features: Panel, measured: pd.DataFrame
+) -> dict[str, Any]:
+    """Return each sentence of the report by the name of its section."""
+    framing, metrics, verdict, selection = (
+        r[name] for name in ("framing", "metrics", "verdict", "selection")
+    )
+    costs = framing.costs.at(r["test_predictions"])
+    return {
+        "headline": headline(verdict, framing),
+        "lead": lead_says(framing),
+        "decision": decision_says(costs, framing, r["cost_curve"]),
+        "costs": costs_says(r["cost_curve"], verdict["value"], framing),
+        "reads": traced(len(r["candidate"]["features"]), "candidate", "['features'].__len__()"),
+        "search": search_says(r["best_params"], framing),
+        "power": power_says(r["power"], framing),
+        "value": value_says(metrics, verdict["value"]["over_baseline"], framing),
+        "baseline": baseline_says(metrics, selection, framing),
+        "score": score_says(metrics, framing),
+        "calibration": calibration_says(r["calibration_curve"], framing),
+        "slices": slices_says(by_slice, framing),
+        "importance": importance_says(r["importance"], features, framing, r["contracts"]),
+        "cleaning": cleaning_says(r["cleaning"]),
+        "audit": audit_says(measured),
     }
 
 
@@ -161,11 +190,11 @@ def _diagnosed(r: dict[str, Any], framing: Framing) -> dict[str, Any]:
     }
     return {
         "says": says,
-        "steps": panels.waterfall_panels(r["waterfall"], framing),
-        "learning": panels.learning_panel(r["learning_curve"], framing),
-        "segments": panels.segments_panel(r["segments"], framing),
+        "steps": waterfall_panels(r["waterfall"], framing),
+        "learning": learning_panel(r["learning_curve"], framing),
+        "segments": segments_panel(r["segments"], framing),
         "examples": _examples(r["segment_examples"]),
-        "robustness": panels.robustness_panel(r["robustness"], framing),
+        "robustness": robustness_panel(r["robustness"], framing),
     }
 
 
@@ -246,12 +275,12 @@ def _of_one(cost: float | Floats, mean: float, rows: int, unit: str) -> str:
 def _examples(segment_examples: pd.DataFrame) -> list[Any]:
     """Return the decisions to look at, each with its key in one text."""
     key = segment_examples.loc[:, :"predict_at"].iloc[:, :-1].astype(str)
-    return panels.known(segment_examples.assign(id=key.agg(", ".join, axis=1)))
+    return known(segment_examples.assign(id=key.agg(", ".join, axis=1)))
 
 
 def _best_first(trials: pd.DataFrame) -> list[Any]:
     """Return the trials, the best first, with their parameters in words; no value is None."""
-    rows = panels.known(trials.sort_values("value", ascending=False, kind="stable"))
+    rows = known(trials.sort_values("value", ascending=False, kind="stable"))
     for row in rows:
         params = json.loads(row["params"]).items()
         row["params"] = ", ".join(

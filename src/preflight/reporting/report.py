@@ -11,10 +11,10 @@ from preflight.errors import RunError
 from preflight.problem.costs import per_1000
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
-from preflight.reporting import panels
 from preflight.reporting.checklist import score
 from preflight.reporting.context import render, template_context
 from preflight.reporting.contracts import About, ChecklistParameters
+from preflight.reporting.panels import checklist_panel
 from preflight.reporting.traced import linked, plain, traced
 
 FIXED_BEFORE_TEST = ["split_summary", "best_params", "selection", "candidate"]
@@ -68,7 +68,7 @@ def score_checklist(reported: dict[str, Any], asked: ChecklistParameters) -> dic
 def render_report(reported: dict[str, Any], checklist: dict[str, Any]) -> str:
     """Return the report: one HTML page that loads nothing and needs no script."""
     checked = traced(checklist, "checklist")
-    more = {"checklist": checked, "points": panels.checklist_panel(checked)}
+    more = {"checklist": checked, "points": checklist_panel(checked)}
     page = render("report.html.j2", reported | more)
     return linked(page, reported["versions"])
 

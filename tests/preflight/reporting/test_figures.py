@@ -8,8 +8,10 @@ import plotly.graph_objects as go
 import plotly.io as pio
 import pytest
 
-from preflight.reporting import figures, panels, style
+from preflight.reporting import figures, style
 from preflight.reporting.contracts import Figure
+from preflight.reporting.diagnosis_panels import waterfall_panels
+from preflight.reporting.panels import Panel, Row, scale
 from preflight.reporting.plots import (
     plot_calibration,
     plot_checklist,
@@ -207,7 +209,7 @@ def test_the_bars_of_the_waterfall_hang_together(results: dict[str, Any]) -> Non
     assert rows(figure, "2")["box alone"] == pytest.approx((121.2, 116.2, 126.2))
     colours = {
         row.label: row.colour
-        for row in panels.waterfall_panels(results["waterfall"], results["framing"])[1].rows
+        for row in waterfall_panels(results["waterfall"], results["framing"])[1].rows
     }
     assert colours["box alone"] == style.BLUE
     assert colours["sender"] == style.GREY
@@ -238,7 +240,7 @@ def test_names_are_not_markup(results: dict[str, Any]) -> None:
     ],
 )
 def test_axes_have_round_ticks(values: list[Any], ticks: list[float], decimals: int) -> None:
-    axis = panels.scale(values)
+    axis = scale(values)
     assert axis.ticks == pytest.approx(ticks)
     assert axis.places == decimals
     assert (axis.percent(axis.low), axis.percent(axis.high)) == ("0.00%", "100.00%")
@@ -258,6 +260,6 @@ def test_colours_are_seen_on_light_and_on_dark(colour: str) -> None:
 
 
 def test_panels_without_an_interval_are_drawn_as_dots() -> None:
-    row = panels.Row("a", 1.0, None, None)
-    panel = panels.Panel("", "€", 0, [row], 0, panels.scale([0, 1]))
+    row = Row("a", 1.0, None, None)
+    panel = Panel("", "€", 0, [row], 0, scale([0, 1]))
     assert figures.dots("t", [panel]).data[0].error_x.array == (0.0,)
