@@ -431,8 +431,9 @@ def test_a_card_with_an_empty_section_fails_the_run_and_evidence_that_is_deleted
 ) -> None:
     where = shutil.copytree(finished[0], tmp_path / "copy")
     points = []
-    test = where / "tests/test_verdict.py"  # evidence that the model is judged before it is served
-    test.parent.mkdir()
+    # evidence that the model is judged before it is served
+    test = where / "tests/preflight/evaluation/test_verdict.py"
+    test.parent.mkdir(parents=True)
     for change in (test.touch, test.unlink):
         change()
         assert run(where, "reporting", params=SMALL)
