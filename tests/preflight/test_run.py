@@ -742,7 +742,8 @@ def test_the_champion_says_of_all_days_of_test_what_it_said_in_evaluation(
     (where / "infer.json").write_text(json.dumps({"run": {"params": {"inference": days}}}))
     infer = ["run", "--pipelines", "inference", "--config", "infer.json"]
     assert (told := kedro(where, *infer)).returncode == 0, told.stderr
-    log = PredictionLog(str(where / "data/07_model_output/prediction_log"))
+    contract = "late_flights.contracts.derived.PredictionLog"
+    log = PredictionLog(str(where / "data/07_model_output/prediction_log"), contract)
     given = log.load()
     test = pd.read_parquet(newest(where, "test_predictions.parquet"))
     text = {"carrier": "str", "origin": "str"}
