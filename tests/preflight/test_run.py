@@ -788,7 +788,7 @@ def test_kedro_viz_builds_its_site_with_folded_stages_layers_and_previews(
     shown = ["raw_flights", "flights", "features", "cleaning", "metrics"]
     for name in [*shown, "value_figure"]:
         assert previews[name, "data"], name
-    assert "published_at (UTC): end of the hour" in previews["weather", "task"]["content"]
+    assert "published_at (UTC): end of the hour" in previews["clean_weather", "task"]["content"]
 
 
 def test_a_run_reads_what_it_wrote_though_another_writes_a_newer_version(project: Project) -> None:
