@@ -10,7 +10,7 @@ from pathlib import Path
 
 PACKAGE = "{{ cookiecutter.python_package }}"
 FOLDERS = {"benchmarks", "conf", "data", "docs", "hooks", "notebooks", "src", "tests"}
-USED = {"kedro", "numpy", "optuna", "pandas", "pandera", "plotly", "preflight", "pydantic"}
+USED = {"kedro", "numpy", "optuna", "pandas", "pandera", "matplotlib", "preflight", "pydantic"}
 USED |= {"sklearn", "skops"}
 FAULTS = {
     "needs to begin with a letter, and to have letters (a to z), digits and underscores only": (

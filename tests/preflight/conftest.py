@@ -1,10 +1,8 @@
 """Shared by tests of the engine: a small problem of another trade, and runs on disk."""
 
 import json
-import re
 from collections.abc import Callable
 from copy import deepcopy
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -374,70 +372,6 @@ def make() -> Callable[..., Made]:
 @pytest.fixture(scope="session")
 def modeling() -> Callable[..., Modeling]:
     return small_modeling
-
-
-class Walk(HTMLParser):
-    """What a page shows: `traced`, each value with its attributes and text, and all other text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.traced: list[tuple[dict[str, Any], str]] = []
-        self.other = ""
-        self._open: list[tuple[str, dict[str, Any]]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in {"meta", "line", "circle", "rect", "br"}:
-            self._open.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == self._open[-1][0]:
-            self._open.pop()
-
-    def handle_data(self, data: str) -> None:
-        if not self._open or {tag for tag, _ in self._open} & {"style", "svg", "title", "code"}:
-            return
-        if "data-from" in self._open[-1][1]:
-            self.traced.append((self._open[-1][1], data))
-        else:
-            self.other += f" {data}"
-
-
-def says(text: str, value: Any) -> bool:
-    """Is this how the value is written: the text itself, or the number, rounded as it is shown?"""
-    if isinstance(value, str):
-        return text.lower() == value.replace("_", " ").lower() or text == value
-    number = text.replace(",", "").replace("\N{MINUS SIGN}", "-").lstrip("+")
-    if money := re.fullmatch(r"(-?)(?:[$€£]|[A-Z]{3} )([\d.]+)( million| billion)?", number):
-        written = float(money[1] + money[2]) * {" million": 1e6, " billion": 1e9}.get(money[3], 1)
-        cents = 0.500001 if abs(value) >= 9.995 else 0.00500001
-        return abs(written - value) <= max(cents, 0.005001 * abs(value))
-    value = value * 100 if number.endswith("%") else value
-    number = number.rstrip("%")
-    before, _, power = number.partition("e")
-    digits = len(before.partition(".")[2]) - int(power or 0)
-    near = 0.5000001 * 10.0**-digits + 1e-9 * abs(value)
-    return abs(abs(float(number)) - abs(value)) <= near
-
-
-def walked(page: str, load: Callable[..., Any], least: int = 200) -> tuple[list[str], str]:
-    """What is traced and not what the dataset says, and the text that is not traced.
-
-    load: returns a dataset by its name and version. least: numbers that are traced.
-    """
-    walk, faults = Walk(page), []
-    for at, text in walk.traced:
-        data = load(at["data-from"], at["data-version"])
-        value = eval("data" + at["data-path"], {"data": data})
-        if not says(text, value) or ("value" in at and float(at["value"]) != float(value)):
-            faults.append(f"{text}: {value} in {at}")
-    assert len(walk.traced) >= least
-    return faults, walk.other
-
-
-@pytest.fixture(scope="session")
-def walk_numbers() -> Callable[..., tuple[list[str], str]]:
-    return walked
 
 
 def written_manifest(version: str, **changes: Any) -> dict[str, Any]:

@@ -13,13 +13,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import pytest
 from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.pandas import CSVDataset
 from kedro_datasets.pickle import PickleDataset
-from kedro_datasets.plotly import JSONDataset as PlotlyDataset
 from kedro_datasets.text import TextDataset
 
 from preflight import files
@@ -50,10 +48,6 @@ def table(text: str) -> pd.DataFrame:
     return pd.DataFrame({"a": [text[i : i + 50] for i in range(0, len(text), 50)]})
 
 
-def figure(text: str) -> go.Figure:
-    return go.Figure(layout={"title": {"text": text}})
-
-
 KINDS: dict[str, tuple[type[AbstractVersionedDataset], dict[str, Any], Callable[[str], Any]]] = {
     "a.parquet": (ParquetTable, {"save_args": {"compression": "zstd"}}, table),
     "a.csv": (CSVDataset, {}, table),
@@ -74,7 +68,6 @@ KINDS: dict[str, tuple[type[AbstractVersionedDataset], dict[str, Any], Callable[
         lambda text: {"a": text},
     ),
     "a.html": (TextDataset, {}, str),
-    "f.json": (PlotlyDataset, {}, figure),
 }
 
 

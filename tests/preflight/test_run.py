@@ -527,23 +527,6 @@ def test_the_shipped_verdict_is_right_by_its_predictions_alone(
     assert over["baseline"] == max(worth, key=lambda name: worth[name])
 
 
-@pytest.mark.xdist_group("finished")
-def test_every_number_of_the_report_is_found_where_it_says(
-    finished: tuple[Path, subprocess.CompletedProcess[str]], walk_numbers: Any
-) -> None:
-    where, _ = finished
-    catalog, run = catalog_of(where), read_manifest(where, version_of(where))
-
-    @functools.cache
-    def load(name: str, version: str) -> Any:
-        if name == "params:framing":
-            return run["parameters"]["framing"]
-        return catalog.load(name, version=version)
-
-    faults, _ = walk_numbers(newest(where, "report.html").read_text(), load)
-    assert faults == []
-
-
 def version_of(project: Path) -> str:
     return sorted(path.name for path in (project / RUN_MANIFEST).iterdir())[-1]
 
@@ -812,7 +795,7 @@ def test_a_notebook_runs_on_a_finished_run(
     NotebookClient(notebook, timeout=120, resources=at).execute()
     shown = [out for cell in notebook.cells for out in cell.get("outputs", [])]
     kinds = {kind for out in shown for kind in out.get("data", {})}
-    assert {"text/html", "application/vnd.plotly.v1+json"} <= kinds
+    assert {"text/html", "image/png"} <= kinds
     assert not [out for out in shown if "Warning" in str(out.get("text"))]
 
 

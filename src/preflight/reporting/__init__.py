@@ -1,9 +1,9 @@
 """The report, its figures, the model card and the datasheet."""
 
-from preflight.reporting.plots import (
+from preflight.reporting.checklist import score_checklist
+from preflight.reporting.figures import (
     figure,
     plot_calibration,
-    plot_checklist,
     plot_cost_curve,
     plot_importance,
     plot_learning_curve,
@@ -21,7 +21,6 @@ from preflight.reporting.report import (
     render_datasheet,
     render_model_card,
     render_report,
-    score_checklist,
 )
 
 __all__ = [
@@ -32,13 +31,12 @@ __all__ = [
     "plot_cost_curve",
     "plot_slices",
     "plot_importance",
+    "plot_search",
+    "plot_parameter_importance",
     "plot_waterfall",
     "plot_learning_curve",
     "plot_segments",
     "plot_robustness",
-    "plot_search",
-    "plot_parameter_importance",
-    "plot_checklist",
     "collect_results",
     "score_checklist",
     "render_report",

@@ -1,4 +1,4 @@
-"""What a person has to say for the report, and what a page and a card have to have."""
+"""What people write for the report, and what a page, a card and a checklist need."""
 
 import re
 from html.parser import HTMLParser
@@ -39,7 +39,7 @@ class About(Parameters):
 
 
 class Check(Parameters):
-    """A check, what proves that it is done, and how to get there."""
+    """A check, the evidence that it is done, and how to get there."""
 
     name: Text
     evidence: list[Text]
@@ -50,35 +50,17 @@ Seven = Annotated[list[Check], Field(min_length=7, max_length=7)]
 
 
 class ChecklistParameters(Parameters):
-    """The tests of Breck et al. (2017), by section, and this project's own."""
+    """The tests of Breck et al. (2017), by section."""
 
     data: Seven
     model: Seven
     infrastructure: Seven
     monitoring: Seven
-    own: list[Check]
 
 
 LARGEST = 3_000_000  # bytes: such a page opens at once and can be mailed
 RUNS_OR_LOADS = {"base", "embed", "frame", "iframe", "link", "object", "script"}
 CSS_LOADS = re.compile(r"@import|url\((?!['\"]?(?:data:|#))")
-
-
-class Figure:
-    """A Plotly figure that shows something, with a title and, in every plot, a named axis."""
-
-    def validate(self, data: Any) -> Any:
-        """Return the figure; raise DataValidationError that names what it lacks."""
-        across, up = (
-            all(axis.title.text for axis in axes)
-            for axes in (data.select_xaxes(), data.select_yaxes())
-        )
-        faults = {
-            "has no title": not data.layout.title.text,
-            "shows nothing": not data.data,
-            "does not name what its axes measure": data.data and not (across or up),
-        }
-        return _refuse("figure", faults, data)
 
 
 class Html:
@@ -116,17 +98,17 @@ class _Loads(HTMLParser):
 
 
 class Sections:
-    """A Markdown text in which each of these sections is there and says something."""
+    """A Markdown text with these sections, none of them empty."""
 
     def __init__(self, *names: str) -> None:
         self._names = names
 
     def validate(self, data: str) -> str:
-        """Return the text; raise DataValidationError that names the sections that say nothing."""
+        """Return the text; raise DataValidationError that names the empty sections."""
         parts = re.split(r"^## (.+)$", data, flags=re.MULTILINE)
-        said = dict(zip(parts[1::2], parts[2::2], strict=True))
+        texts = dict(zip(parts[1::2], parts[2::2], strict=True))
         faults = {
-            f"has nothing under '{name}'": not re.search(r"\w", said.get(name, ""))
+            f"has nothing under '{name}'": not re.search(r"\w", texts.get(name, ""))
             for name in self._names
         }
         return _refuse("text", faults, data)
@@ -139,59 +121,27 @@ def _refuse(what: str, faults: dict[str, Any], data: Any) -> Any:
     return data
 
 
-class Evidence(Document):
-    """What proves that a check is done, and where it was found."""
-
-    name: str
-    found: str | None = Field(description="the dataset's version, or where else; null: nowhere")
-
-
 class Checked(Document):
-    """A check, its state, and how to earn it."""
+    """A check, its state, where each piece of its evidence was found, and how to earn it."""
 
     name: str
     state: Literal["automated", "by hand", "open"]
-    evidence: list[Evidence]
+    evidence: dict[str, str | None] = Field(description="a version, or where else; null: nowhere")
     how: str
 
     @model_validator(mode="after")
     def nothing_without_evidence(self) -> Self:
-        proved = self.evidence and all(one.found for one in self.evidence)
-        if self.state != "open" and not proved:
+        if self.state != "open" and not (self.evidence and all(self.evidence.values())):
             raise ValueError(f"'{self.name}' counts without evidence")
         return self
 
 
-POINTS = {"automated": 1.0, "by hand": 0.5, "open": 0.0}  # of a check, by its state
-
-
-class CheckedSection(Document):
-    """A section's checks; a point for each that is automated, half a point for one by hand."""
-
-    points: float = Field(ge=0)
-    of: int
-    checks: list[Checked]
-
-    @model_validator(mode="after")
-    def adds_up(self) -> Self:
-        if self.points != sum(POINTS[check.state] for check in self.checks):
-            raise ValueError("points are not those of the checks")
-        return self
-
-
 class Checklist(Document):
-    """The ML Test Score (Breck et al. 2017): the least of its four sections."""
+    """The ML Test Score (Breck et al. 2017)."""
 
-    score: float
-    means: str
-    sections: dict[str, CheckedSection]
-
-    @model_validator(mode="after")
-    def is_the_least(self) -> Self:
-        """This project's own checks are not in the score."""
-        if self.score != min(s.points for name, s in self.sections.items() if name != "own"):
-            raise ValueError("score is not that of the least section")
-        return self
+    score: float = Field(ge=0, le=7)
+    meaning: str
+    sections: dict[str, list[Checked]]
 
 
 checklist = DocumentContract(Checklist)

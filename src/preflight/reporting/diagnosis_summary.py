@@ -1,4 +1,4 @@
-"""Sentences about the results of diagnosis."""
+"""The sentences of the report about the results of diagnosis."""
 
 from typing import Any
 
@@ -6,107 +6,108 @@ import pandas as pd
 
 from preflight.problem.framing import Framing
 from preflight.reporting.formatting import (
-    figure,
+    listed,
     money,
     money_span,
+    percent,
+    records,
+    short,
     signed,
     words,
 )
-from preflight.reporting.panels import known
-from preflight.reporting.summary import _gain, listed
-from preflight.reporting.traced import traced
 
 
-def waterfall_says(waterfall: pd.DataFrame, framing: Framing) -> str:
-    """Return what the candidate gains in all, which steps surely gain, and which can't be told."""
-    test = waterfall[waterfall["part"] == "test"]
-    every = known(test)
-    half = every.pop() if every[-1]["kind"] == "threshold" else None
-    baseline, first, last = every[0], every[1], every[-1]
-    steps = test.iloc[2 : len(every)]
-    sure = steps[steps["gain_low"] > 0].sort_values("gain", ascending=False)
-    unsure = steps[(steps["gain_low"] <= 0) & (steps["gain_high"] >= 0)]
-    unit = framing.costs.unit
-    gains = [f"{words(str(s['step']))} {signed(_gain(s), unit)}" for s in known(sure)]
-    said = (
-        f"On the test {words(baseline['step'])} saves {money(baseline['value_per_1000'], unit)} "
-        f"per 1,000 {framing.decision.units}, the candidate "
-        f"{money(last['value_per_1000'], unit)}. The model on {words(first['step'])} saves "
-        f"{money(first['value_per_1000'], unit)}; "
+def summarize_ablation(waterfall: pd.DataFrame, framing: Framing) -> str:
+    """Return which feature groups gain significantly on the test set, and which do not."""
+    steps = records(waterfall[waterfall["part"] == "test"])
+    half = steps.pop() if steps[-1]["kind"] == "threshold" else None
+    unit, groups = framing.costs.unit, [step for step in steps[2:] if step["gain_low"] is not None]
+    gains = sorted(
+        (step for step in groups if step["gain_low"] > 0), key=lambda step: -step["gain"]
     )
-    said += f"added to it: {listed(gains)}." if gains else "no step gains significantly."
-    if len(unsure):
-        said += f" No significant gain: {listed(words(s) for s in unsure['step'])}."
-    if half is None:
-        return said
-    return (
-        f"{said} The threshold follows from the costs; acting above 50% instead would change the "
-        f"value by {signed(_gain(half), unit)}."
+    unsure = [step for step in groups if step["gain_low"] <= 0 <= step["gain_high"]]
+    text = (
+        f"With {words(steps[1]['step'])} the model saves "
+        f"{money(steps[1]['value_per_1000'], unit)} per 1,000 {framing.decision.units}. "
     )
+    each = [f"{words(step['step'])} {signed(_gain(step), unit)}" for step in gains]
+    text += f"Significant gains: {listed(each)}." if each else "No group gains significantly."
+    if unsure:
+        text += f" No significant gain: {listed(words(step['step']) for step in unsure)}."
+    if half:
+        text += (
+            " The threshold follows from the costs; acting above 50% instead would change the "
+            f"saving by {signed(_gain(half), unit)}."
+        )
+    return text
 
 
-def more_labels_says(more: dict[str, Any], framing: Framing) -> str:
-    """Return what the next labels would be worth, and whether that is their price."""
-    value = more["value"]
+def _gain(step: dict[str, Any]) -> dict[str, Any]:
+    return {"mean": step["gain"], "low": step["gain_low"], "high": step["gain_high"]}
+
+
+def summarize_more_labels(more: dict[str, Any], framing: Framing) -> str:
+    """Return what more labels would be worth, compared with their price."""
+    value, unit = more["value"], framing.costs.unit
     if value["mean"] is None or value["low"] is None:
-        return "The sizes tried are too few to say what more examples would buy."
-    unit = framing.costs.unit
+        return "There are too few sizes to say what more examples would be worth."
     price = money(more["price"], unit)
-    judged = {
+    advice = {
         "yes": f"significantly more than their price of {price}: collect them",
         "no": f"significantly less than their price of {price}: do not collect them",
         "can't tell": f"not significantly different from their price of {price}",
     }[more["worth"]]
     return (
-        f"Twice the examples change the value by {money_span(more['per_doubling'], unit)} per "
-        f"1,000 {framing.decision.units}. So the next {more['labels']:,} labels are worth "
-        f"{money_span(value, unit)} over {more['months']:g} months; {judged}."
+        f"Twice the examples change the saving by {money_span(more['per_doubling'], unit)} per "
+        f"1,000 {framing.decision.units}. The next {more['labels']:,} labels are worth "
+        f"{money_span(value, unit)} over {more['months']:g} months, {advice}."
     )
 
 
-def segments_says(segments: pd.DataFrame, framing: Framing) -> str:
-    """Return where more is lost than its share."""
-    most = known(segments)[0]
-    if most["share_lost"] == 0:
-        return "Nothing is lost: every decision was the best one."
-    return (
-        f"Against somebody who knew what would happen, {most['share_lost']:.0%} of the loss comes "
-        f"from {most['share']:.0%} of the {framing.decision.units}: {words(most['segment'])}. "
-        + (
-            f"There {most['label_mean']:.0%} have label 1, {most['predicted']:.0%} was predicted "
-            f"and {most['decided']:.0%} acted on."
-            if framing.task == "binary"
-            else f"There the labels are {figure(most['label_mean'])} on average, and "
-            f"{figure(most['predicted'])} was predicted."
+def summarize_segments(segments: pd.DataFrame, framing: Framing) -> str:
+    """Return the segment with the largest regret, and what is special about it."""
+    top = records(segments)[0]
+    if top["share_lost"] == 0:
+        return "There is no regret: every decision was the best one."
+    text = (
+        f"{percent(top['share_lost'])} of all regret comes from {percent(top['share'])} of the "
+        f"{framing.decision.units}: {words(top['segment'])}."
+    )
+    if framing.task == "binary":
+        return (
+            f"{text} There {percent(top['label_mean'])} have label 1, {percent(top['predicted'])} "
+            f"was predicted, and {percent(top['decided'])} were acted on."
         )
-    )
-
-
-def robustness_says(robustness: pd.DataFrame, framing: Framing) -> str:
-    """Return with which fault it gives no answer, and with which most is lost."""
-    silent = robustness.loc[robustness["loss"].isna(), "fault"]
-    said = f"It gives no answer with {listed(map(words, silent))}. " if len(silent) else ""
-    answered = known(robustness[robustness["loss"].notna()])
-    if not answered:
-        return said
-    worst = max(answered, key=lambda fault: fault["loss"])
-    loss = {"mean": worst["loss"], "low": worst["loss_low"], "high": worst["loss_high"]}
     return (
-        f"{said}The largest loss is with {words(worst['fault'])}: "
-        f"{money_span(loss, framing.costs.unit)} per 1,000 {framing.decision.units}. That leaves "
-        f"{money(worst['value_per_1000'], framing.costs.unit)}."
+        f"{text} There the mean label is {short(top['label_mean'])}, and the mean prediction is "
+        f"{short(top['predicted'])}."
     )
 
 
-def labels_says(suspicious: pd.DataFrame) -> str:
+def summarize_robustness(robustness: pd.DataFrame, framing: Framing) -> str:
+    """Return the faults without an answer, and the fault with the largest loss."""
+    silent = robustness.loc[robustness["loss"].isna(), "fault"]
+    text = f"The model gives no answer with {listed(map(words, silent))}. " if len(silent) else ""
+    answered = robustness[robustness["loss"].notna()]
+    if answered.empty:
+        return text
+    worst = answered.iloc[answered["loss"].argmax()]
+    loss = {"mean": worst["loss"], "low": worst["loss_low"], "high": worst["loss_high"]}
+    unit = framing.costs.unit
+    return (
+        f"{text}The largest loss is with {words(worst['fault'])}: {money_span(loss, unit)} per "
+        f"1,000 {framing.decision.units}. {money(worst['value_per_1000'], unit)} is left."
+    )
+
+
+def summarize_labels(suspicious: pd.DataFrame) -> str:
     """Return how many labels the candidate contradicts."""
     if suspicious.empty:
         return "The candidate contradicts no label of the folds that it was not fitted on."
-    name, (found, of) = "suspicious_labels", suspicious[["found", "of"]].iloc[0]
-    share = traced(found / of, name, ".eval('found / of').iloc[0]")
+    found, of = suspicious[["found", "of"]].iloc[0]
     return (
-        f"The candidate contradicts {found:,} of {of:,} labels that it was not fitted on "
-        f"({share:.1%}). Where chance has its part, most are surprises and not errors; the "
-        f"{traced(len(suspicious), name, '.shape[0]')} most suspicious are listed in {name}, to be "
-        "reviewed."
+        f"The candidate contradicts {found:,} of {of:,} labels of the folds that it was not fitted "
+        f"on ({found / of:.1%}). Where chance plays a part, most of them are surprises and not "
+        f"errors. The dataset suspicious_labels lists the {len(suspicious)} most suspicious for "
+        "review."
     )

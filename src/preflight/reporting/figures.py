@@ -1,140 +1,290 @@
-"""The Plotly figures: dots with intervals in rows, and along a curve."""
+"""One figure of each result: for Kedro-Viz, for the report and for notebooks."""
 
-from collections.abc import Iterable, Sequence
-from html import escape
+import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from preflight.reporting.formatting import money, percent
-from preflight.reporting.panels import Curve, Panel, Point, Scale, beside
-from preflight.reporting.style import BLUE, LINE, styled
+import numpy as np
+import pandas as pd
+from kedro.pipeline import Node
 
-COLUMNS = 4  # of small multiples side by side
+from preflight.evaluation.conditions import FEWEST_ROWS
+from preflight.problem.framing import Framing
+from preflight.reporting.drawing import (
+    BLUE,
+    GREY,
+    ORANGE,
+    PALETTE,
+    ROW,
+    SIZE,
+    SOFT,
+    draw_curve,
+    draw_dots,
+    head_plot,
+    name_axis,
+    name_money_axis,
+    new_figure,
+)
+from preflight.reporting.formatting import money, percent, short, words
+from preflight.reporting.vocabulary import vocabulary
+
+TOP = 20  # features shown
+PLOT = 2.4  # inches that a curve is high
 
 
-def dots(title: str, panels: list[Panel], beside: Iterable[str] = ()) -> Any:
-    """Return rows of dots with intervals, side by side if there are several panels.
+def figure(plot: Callable[..., Any], *inputs: str) -> Node:
+    """Return the node of a figure: what `plot_value` draws is the dataset `value_figure`."""
+    name = plot.__name__
+    return Node(plot, [*inputs], f"{name.removeprefix('plot_')}_figure", name=name)
 
-    beside: what is written at the end of each row's interval.
+
+def plot_value(metrics: dict[str, Any], selection: dict[str, Any], framing: Framing) -> Any:
+    """Return a figure of what each model saves per 1,000 decisions, with intervals."""
+    title = f"Saving of each model, compared with {vocabulary(framing).without}"
+    figure, ((axes,),) = new_figure(title, [len(metrics) * ROW + 0.3])
+    rows = _ranked(metrics, "value_per_1000")
+    texts = [money(row["mean"], framing.costs.unit) for row in rows.values()]
+    _draw_models(axes, rows, selection, texts)
+    name_money_axis(axes.xaxis, framing)
+    return figure
+
+
+def plot_score(metrics: dict[str, Any], selection: dict[str, Any], framing: Framing) -> Any:
+    """Return a figure of how well each model predicts, with intervals."""
+    task = vocabulary(framing)
+    figure, ((axes,),) = new_figure("How well each model predicts", [len(metrics) * ROW + 0.3])
+    rows = _ranked(metrics, framing.metrics[0], up=framing.task == "regression")
+    texts = [short(row["mean"]) for row in rows.values()]
+    _draw_models(axes, rows, selection, texts, task.chance)
+    name_axis(axes.xaxis, f"{task.score}, with {framing.confidence:.0%} interval")
+    return figure
+
+
+def _ranked(metrics: dict[str, Any], name: str, up: bool = False) -> dict[str, dict[str, Any]]:
+    """Return a metric of each model, the best model first, those without a value last."""
+    rows = {model: figures[name] for model, figures in metrics.items()}
+    sign = 1 if up else -1
+
+    def rank(model: str) -> tuple[bool, float]:
+        mean = rows[model]["mean"]
+        return mean is None, sign * (mean or 0)
+
+    return {model: rows[model] for model in sorted(rows, key=rank)}
+
+
+def _draw_models(
+    axes: Any,
+    rows: Mapping[str, dict[str, Any]],
+    selection: dict[str, Any],
+    texts: list[str],
+    reference: float = 0,
+) -> None:
+    best = selection["best_baseline"]
+    draw_dots(
+        axes,
+        [words(model) + " (best baseline)" * (model == best) for model in rows],
+        *_bounds(rows.values()),
+        colours=[BLUE if model == "candidate" else GREY for model in rows],
+        texts=texts,
+        reference=reference,
+    )
+
+
+def _bounds(rows: Any) -> tuple[list[Any], ...]:
+    rows = list(rows)
+    return tuple([row[bound] for row in rows] for bound in ("mean", "low", "high"))
+
+
+def plot_calibration(calibration_curve: pd.DataFrame, framing: Framing) -> Any:
+    """Return a figure of observed shares by what is predicted, with intervals."""
+    task, curve = vocabulary(framing), calibration_curve
+    figure, ((axes,),) = new_figure("Calibration: predicted and observed", [PLOT + 0.6])
+    if framing.task == "binary":
+        axes.axline((0, 0), slope=1, color=SOFT, linewidth=1, linestyle=":")
+    else:
+        axes.axhline(curve["asked"].mean(), color=SOFT, linewidth=1, linestyle=":")
+    draw_curve(axes, curve["predicted"], curve["observed"], curve["low"], curve["high"])
+    name_axis(axes.xaxis, task.predicted, percent if framing.task == "binary" else short)
+    name_axis(axes.yaxis, f"{task.observed}, with {framing.confidence:.0%} interval", percent)
+    return figure
+
+
+def plot_cost_curve(cost_curve: pd.DataFrame, framing: Framing) -> Any:
+    """Return a figure of what the decisions save at each setting, with intervals."""
+    task = vocabulary(framing)
+    binary = framing.task == "binary"
+    figure, ((axes,),) = new_figure(
+        "Saving by decision threshold" if binary else "Saving by what is added to each prediction",
+        [PLOT],
+    )
+    columns = ["setting", "value_per_1000", "low", "high"]
+    draw_curve(axes, *(cost_curve[name] for name in columns), joined=True)
+    axes.axhline(0, color=SOFT, linewidth=1)
+    for setting in cost_curve.loc[cost_curve["by_costs"], "setting"]:
+        axes.axvline(setting, color=ORANGE, linewidth=1.2)
+        place = axes.get_xaxis_transform()
+        axes.text(setting, 0.03, " from the costs", color=SOFT, fontsize=SIZE, transform=place)
+    name_axis(axes.xaxis, task.setting, percent if binary else short)
+    name_money_axis(axes.yaxis, framing)
+    return figure
+
+
+def plot_slices(slices: pd.DataFrame, framing: Framing) -> Any:
+    """Return a figure of what the candidate saves in each slice, a plot for each slicing column."""
+    parts = [(str(by), _in_order(part)) for by, part in slices.groupby("by", sort=False)]
+    heights = [len(part) * ROW + 0.35 for _, part in parts]
+    title = "Saving of the candidate in each slice, and the size of the slice"
+    figure, axes = new_figure(title, heights)
+    for plot, (by, part) in zip(axes[:, 0], parts, strict=True):
+        plot.sharex(axes[0, 0])
+        draw_dots(
+            plot,
+            [str(name) for name in part["slice"]],
+            *(part[name] for name in ("value_per_1000", "value_low", "value_high")),
+            texts=[f"{rows:,}" for rows in part["rows"]],
+            hollow=[rows < FEWEST_ROWS for rows in part["rows"]],
+        )
+        head_plot(plot, words(by))
+        name_money_axis(plot.xaxis, framing, "")
+    name_money_axis(axes[-1, 0].xaxis, framing)
+    return figure
+
+
+def _in_order(part: pd.DataFrame) -> pd.DataFrame:
+    """Return slices that are numbers or months in their order, others by what is saved."""
+    names = part["slice"].astype(str)
+    numbers = pd.to_numeric(names, errors="coerce")
+    if numbers.notna().all():
+        return part.iloc[np.argsort(numbers.to_numpy(), kind="stable")]
+    if names.str.match(r"\d{4}-\d\d").all():
+        return part.sort_values("slice")
+    return part.sort_values("value_per_1000", ascending=False, kind="stable")
+
+
+def plot_importance(importance: pd.DataFrame, framing: Framing) -> Any:
+    """Return a figure of the most important features, with the range of the shuffles."""
+    groups = list(dict.fromkeys(importance["group"]))
+    top = importance.sort_values("rise", ascending=False, kind="stable").head(TOP)
+    title = f"Permutation importance: the top {len(top)} of {len(importance)} features"
+    figure, ((axes,),) = new_figure(title, [len(top) * ROW + 0.3])
+    draw_dots(
+        axes,
+        [words(name) for name in top["feature"]],
+        *(top[name] for name in ("rise", "low", "high")),
+        colours=[PALETTE[groups.index(group) % len(PALETTE)] for group in top["group"]],
+        texts=[words(group) for group in top["group"]],
+    )
+    name_axis(axes.xaxis, f"rise of the {vocabulary(framing).loss}, with its range", short)
+    return figure
+
+
+def plot_waterfall(waterfall: pd.DataFrame, framing: Framing) -> Any:
+    """Return a figure of the steps from the best baseline to the candidate, on each part.
+
+    A bar leads from the saving before a step to the saving after it, with the interval of the
+    difference: blue if it gains significantly, orange if it loses significantly, else grey.
     """
-    from plotly.subplots import make_subplots
+    parts = list(waterfall.groupby("part", sort=False))
+    heights = [len(part) * ROW + 0.35 for _, part in parts]
+    figure, axes = new_figure("Ablation: saving with one feature group after another", heights)
+    for plot, (name, part) in zip(axes[:, 0], parts, strict=True):
+        before = (part["value_per_1000"] - part["gain"]).fillna(0)
+        gains = np.where(part["gain_low"] > 0, BLUE, np.where(part["gain_high"] < 0, ORANGE, GREY))
+        draw_dots(
+            plot,
+            [words(step) for step in part["step"]],
+            part["value_per_1000"],
+            before + part["gain_low"],
+            before + part["gain_high"],
+            colours=gains.tolist(),
+            texts=[money(value, framing.costs.unit) for value in part["value_per_1000"]],
+            starts=before,
+        )
+        head_plot(plot, f"on {name}")
+        name_money_axis(plot.xaxis, framing, "")
+    name_money_axis(axes[-1, 0].xaxis, framing)
+    return figure
 
-    across, down = min(len(panels), COLUMNS), -(-len(panels) // COLUMNS)
-    tallest = max(len(panel.rows) for panel in panels)
-    figure = make_subplots(
-        rows=down,
-        cols=across,
-        subplot_titles=[escape(panel.title) for panel in panels],
-        horizontal_spacing=0.3 / across,
-        vertical_spacing=0.25 / down,
+
+def plot_learning_curve(learning_curve: pd.DataFrame, framing: Framing) -> Any:
+    """Return a figure of the saving on validation by the number of examples."""
+    title = "Learning curve: saving on validation by number of examples"
+    figure, ((axes,),) = new_figure(title, [PLOT])
+    columns = ["rows", "value_per_1000", "low", "high"]
+    draw_curve(axes, *(learning_curve[name] for name in columns), joined=True)
+    axes.set_xlim(left=0)
+    name_axis(axes.xaxis, f"{framing.decision.units} in training, the latest ones", short)
+    name_money_axis(axes.yaxis, framing)
+    return figure
+
+
+def plot_segments(segments: pd.DataFrame, framing: Framing) -> Any:
+    """Return a figure of the regret in each segment: what decisions with hindsight would save."""
+    title = "Regret by segment, and the segment's share of all regret"
+    figure, ((axes,),) = new_figure(title, [len(segments) * ROW + 0.3])
+    draw_dots(
+        axes,
+        [f"segment {number}" for number in segments["number"]],
+        *(segments[name] for name in ("lost_per_1000", "low", "high")),
+        texts=[percent(share) for share in segments["share_lost"]],
+        hollow=[rows < FEWEST_ROWS for rows in segments["rows"]],
     )
-    for number, panel in enumerate(panels):
-        place = {"row": number // across + 1, "col": number % across + 1}
-        for colour in dict.fromkeys(row.colour for row in panel.rows):
-            figure.add_trace(_trace(panel, colour), **place)
-        for slot, row in enumerate(panel.rows):
-            if row.start is not None:
-                ends = {"x0": row.start, "x1": row.mean, "y0": slot - 0.3, "y1": slot + 0.3}
-                look = {"fillcolor": row.colour, "opacity": 0.35, "line_width": 0}
-                figure.add_shape(type="rect", **ends, **look, layer="below", **place)
-        line = {"color": LINE, "width": 1}
-        figure.add_vline(x=panel.reference, line=line, layer="below", **place)
-        for slot, (row, text) in enumerate(zip(panel.rows, beside, strict=False)):
-            end = row.mean if row.high is None else row.high
-            look = {"xanchor": "left", "xshift": 8, "showarrow": False}
-            figure.add_annotation(x=end or 0, y=slot, text=escape(text), **look, **place)
-        margin = 0.03 * (panel.scale.high - panel.scale.low)
-        right = 15 if beside else 1  # room for what is written there
-        limits = [panel.scale.low - margin, panel.scale.high + right * margin]
-        ticks = {**_ticks(panel.scale), "range": limits}
-        figure.update_xaxes(title_text=escape(panel.axis), **ticks, **place)
-        # all panels have as many slots, so that rows are as high in each
-        slots = {"tickvals": [*range(len(panel.rows))], "range": [tallest - 0.4, -0.6]}
-        figure.update_yaxes(ticktext=[escape(row.label) for row in panel.rows], **slots, **place)
-    return styled(figure, title, height=140 + down * 26 * tallest)
+    name_money_axis(axes.xaxis, framing)
+    return figure
 
 
-def _ticks(scale: Scale) -> dict[str, Any]:
-    return {"tickvals": scale.ticks, "ticktext": [scale.text(tick) for tick in scale.ticks]}
-
-
-def _trace(panel: Panel, colour: str) -> Any:
-    """Return the rows of one colour, each in its own slot."""
-    import plotly.graph_objects as go
-
-    here = [(slot, row) for slot, row in enumerate(panel.rows) if row.colour == colour]
-    symbols = ["circle-open" if row.hollow else "circle" for _, row in here]
-    return go.Scatter(
-        x=[row.mean for _, row in here],
-        y=[slot for slot, _ in here],
-        error_x=_bars(((row.mean, row.low, row.high) for _, row in here), colour),
-        mode="markers",
-        marker={"color": colour, "symbol": symbols, "size": 9},
-        customdata=[
-            [escape(text) for text in (row.label, beside(row, panel), row.note)] for _, row in here
-        ],
-        hovertemplate="%{customdata[0]}: %{customdata[1]}<br>%{customdata[2]}<extra></extra>",
+def plot_robustness(robustness: pd.DataFrame, framing: Framing) -> Any:
+    """Return a figure of what is lost with each fault of the inputs, the largest loss first."""
+    faults = robustness.sort_values("loss", ascending=False, na_position="first", kind="stable")
+    figure, ((axes,),) = new_figure("Loss when inputs fail", [len(faults) * ROW + 0.3])
+    unit = framing.costs.unit
+    draw_dots(
+        axes,
+        [words(fault) for fault in faults["fault"]],
+        *(faults[name] for name in ("loss", "loss_low", "loss_high")),
+        texts=["no answer" if np.isnan(loss) else money(loss, unit) for loss in faults["loss"]],
     )
+    name_money_axis(axes.xaxis, framing)
+    return figure
 
 
-def _bars(points: Iterable[Sequence[Any]], colour: str) -> dict[str, Any]:
-    """Return error bars from (mean, low, high); of no length where one of them is None."""
-    down, up = [], []
-    for mean, low, high in points:
-        nothing = None in (mean, low, high)
-        down.append(0.0 if nothing else mean - low)
-        up.append(0.0 if nothing else high - mean)
-    return {"arrayminus": down, "array": up, "color": colour, "thickness": 2, "width": 0}
+def plot_search(trials: pd.DataFrame, best_params: dict[str, Any], framing: Framing) -> Any:
+    """Return a figure of the trials: in their order, and by each number that was searched.
+
+    The parameters are those of the candidate that is taken; the line is the saving with the
+    declared parameters.
+    """
+    done = trials[trials["value"].notna()]
+    mine = done[done["candidate"] == best_params["candidate"]]
+    params = pd.DataFrame([json.loads(text) for text in mine["params"]], index=mine.index)
+    numbers = params.select_dtypes("number")
+    plots = [("trial", done["trial"]), *((str(name), numbers[name]) for name in numbers)]
+    title = "Search: saving of each trial on validation" + ("" if len(done) else ": none was made")
+    figure, axes = new_figure(title, [1.5] * -(-len(plots) // 2), columns=2)
+    for plot, (name, values) in zip(axes.flat, plots, strict=False):
+        x = values.dropna()
+        plot.sharey(axes[0, 0])
+        draw_curve(plot, x, done.loc[x.index, "value"])
+        if best_params["declared_value"] is not None:
+            plot.axhline(best_params["declared_value"], color=SOFT, linewidth=1, linestyle=":")
+        plot.locator_params(axis="x", nbins=3)
+        name_axis(plot.xaxis, words(name), short)
+        name_money_axis(plot.yaxis, framing, "")
+    for plot in axes.flat[len(plots) :]:
+        plot.remove()
+    name_money_axis(axes[0, 0].yaxis, framing)
+    return figure
 
 
-def curves(title: str, panels: list[Curve]) -> Any:
-    """Return points with upright intervals, and the lines that they are seen against."""
-    from plotly.subplots import make_subplots
-
-    across, down = min(len(panels), COLUMNS), -(-len(panels) // COLUMNS)
-    used: list[Any] = [{}] * len(panels) + [None] * (across * down - len(panels))
-    specs = [used[row * across : (row + 1) * across] for row in range(down)]
-    figure = make_subplots(rows=down, cols=across, specs=specs)
-    for number, panel in enumerate(panels):
-        _add(figure, panel, {"row": number // across + 1, "col": number % across + 1})
-    return styled(figure, title, height=480 if down == 1 else 300 * down)
-
-
-def _add(figure: Any, panel: Curve, place: dict[str, int]) -> None:
-    import plotly.graph_objects as go
-
-    points = panel.points
-    x = ".1%" if panel.x.shares else ",.4~g"
-    figure.add_trace(
-        go.Scatter(
-            x=[point.x for point in points],
-            y=[point.mean for point in points],
-            error_y=_bars(((p.mean, p.low, p.high) for p in points), BLUE),
-            mode="lines+markers" if panel.joined else "markers",
-            marker={"color": BLUE, "size": 9},
-            line={"color": BLUE, "width": 1},
-            customdata=[[_height(point, panel.y)] for point in points],
-            hovertemplate=f"%{{x:{x}}}: %{{customdata[0]}}<extra></extra>",
-        ),
-        **place,
-    )
-    for line in panel.lines:
-        ends = {"x0": line.x0, "y0": line.y0, "x1": line.x1, "y1": line.y1}
-        look = {"line": {"color": LINE, "dash": "dot"}, "layer": "below"}
-        figure.add_shape(type="line", **ends, **look, **place)
-        where = {
-            "xanchor": "left" if line.x0 == line.x1 else "right",
-            "yanchor": "top" if line.y0 == line.y1 else "bottom",
-            "showarrow": False,
-        }
-        figure.add_annotation(x=line.x1, y=line.y1, text=escape(line.label), **where, **place)
-    for axis, scale, update in [
-        (panel.across, panel.x, figure.update_xaxes),
-        (panel.up, panel.y, figure.update_yaxes),
-    ]:
-        margin = 0.03 * (scale.high - scale.low)
-        limits = [scale.low - margin, scale.high + margin]
-        update(title_text=escape(axis), range=limits, **_ticks(scale), **place)
-
-
-def _height(point: Point, y: Scale) -> str:
-    return percent(point.mean, 1) if y.currency is None else money(point.mean, y.currency)
+def plot_parameter_importance(parameter_importance: pd.DataFrame) -> Any:
+    """Return a figure of the share of the trials' variance that each parameter explains."""
+    rows = parameter_importance
+    title = "Importance of the parameters" + ("" if len(rows) else ": too few trials")
+    figure, ((axes,),) = new_figure(title, [max(1, len(rows)) * ROW + 0.3])
+    nothing = np.full(len(rows), np.nan)
+    texts = [percent(share) for share in rows["share"]]
+    names = [words(name) for name in rows["parameter"]]
+    draw_dots(axes, names, rows["share"], nothing, nothing, texts=texts)
+    axes.set_xlim(-0.02, 1)
+    name_axis(axes.xaxis, "share of the variance of the trials' values", percent)
+    return figure

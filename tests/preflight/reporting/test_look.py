@@ -10,8 +10,7 @@ import pytest
 
 from preflight import reporting
 
-PAGE = (Path(reporting.__file__).parent / "templates/report.html.j2").read_text()
-CSS = PAGE[PAGE.index("<style>") : PAGE.index("</style>")]
+CSS = (Path(reporting.__file__).parent / "templates/report.css").read_text()
 ROOT_PX = 16
 
 
@@ -37,12 +36,12 @@ def contrast(one: str, other: str) -> float:
 
 
 def unreadable(css: str) -> list[str]:
-    """Pairs of colours of text and ground that are too close (AA: 4.5 to 1; lines: 3 to 1)."""
+    """Pairs of colours of text and ground that are too close (AA: 4.5 to 1)."""
     return [
         f"{text} on {ground}"
         for named in colours(css)
         for text, ground, least in [
-            ("ink", "paper", 4.5), ("soft", "paper", 4.5), ("zero", "paper", 3),
+            ("ink", "paper", 4.5), ("soft", "paper", 4.5),
             ("white", "ship", 4.5), ("white", "hold", 4.5),
         ]
         for pair in [{"white": "#fff"} | named]
@@ -65,13 +64,13 @@ def too_small(css: str) -> list[str]:
     return faults
 
 
-def test_text_and_lines_are_seen_on_light_on_dark_and_on_paper() -> None:
+def test_text_is_seen_on_light_on_dark_and_on_paper() -> None:
     assert len(colours(CSS)) == 3
     assert unreadable(CSS) == []
 
 
 def test_no_text_is_smaller_than_12_px() -> None:
-    assert len(re.findall("font", CSS)) > 8
+    assert len(re.findall("font", CSS)) > 6
     assert too_small(CSS) == []
 
 

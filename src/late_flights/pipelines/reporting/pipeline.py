@@ -3,62 +3,64 @@
 from kedro.pipeline import Node, Pipeline
 
 from preflight import reporting
+from preflight.reporting import figure
 
 FRAMING = "params:framing"
-MODELS = ["metrics", "selection", FRAMING]
 RESULTS = [
-    "metrics",
-    "verdict",
+    "provenance",
+    "contracts",
+    "split_summary",
+    "cleaning",
+    "audit",
     "selection",
     "best_params",
     "trials",
     "parameter_importance",
+    "candidate",
     "test_predictions",
+    "metrics",
     "calibration_curve",
     "cost_curve",
     "slices",
     "importance",
-    "split_summary",
-    "cleaning",
-    "audit",
     "power",
-    "candidate",
+    "verdict",
     "raw_manifest",
-    "provenance",
-    "contracts",
 ]
-# Without the stage diagnosis: DIAGNOSED = []
-DIAGNOSED = [
+# Without the stage diagnosis: DIAGNOSIS = []
+DIAGNOSIS = [
     "waterfall",
+    "waterfall_figure",
     "learning_curve",
+    "learning_curve_figure",
     "more_labels",
     "segments",
+    "segments_figure",
     "segment_examples",
     "robustness",
+    "robustness_figure",
     "suspicious_labels",
 ]
 
 
 def create_pipeline() -> Pipeline:
     """Return the pipeline that shows what was measured."""
+    figures = [  # a figure of your own needs one more line: the report shows it
+        figure(reporting.plot_value, "metrics", "selection", FRAMING),
+        figure(reporting.plot_score, "metrics", "selection", FRAMING),
+        figure(reporting.plot_calibration, "calibration_curve", FRAMING),
+        figure(reporting.plot_cost_curve, "cost_curve", FRAMING),
+        figure(reporting.plot_slices, "slices", FRAMING),
+        figure(reporting.plot_importance, "importance", FRAMING),
+        figure(reporting.plot_search, "trials", "best_params", FRAMING),
+        figure(reporting.plot_parameter_importance, "parameter_importance"),
+    ]
+    shown = RESULTS + DIAGNOSIS + [name for node in figures for name in node.outputs]
+    inputs = {name: name for name in shown} | {"framing": FRAMING, "about": "params:about"}
     return Pipeline(
         [
-            reporting.figure(reporting.plot_value, *MODELS),
-            reporting.figure(reporting.plot_score, *MODELS),
-            reporting.figure(reporting.plot_calibration, "calibration_curve", FRAMING),
-            reporting.figure(reporting.plot_cost_curve, "cost_curve", FRAMING),
-            reporting.figure(reporting.plot_slices, "slices", FRAMING),
-            reporting.figure(reporting.plot_importance, "importance", FRAMING),
-            reporting.figure(reporting.plot_search, "trials", "best_params", FRAMING),
-            reporting.figure(reporting.plot_parameter_importance, "parameter_importance"),
-            reporting.figure(reporting.plot_checklist, "checklist"),
-            Node(
-                reporting.collect_results,
-                {name: name for name in RESULTS + DIAGNOSED}
-                | {"framing": FRAMING, "about": "params:about"},
-                "reported",
-                name="collect_results",
-            ),
+            *figures,
+            Node(reporting.collect_results, inputs, "reported", name="collect_results"),
             Node(
                 reporting.score_checklist,
                 ["reported", "params:checklist"],
