@@ -6,6 +6,7 @@ Nothing of them passes through the template engine, so that a brace stays a brac
 """
 
 import contextlib
+import json
 import re
 import shutil
 import subprocess
@@ -13,11 +14,18 @@ from pathlib import Path
 
 NAME = "{{ cookiecutter.project_name }}".strip()
 PACKAGE = "{{ cookiecutter.python_package }}"
+SOURCE = r"{{ cookiecutter._template }}"
 EXAMPLE = "{{ cookiecutter.example }}".strip().lower() in {"yes", "y", "true", "1"}
 STARTER = Path(Path(".starter").read_text(encoding="utf-8"))  # from pre_gen_project.py
 BLANK = STARTER / "hooks/blank"
 PROJECT = Path.cwd().resolve()
 
+ANSWERS = {
+    "project_name": NAME,
+    "repo_name": PROJECT.name,
+    "python_package": PACKAGE,
+    "example": "yes" if EXAMPLE else "no",
+}
 # For whoever chooses or maintains the template.
 OWN = (
     "cookiecutter.json",
@@ -156,6 +164,32 @@ def blank() -> None:
             path.write_text(text.replace("\n\n", f"\n\n{WORKED_EXAMPLE}\n\n", 1), encoding="utf-8")
 
 
+def release() -> str:
+    """Return the release of the starter: its tag or commit, or its version if it has no history."""
+    done = subprocess.run(
+        ["git", "-C", str(STARTER), "describe", "--tags", "--always"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if (STARTER / ".git").exists() and done.returncode == 0:
+        return done.stdout.strip()
+    text = (STARTER / "pyproject.toml").read_text(encoding="utf-8")
+    return re.search(r'(?m)^version = "(.+)"', text)[1]
+
+
+def record() -> None:
+    """Write into pyproject.toml what the project was made from: an update begins with it."""
+    answers = ", ".join(f"{name} = {json.dumps(value)}" for name, value in ANSWERS.items())
+    with (PROJECT / "pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write(
+            "\n[tool.preflight] # what this project was made from\n"
+            f"source = {json.dumps(SOURCE)}\n"
+            f"release = {json.dumps(release())}\n"
+            "answers = {" + answers + "}\n"  # no double braces: the template engine reads this
+        )
+
+
 for stub in PROJECT.iterdir():
     stub.unlink()
 for one in files():
@@ -165,3 +199,5 @@ if not EXAMPLE:
 site = PROJECT / "mkdocs.yml"
 site.write_text(FOR_WHO_CHOOSES.sub("", site.read_text(encoding="utf-8")), encoding="utf-8")
 (PROJECT / "README.md").write_text(readme(), encoding="utf-8")
+record()
+print(f"\nNext:\n  cd {PROJECT.name}\n  make run\n")
