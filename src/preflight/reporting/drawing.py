@@ -17,8 +17,8 @@ PALETTE = [BLUE, ORANGE, "#009E73", "#C0649A", "#A67C00", "#3D8FC4", GREY]
 INK, SOFT, GRID, PAPER = "#1b1f23", "#57606a", "#d0d7de", "#ffffff"  # a page gives them its own
 
 WIDTH = 4.5  # inches: two figures fit next to each other on a screen, one on a phone
-ROW = 0.24  # inches of a row of dots
-SIZE = 8.5  # points of text
+ROW = 0.25  # inches of a row of dots
+SIZE = 9.5  # points of text: 10 pixels on a phone
 LOOK: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": GRID,
@@ -45,9 +45,9 @@ def new_figure(title: str, heights: Sequence[float], columns: int = 1) -> tuple[
     from matplotlib.figure import Figure
 
     with mpl.rc_context(LOOK):
-        lines = textwrap.wrap(title, 52)
+        lines = textwrap.wrap(title, 48)
         figure = Figure(figsize=(WIDTH, sum(heights) + 0.2 + 0.18 * len(lines)))
-        figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=10, fontweight="bold")
+        figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=SIZE + 1, fontweight="bold")
         grid = {"height_ratios": [*heights]}
         axes = figure.subplots(len(heights), columns, squeeze=False, gridspec_kw=grid)
     return figure, axes

@@ -98,14 +98,16 @@ def _bounds(rows: Any) -> tuple[list[Any], ...]:
 def plot_calibration(calibration_curve: pd.DataFrame, framing: Framing) -> Any:
     """Return a figure of observed shares by what is predicted, with intervals."""
     task, curve = vocabulary(framing), calibration_curve
-    figure, ((axes,),) = new_figure("Calibration: predicted and observed", [PLOT + 0.6])
+    figure, ((axes,),) = new_figure(
+        f"Calibration, with {framing.confidence:.0%} intervals", [PLOT + 0.6]
+    )
     if framing.task == "binary":
         axes.axline((0, 0), slope=1, color=SOFT, linewidth=1, linestyle=":")
     else:
         axes.axhline(curve["asked"].mean(), color=SOFT, linewidth=1, linestyle=":")
     draw_curve(axes, curve["predicted"], curve["observed"], curve["low"], curve["high"])
     name_axis(axes.xaxis, task.predicted, percent if framing.task == "binary" else short)
-    name_axis(axes.yaxis, f"{task.observed}, with {framing.confidence:.0%} interval", percent)
+    name_axis(axes.yaxis, task.observed, percent)
     return figure
 
 

@@ -15,7 +15,7 @@ const page = resolve(folder, newest, "report.html");
 
 const LARGEST = 3_000_000; // bytes
 const SLOWEST = 2_000; // milliseconds until it is loaded
-const SMALLEST = 12; // pixels of text
+const SMALLEST = 12; // pixels of text, 10 in figures
 
 async function faults(tab) {
   await tab.evaluate(() => document.querySelectorAll("details").forEach((d) => (d.open = true)));
@@ -24,7 +24,12 @@ async function faults(tab) {
     const texts = [...document.querySelectorAll("body *")].filter((e) =>
       [...e.childNodes].some((node) => node.nodeType === 3 && node.data.trim()),
     );
-    const small = texts.filter((e) => parseFloat(getComputedStyle(e).fontSize) < smallest);
+    const size = (e) => {
+      const svg = e.closest("svg"); // is drawn in points, and scaled to the page
+      const scale = svg ? svg.getBoundingClientRect().width / svg.viewBox.baseVal.width : 1;
+      return parseFloat(getComputedStyle(e).fontSize) * scale + (svg ? 2 : 0);
+    };
+    const small = texts.filter((e) => e.tagName !== "title" && size(e) < smallest);
     return [
       ...(root.scrollWidth > root.clientWidth ? [`is ${root.scrollWidth} px wide`] : []),
       ...small.map((e) => `has small text: ${e.textContent.trim().slice(0, 40)}`),
