@@ -54,7 +54,7 @@ bench: $(DEV) | benchmarks/README.md ## measure speed and memory, about half an 
 bench-service: $(DEV) | benchmarks/service.py ## measure the newest candidate as a service, for the promotion gate (needs hey)
 	@$(PY) -m benchmarks.service $(ARGS)
 
-axe: | tests/preflight/reporting/axe.mjs ## look at the newest report in a browser, with axe-core (needs node, npm and Chromium)
+axe: | tests/preflight/reporting/axe.mjs ## check the newest report in a browser with axe-core, and take its picture (needs npm, Chromium)
 	@command -v npm >/dev/null && command -v $(CHROMIUM) >/dev/null || { \
 		echo "make axe needs npm and Chromium: make axe CHROMIUM=/path/to/chromium" >&2; exit 1; }
 	@npm install --silent --no-audit --no-fund --prefix build/axe axe-core@4 playwright-core@1

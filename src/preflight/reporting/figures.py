@@ -25,7 +25,7 @@ from preflight.reporting.drawing import (
     name_money_axis,
     new_figure,
 )
-from preflight.reporting.formatting import money, percent, short, words
+from preflight.reporting.formatting import money, number, percent, places, short, words
 from preflight.reporting.vocabulary import vocabulary
 
 TOP = 20  # features shown
@@ -54,7 +54,8 @@ def plot_score(metrics: dict[str, Any], selection: dict[str, Any], framing: Fram
     task = vocabulary(framing)
     figure, ((axes,),) = new_figure("How well each model predicts", [len(metrics) * ROW + 0.3])
     rows = _ranked(metrics, framing.metrics[0], up=framing.task == "regression")
-    texts = [short(row["mean"]) for row in rows.values()]
+    decimals = places(row["mean"] for row in rows.values())
+    texts = [number(row["mean"], decimals) for row in rows.values()]
     _draw_models(axes, rows, selection, texts, task.chance)
     name_axis(axes.xaxis, f"{task.score}, with {framing.confidence:.0%} interval")
     return figure

@@ -45,6 +45,9 @@ const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM,
   args: ["--no-sandbox", "--disable-gpu"],
 });
+const picture = await browser.newPage({ viewport: { width: 1000, height: 690 } });
+await picture.goto(`file://${page}`, { waitUntil: "load" });
+await picture.screenshot({ path: "build/axe/report.png" }); // docs/images/report.png is one
 const all = [];
 for (const width of [1280, 390]) {
   for (const colorScheme of ["light", "dark"]) {

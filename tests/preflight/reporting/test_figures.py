@@ -146,8 +146,9 @@ def test_a_parameter_called_trial_has_a_plot_of_its_own(results: dict[str, Any])
 def test_a_search_that_was_not_made_says_so(results: dict[str, Any]) -> None:
     results["trials"] = results["trials"].iloc[:0]
     results["parameter_importance"] = results["parameter_importance"].iloc[:0]
-    assert drawn("search", results).get_suptitle().endswith("none was\nmade")
-    assert drawn("parameter_importance", results).get_suptitle().endswith("too few trials")
+    titles = [drawn(name, results).get_suptitle() for name in ("search", "parameter_importance")]
+    assert "none was made" in titles[0].replace("\n", " ")
+    assert "too few trials" in titles[1].replace("\n", " ")
 
 
 def test_slices_keep_a_natural_order_or_are_ordered_by_value(results: dict[str, Any]) -> None:
