@@ -46,6 +46,7 @@ bench: $(DEV) | benchmarks/README.md ## measure speed and memory, about half an 
 	$(PY) -m benchmarks.windows
 	$(PY) -m benchmarks.contracts
 	$(PY) -m benchmarks.kedro_overhead
+	$(PY) -m benchmarks.startup
 	$(PY) -m benchmarks.run
 	$(PY) -m benchmarks.search
 	$(PY) -m benchmarks.pruning
