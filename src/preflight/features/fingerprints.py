@@ -29,7 +29,6 @@ def require_fingerprints(audit: pd.DataFrame, **parts: pd.DataFrame) -> None:
     for one, name in zip(fingerprints(**parts), parts, strict=True):
         if audited.get(one["check"]) != one["evidence"]:
             raise RunError(
-                f"'{name}' is not the one that the audit passed: it has been made again since, or "
-                "its audit has failed. Run the audit and all later stages: "
-                "kedro run --pipelines audit,modeling,evaluation,diagnosis,reporting"
+                f"'{name}' is not the one that the audit has passed: it was made again since, or "
+                "its audit has failed. Run the audit and all later stages again: kedro run."
             )
