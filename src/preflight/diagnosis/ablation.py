@@ -92,31 +92,39 @@ def compute_ablation(
         "validation": saving(last, of_baseline, framing, modeling.baselines[name].threshold),
         "test": framing.costs.at(test).saving(test["label"].to_numpy(), decided),
     }
-    rows = []
+    rows: list[dict[str, Any]] = []
     for part, examples in parts.items():
         days = evaluation.bootstrap(examples, framing)
-        rows.append(_step(part, "baseline", name, baseline[part], None, days))
-        rows += _gains(part, examples, steps, baseline[part], days, framing)
+        rows += _rows(part, examples, (name, baseline[part]), steps, days, framing)
     table = pd.DataFrame(rows)
     return table.astype(dict.fromkeys(table.columns[3:], "float64"))
 
 
-def _gains(
+def _rows(
     part: str,
     examples: pd.DataFrame,
+    baseline: tuple[str, Floats],
     steps: list[tuple[str, str, dict[str, Floats]]],
-    before: Floats,
     days: DayBootstrap,
     framing: Framing,
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row for each step after the baseline, with its gain over the step before."""
-    for kind, step, predicted in steps:
-        saved = saving(examples, predicted[part], framing)
-        yield _step(part, kind, step, saved, before, days)
-        before = saved
+    """Yield a row for the baseline, by its name and savings, and one for each step after it."""
+    savings = [("baseline", *baseline)]
+    savings += [(kind, step, saving(examples, p[part], framing)) for kind, step, p in steps]
     if framing.task == "binary":
-        half = saving(examples, predicted[part], framing, threshold=0.5)
-        yield _step(part, "threshold", THRESHOLD_HALF_STEP, half, before, days)
+        half = saving(examples, steps[-1][2][part], framing, threshold=0.5)
+        savings.append(("threshold", THRESHOLD_HALF_STEP, half))
+    gain: Interval = {"mean": None, "low": None, "high": None}
+    for number, (kind, step, saved) in enumerate(savings):
+        if number:
+            gain = days.per_1000(saved - savings[number - 1][2])
+        yield {
+            "part": part,
+            "kind": kind,
+            "step": step,
+            "value_per_1000": 1000 * saved.mean(),
+            **interval_columns(gain, "gain", "gain_low", "gain_high"),
+        }
 
 
 def _steps(
@@ -142,18 +150,3 @@ def _fit_predict_parts(
         return None
     names = spec.features(features.groups())
     return {part: predict_uncalibrated(estimator, rows, names) for part, rows in parts.items()}
-
-
-def _step(
-    part: str, kind: str, step: str, saving: Floats, before: Floats | None, days: DayBootstrap
-) -> dict[str, Any]:
-    gain: Interval = {"mean": None, "low": None, "high": None}
-    if before is not None:
-        gain = days.per_1000(saving - before)
-    return {
-        "part": part,
-        "kind": kind,
-        "step": step,
-        "value_per_1000": 1000 * saving.mean(),
-        **interval_columns(gain, "gain", "gain_low", "gain_high"),
-    }

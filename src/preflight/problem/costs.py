@@ -125,8 +125,7 @@ class BaseCosts(Parameters):
     @property
     def factors(self) -> tuple[float, float]:
         """Return what the cost of a miss may be multiplied by, at least and at most."""
-        factors: tuple[float, float] = getattr(self, f"{self.uncertain}_factors")
-        return factors
+        raise NotImplementedError
 
     def _impossible(self, costs: Any) -> list[tuple[str, Any]]:
         """Return each condition under which there is nothing to decide, and where it holds."""
@@ -200,6 +199,11 @@ class Costs(BaseCosts):
     tn: Cost
     fn_factors: tuple[float, float] = Field((1, 1), description="a miss may cost so many times fn")
 
+    @property
+    def factors(self) -> tuple[float, float]:
+        """Return `fn_factors`."""
+        return self.fn_factors
+
     def _impossible(self, costs: Outcomes) -> list[tuple[str, Any]]:
         low, high = self.factors
         lowest = np.minimum(costs.fn * low, costs.fn * high)  # a cost below 0 is a gain
@@ -234,6 +238,11 @@ class RegressionCosts(BaseCosts):
     under: Cost
     without: Cost
     under_factors: tuple[float, float] = Field((1, 1), description="under may be so many times it")
+
+    @property
+    def factors(self) -> tuple[float, float]:
+        """Return `under_factors`."""
+        return self.under_factors
 
     @property
     def quantile(self) -> float | None:

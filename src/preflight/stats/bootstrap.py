@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from preflight.problem.framing import Framing, Split
+from preflight.problem.framing import Framing
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -42,14 +42,6 @@ def day_numbers(day: pd.Series) -> tuple[Ints, int]:
     """Return each row's day as a number from 0, shape (n,), and the number of days."""
     number, distinct = pd.factorize(day, sort=True)
     return number.astype(np.int64), len(distinct)
-
-
-def bootstrap_days(
-    moments: pd.Series, split: Split, replicates: int, seed: int
-) -> tuple[Ints, Floats]:
-    """Return each row's day as a number, and how often each replicate draws each day."""
-    day, days = day_numbers(split.day(moments))
-    return day, day_weights(days, replicates, seed)
 
 
 def interval(replicates: Floats, confidence: float) -> Interval:
@@ -82,9 +74,8 @@ class DayBootstrap:
     def __init__(
         self, predictions: pd.DataFrame, framing: Framing, replicates: int, seed: int
     ) -> None:
-        self.day, self.weights = bootstrap_days(
-            predictions["predict_at"], framing.split, replicates, seed
-        )
+        self.day, days = day_numbers(framing.split.day(predictions["predict_at"]))
+        self.weights = day_weights(days, replicates, seed)
         self.confidence = framing.confidence
 
     def replicates(self, value: Any, rows: Any = slice(None)) -> Floats:
