@@ -209,8 +209,7 @@ def robust_to_costs(test: TestComparison) -> Condition:
     miss = "a miss" if isinstance(costs, Costs) else "each unit too little"
     message = f"the gain covers upkeep with {miss} at {' and at '.join(at)}"
     if bad:
-        level = f"with {framing.confidence:.0%} confidence"
-        message = f"{level} the gain does not cover upkeep with {miss} at {' or at '.join(at)}"
+        message = f"the gain is not significantly above upkeep with {miss} at {' or at '.join(at)}"
     return Condition(name="costs", ok=not bad, says=message)
 
 

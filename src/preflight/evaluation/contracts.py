@@ -153,7 +153,7 @@ class Condition(Document):
     says: str
 
 
-class OpenedTestSet(Document):
+class TestSetUsage(Document):
     """The test set, the candidate, and the number of test evaluations so far."""
 
     id: str
@@ -171,7 +171,7 @@ class Verdict(Document):
     kpi: Kpi
     limits: list[Limit]
     checks: list[Condition] = Field(min_length=1)
-    test_set: OpenedTestSet
+    test_set: TestSetUsage
     what_if: list[str] = Field([], description="each setting that differs from conf/base")
 
     @model_validator(mode="after")

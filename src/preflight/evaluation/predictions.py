@@ -36,7 +36,7 @@ def predict_test(
     """
     framing.split.require(test=test)
     require_fingerprints(audit, test=test)
-    costs = framing.costs.kept(test)
+    costs = framing.costs.cost_columns(test)
     now = framing.model_dump(mode="json", include=set(DECIDING))
     for name, bundle in {"candidate": candidate, **baselines}.items():
         then = bundle["provenance"]["framing"]

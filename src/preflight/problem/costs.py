@@ -181,7 +181,7 @@ class BaseCosts(Parameters):
             f"There are: {', '.join(numbers)}."
         )
 
-    def kept(self, examples: pd.DataFrame) -> dict[str, Any]:
+    def cost_columns(self, examples: pd.DataFrame) -> dict[str, Any]:
         """Return the cost columns that predictions keep, so that savings follow from them alone."""
         costs = self._at(examples)
         return {f"cost_{name}": getattr(costs, name) for name in self.columns}

@@ -208,7 +208,7 @@ def test_the_decision_has_to_be_the_same_over_the_range_of_costs(
     wide = changed(framing, "costs", fn_factors=(0.8, 100))  # then to act always is as good
     check = robust_to_costs(judge(framing=wide))
     assert not check.ok
-    assert "not cover upkeep with a miss at €600" in check.says
+    assert "not significantly above upkeep with a miss at €600" in check.says
 
 
 def test_a_bad_range_of_costs_is_found_beside_one_that_is_written_alike(
@@ -222,7 +222,7 @@ def test_a_bad_range_of_costs_is_found_beside_one_that_is_written_alike(
     assert robust_to_costs(judge(idle, thought)).ok
     check = robust_to_costs(judge(idle, wide))
     assert not check.ok
-    assert check.says.endswith("not cover upkeep with a miss at €6")
+    assert check.says.endswith("not significantly above upkeep with a miss at €6")
 
 
 def test_a_miss_that_is_a_column_is_told_in_times_its_cost(
@@ -238,7 +238,7 @@ def test_a_miss_that_is_a_column_is_told_in_times_its_cost(
     wide = changed(column, "costs", fn_factors=(0.8, 100))
     check = robust_to_costs(judge(predictions.assign(cost_fn=6.0), wide))
     assert not check.ok
-    assert check.says.endswith("not cover upkeep with a miss at 100 times its cost")
+    assert check.says.endswith("not significantly above upkeep with a miss at 100 times its cost")
 
 
 def test_where_a_miss_costs_more_the_threshold_moves_row_by_row(
@@ -421,7 +421,7 @@ def test_a_dearer_unit_too_little_costs_both_more(
     wide = changed(amount_framing, "costs", under_factors=(0.8, 2))
     check = robust_to_costs(judge(low, wide))  # 18 against 12
     assert not check.ok
-    assert check.says.endswith("not cover upkeep with each unit too little at €6")
+    assert check.says.endswith("not significantly above upkeep with each unit too little at €6")
 
 
 def test_of_amounts_a_group_that_gets_too_little_more_often_holds_and_is_named(

@@ -137,10 +137,10 @@ def test_each_row_has_the_threshold_and_the_saving_of_its_own_costs() -> None:
 
 def test_costs_are_found_by_their_name_and_else_where_predictions_keep_them() -> None:
     examples = pd.DataFrame({"amount": [3.0, 6.0], "cost_fn": [70.0, 80.0], "act": [True, False]})
-    kept = dear().kept(examples)
+    kept = dear().cost_columns(examples)
     assert {name: values.tolist() for name, values in kept.items()} == {"cost_fn": [3, 6]}
     np.testing.assert_array_equal(dear().at(pd.DataFrame(kept)).fn, [3, 6])
-    assert dear(fn=6).kept(examples) == {}
+    assert dear(fn=6).cost_columns(examples) == {}
 
 
 @pytest.mark.parametrize("column", [["text"], [True], None])
@@ -239,7 +239,7 @@ def test_a_column_of_one_value_is_that_constant_of_amounts_too(names: set[str]) 
     constant = RegressionCosts.model_validate(SOLD).at(NO_TABLE)
     found = priced.at(table).saving(label, label + 2)
     np.testing.assert_array_equal(found, constant.saving(label, label + 2))
-    kept = pd.DataFrame(priced.kept(table))
+    kept = pd.DataFrame(priced.cost_columns(table))
     assert set(kept) == {f"cost_{name}" for name in names}
     np.testing.assert_array_equal(priced.at(kept).saving(label, label + 2), found)
 
