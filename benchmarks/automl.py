@@ -30,7 +30,7 @@ def compare(every: int, seconds: int, seed: int) -> list[tuple[Any, ...]]:
     from preflight.modeling.training import fit_predict, saving
     from preflight.problem.framing import Framing
     from preflight.problem.money import format_money
-    from preflight.stats.bootstrap import bootstrap_days, interval, mean_over
+    from preflight.stats.bootstrap import DayBootstrap
 
     from late_flights.contracts.features import Features
 
@@ -77,10 +77,10 @@ def compare(every: int, seconds: int, seed: int) -> list[tuple[Any, ...]]:
     theirs = saving(validation, automl.predict_proba(validation[names])[:, 1], framing)
 
     money = partial(format_money, unit=framing.costs.unit)
-    day, weights = bootstrap_days(validation["predict_at"], framing.split, 1000, seed)
+    days = DayBootstrap(validation, framing, 1000, seed)
 
     def row(who: str, tried: int, wall: float, saved: Any) -> tuple[Any, ...]:
-        off = interval(1000 * mean_over(ours - saved, day, weights), framing.confidence)
+        off = days.per_1000(ours - saved)
         mean, low, high = (money(off[end] or 0.0) for end in ("mean", "low", "high"))
         return who, tried, wall, money(float(1000 * np.mean(saved))), f"{mean} ({low} to {high})"
 

@@ -4,7 +4,7 @@
 
 Worlds are drawn in which the truth is known: test periods like the shipped one, days that are good
 or bad as a whole, and decisions that the candidate takes otherwise than the baseline, by whole days
-(so that rows of a day are far from independent). Each world goes through `gate.net_gain`.
+(so that rows of a day are far from independent). Each world goes through `conditions.net_gain`.
 """
 
 import argparse
@@ -72,11 +72,11 @@ def world(rng: np.random.Generator, framing: Framing, gain: float) -> pd.DataFra
 def shipped(worlds: int, framing: Framing, gain: float, seed: int) -> float:
     """Return the share of worlds in which the gain condition holds, in %."""
     rng = np.random.default_rng(seed)
-    judged = (
+    comparisons = (
         TestComparison(world(rng, framing, gain), "other", framing, REPLICATES, seed=number)
         for number in range(worlds)
     )
-    return 100 * sum(net_gain(one).ok for one in judged) / worlds
+    return 100 * sum(net_gain(one).ok for one in comparisons) / worlds
 
 
 def shown(framing: Framing, least: float) -> float:
@@ -91,7 +91,7 @@ def shown(framing: Framing, least: float) -> float:
             TestComparison(world(rng, framing, least + seen), "other", framing, REPLICATES, seed=0)
             for _ in range(20)
         ]
-        seen = float(np.mean([detectable_gain(one.over(), framing) for one in found]))
+        seen = float(np.mean([detectable_gain(one.gain_over("other"), framing) for one in found]))
     return seen
 
 

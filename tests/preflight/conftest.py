@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Node, Pipeline
+from kedro.validation import DataValidationError
+from pandera.errors import SchemaErrors
 
 from preflight.evaluation.contracts import Evaluation
 from preflight.evaluation.predictions import predict_test
@@ -427,3 +429,43 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     use = Pipeline([Node(lambda champion: champion, "champion", "predictions", name="predict")])
     found = {"modeling": train, "inference": use, "__default__": train}
     monkeypatch.setattr("preflight.cli.versions.pipelines", found)
+
+
+def replaced(document: Any, path: str, value: Any) -> Any:
+    """The document with a value replaced, or removed where it is the ellipsis."""
+    *way, last = path.split(".")
+    section = document
+    for name in way:
+        section = section[int(name) if name.isdigit() else name]
+    if value is ...:
+        del section[last]
+    else:
+        section[last] = value
+    return document
+
+
+@pytest.fixture(scope="session")
+def refuse_document() -> Callable[..., None]:
+    """Assert that a contract passes a clean document, and refuses it with one value replaced."""
+
+    def refuse(contract: Any, document: Any, path: str, value: Any, message: str) -> None:
+        assert contract.validate(document) is document
+        with pytest.raises(DataValidationError) as error:
+            contract.validate(replaced(document, path, value))
+        (fault,) = error.value.failures
+        assert re.search(message, fault.message)
+
+    return refuse
+
+
+@pytest.fixture(scope="session")
+def refuse_table() -> Callable[..., None]:
+    """Assert that a contract passes a clean table, and finds only `check` in one with a defect."""
+
+    def refuse(contract: Any, table: pd.DataFrame, defect: dict[str, Any], check: str) -> None:
+        pd.testing.assert_frame_equal(contract.validate(table, lazy=True), table)
+        with pytest.raises(SchemaErrors) as error:
+            contract.validate(table.assign(**defect), lazy=True)
+        assert set(error.value.failure_cases["check"]) == {check}
+
+    return refuse

@@ -1,1 +1,1 @@
-"""How a contract is written, and how contracts are found."""
+"""Contracts of tables and documents, and the catalog that names them."""

@@ -1,4 +1,4 @@
-"""The contract of each dataset, as the catalog names it."""
+"""The contract of each dataset, from the catalog's `validator:`."""
 
 import warnings
 from collections.abc import Mapping
@@ -36,12 +36,12 @@ def contracts_of(specs: Mapping[str, ValidatorSpec]) -> dict[str, Any]:
 
 
 def tables(contracts: Mapping[str, Any]) -> dict[str, Contract]:
-    """Return the contracts of tables among them."""
+    """Return the contracts that are of tables."""
     return {n: c for n, c in contracts.items() if isinstance(c, type) and issubclass(c, Table)}
 
 
 def read_catalog(project: Path | None = None) -> dict[str, Any]:
-    """Return the catalog's entries as conf has them, of the project that is worked in."""
+    """Return the catalog's entries as in conf, of the project in the working directory."""
     folder = project or find_kedro_project(Path.cwd())
     loader = settings.CONFIG_LOADER_CLASS(f"{folder}/conf", **settings.CONFIG_LOADER_ARGS)
     entries: dict[str, Any] = loader["catalog"]
@@ -71,7 +71,7 @@ def preview_contracts(pipelines: dict[str, Pipeline]) -> dict[str, Pipeline]:
 
 
 def preview(datasets: list[str]) -> TextPreview:
-    """Return what the contracts of datasets say, as Kedro-Viz previews it."""
+    """Return the contracts of datasets as text, as Kedro-Viz previews it."""
     entries = read_catalog()
     named = {name: entries[name] for name in datasets if name in entries}
     described = [describe(name, one) for name, one in contracts_of(specs_of(named)).items()]
@@ -81,7 +81,7 @@ def preview(datasets: list[str]) -> TextPreview:
 
 
 def describe(dataset: str, contract: Any) -> str:
-    """Return what the contract of a dataset says of it."""
+    """Return the contract of a dataset as text."""
     if isinstance(contract, DocumentContract):
         return f"{dataset}\n{contract.described()}"
     lines = [

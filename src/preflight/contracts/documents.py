@@ -1,18 +1,13 @@
-"""Contracts of what is no table: JSON documents, and the typed parameters of conf."""
+"""Contracts of JSON documents, and of the parameters in conf."""
 
 from typing import Annotated, Any
 
 from kedro.validation import CheckFailure, DataValidationError
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 
 class Document(BaseModel):
-    """A JSON document with a contract: pydantic holds it, Kedro enforces it as a `validator:`."""
+    """A JSON document with a contract: a pydantic model, enforced as a dataset's `validator:`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -24,7 +19,7 @@ class DocumentContract:
         self._model = model
 
     def validate(self, data: Any) -> Any:
-        """Return `data` unchanged; raise `DataValidationError` that names every fault in it."""
+        """Return `data` unchanged; raise `DataValidationError` with every fault in it."""
         try:
             self._model.model_validate(data)
         except ValidationError as error:
@@ -42,7 +37,7 @@ class DocumentContract:
         return data
 
     def described(self) -> str:
-        """Return what the document is, and its fields with their meaning."""
+        """Return the document's description, and those of its fields."""
         fields = self._model.model_fields.items()
         lines = [f"  {name}: {field.description}" for name, field in fields if field.description]
         return "\n".join([f"  {self._model.__doc__}", *lines])

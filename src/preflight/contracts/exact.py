@@ -1,4 +1,4 @@
-"""Conversion to a declared type that changes no value: what the type can't hold is reported."""
+"""Exact conversion to a declared type: values that the type can't hold are reported."""
 
 from decimal import Decimal
 from typing import Any
@@ -13,8 +13,8 @@ from preflight.errors import RunError
 
 Mask = npt.NDArray[np.bool_]
 
-WORDS = {"true": True, "false": False}
-ROUNDED = 2**53  # from here on a float may stand for another whole number
+BOOLEANS = {"true": True, "false": False}
+ROUNDED = 2**53  # from here on a float may stand for several whole numbers
 
 
 def narrow(values: pd.Series, dtype: Any) -> pd.Series:
@@ -25,15 +25,15 @@ def narrow(values: pd.Series, dtype: Any) -> pd.Series:
     Raises:
         RunError: the type can't hold some of the values.
     """
-    wanted = pd.api.types.pandas_dtype(dtype)
-    made, unfit = convert(values, wanted)
-    needs_all = isinstance(wanted, np.dtype) and wanted.kind in "biu"
+    target = pd.api.types.pandas_dtype(dtype)
+    made, unfit = convert(values, target)
+    needs_all = isinstance(target, np.dtype) and target.kind in "biu"
     lost = unfit | (values.isna().to_numpy() & needs_all)
     if count := int(lost.sum()):
         examples = ", ".join(map(str, values[lost].head(3)))
         raise RunError(
             f"Column '{values.name}' has {count:,} {'value' if count == 1 else 'values'} that "
-            f"{wanted} can't hold, e.g. {examples}. Choose a wider type here and in the contract, "
+            f"{target} can't hold, e.g. {examples}. Choose a wider type here and in the contract, "
             "or repair the values first."
         )
     return made
@@ -46,7 +46,7 @@ def convert(values: pd.Series, dtype: Any) -> tuple[pd.Series, Mask]:
     """
     if values.dtype == dtype:
         return values, np.zeros(len(values), dtype=bool)
-    there = values.notna().to_numpy()
+    non_null = values.notna().to_numpy()
     made: pd.Series
     if isinstance(dtype, pd.CategoricalDtype):
         known = values if dtype.categories is None else values.where(values.isin(dtype.categories))
@@ -55,27 +55,27 @@ def convert(values: pd.Series, dtype: Any) -> tuple[pd.Series, Mask]:
         text = np.array([isinstance(value, str) for value in values], dtype=bool)
         made = values.astype(object).where(text).astype(dtype)
     elif dtype.kind in "biuf":
-        made = _numbers(values, dtype, there)
+        made = _numbers(values, dtype, non_null)
     elif dtype.kind in "mM":
         made = _times(values, dtype)
     else:
         try:
             made = values.astype(dtype)
         except (TypeError, ValueError):
-            made = values.mask(there)
-    return made, there & made.isna().to_numpy()
+            made = values.mask(non_null)
+    return made, non_null & made.isna().to_numpy()
 
 
-def _numbers(values: pd.Series, dtype: Any, there: Mask) -> pd.Series:
+def _numbers(values: pd.Series, dtype: Any, non_null: Mask) -> pd.Series:
     """Return numbers, or yes and no: fast where nothing can be lost, else one by one."""
     to = getattr(dtype, "numpy_dtype", dtype)
     cast = _cast(values, to)
-    made, doubtful = (np.zeros(len(values), to), there) if cast is None else cast
-    places = np.flatnonzero(doubtful & there)
-    held = [_held(value, to) for value in values.iloc[places]]
-    lost = np.array([one is None for one in held], dtype=bool)
-    made[places] = [0 if one is None else one for one in held]
-    gone = ~there
+    made, doubtful = (np.zeros(len(values), to), non_null) if cast is None else cast
+    places = np.flatnonzero(doubtful & non_null)
+    exact = [_exact(value, to) for value in values.iloc[places]]
+    lost = np.array([one is None for one in exact], dtype=bool)
+    made[places] = [0 if one is None else one for one in exact]
+    gone = ~non_null
     gone[places[lost]] = True
     nullable = dtype is not to or (to.kind != "f" and gone.any())
     array = pd.array(made) if nullable else made
@@ -106,12 +106,12 @@ def _cast(values: pd.Series, to: np.dtype[Any]) -> tuple[npt.NDArray[Any], Mask]
     return made, (abs(made) >= exact_below) | ((made == 0) & (whole != 0))
 
 
-def _held(value: Any, to: np.dtype[Any]) -> Any:
+def _exact(value: Any, to: np.dtype[Any]) -> Any:
     """Return one value as a type holds it; None if it can't."""
     plain = value.item() if isinstance(value, np.generic) else value
     plain = plain.strip() if isinstance(plain, str) else plain
-    if to.kind == "b" and str(plain).lower() in WORDS:
-        return WORDS[str(plain).lower()]
+    if to.kind == "b" and str(plain).lower() in BOOLEANS:
+        return BOOLEANS[str(plain).lower()]
     try:
         number = Decimal(plain)
     except (ArithmeticError, TypeError, ValueError):

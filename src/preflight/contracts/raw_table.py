@@ -19,12 +19,12 @@ FORMATS = {
 
 
 class RawTable(Table):
-    """A file as it came: values get their declared types, and one that a type can't hold fails."""
+    """A raw file: values are converted to their declared types; one that doesn't fit fails."""
 
     @pa.dataframe_parser
     @classmethod
     def typed(cls, table: pd.DataFrame) -> pd.DataFrame:
-        """Return the table with declared types, but for columns with values that can't have them.
+        """Return the table with the declared types; a column with values that don't fit stays.
 
         Numbers are read from text here and nowhere else.
         """
@@ -43,11 +43,11 @@ class RawTable(Table):
 
     @classmethod
     def read_args(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Return arguments of `pandas.read_csv` by which it guesses no type; those given go first.
+        """Return arguments for `pandas.read_csv` so that it guesses no type; `given` has priority.
 
-        Text is read as it is in the file, and so are numbers, which then get their types here.
-        Left to pandas are moments or numbers whose format is given, and whole numbers that can't
-        be missing: it reads them exactly, or as floats, of which those from 2**53 on fail.
+        Text and numbers are read as text; numbers are converted by `typed`. pandas itself converts
+        moments and numbers with a given format, and whole numbers that can't be missing: it reads
+        these exactly, or as floats, which fail from 2**53 on.
         """
         dtype = given.get("dtype", {})
         if not isinstance(dtype, dict):
@@ -60,7 +60,7 @@ class RawTable(Table):
 
 
 def _read_as(dtype: Any) -> str | None:
-    """Return what kind of text a column's values are in a file; None if pandas may guess."""
+    """Return the kind of a column's values in a file; None if pandas may guess the type."""
     categories = getattr(dtype, "categories", None)
     if isinstance(dtype, pd.StringDtype | pd.CategoricalDtype):
         return "text" if categories is None or categories.dtype.kind == "O" else None
@@ -71,7 +71,7 @@ def _read_as(dtype: Any) -> str | None:
 
 
 def read_by_contract(catalog: DataCatalog) -> None:
-    """Let CSV datasets with a raw contract read by its types; their own `load_args` go first."""
+    """Let CSV datasets with a raw contract read by its types; their `load_args` have priority."""
     from kedro_datasets.pandas import CSVDataset
 
     for name, spec in catalog.validator_specs.items():

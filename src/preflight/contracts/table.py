@@ -1,4 +1,4 @@
-"""What all contracts share: a strict table, a described column, a rule over several columns."""
+"""Contracts of tables: a strict table, a described column, a rule over several columns."""
 
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from preflight.errors import RunError
 Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
 
 
-IN_ADVANCE = "in advance"  # known_at of rows that are published long before they are used
+IN_ADVANCE = "in advance"  # known_at of rows that are available long before they are used
 
 
 def column(description: str, unit: str | None = None, **checks: Any) -> Any:
@@ -23,11 +23,11 @@ def column(description: str, unit: str | None = None, **checks: Any) -> Any:
     `known_at`, `assumption` and `group` are kept as metadata; all other keywords go to
     `pandera.Field`.
 
-    known_at: the column of the same table that holds the moment when this value became known, and
-        may be missing until then; without it the value is known with its row.
-    assumption: why the value is taken for known with its row all the same. No audit can prove it:
-        it is listed, with the features that rest on it.
-    group: the feature group that the column belongs to.
+    known_at: the column of the same table with the time this value became available. The value may
+        be missing until then. Without `known_at` the value is available with its row.
+    assumption: why the value counts as available with its row all the same. No audit can prove it:
+        the audit lists it, with the features that depend on it.
+    group: the feature group of the column.
     """
     kept = {"unit": unit} | {k: checks.pop(k, None) for k in ("known_at", "assumption", "group")}
     metadata = {key: value for key, value in kept.items() if value is not None}
@@ -50,7 +50,7 @@ REMEDIES = {  # of a type that no feature can have, by NumPy's kind of type
 
 
 def unusable(dtype: Any) -> str | None:
-    """Return what to declare instead of a type that models or the service can't take, or None.
+    """Return the remedy for a type that models or the service can't take, or None.
 
     A feature is a bool, an integer, a float of 32 or 64 bits, or a category.
     """
@@ -63,15 +63,15 @@ def unusable(dtype: Any) -> str | None:
 
 
 class BrokenRuleError(Exception):
-    """Rows that break a rule over several columns: how many and the first of them; their index."""
+    """Rows that break a rule over several columns: their number, the first ones, their index."""
 
 
 def rule(statement: str, *columns: str) -> Callable[[Callable[..., Any]], Any]:
-    """Turn a method into a check over `columns`; it returns True for each row that holds.
+    """Turn a method into a check over `columns`; the method returns True for each valid row.
 
-    Pandera would report every column of each bad row (millions of cases when a clock is shifted),
-    so a failure is raised in one sentence: the number of rows and the first three. A table that
-    lacks a column, or holds another type in it, passes here: the column's own check has failed.
+    Pandera would report every column of each bad row (millions of cases when a clock is shifted).
+    So a failure is raised as one message: the number of rows, and the first three. A table that
+    lacks a column, or has another type in it, passes here: the column's own check has failed.
     """
 
     def decorate(holds: Callable[..., Any]) -> Any:
@@ -85,7 +85,7 @@ def rule(statement: str, *columns: str) -> Callable[[Callable[..., Any]], Any]:
 
 
 def bounds(low: str, high: str) -> Any:
-    """Return a rule: the lower is not above the higher, where both are there."""
+    """Return a rule: `low` is not above `high`, where neither is missing."""
 
     def in_order(cls: Any, t: pd.DataFrame) -> pd.Series:
         return ~(t[low] > t[high])
@@ -99,7 +99,7 @@ def _hold(
     columns: Iterable[str],
     holds: Callable[[pd.DataFrame], pd.Series],
 ) -> bool:
-    """Return True if all rows hold, or can't be asked; else raise BrokenRuleError."""
+    """Return True if all rows are valid, or can't be checked; else raise BrokenRuleError."""
     declared = contract.to_schema().columns
     if not all(
         name in table and declared[name].dtype.check(Engine.dtype(table[name].dtype))
@@ -126,20 +126,23 @@ def short(value: Any) -> str:
 class Table(pa.DataFrameModel):
     """A table with exactly the declared columns and types.
 
-    Of a class are said, beside its name: `key`, the columns of which one row each exists;
-    `known_at`, the column with the moment when a row became known, or "in advance"; `event_time`,
-    the column by which a period is cut out of the table. And of the features: `look_back` and
-    `look_ahead`, how much of the tables they need before and after a moment of prediction.
+    Keywords of the class:
+
+    - `key`: the columns that identify a row.
+    - `known_at`: the column with the time a row became available, or "in advance".
+    - `event_time`: the column by which a period is cut out of the table.
+    - `look_back`, `look_ahead` (features only): the time before and after a prediction from which
+      its features need rows.
     """
 
     class Config:
-        """No column more, none less."""
+        """Refuse columns that are not declared."""
 
         strict = True
 
     def __init_subclass__(cls, key: list[str] | None = None, **metadata: str) -> None:
-        said: dict[str, Any] = {"unique": key, "metadata": metadata}
-        given = {name: value for name, value in said.items() if value}
+        config: dict[str, Any] = {"unique": key, "metadata": metadata}
+        given = {name: value for name, value in config.items() if value}
         if given:
             given["name"] = cls.__name__
             cls.Config = type("Config", (cls.Config,), given)  # type: ignore[misc, assignment]
@@ -159,7 +162,7 @@ class Table(pa.DataFrameModel):
 
     @classmethod
     def grain(cls) -> list[str]:
-        """Return the key: the columns of which one row each exists."""
+        """Return the key: the columns that identify a row."""
         return list(cls.to_schema().unique or [])
 
     @classmethod
@@ -178,15 +181,15 @@ class Table(pa.DataFrameModel):
 
     @classmethod
     def about(cls, name: str) -> str | None:
-        """Return what a keyword of the class says, or of the first class before it that has it."""
-        said = (getattr(vars(one).get("Config"), "metadata", None) or {} for one in cls.__mro__)
-        return next((metadata[name] for metadata in said if name in metadata), None)
+        """Return the value of a keyword of the class, or of its first base class that has it."""
+        by_class = (getattr(vars(one).get("Config"), "metadata", None) or {} for one in cls.__mro__)
+        return next((metadata[name] for metadata in by_class if name in metadata), None)
 
     @classmethod
     def known_later(cls, assume: bool = True) -> dict[str, str]:
-        """Return the columns that become known later than their rows, and each one's moment.
+        """Return the columns that become available after their rows, and their `known_at`.
 
-        assume: leave out those that are assumed to be known with their rows.
+        assume: leave out columns with an `assumption`.
         """
         return {
             name: about["known_at"]
@@ -196,7 +199,7 @@ class Table(pa.DataFrameModel):
 
     @pa.dataframe_check(error="a value that is there became known at a moment", ignore_na=False)
     def has_moment(cls, table: pd.DataFrame) -> bool:
-        """Refuse a value without the moment when it became known: it would never be known."""
+        """Refuse a value without its `known_at`: it would never be available."""
         return all(
             _hold(cls, table, pair, lambda t: t.iloc[:, 0].isna() | t.iloc[:, -1].notna())
             for pair in cls.known_later().items()
@@ -204,7 +207,7 @@ class Table(pa.DataFrameModel):
 
     @pa.dataframe_check(error="a number is finite, of 32 bits, or missing", ignore_na=False)
     def finite(cls, table: pd.DataFrame) -> bool:
-        """Refuse a feature with a value that most models can't take, and the service doesn't."""
+        """Refuse a feature with a value that most models, and the service, can't take."""
         return all(
             _hold(cls, table, [name], lambda t: ~(t.iloc[:, 0].abs() > LARGEST))
             for name in cls.names()

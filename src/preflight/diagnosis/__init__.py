@@ -1,4 +1,4 @@
-"""What bought the gain, what more data would buy, and where the candidate fails."""
+"""Diagnose the candidate: ablation, learning curve, label issues, segments, robustness."""
 
 from preflight.diagnosis.ablation import compute_ablation
 from preflight.diagnosis.label_review import find_label_issues

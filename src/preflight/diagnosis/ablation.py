@@ -1,4 +1,4 @@
-"""What each step from the best baseline to the candidate adds."""
+"""Ablation: the gain of each step from the best baseline to the candidate."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,6 @@ from preflight.contracts.catalog import Contract, Contracts
 from preflight.diagnosis.contracts import Diagnosis
 from preflight.errors import RunError
 from preflight.evaluation.contracts import Evaluation
-from preflight.evaluation.metrics import Days
 from preflight.evaluation.predictions import last_fold, require_same
 from preflight.modeling.estimators import Estimator
 from preflight.modeling.model import (
@@ -22,15 +21,13 @@ from preflight.modeling.model import (
 from preflight.modeling.parameters import Modeling
 from preflight.modeling.training import fit, saving
 from preflight.problem.framing import Framing
-from preflight.stats.bootstrap import Interval
+from preflight.stats.bootstrap import DayBootstrap, Interval, interval_columns
 
-THRESHOLD_HALF_STEP = (
-    "if it acted above 50%"  # the last step of a waterfall, where it is decided to act
-)
+THRESHOLD_HALF_STEP = "if it acted above 50%"  # the last step, in the binary task
 
 
 def _require_declared(candidate: Bundle, chosen: Estimator, features: Contract) -> None:
-    """Raise RunError if the candidate was made with other settings: steps wouldn't lead to it."""
+    """Raise RunError if the candidate was made with other settings than conf has now."""
     settings = chosen.model_dump(include={"path", "preprocessing", "params"})
     made = {name: candidate["provenance"][name] for name in settings}
     if made != settings or candidate["features"] != chosen.features(features.groups()):
@@ -55,13 +52,18 @@ def compute_ablation(
     diagnosis: Diagnosis,
     contracts: Contracts,
 ) -> pd.DataFrame:
-    """Return what each step from the best baseline to the candidate adds, on validation and test.
+    """Return the gain of each step from the best baseline to the candidate, on validation and test.
 
-    Grain: one row per part and step, in the order in which they are taken: the model on the first
-    group of features, each further group, tuning (all of these fitted on a sample of train), all
-    examples (of train; on test those of validation too), calibration, and at last, where it is
-    decided whether to act, what a threshold of one half would do instead. What a step adds depends
-    on those before it.
+    Grain: one row per part of the split and step, in this order:
+
+    - the best baseline,
+    - the model on the first group of features, each further group, and tuning; these are fitted on
+      a sample of train,
+    - all examples: of train; on test those of validation too,
+    - calibration,
+    - in the binary task, a threshold of one half instead.
+
+    The gain of a step depends on the steps before it.
     """
     last = last_fold(validation, validation_predictions)
     require_same(test, test_predictions, "test")
@@ -71,9 +73,9 @@ def compute_ablation(
     name = selection["best_baseline"]
     few = train.sample(min(diagnosis.step_rows, len(train)), random_state=diagnosis.seed)
     steps = [
-        (kind, step, found)
+        (kind, step, predicted)
         for kind, step, spec in _steps(modeling.candidates[modeling.declared], chosen, features)
-        if (found := _fit_predict_parts(spec, few, parts, features)) is not None
+        if (predicted := _fit_predict_parts(spec, few, parts, features)) is not None
     ]
     whole = {
         "validation": last[f"{framing.predicted}_candidate"].to_numpy(),
@@ -81,8 +83,8 @@ def compute_ablation(
     }
     steps.append(("examples", "all examples", whole))
     if (candidate["slope"], candidate["intercept"]) != (1.0, 0.0):
-        said = {part: apply_calibration(candidate, chance) for part, chance in whole.items()}
-        steps.append(("calibration", "calibration", said))
+        calibrated = {part: apply_calibration(candidate, raw) for part, raw in whole.items()}
+        steps.append(("calibration", "calibration", calibrated))
 
     of_baseline = last[f"{framing.predicted}_{name}"].to_numpy()
     decided = test_predictions[f"{framing.decided}_{name}"].to_numpy()
@@ -90,31 +92,39 @@ def compute_ablation(
         "validation": saving(last, of_baseline, framing, modeling.baselines[name].threshold),
         "test": framing.costs.at(test).saving(test["label"].to_numpy(), decided),
     }
-    rows = []
+    rows: list[dict[str, Any]] = []
     for part, examples in parts.items():
-        days = Days(examples, framing, evaluation)
-        rows.append(_step(part, "baseline", name, baseline[part], None, days))
-        rows += _gains(part, examples, steps, baseline[part], days, framing)
+        days = evaluation.bootstrap(examples, framing)
+        rows += _rows(part, examples, (name, baseline[part]), steps, days, framing)
     table = pd.DataFrame(rows)
     return table.astype(dict.fromkeys(table.columns[3:], "float64"))
 
 
-def _gains(
+def _rows(
     part: str,
     examples: pd.DataFrame,
+    baseline: tuple[str, Floats],
     steps: list[tuple[str, str, dict[str, Floats]]],
-    before: Floats,
-    days: Days,
+    days: DayBootstrap,
     framing: Framing,
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row for each step after the baseline, with its gain over the step before."""
-    for kind, step, chance in steps:
-        worth = saving(examples, chance[part], framing)
-        yield _step(part, kind, step, worth, before, days)
-        before = worth
+    """Yield a row for the baseline, by its name and savings, and one for each step after it."""
+    savings = [("baseline", *baseline)]
+    savings += [(kind, step, saving(examples, p[part], framing)) for kind, step, p in steps]
     if framing.task == "binary":
-        half = saving(examples, chance[part], framing, threshold=0.5)
-        yield _step(part, "threshold", THRESHOLD_HALF_STEP, half, before, days)
+        half = saving(examples, steps[-1][2][part], framing, threshold=0.5)
+        savings.append(("threshold", THRESHOLD_HALF_STEP, half))
+    gain: Interval = {"mean": None, "low": None, "high": None}
+    for number, (kind, step, saved) in enumerate(savings):
+        if number:
+            gain = days.per_1000(saved - savings[number - 1][2])
+        yield {
+            "part": part,
+            "kind": kind,
+            "step": step,
+            "value_per_1000": 1000 * saved.mean(),
+            **interval_columns(gain, "gain", "gain_low", "gain_high"),
+        }
 
 
 def _steps(
@@ -133,27 +143,10 @@ def _steps(
 def _fit_predict_parts(
     spec: Estimator, examples: pd.DataFrame, parts: dict[str, pd.DataFrame], features: Contract
 ) -> dict[str, Floats] | None:
-    """Return the probabilities for each part; None if it can't do without what it doesn't see."""
+    """Return the predictions for each part; None if it can't be fitted on these features alone."""
     try:
         estimator = fit(spec, examples, features)
     except Exception:  # whatever an estimator raises that needs a feature of a later group
         return None
     names = spec.features(features.groups())
     return {part: predict_uncalibrated(estimator, rows, names) for part, rows in parts.items()}
-
-
-def _step(
-    part: str, kind: str, step: str, saving: Floats, before: Floats | None, days: Days
-) -> dict[str, Any]:
-    gain: Interval = {"mean": None, "low": None, "high": None}
-    if before is not None:
-        gain = days.per_1000(saving - before)
-    return {
-        "part": part,
-        "kind": kind,
-        "step": step,
-        "value_per_1000": 1000 * saving.mean(),
-        "gain": gain["mean"],
-        "gain_low": gain["low"],
-        "gain_high": gain["high"],
-    }

@@ -1,4 +1,4 @@
-"""The value by the number of examples, and what more labels would buy."""
+"""Learning curve: the saving by the number of examples, and the value of more labels."""
 
 from typing import Any
 
@@ -9,13 +9,12 @@ import pandas as pd
 from preflight.contracts.catalog import Contracts
 from preflight.diagnosis.contracts import Diagnosis
 from preflight.evaluation.contracts import Evaluation
-from preflight.evaluation.metrics import Days
 from preflight.evaluation.predictions import last_fold
 from preflight.modeling.model import Floats
 from preflight.modeling.parameters import Modeling
 from preflight.modeling.training import fit_predict, saving
 from preflight.problem.framing import Framing
-from preflight.stats.bootstrap import interval
+from preflight.stats.bootstrap import interval, interval_columns
 
 
 def compute_learning_curve(
@@ -29,12 +28,12 @@ def compute_learning_curve(
     diagnosis: Diagnosis,
     contracts: Contracts,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return the value on validation by the size of train, and what more labels would buy.
+    """Return the saving on validation by the size of train, and the value of more labels.
 
-    A smaller train is the latest part of train: what would be there had labels been collected for
-    a shorter time. More labels: a straight line of the value over the logarithm of the size, fitted
-    in each replicate of the bootstrap over days (a learning curve is flat enough for it over one
-    doubling: Perlich et al. 2003). It doesn't hold the chance of fitting.
+    A smaller train is the latest part of train, as if labels had been collected for a shorter time.
+    The value of more labels is extrapolated by a straight line of the saving over the logarithm of
+    the size, fitted in each replicate of the bootstrap over days (over one doubling a learning
+    curve is flat enough: Perlich et al. 2003). The interval leaves out the randomness of fitting.
 
     Grain of the curve: one row per size.
     """
@@ -42,41 +41,36 @@ def compute_learning_curve(
     spec = modeling.chosen(best_params)
     shares = [*diagnosis.train_shares, 1.0]
     in_time = train.sort_values("predict_at", kind="stable")
-    days = Days(validation, framing, evaluation)
-    rows, found, sizes = [], [], []
+    days = evaluation.bootstrap(validation, framing)
+    rows, replicates = [], []
     for size in sorted({max(1, round(share * len(train))) for share in shares}):
         latest = in_time.tail(size)
         if latest["label"].nunique() < 2:  # nothing to learn from yet
             continue
-        chance = (
+        predicted = (
             last[f"{framing.predicted}_candidate"].to_numpy()
             if size == len(train)
             else fit_predict(spec, latest, validation, contracts["features"])
         )
-        found.append(days.replicates(saving(validation, chance, framing)))
-        sizes.append(size)
-        value = interval(found[-1], framing.confidence)
-        rows.append(
-            {
-                "rows": size,
-                "first": latest["predict_at"].min(),
-                "value_per_1000": value["mean"],
-                "low": value["low"],
-                "high": value["high"],
-            }
-        )
-    return pd.DataFrame(rows), _more_labels(np.array(sizes), np.array(found), framing, diagnosis)
+        replicates.append(1000 * days.replicates(saving(validation, predicted, framing)))
+        value = interval(replicates[-1], framing.confidence)
+        first = latest["predict_at"].min()
+        columns = interval_columns(value, "value_per_1000", "low", "high")
+        rows.append({"rows": size, "first": first, **columns})
+    curve = pd.DataFrame(rows)
+    sizes = curve["rows"].to_numpy()
+    return curve, _more_labels(sizes, np.array(replicates), framing, diagnosis)
 
 
 def _more_labels(
-    sizes: npt.NDArray[np.int64], found: Floats, framing: Framing, diagnosis: Diagnosis
+    sizes: npt.NDArray[np.int64], savings: Floats, framing: Framing, diagnosis: Diagnosis
 ) -> dict[str, Any]:
-    """Return the value of the next labels by the slope of values (sizes, replicates)."""
+    """Return the value of the next labels, from the savings of shape (sizes, replicates + 1)."""
     labels = max(1, int(float(f"{diagnosis.next_share * sizes[-1]:.2g}")))  # read as 11,000
     doublings = np.log2(sizes) - np.log2(sizes).mean()
     spread = (doublings**2).sum()
-    slope = doublings @ found / spread if spread else np.full(found.shape[1], np.nan)
-    slope = slope.round(9)  # what is left of equal values is no slope
+    slope = doublings @ savings / spread if spread else np.full(savings.shape[1], np.nan)
+    slope = slope.round(9)  # of equal savings a rounding error is left, which is no slope
     more = np.log2(1 + labels / sizes[-1])
     a_month = framing.decision.per_month / 1000
     value = interval(slope * more * a_month * framing.success.months, framing.confidence)

@@ -1,4 +1,4 @@
-"""From candidate and test set to metrics and the verdict."""
+"""Evaluate the candidate on the test set: predictions, metrics and the verdict."""
 
 from preflight.evaluation.metrics import (
     compute_calibration_curve,

@@ -1,26 +1,22 @@
 """The parameters of evaluation, and its results: metrics, curves, slices, the verdict."""
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 import pandas as pd
-from pydantic import (
-    Discriminator,
-    Field,
-    RootModel,
-    Tag,
-    model_validator,
-)
+from pydantic import Field, RootModel, field_validator, model_validator
 
 from preflight.contracts.documents import Document, DocumentContract, Parameters
 from preflight.contracts.table import Table, Utc, bounds, column, rule
 from preflight.modeling.contracts import DecisionValues
-from preflight.problem.costs import costs_kind
-from preflight.problem.framing import METRICS
+from preflight.problem.costs import Outcomes, UnitCosts
+from preflight.problem.framing import METRICS, Framing
+from preflight.problem.framing import Kpi as FramedKpi
+from preflight.stats.bootstrap import DayBootstrap
 from preflight.stats.contracts import COST, MONEY, PROBABILITY, Interval
 
 
 class Evaluation(Parameters):
-    """How test is measured."""
+    """How the test set is measured."""
 
     replicates: int = Field(ge=100, description="of the bootstrap over days")
     seed: int
@@ -30,13 +26,19 @@ class Evaluation(Parameters):
     importance_shuffles: int = Field(ge=2)
     end_to_end_rows: int = Field(gt=0)
 
+    def bootstrap(self, predictions: pd.DataFrame, framing: Framing) -> DayBootstrap:
+        """Return the bootstrap over the days of a table of predictions, or of examples."""
+        return DayBootstrap(predictions, framing, self.replicates, self.seed)
+
 
 class Power(Document):
-    """What a test of so many days can show, told before it is opened."""
+    """The gain that a test of so many days can detect, known before the test set is used."""
 
     days: int = Field(ge=1)
-    shows_per_1000: float | None = Field(description="gain seen with the framing's power")
-    asked_per_1000: float = Field(description="gain from which the least net saving is reached")
+    shows_per_1000: float | None = Field(
+        description="gain that is detected with the framing's power; null: not known"
+    )
+    asked_per_1000: float = Field(description="gain that gives the least net saving")
 
 
 class TestPredictionColumns(DecisionValues):
@@ -56,7 +58,7 @@ class TestPredictionColumns(DecisionValues):
 
 
 class Metrics(RootModel[dict[str, dict[str, Interval]]]):
-    """Figures on test of the candidate and of each baseline, all of one task."""
+    """Metrics on test of the candidate and of each baseline, all of one task."""
 
     @model_validator(mode="after")
     def has_the_candidate(self) -> Self:
@@ -67,7 +69,7 @@ class Metrics(RootModel[dict[str, dict[str, Interval]]]):
 
     @model_validator(mode="after")
     def are_those_of_one_task(self) -> Self:
-        """Each model has all figures of the task, and no other."""
+        """Each model has all metrics of the task, and no other."""
         given = [{*figures} for figures in self.root.values()]
         task = max(METRICS.values(), key=lambda names: sum(len(one & {*names}) for one in given))
         for model, names in zip(self.root, given, strict=True):
@@ -78,48 +80,41 @@ class Metrics(RootModel[dict[str, dict[str, Interval]]]):
         return self
 
 
-class AmountCosts(Document):
-    """What each unit too much or too little costs, and the amount without a prediction."""
-
-    over: float | Literal["cost_over"]
-    under: float | Literal["cost_under"]
-    without: float | Literal["cost_without"]
-
-
-class OutcomeCosts(Document):
-    """The cost of each outcome of one decision, or the column of the predictions that holds it."""
-
-    tp: float | Literal["cost_tp"]
-    fp: float | Literal["cost_fp"]
-    fn: float | Literal["cost_fn"]
-    tn: float | Literal["cost_tn"]
-
-
 class OverBaseline(Interval):
-    """What the candidate saves more than the best baseline, per 1,000 decisions."""
+    """The candidate's saving less the best baseline's, per 1,000 decisions."""
 
     baseline: str
 
 
 class Net(Interval):
-    """What that comes to over so many months, less upkeep, and the least that is asked."""
+    """That gain over so many months, less upkeep, and the required one."""
 
     months: float
     least: float
 
 
 class Value(Document):
-    """What the candidate is worth on test."""
+    """The candidate's saving on test."""
 
     unit: str = Field(description="currency of all amounts, as an ISO 4217 code")
-    costs: Annotated[
-        Annotated[OutcomeCosts, Tag("outcomes")] | Annotated[AmountCosts, Tag("errors")],
-        Discriminator(costs_kind),
-    ]
+    costs: dict[str, float | str] = Field(
+        description="each cost of the framing, or the column of the predictions that holds it"
+    )
     per_1000: float = Field(description="saving per 1,000 decisions over those without a model")
     over_baseline: OverBaseline
     over_champion: Interval | None = Field(description="than the model in use; null: there is none")
     net: Net
+
+    @field_validator("costs")
+    @classmethod
+    def are_those_of_one_task(cls, costs: dict[str, float | str]) -> dict[str, float | str]:
+        """There is each cost of the task, and no other; a column is named after its cost."""
+        if {*costs} not in ({*Outcomes._fields}, {*UnitCosts._fields}):
+            raise ValueError(f"these are not the costs of a task: {', '.join(costs)}")
+        for name, cost in costs.items():
+            if isinstance(cost, str) and cost != f"cost_{name}":
+                raise ValueError(f"{name} is {cost!r}: give a number or 'cost_{name}'")
+        return costs
 
 
 class Limit(Document):
@@ -144,12 +139,9 @@ class Limit(Document):
         return self
 
 
-class Kpi(Document):
-    """What the owner watches (`framing.Kpi`)."""
+class Kpi(FramedKpi):
+    """The owner's KPI, and its value on test with the candidate's decisions."""
 
-    name: str
-    now: float
-    wanted: float
     measured: float
 
 
@@ -161,12 +153,12 @@ class Condition(Document):
     says: str
 
 
-class OpenedTestSet(Document):
-    """Which test set judged which candidate, and how often it was opened so far."""
+class TestSetUsage(Document):
+    """The test set, the candidate, and the number of test evaluations so far."""
 
     id: str
     candidate: str
-    opened: int = Field(ge=0, description="verdicts on it that are kept, but for what-ifs")
+    opened: int = Field(ge=0, description="verdicts on it that are kept, without what-ifs")
     candidates: int = Field(ge=0, description="different candidates among them")
 
 
@@ -179,41 +171,43 @@ class Verdict(Document):
     kpi: Kpi
     limits: list[Limit]
     checks: list[Condition] = Field(min_length=1)
-    test_set: OpenedTestSet
-    what_if: list[str] = Field([], description="how it was judged otherwise than conf/base says")
+    test_set: TestSetUsage
+    what_if: list[str] = Field([], description="each setting that differs from conf/base")
 
     @model_validator(mode="after")
     def counts(self) -> Self:
         """It is among the verdicts on its test set, unless it is a what-if."""
         if not self.what_if and min(self.test_set.opened, self.test_set.candidates) < 1:
-            raise ValueError("no what-if, and not counted in test_set.opened and candidates")
+            raise ValueError("no what-if, but not counted in test_set.opened and candidates")
         return self
 
     @model_validator(mode="after")
     def ships_only_what_holds(self) -> Self:
+        """A verdict to ship has a significant gain, and keeps all limits and conditions."""
+        if self.decision == "hold":
+            return self
         low = self.value.over_baseline.low
-        if self.decision == "ship" and (low is None or low <= 0):
-            raise ValueError("ships, but is not better than the baseline with confidence")
-        if self.decision == "ship" and any(
-            limit.ok is False for limit in self.limits if limit.load is None
-        ):
+        if low is None or low <= 0:
+            raise ValueError("ships, but is not significantly better than the baseline")
+        if any(limit.ok is False for limit in self.limits if limit.load is None):
             raise ValueError("ships, but breaks a limit")
-        if self.decision == "ship" and not all(check.ok for check in self.checks):
+        if not all(check.ok for check in self.checks):
             raise ValueError("ships, but a condition does not hold")
         return self
 
 
 class CalibrationCurve(Table, key=["bin"]):
-    """One row per tenth of the test examples, by what the candidate predicts."""
+    """One row per bin of the test examples, by the candidate's prediction."""
 
-    bin: int = column("from the least to the most that is predicted", ge=0)
+    bin: int = column("from the lowest predictions to the highest", ge=0)
     rows: int = column("examples", "rows", gt=0)
-    predicted: float = column("mean probability, or amount")
+    predicted: float = column("mean prediction: a probability, or a quantity")
     asked: float = column(
-        "that probability; of amounts the share of labels that is to be below", **PROBABILITY
+        "expected share: that probability; in regression the quantile that the costs ask for",
+        **PROBABILITY,
     )
     observed: float = column(
-        "share of label 1; of amounts of labels that are below them", **PROBABILITY
+        "share of label 1; in regression of labels below the prediction", **PROBABILITY
     )
     low: float = column("lower bound of the observed share", **PROBABILITY)
     high: float = column("upper bound of the observed share", **PROBABILITY)
@@ -222,11 +216,15 @@ class CalibrationCurve(Table, key=["bin"]):
 
 
 class CostCurve(Table, key=["setting"]):
-    """One row per setting of the decisions: what they save on test with it."""
+    """One row per decision threshold: the saving on test with it."""
 
-    setting: float = column("act above this probability; of amounts, what is added to each")
+    setting: float = column(
+        "act above this probability; in regression, what is added to each prediction"
+    )
     by_costs: bool = column("it is the one that the costs give")
-    share: float = column("of examples acted on; of amounts, of labels below", **PROBABILITY)
+    share: float = column(
+        "of examples acted on; in regression, of labels below the decision", **PROBABILITY
+    )
     value_per_1000: float = column("saving", MONEY)
     low: float = column("lower bound of the saving", MONEY)
     high: float = column("upper bound of the saving", MONEY)
@@ -235,24 +233,24 @@ class CostCurve(Table, key=["setting"]):
 
     @rule("in the order of the settings the share goes one way", "setting", "share")
     def one_way(cls, t: pd.DataFrame) -> pd.Series:
-        """A higher threshold acts on fewer, a larger amount is above more labels."""
+        """A higher threshold acts on fewer, a larger quantity is above more labels."""
         step = t.sort_values("setting")["share"].diff()
         return ~((step > 0) & bool((step < 0).any()))
 
 
 class Slices(Table, key=["by", "slice"]):
-    """One row per slice of the test examples: the candidate's figures there, with intervals."""
+    """One row per slice of the test examples: the candidate's metrics there, with intervals."""
 
     by: str = column("the column")
     slice: str = column("its value")
     rows: int = column("examples", "rows", gt=0)
     label_mean: float = column("mean label: of 0 and 1 the share of 1")
-    predicted: float = column("mean of what is predicted")
+    predicted: float = column("mean prediction")
     value_per_1000: float = column("saving", MONEY)
     value_low: float = column("lower bound", MONEY)
     value_high: float = column("upper bound", MONEY)
     score: float = column(
-        "area under the ROC curve, missing where only one label occurs; of amounts the mean "
+        "area under the ROC curve, missing where only one label occurs; in regression the mean "
         "absolute error",
         nullable=True,
     )
@@ -263,15 +261,15 @@ class Slices(Table, key=["by", "slice"]):
 
 
 class Importance(Table, key=["feature"]):
-    """One row per feature: what the model loses on test when the feature's values are shuffled."""
+    """One row per feature: the rise of the loss on test when its values are shuffled."""
 
     feature: str = column("the feature")
     group: str = column("its group")
     rise: float = column(
-        "of the log loss (nats a row), or mean absolute error of amounts; mean over shuffles"
+        "of the log loss (nats a row), in regression of the mean absolute error; mean over shuffles"
     )
-    low: float = column("least of the shuffles")
-    high: float = column("most of the shuffles")
+    low: float = column("lowest of the shuffles")
+    high: float = column("highest of the shuffles")
 
 
 power = DocumentContract(Power)

@@ -1,4 +1,4 @@
-"""Metrics on test with intervals over days, by model, bin, setting, slice and feature."""
+"""Metrics on test with intervals over days: by model, bin, threshold, slice and feature."""
 
 from typing import Any
 
@@ -8,81 +8,71 @@ import pandas as pd
 from preflight.contracts.catalog import Contracts
 from preflight.evaluation.contracts import Evaluation
 from preflight.evaluation.slicing import slices_of
-from preflight.modeling.model import Bundle, Floats, is_binary
+from preflight.modeling.model import Bundle, is_binary
 from preflight.problem.costs import UnitCosts
 from preflight.problem.framing import Framing
-from preflight.stats.bootstrap import Interval, bootstrap_days, interval, mean_over
+from preflight.stats.bootstrap import interval, interval_columns
 from preflight.stats.metrics import coverage, metrics_with_intervals, roc_auc
 
 
 def compute_metrics(
     test_predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> dict[str, Any]:
-    """Return the figures of each model on test, each with its interval over days."""
-    day, weights = draw_days(test_predictions, framing, evaluation)
+    """Return the metrics of each model on test, each with its interval over days."""
+    days = evaluation.bootstrap(test_predictions, framing)
     label, costs = test_predictions["label"].to_numpy(), framing.costs.at(test_predictions)
+    of_rivals = f"{framing.predicted}_"
+    rivals = [
+        name.removeprefix(of_rivals)
+        for name in map(str, test_predictions)
+        if name.startswith(of_rivals)
+    ]
     return {
         name: metrics_with_intervals(
             label,
             test_predictions[f"{framing.predicted}{suffix}"].to_numpy(),
             test_predictions[f"{framing.decided}{suffix}"].to_numpy(),
-            day,
-            weights,
+            days.day,
+            days.weights,
             costs,
             framing.confidence,
         )
-        for name, suffix in _models(test_predictions, framing).items()
+        for name, suffix in {"candidate": "", **{name: f"_{name}" for name in rivals}}.items()
     }
-
-
-def _models(test_predictions: pd.DataFrame, framing: Framing) -> dict[str, str]:
-    """Return the suffix of each model's columns, the candidate's first."""
-    begins = f"{framing.predicted}_"
-    names = [c.removeprefix(begins) for c in map(str, test_predictions) if c.startswith(begins)]
-    return {"candidate": "", **{name: f"_{name}" for name in names}}
-
-
-def draw_days(
-    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
-) -> tuple[Any, Any]:
-    """Return each row's day as a number, and how often each replicate draws each day."""
-    return bootstrap_days(
-        predictions["predict_at"], framing.split, evaluation.replicates, evaluation.seed
-    )
 
 
 def compute_calibration_curve(
     test_predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> pd.DataFrame:
-    """Return shares asked for and observed, from the least to the most that is predicted.
+    """Return expected and observed shares by bin of the candidate's predictions, lowest first.
 
-    Asked for is the probability of label 1; of amounts the share of labels that is to be below.
+    Binary: the mean probability, and the share of label 1. Regression: the quantile that the costs
+    ask for, and the share of labels below the predicted quantity.
 
     Grain: one row per bin of about equally many examples; the observed share has its interval over
     days.
     """
-    day, weights = draw_days(test_predictions, framing, evaluation)
-    costs, said = framing.costs.at(test_predictions), test_predictions[framing.predicted].to_numpy()
+    days = evaluation.bootstrap(test_predictions, framing)
     label = test_predictions["label"].to_numpy(dtype=float)
-    asked, came = said, label
+    predicted = test_predictions[framing.predicted].to_numpy()
+    costs = framing.costs.at(test_predictions)
+    expected, observed = predicted, label
     if isinstance(costs, UnitCosts):
-        asked, came = np.broadcast_to(costs.quantile, said.shape), coverage(label, said)
+        expected = np.broadcast_to(costs.quantile, predicted.shape)
+        observed = coverage(label, predicted)
     rank = test_predictions[framing.predicted].rank(method="first")
     many = min(evaluation.calibration_bins, len(rank))
     bins = pd.qcut(rank, many, labels=False).to_numpy()
     rows = []
     for number in range(many):
         here = bins == number
-        share = interval(mean_over(came[here], day[here], weights), framing.confidence)
         rows.append(
             {
                 "bin": number,
                 "rows": int(here.sum()),
-                "predicted": said[here].mean(),
-                "asked": asked[here].mean(),
-                "observed": share["mean"],
-                "low": share["low"],
-                "high": share["high"],
+                "predicted": predicted[here].mean(),
+                "asked": expected[here].mean(),
+                **interval_columns(days.mean(observed, here), "observed", "low", "high"),
             }
         )
     return pd.DataFrame(rows)
@@ -91,35 +81,33 @@ def compute_calibration_curve(
 def compute_cost_curve(
     test_predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> pd.DataFrame:
-    """Return what the candidate saves with other settings of its decisions, the same for all.
+    """Return the candidate's saving by decision threshold, the same threshold for all rows.
 
-    Grain: one row per setting: a threshold, from 0, where it always acts, to 1, where it never
-    does; of amounts what is added to each, from where nearly all are too little to where nearly all
-    are too much. The one that the costs give is marked, unless they give each row its own.
+    Grain: one row per setting, in its order. Binary: a threshold, from 0 (always act) to 1 (never
+    act). Regression: a quantity that is added to each prediction, from where nearly all decisions
+    are too low to where nearly all are too high. `by_costs` marks the setting that the costs give,
+    unless they give each row its own.
     """
-    day, weights = draw_days(test_predictions, framing, evaluation)
+    days = evaluation.bootstrap(test_predictions, framing)
     label, costs = test_predictions["label"].to_numpy(), framing.costs.at(test_predictions)
-    said = test_predictions[framing.predicted].to_numpy()
+    predicted = test_predictions[framing.predicted].to_numpy()
     steps = np.linspace(0, 1, evaluation.thresholds + 1)
-    amounts = isinstance(costs, UnitCosts)
+    is_quantity = isinstance(costs, UnitCosts)
     if isinstance(costs, UnitCosts):
-        own, steps = np.array([0.0]), np.unique(np.quantile(label - said, steps[1:-1]))
+        own, steps = np.array([0.0]), np.unique(np.quantile(label - predicted, steps[1:-1]))
     else:
         own = np.unique(costs.threshold) if np.ndim(costs.threshold) == 0 else np.array([])
     apart = np.abs(steps[:, None] - own).min(axis=1, initial=1) > 1e-9
     rows = []
     for setting in np.sort([*steps[apart], *own]):
-        decided = said + setting if amounts else said > setting
-        saved = 1000 * mean_over(costs.saving(label, decided), day, weights)
-        value = interval(saved, framing.confidence)
+        decided = predicted + setting if is_quantity else predicted > setting
+        value = days.per_1000(costs.saving(label, decided))
         rows.append(
             {
                 "setting": setting,
                 "by_costs": setting in own,
-                "share": coverage(label, decided).mean() if amounts else decided.mean(),
-                "value_per_1000": value["mean"],
-                "low": value["low"],
-                "high": value["high"],
+                "share": coverage(label, decided).mean() if is_quantity else decided.mean(),
+                **interval_columns(value, "value_per_1000", "low", "high"),
             }
         )
     return pd.DataFrame(rows)
@@ -128,40 +116,34 @@ def compute_cost_curve(
 def compute_slices(
     test_predictions: pd.DataFrame, test: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> pd.DataFrame:
-    """Return the candidate's figures in each slice of test, with intervals over days.
+    """Return the candidate's saving and score in each slice of test, with intervals over days.
 
     Grain: one row per value of each column that the framing slices by (see `slice_columns`).
     """
-    day, weights = draw_days(test_predictions, framing, evaluation)
+    days = evaluation.bootstrap(test_predictions, framing)
     label = test_predictions["label"].to_numpy()
-    said = test_predictions[framing.predicted].to_numpy()
-    costs = framing.costs.at(test_predictions)
-    saving = costs.saving(label, test_predictions[framing.decided].to_numpy())
+    predicted = test_predictions[framing.predicted].to_numpy()
+    decided = test_predictions[framing.decided].to_numpy()
+    saving = framing.costs.at(test_predictions).saving(label, decided)
+    scores = ["score", "score_low", "score_high"]
     rows = []
     for by, name, here in slices_of(slice_columns(test, framing)):
-        worth = interval(1000 * mean_over(saving[here], day[here], weights), framing.confidence)
-        score = interval(
-            roc_auc(label[here], said[here], day[here], weights)
-            if framing.task == "binary"
-            else mean_over(np.abs(label - said)[here], day[here], weights),
-            framing.confidence,
-        )
+        if framing.task == "binary":
+            replicates = roc_auc(label[here], predicted[here], days.day[here], days.weights)
+        else:
+            replicates = days.replicates(np.abs(label - predicted), here)
+        value = days.per_1000(saving, here)
         rows.append(
             {
                 "by": by,
                 "slice": name,
                 "rows": len(here),
                 "label_mean": label[here].mean(),
-                "predicted": said[here].mean(),
-                "value_per_1000": worth["mean"],
-                "value_low": worth["low"],
-                "value_high": worth["high"],
-                "score": score["mean"],
-                "score_low": score["low"],
-                "score_high": score["high"],
+                "predicted": predicted[here].mean(),
+                **interval_columns(value, "value_per_1000", "value_low", "value_high"),
+                **interval_columns(interval(replicates, framing.confidence), *scores),
             }
         )
-    scores = ["score", "score_low", "score_high"]
     return pd.DataFrame(rows).astype(dict.fromkeys(scores, "float64"))
 
 
@@ -177,12 +159,12 @@ def slice_columns(test: pd.DataFrame, framing: Framing) -> pd.DataFrame:
 def compute_importance(
     candidate: Bundle, test: pd.DataFrame, evaluation: Evaluation, contracts: Contracts
 ) -> pd.DataFrame:
-    """Return by how much shuffling each feature raises the loss (Breiman 2001).
+    """Return the permutation importance of each feature: the rise of the loss (Breiman 2001).
 
-    That is the log loss, or the mean absolute error of amounts.
+    The loss is the log loss in nats a row, or the mean absolute error in the label's unit.
 
-    Grain: one row per feature, the most important first. Measured on a sample of test; features
-    that tell the same share their importance.
+    Grain: one row per feature, the most important first. Measured on a sample of test. Features
+    with the same information share their importance.
     """
     from sklearn.inspection import permutation_importance
 
@@ -207,21 +189,3 @@ def compute_importance(
         }
     )
     return table.sort_values("rise", ascending=False, ignore_index=True)
-
-
-class Days:
-    """The bootstrap over the days of a table of predictions."""
-
-    def __init__(self, predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation) -> None:
-        self.day, self.weights = bootstrap_days(
-            predictions["predict_at"], framing.split, evaluation.replicates, evaluation.seed
-        )
-        self.confidence = framing.confidence
-
-    def per_1000(self, saving: Floats, rows: Any = slice(None)) -> Interval:
-        """Return the mean of a value per row, times 1,000, with its interval."""
-        return interval(self.replicates(saving, rows), self.confidence)
-
-    def replicates(self, saving: Floats, rows: Any = slice(None)) -> Floats:
-        """Return the same in each replicate, shape (replicates + 1,)."""
-        return 1000 * mean_over(saving[rows], self.day[rows], self.weights)

@@ -23,59 +23,57 @@ def predict_test(
     contracts: Contracts,
     champion: Bundle | None = None,
 ) -> pd.DataFrame:
-    """Return what candidate, baselines and champion say of each test example, and decide.
+    """Return the predictions and decisions of candidate, baselines and champion on test.
 
     Grain: one row per test example. Columns: the key, `predict_at`, `label`, `probability`, `act`,
     `probability_<name>` and `act_<name>` for each baseline and for the champion, if there is one,
-    and `cost_<outcome>` for each cost that is no constant. Of amounts, `prediction` alone is what
-    is predicted and decided.
+    and `cost_<outcome>` for each cost that is no constant. In regression `prediction` is both the
+    prediction and the decision.
 
     Raises:
-        RunError: a model was made under another framing than the one that it would be judged by,
-            test is not the one that the audit has passed or of another split, its costs leave
-            nothing to decide, or the champion has learnt from it.
+        RunError: a model was made under another framing, test has another split or is not the
+            audited one, its costs leave nothing to decide, or the champion was trained on it.
     """
     framing.split.require(test=test)
     require_fingerprints(audit, test=test)
-    costs = framing.costs.kept(test)
+    costs = framing.costs.cost_columns(test)
     now = framing.model_dump(mode="json", include=set(DECIDING))
     for name, bundle in {"candidate": candidate, **baselines}.items():
         then = bundle["provenance"]["framing"]
         if changed := [section for section in DECIDING if then.get(section) != now[section]]:
             raise RunError(
                 f"'{name}' was made under another framing: {', '.join(changed)} changed since. "
-                "Run everything again: kedro run."
+                "Run the whole pipeline again: kedro run."
             )
     rivals = dict(baselines)
     if champion is not None:
         _require_comparable(champion, test, framing)
         rivals[CHAMPION] = champion
-    known = test[[*contracts["features"].grain(), "predict_at", "label"]]
     columns: dict[str, Any] = {}
     for suffix, model in {"": candidate, **{f"_{k}": v for k, v in rivals.items()}}.items():
-        columns |= {
-            f"{name}{suffix}": found for name, found in predict_and_decide(model, test).items()
-        }
-    return known.assign(**columns, **costs)
+        predicted = predict_and_decide(model, test)
+        columns |= {f"{name}{suffix}": values for name, values in predicted.items()}
+    key = contracts["features"].grain()
+    return test[[*key, "predict_at", "label"]].assign(**columns, **costs)
 
 
 def _require_comparable(champion: Bundle, test: pd.DataFrame, framing: Framing) -> None:
-    """Raise RunError if the champion can't be judged on this test.
+    """Raise RunError if the champion can't be evaluated on this test set.
 
-    It may have been made under other costs: it is judged by what it does, at the costs of today.
+    It may have been made under other costs: its decisions are evaluated at today's costs.
     """
     to_do = (
         "Choose a later framing.split.test_from, or go back to the champion before: kedro rollback"
     )
     if is_binary(champion) != (framing.task == "binary"):
-        raise RunError(f"The champion is of another task, framing.task is {framing.task}. {to_do}")
+        raise RunError(f"The champion has another task than framing.task, {framing.task}. {to_do}")
     if missing := [name for name in champion["features"] if name not in test]:
-        raise RunError(f"The champion reads features that there are no more: {missing}. {to_do}")
+        raise RunError(f"The champion reads features that no longer exist: {missing}. {to_do}")
     last, first = pd.Timestamp(champion["provenance"]["last"]), test["predict_at"].min()
     if last >= first:
         raise RunError(
-            f"The champion has learnt from examples until {last}, the test begins on {first}: "
-            f"it has seen what it would be judged by. {to_do}"
+            f"The champion was trained on examples until {last}, but the test begins on {first}: "
+            f"it has seen part of the test set. {to_do}"
         )
 
 
@@ -86,10 +84,11 @@ def select_reference_rows(
     evaluation: Evaluation,
     contracts: Contracts,
 ) -> pd.DataFrame:
-    """Return rows of test with what the candidate says of them, from the least to the most.
+    """Return rows of test with the candidate's predictions, from the lowest to the highest.
 
-    Whoever uses the candidate has to get these numbers, to the last bit. Grain: one row per
-    example, spread evenly over what is predicted.
+    Wherever the candidate is used, it has to give the same predictions, to the last bit.
+
+    Grain: one row per example, spread evenly over the predictions.
     """
     order = test_predictions[framing.predicted].argsort(kind="stable")
     few = min(evaluation.end_to_end_rows, len(order))
@@ -101,7 +100,7 @@ def select_reference_rows(
 
 
 def last_fold(validation: pd.DataFrame, validation_predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return the predictions for the validation set, row by row those of its examples."""
+    """Return the predictions for the validation set, in the order of its examples."""
     last = validation_predictions[validation_predictions["last"]].reset_index(drop=True)
     require_same(validation, last, "validation")
     return last
@@ -112,6 +111,6 @@ def require_same(examples: pd.DataFrame, predictions: pd.DataFrame, name: str) -
     seen = ["predict_at", "label"]
     if not examples[seen].equals(predictions[seen]):
         raise RunError(
-            f"'{name}_predictions' are not those for '{name}', which was made again since. "
+            f"'{name}_predictions' belong to an older '{name}', which has been made again. "
             "Run: kedro run --pipelines modeling,evaluation,diagnosis,reporting"
         )

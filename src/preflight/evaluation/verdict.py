@@ -1,4 +1,4 @@
-"""The verdict: ship or hold, with every reason."""
+"""The verdict: ship or do not ship, with every reason; and the power of the test."""
 
 import logging
 from hashlib import sha256
@@ -10,13 +10,13 @@ from kedro.io import DataCatalog
 
 from preflight.evaluation.conditions import (
     CHAMPION,
-    Comparison,
+    TestComparison,
     beats_champion,
     calibration_within_limit,
     contracts_on,
+    describe_what_if,
     equal_opportunity,
     net_gain,
-    not_an_evaluation,
     reuse_within_limit,
     robust_to_costs,
     slices_hold,
@@ -29,10 +29,7 @@ from preflight.modeling.model import Bundle, decide
 from preflight.problem.costs import per_1000
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
-from preflight.stats.bootstrap import (
-    Interval,
-    minimum_detectable_effect,
-)
+from preflight.stats.bootstrap import minimum_detectable_effect
 
 log = logging.getLogger(__name__)
 
@@ -44,39 +41,41 @@ def compute_power(
     split_summary: pd.DataFrame,
     framing: Framing,
 ) -> dict[str, Any]:
-    """Return the gain that test can tell from nothing, and the least that is asked, per 1,000.
+    """Return the minimum detectable gain of the test, and the required one, per 1,000 decisions.
 
-    By how the gain over the best baseline differs from day to day on validation, and the days of
-    test; so that a test that is too short is told before it is opened. The error of a mean over
-    days is that of a ratio estimator (Cochran 1977, chapter 6).
+    Estimated from how the gain over the best baseline varies from day to day on validation, for the
+    days of test. So a test that is too short is reported before it is used. The standard error of
+    a mean over days is that of a ratio estimator (Cochran 1977, chapter 6).
     """
     last = validation_predictions[validation_predictions["last"]]
     costs, label = framing.costs.at(last), last["label"].to_numpy()
     name = selection["best_baseline"]
-    said = {model: last[f"{framing.predicted}_{model}"].to_numpy() for model in ("candidate", name)}
-    baseline = decide(baselines[name], said[name], last)
-    gain = costs.saving(label, costs.decide(said["candidate"])) - costs.saving(label, baseline)
+    candidate, rival = (last[f"{framing.predicted}_{n}"].to_numpy() for n in ("candidate", name))
+    baseline = decide(baselines[name], rival, last)
+    gain = costs.saving(label, costs.decide(candidate)) - costs.saving(label, baseline)
     by_day = pd.Series(gain).groupby(framing.split.day(last["predict_at"]).to_numpy())
     day = by_day.agg(["sum", "size"])
     test = split_summary[split_summary["part"] == "test"]
     begin, end = (framing.split.day(test[edge]).iloc[0] for edge in ("first", "last"))
-    days, test_days, asked = len(day), (end - begin).days + 1, framing.least_per_1000
-    shows = None
+    days, test_days, required = len(day), (end - begin).days + 1, framing.least_per_1000
+    detectable = None
     if days > 1:
         off = day["sum"] - gain.mean() * day["size"]
         error = np.sqrt(days / (days - 1) * (off**2).sum()) / len(gain) * np.sqrt(days / test_days)
-        shows = minimum_detectable_effect(1000 * error, framing.confidence, framing.success.power)
-    if shows is not None and shows > asked:
+        detectable = minimum_detectable_effect(
+            1000 * error, framing.confidence, framing.success.power
+        )
+    if detectable is not None and detectable > required:
         log.warning(
             "  The test may be too short. The smallest gain that %d test days can detect is %s per "
             "1,000 %s; the required gain is %s. Let the test begin earlier "
             "(framing.split.test_from).",
             test_days,
-            format_money(shows, framing.costs.unit),
+            format_money(detectable, framing.costs.unit),
             framing.decision.units,
-            format_money(asked, framing.costs.unit),
+            format_money(required, framing.costs.unit),
         )
-    return {"days": test_days, "shows_per_1000": shows, "asked_per_1000": asked}
+    return {"days": test_days, "shows_per_1000": detectable, "asked_per_1000": required}
 
 
 def decide_verdict(
@@ -90,15 +89,15 @@ def decide_verdict(
     framing: Framing,
     evaluation: Evaluation,
 ) -> dict[str, Any]:
-    """Return ship or hold, with every reason: the conditions are those of `conditions`.
+    """Return the verdict, ship or hold, with every condition of `conditions` and its message.
 
-    The best baseline was chosen on validation. Both are judged on the same days of test: the
-    interval is of the difference, day by day.
+    The best baseline was chosen on validation. Both models are evaluated on the same days of test:
+    the interval is of their difference, day by day.
 
-    what_if: how it is judged otherwise than conf/base says. Then the decision is what it would be,
-    the first reason says so, and it is not counted.
+    what_if: each setting that differs from conf/base. With any, the first reason says that this is
+    a what-if, and it does not count as a test evaluation.
     """
-    judged = Comparison(
+    comparison = TestComparison(
         test_predictions,
         selection["best_baseline"],
         framing,
@@ -107,53 +106,46 @@ def decide_verdict(
     )
     opened = _test_set_usage(test_predictions, earlier_verdicts, bool(what_if), framing)
     checks = [
-        net_gain(judged),
-        beats_champion(judged),
-        robust_to_costs(judged),
-        slices_hold(judged, slice_columns(test, framing)),
-        equal_opportunity(judged, test[framing.guardrails.protected]),
+        net_gain(comparison),
+        beats_champion(comparison),
+        robust_to_costs(comparison),
+        slices_hold(comparison, slice_columns(test, framing)),
+        equal_opportunity(comparison, test[framing.guardrails.protected]),
         calibration_within_limit(calibration_curve, framing),
         within_limits(limits, framing.costs.unit),
         reuse_within_limit(opened["candidates"], framing),
         contracts_on(DataCatalog()._is_validation_enabled()),
     ]
-    broken = [check.says for check in checks if not check.ok]
+    failed = [check.says for check in checks if not check.ok]
     return {
-        "decision": "hold" if broken else "ship",
-        "reasons": not_an_evaluation(what_if) + (broken or [checks[0].says]),
-        "value": _value(judged, framing),
-        "kpi": {
-            **framing.goal.kpi.model_dump(),
-            "measured": judged.kpi(),
-        },
+        "decision": "hold" if failed else "ship",
+        "reasons": describe_what_if(what_if) + (failed or [checks[0].says]),
+        "value": _value(comparison, framing),
+        "kpi": {**framing.goal.kpi.model_dump(), "measured": comparison.kpi()},
         "limits": limits,
-        "checks": [check._asdict() for check in checks],
+        "checks": [check.model_dump() for check in checks],
         "test_set": opened,
         "what_if": what_if,
     }
 
 
-def _value(judged: Comparison, framing: Framing) -> dict[str, Any]:
-    """Return what the candidate is worth on test, alone and next to its rivals."""
-    over, costs = judged.over(), framing.costs
+def _value(comparison: TestComparison, framing: Framing) -> dict[str, Any]:
+    """Return the candidate's saving on test, alone and compared with its rivals."""
+    gain, costs = comparison.gain_over(comparison.baseline), framing.costs
+    champion = comparison.gain_over(CHAMPION)._asdict() if comparison.has_champion else None
     return {
         "unit": costs.unit,
-        "costs": costs.model_dump(include=set(costs.of._fields))
+        "costs": costs.model_dump(include=set(costs.values_type._fields))
         | {outcome: f"cost_{outcome}" for outcome in costs.columns},
-        "per_1000": per_1000(judged.saving("")),
-        "over_baseline": {"baseline": judged.baseline, **over},
-        "over_champion": judged.over(rival=CHAMPION) if judged.has_champion else None,
+        "per_1000": per_1000(comparison.saving("")),
+        "over_baseline": {"baseline": comparison.baseline, **gain._asdict()},
+        "over_champion": champion,
         "net": {
             "months": framing.success.months,
             "least": framing.success.least_net_saving,
-            **_net(over, framing),
+            **{end: framing.net(value) for end, value in gain._asdict().items()},
         },
     }
-
-
-def _net(over: Interval, framing: Framing) -> dict[str, float | None]:
-    ends = {"mean": over["mean"], "low": over["low"], "high": over["high"]}
-    return {end: None if value is None else framing.net(value) for end, value in ends.items()}
 
 
 def _test_set_usage(
@@ -162,9 +154,9 @@ def _test_set_usage(
     what_if: bool,
     framing: Framing,
 ) -> dict[str, Any]:
-    """Return how often this test set was opened, by the verdicts that are kept and are no what-ifs.
+    """Return the number of evaluations on this test set, by the kept verdicts without what-ifs.
 
-    candidates: how many different ones it has judged, this one among them.
+    candidates: how many different ones were evaluated on it, this one among them.
     """
     framed = framing.model_dump_json(include={"prediction", "split"})
     this = {

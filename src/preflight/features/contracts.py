@@ -6,9 +6,9 @@ from preflight.contracts.table import Table, Utc, column, rule
 
 
 class LabelColumns(Table):
-    """Of labels: the moment when each was known. The project adds its key and its label."""
+    """Of labels: the time each became available. The project adds its key and its label."""
 
-    label_known_at: Utc = column("moment when it was known", "UTC", known_at="label_known_at")
+    label_known_at: Utc = column("time it became available", "UTC", known_at="label_known_at")
 
     @rule("a label and its moment are known together", "label", "label_known_at")
     def known_together(cls, t: pd.DataFrame) -> pd.Series:
@@ -16,9 +16,9 @@ class LabelColumns(Table):
 
 
 class ExampleColumns(Table):
-    """Of one part of the split, besides features and label, in the order of prediction."""
+    """Of one part of the split, in addition to features and label, in the order of prediction."""
 
-    label_known_at: Utc = column("when the label was known", "UTC")
+    label_known_at: Utc = column("time the label became available", "UTC")
 
     @rule("the label is known after the prediction", "predict_at", "label_known_at")
     def predicts(cls, t: pd.DataFrame) -> pd.Series:
@@ -33,5 +33,5 @@ class SplitSummary(Table, key=["part"]):
     last: Utc = column("last moment of prediction", "UTC")
     rows: int = column("examples", "rows", gt=0)
     label_mean: float = column("mean label: of 0 and 1 the share of 1")
-    labels: int = column("different labels: of one nothing is learnt", ge=2)
+    labels: int = column("distinct labels: a model needs two or more", ge=2)
     left_out: int = column("examples whose label was not known in time", "rows", ge=0)

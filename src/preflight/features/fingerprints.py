@@ -16,7 +16,7 @@ def fingerprint(table: pd.DataFrame) -> str:
 
 
 def fingerprints(**parts: pd.DataFrame) -> list[dict[str, str]]:
-    """Return what an audit has to hold of each part, by its name, for it to be used."""
+    """Return the rows of an audit with the fingerprint of each part, by its name."""
     return [
         {"check": f"{AUDITED} {name}", "evidence": fingerprint(part)}
         for name, part in parts.items()
@@ -24,11 +24,11 @@ def fingerprints(**parts: pd.DataFrame) -> list[dict[str, str]]:
 
 
 def require_fingerprints(audit: pd.DataFrame, **parts: pd.DataFrame) -> None:
-    """Raise RunError if a part, by its name, is not the one that the audit has passed."""
-    sealed = audit.set_index("check")["evidence"]
+    """Raise RunError if a part, by its name, is not the audited one."""
+    audited = audit.set_index("check")["evidence"]
     for one, name in zip(fingerprints(**parts), parts, strict=True):
-        if sealed.get(one["check"]) != one["evidence"]:
+        if audited.get(one["check"]) != one["evidence"]:
             raise RunError(
                 f"'{name}' is not the one that the audit has passed: it was made again since, or "
-                "its audit has failed. Run: kedro run --pipelines audit (and what comes after it)."
+                "its audit has failed. Run the audit and all later stages again: kedro run."
             )

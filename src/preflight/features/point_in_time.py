@@ -1,6 +1,7 @@
-"""Tables as they stood at a moment or cut to a period, and features built on them.
+"""Point-in-time tables: as of a moment, or of a period; and features built on them.
 
-The leakage audit replays the past with it; inference is the same replay with the moment set to now.
+The leakage audit replays the past with them. Inference is the same replay with the moment set to
+now.
 """
 
 import functools
@@ -24,15 +25,16 @@ YEAR = pd.Timedelta(days=366)
 def as_of(
     table: pd.DataFrame, contract: Contract, moment: Moment, assume: bool = True
 ) -> pd.DataFrame:
-    """Return the table as it stood: later rows are gone, values that came later are missing.
+    """Return the table as of a moment: without later rows, with later values missing.
 
-    Grain, types and index are those of the table; what became known at the moment itself is there.
+    Grain, types and index are those of the table. Rows and values that became available at the
+    moment itself are included.
 
     Args:
         table: a table that keeps its contract.
-        contract: says when rows and values became known.
+        contract: declares when rows and values became available (`known_at`).
         moment: in UTC; a series has one for each row, by the table's index.
-        assume: take what the contract assumes for known.
+        assume: include values with an `assumption` in the contract.
     """
     rows = contract.about("known_at")
     if rows != IN_ADVANCE:
@@ -50,7 +52,10 @@ def between(
     start: pd.Timestamp | None = None,
     end: pd.Timestamp | None = None,
 ) -> pd.DataFrame:
-    """Return the rows whose event lies in [start, end], both optional; all if rows have no time."""
+    """Return the rows with an event time in [start, end]; all rows if the table has no such time.
+
+    A bound that is not given does not restrict.
+    """
     time = contract.about("event_time")
     if time is None:
         return table
@@ -59,27 +64,30 @@ def between(
 
 
 def reach(features: Contract) -> tuple[pd.Timedelta, pd.Timedelta]:
-    """Return how much of the tables features need before and after a moment of prediction."""
-    said = {name: features.about(name) or "" for name in ("look_back", "look_ahead")}
-    if missing := [f'{name}="..."' for name, one in said.items() if not one]:
+    """Return `look_back` and `look_ahead` of the features' contract.
+
+    That is the time before and after a prediction from which its features need rows.
+    """
+    spans = {name: features.about(name) or "" for name in ("look_back", "look_ahead")}
+    if missing := [f'{name}="..."' for name, span in spans.items() if not span]:
         raise RunError(
-            "The contract of the features does not say how far they look: class "
+            "The contract of the features does not say how far they look. Declare it: class "
             f'{features.__name__}(Key, {", ".join(missing)}), such as "31D".'
         )
-    return pd.Timedelta(said["look_back"]), pd.Timedelta(said["look_ahead"])
+    return pd.Timedelta(spans["look_back"]), pd.Timedelta(spans["look_ahead"])
 
 
 def in_yearly_chunks(build: Build, table: Contract, features: Contract) -> Build:
-    """Return `build` working on a year of its table at a time: the same values, at a steady price.
+    """Return `build` as a function that works on one year of its table at a time.
 
-    Each year gets the rows of the time before and after it that its features look at, which are
-    dropped afterwards. So a row costs the same in a history of twenty years as in one, and the
-    memory is that of a year (`python -m benchmarks.windows`).
+    The values are the same. Each year gets the rows before and after it that its features look at;
+    these are dropped afterwards. So the time per row does not grow with the history, and the memory
+    is that of a year (`python -m benchmarks.windows`).
 
     Args:
         build: a function of a table that returns its features, row by row.
-        table: its contract; says which column has the time of a row.
-        features: their contract; says how far they look.
+        table: the table's contract, with the column of the event time.
+        features: the features' contract, with `look_back` and `look_ahead`.
     """
     time = str(table.about("event_time"))
     back, after = reach(features)

@@ -1,4 +1,4 @@
-"""Features and labels as examples, split by time, and fingerprints of each part."""
+"""Features and labels as examples, split by time."""
 
 import pandas as pd
 
@@ -11,9 +11,9 @@ from preflight.problem.framing import Framing
 def join_features(
     table: pd.DataFrame, predict_at: pd.Series, contracts: Contracts, *groups: pd.DataFrame
 ) -> pd.DataFrame:
-    """Return all groups of features side by side, with key and moment of prediction.
+    """Return all groups of features in one table, with key and moment of prediction.
 
-    Grain: as the table that they are about, in its order.
+    Grain and order: those of `table`.
     """
     return pd.concat([table[contracts["features"].grain()], predict_at, *groups], axis=1)
 
@@ -23,8 +23,8 @@ def split_examples(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return train, validation and test, each in the order of prediction, and their summary.
 
-    A part ends where the next begins. An example whose label was not known by then, plus the
-    embargo, is left out: nobody could have trained on it.
+    A part ends where the next begins. An example is left out if its label was not known by then,
+    plus the embargo: no model could have been trained on it.
 
     Raises:
         RunError: a part would be empty, a cost is missing or leaves nothing to decide, or features
@@ -32,7 +32,10 @@ def split_examples(
     """
     key = contracts["features"].grain()
     if not features[key].equals(labels[key]):
-        raise RunError("'features' and 'labels' are not of the same rows: run both again.")
+        raise RunError(
+            "'features' and 'labels' have different rows. Run: kedro run --pipelines "
+            "feature_engineering"
+        )
     label = labels[["label", "label_known_at"]]
     examples = pd.concat([features, label], axis=1).sort_values("predict_at", kind="stable")
     starts = pd.to_datetime([framing.split.validation_from, framing.split.test_from], utc=True)
@@ -46,11 +49,11 @@ def split_examples(
     dtype = contracts["train"].to_schema().columns["label"].dtype.type
     labelled = examples[in_time].assign(label=narrow(examples.loc[in_time, "label"], dtype))
     parts = [labelled[part[in_time] == i].reset_index(drop=True) for i in range(len(names))]
-    framing.costs.at(examples[in_time])  # what can't be decided is told now, not after the search
+    framing.costs.at(examples[in_time])  # raise for unusable costs now, not after the search
     if empty := [name for name, part in zip(names, parts, strict=True) if part.empty]:
         raise RunError(
-            f"The split leaves {' and '.join(empty)} without examples: the data have moments of "
-            f"prediction from {examples['predict_at'].min()} to {examples['predict_at'].max()}. "
+            f"The split leaves {' and '.join(empty)} without examples. The data have predictions "
+            f"from {examples['predict_at'].min()} to {examples['predict_at'].max()}. "
             "Choose framing.split.validation_from and test_from between them."
         )
     summary = pd.DataFrame(

@@ -1,16 +1,16 @@
 """Counts, sums and last values over trailing time windows, per key.
 
-    events = Events(known_at, delay=delay)      # what happened, and when it was known
+    events = Events(known_at, delay=delay)      # values, and when they became available
     window = events.by(place).at(place, now)    # by any key, at any moments
     window.mean("delay", pd.Timedelta(hours=1)), window.count(pd.Timedelta(days=28))
 
-An event counts if and only if t - w < event <= t, to the last microsecond. The largest unit of time
-in which all events are whole numbers is the tick. A question's time is rounded down to a tick: so
-no event can lie between the two.
+An event counts if and only if t - w < event <= t, to the microsecond. The tick is the largest unit
+of time in which all events are whole numbers. The time of a query is rounded down to a tick: no
+event can lie between the two.
 
-A key and a tick become one integer, and what is summed is accumulated once. A window (t - w, t] of
-a key is then two binary searches and a difference of two running totals, whatever its length.
-Totals are integers, so a build on part of the history gives the same bits as one on all of it.
+A key and a tick become one integer, and running totals are accumulated once. A window (t - w, t] of
+a key is then two binary searches and a difference of two totals, whatever its length. Totals are
+integers, so a build on part of the history gives the same bits as one on all of it.
 """
 
 from datetime import timedelta
@@ -51,8 +51,8 @@ def _moments(moments: pd.Series) -> npt.NDArray[np.datetime64]:
 def _in_order(stamp: Ints) -> tuple[Ints, Ints]:
     """Return the positions that sort the stamps, and the stamps in that order.
 
-    The position is packed into the lowest bits of what is sorted: to sort numbers is four times as
-    fast as to sort their positions, and to unpack them needs no walk through memory at random.
+    The position is packed into the lowest bits of the sorted numbers. Sorting numbers is four times
+    as fast as sorting their positions, and unpacking them needs no random access to memory.
     """
     row = len(stamp).bit_length()
     largest = max(int(stamp.max(initial=0)), -int(stamp.min(initial=0)))
@@ -65,12 +65,12 @@ def _in_order(stamp: Ints) -> tuple[Ints, Ints]:
 
 
 class Events:
-    """What happened and when, to be looked at by any key.
+    """Events with the time they became available and their values, for queries by any key.
 
     Args:
-        known_at: when the event was known, in UTC, shape (n,); an event without a moment has not
-            happened and is left out.
-        values: integers to be summed or looked up, each of shape (n,).
+        known_at: when the event became available, in UTC, shape (n,); an event without a time is
+            left out.
+        values: integers to sum or look up, each of shape (n,).
     """
 
     def __init__(self, known_at: pd.Series, **values: npt.NDArray[Any]) -> None:
@@ -90,7 +90,7 @@ class Events:
 
 
 class Log:
-    """Events by key and time, ready for questions about trailing windows."""
+    """Events by key and time, for queries about trailing windows."""
 
     def __init__(self, events: Events, key: Ints) -> None:
         self.events = events
@@ -121,7 +121,7 @@ class Log:
         return (stamp >> self._bits) << self._bits
 
     def at(self, key: Ints, moments: pd.Series) -> "Window":
-        """Return what can be asked about `key` at `moments` in UTC, both of shape (m,)."""
+        """Return the windows of `key` that end at `moments` in UTC, both of shape (m,)."""
         return Window(self, key, moments)
 
     def total(self, name: str) -> Ints:
@@ -138,7 +138,7 @@ class Log:
     def latest(self, name: str) -> npt.NDArray[Any]:
         """Return the values in the order of time; of those at one moment the largest comes last.
 
-        So that an answer doesn't depend on the order in which rows were given.
+        So the result doesn't depend on the order of the rows.
         """
         moments = np.flatnonzero(np.diff(self.stamp, prepend=self.stamp[:1] - 1))
         latest = self.events.given[name][self._rows]
@@ -148,9 +148,9 @@ class Log:
 
 
 class Window:
-    """Questions about the events of a key up to and with a moment; every answer has shape (m,).
+    """Queries about the events of a key up to and including a moment; results have shape (m,).
 
-    At a missing moment nothing has happened yet.
+    At a missing moment there are no events.
     """
 
     def __init__(self, log: Log, key: Ints, moments: pd.Series) -> None:

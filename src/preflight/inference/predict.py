@@ -119,7 +119,7 @@ def predict_upcoming(
         model=champion["provenance"]["version"],
         reasons=reasons(champion, upcoming, found[framing.predicted], features.groups()),
         flags=flags,
-        **framing.costs.kept(upcoming),
+        **framing.costs.cost_columns(upcoming),
     )
 
 

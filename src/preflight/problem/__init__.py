@@ -1,1 +1,1 @@
-"""What is decided, and at what cost."""
+"""The problem: framing, costs and money."""

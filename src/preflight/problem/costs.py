@@ -1,7 +1,7 @@
-"""What a decision costs by what happens: of an act or not, or of an amount that is decided on.
+"""Costs of decisions: binary (act or not) and regression (a quantity).
 
-Either gives the same three things, which all else is derived from: the decision that a prediction
-asks for, what it saves over deciding without a prediction, and what it would at dearer misses.
+Both kinds give the decision that follows from a prediction, its saving compared with deciding
+without a prediction, and both of these where a miss costs more or less.
 """
 
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
@@ -19,10 +19,10 @@ from pydantic import (
 
 from preflight.contracts.documents import Parameters
 from preflight.errors import RunError
-from preflight.problem.money import Currency, format_money
+from preflight.problem.money import Currency
 
 Floats = npt.NDArray[np.float64]
-Decided = npt.NDArray[Any]  # booleans: acted or not; or amounts
+Decided = npt.NDArray[Any]  # booleans: acted or not; or quantities
 
 
 def _number_or_name(cost: Any) -> Any:
@@ -48,28 +48,27 @@ class Outcomes(NamedTuple):
 
     @property
     def threshold(self) -> float | Floats:
-        """Return the probability above which acting is cheaper (Elkan 2001, equation 2)."""
+        """Return the probability above which acting costs less (Elkan 2001, equation 2)."""
         in_vain, needed = self.fp - self.tn, self.fn - self.tp
         return in_vain / (in_vain + needed)
 
     def decide(self, probability: Floats) -> Decided:
-        """Return whether to act: where that is cheaper, shape (n,)."""
+        """Return whether to act: where that costs less, shape (n,)."""
         return np.asarray(probability > self.threshold)
 
     def saving(self, label: Decided, act: Decided) -> Floats:
-        """Return what each decision saves over never acting, shape (n,)."""
+        """Return the saving of each decision compared with never acting, shape (n,)."""
         return np.where(act, np.where(label, self.fn - self.tp, self.tn - self.fp), 0.0)
 
-    def dearer(self, factor: float) -> Self:
-        """Return the costs where a miss costs so many times as much."""
+    def with_miss_cost_scaled(self, factor: float) -> Self:
+        """Return the costs with a miss at `factor` times its cost."""
         return self._replace(fn=self.fn * factor)
 
 
 class UnitCosts(NamedTuple):
-    """The cost of each unit that amounts are wrong by: one for all, or one for each, shape (n,).
+    """The cost of each unit that decisions are wrong by: one for all, or one for each, shape (n,).
 
-    over: decided on too much; under: on too little. without: the amount decided on without a
-    prediction.
+    over: the decision is too high; under: too low. without: the decision without a prediction.
     """
 
     over: float | Floats
@@ -78,50 +77,96 @@ class UnitCosts(NamedTuple):
 
     @property
     def quantile(self) -> float | Floats:
-        """Return the share of labels that the cheapest amount is not below (the newsvendor's)."""
+        """Return the quantile of the label that costs least as a decision (newsvendor)."""
         return self.under / (self.over + self.under)
 
-    def decide(self, amount: Floats) -> Decided:
-        """Return the amounts: a prediction is the decision, shape (n,)."""
-        return amount
+    def decide(self, predicted: Floats) -> Decided:
+        """Return the predictions: each is the decision, shape (n,)."""
+        return predicted
 
     def saving(self, label: Decided, decided: Decided) -> Floats:
-        """Return what each amount saves over the one decided on without a prediction."""
+        """Return the saving of each decision compared with that without a prediction."""
         return self._cost(label, self.without) - self._cost(label, decided)
 
     def _cost(self, label: Decided, decided: Any) -> Floats:
         off = decided - np.asarray(label, dtype=np.float64)
         return np.maximum(self.over * off, -self.under * off)
 
-    def dearer(self, factor: float) -> Self:
-        """Return the costs where too little costs so many times as much."""
+    def with_miss_cost_scaled(self, factor: float) -> Self:
+        """Return the costs with each unit too little at `factor` times its cost."""
         return self._replace(under=self.under * factor)
 
 
 def per_1000(saving: Floats) -> float:
-    """Return what 1,000 such decisions save."""
+    """Return the saving per 1,000 decisions."""
     return float(1000 * saving.mean())
 
 
 class BaseCosts(Parameters):
-    """What costs have in common: a name instead of a number is a feature, which holds them."""
+    """What costs of both tasks share: a cost is a constant, or the name of the feature with it."""
 
-    of: ClassVar[type[Outcomes | UnitCosts]]
+    values_type: ClassVar[type[Outcomes | UnitCosts]]
+    uncertain: ClassVar[str]  # the cost that may be higher or lower than stated
 
     unit: Currency
 
     @property
     def columns(self) -> dict[str, str]:
         """Return the column of each cost that is no constant."""
-        return {o: cost for o in self.of._fields if isinstance(cost := getattr(self, o), str)}
+        fields = self.values_type._fields
+        return {name: cost for name in fields if isinstance(cost := getattr(self, name), str)}
 
-    def _read(self, table: pd.DataFrame) -> Any:
+    @property
+    def miss(self) -> float | str:
+        """Return the cost of a miss: a constant, or the name of its column."""
+        cost: float | str = getattr(self, self.uncertain)
+        return cost
+
+    @property
+    def factors(self) -> tuple[float, float]:
+        """Return what the cost of a miss may be multiplied by, at least and at most."""
+        raise NotImplementedError
+
+    def _impossible(self, costs: Any) -> list[tuple[str, Any]]:
+        """Return each condition under which there is nothing to decide, and where it holds."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def leave_a_decision(self) -> Self:
+        """Refuse constants that leave nothing to decide; `at` looks at columns."""
+        low, high = self.factors
+        if not low <= 1 <= high:
+            raise ValueError(
+                f"{self.uncertain}_factors are {low:g} and {high:g}. "
+                "Give a first one up to 1 and a second one from 1"
+            )
+        costs = [getattr(self, name) for name in self.values_type._fields]
+        constants = self.values_type(*(np.nan if isinstance(c, str) else c for c in costs))
+        if faults := [fault for fault, holds in self._impossible(constants) if holds]:
+            raise ValueError(f"nothing is left to decide: {'; '.join(faults)}. {self._stated()}")
+        return self
+
+    def _stated(self) -> str:
+        costs = (f"{name}: {getattr(self, name)}" for name in self.values_type._fields)
+        return f"Correct the costs ({', '.join(costs)}, in {self.unit})"
+
+    def _at(self, table: pd.DataFrame) -> Any:
         """Return the costs of the rows of a table.
 
         A column is found by its name where the table has it, as examples do; else by that of its
         cost, as predictions keep it: `cost_fn`.
         """
-        return self.of(*(self._one(name, table) for name in self.of._fields))
+        costs = self.values_type(*(self._one(name, table) for name in self.values_type._fields))
+        if not self.columns:
+            return costs
+        missing = [(f"{name} is missing", ~np.isfinite(c)) for name, c in costs._asdict().items()]
+        counted = [(f, np.count_nonzero(holds)) for f, holds in missing + self._impossible(costs)]
+        if faults := [f"\n  - {f} in {n:,} of {len(table):,} rows" for f, n in counted if n]:
+            raise RunError(
+                f"framing.costs leaves nothing to decide in some rows:{''.join(faults)}\n"
+                f"{self._stated()}, or a column where the features are made."
+            )
+        return costs
 
     def _one(self, name: str, table: pd.DataFrame) -> Any:
         cost = getattr(self, name)
@@ -136,43 +181,17 @@ class BaseCosts(Parameters):
             f"There are: {', '.join(numbers)}."
         )
 
-    def _money(self, cost: float) -> str:
-        return format_money(cost, self.unit, decimals=2)
-
-    def _said(self) -> list[str]:
-        return [f"'{name}: {getattr(self, name)}'" for name in self.of._fields]
-
-    def _require(self, costs: Any, rows: int, broken: list[tuple[str, Any]]) -> None:
-        """Raise RunError with the rows in which a cost is missing, or a condition is broken."""
-        if not self.columns:
-            return
-        missing = [
-            (f"{one} is missing", ~np.isfinite(cost))
-            for one, cost in zip(self._said(), costs, strict=True)
-        ]
-        counted = [(fault, np.count_nonzero(where)) for fault, where in missing + broken]
-        if faults := [f"\n  - {fault} in {n:,} of {rows:,} rows" for fault, n in counted if n]:
-            raise RunError(
-                f"framing.costs gives some rows nothing to decide:{''.join(faults)}\n"
-                "Correct the column where the features are made, or the costs."
-            )
-
-    def kept(self, examples: pd.DataFrame) -> dict[str, Any]:
-        """Return the columns that predictions keep: their worth can be told from them alone."""
-        costs = self._read(examples)
+    def cost_columns(self, examples: pd.DataFrame) -> dict[str, Any]:
+        """Return the cost columns that predictions keep, so that savings follow from them alone."""
+        costs = self._at(examples)
         return {f"cost_{name}": getattr(costs, name) for name in self.columns}
-
-
-def _past_one(factors: tuple[float, float], name: str) -> None:
-    low, high = factors
-    if not low <= 1 <= high:
-        raise ValueError(f"{name} go from {low:g} to {high:g}: they have to rise, past 1")
 
 
 class Costs(BaseCosts):
     """The cost of each outcome of one decision to act or not (see `Outcomes`), in `unit`."""
 
-    of = Outcomes
+    values_type = Outcomes
+    uncertain = "fn"
 
     tp: Cost
     fp: Cost
@@ -182,35 +201,22 @@ class Costs(BaseCosts):
 
     @property
     def factors(self) -> tuple[float, float]:
-        """Return how many times a miss may cost what is thought, at least and at most."""
+        """Return `fn_factors`."""
         return self.fn_factors
 
-    @model_validator(mode="after")
-    def acting_pays_when_needed(self) -> Self:
-        """Refuse constants under which there is nothing to decide; `at` looks at columns."""
-        tp, fp, fn, tn = (getattr(self, outcome) for outcome in Outcomes._fields)
-        if tp == fp == fn == tn:
-            raise ValueError(
-                "all four costs are equal: every decision is worth the same, nothing to learn"
-            )
-        needed, in_vain = (not self.columns.keys() & pair for pair in ({"tp", "fn"}, {"fp", "tn"}))
-        if needed and tp >= fn:
-            raise ValueError(
-                f"acting when it is needed costs {self._money(tp)}, not acting {self._money(fn)}: "
-                "never acting is always best, there is nothing to learn"
-            )
-        if in_vain and fp <= tn:
-            raise ValueError(
-                f"acting in vain costs {self._money(fp)}, not acting {self._money(tn)}: "
-                "always acting is always best, there is nothing to learn"
-            )
-        _past_one(self.fn_factors, "fn_factors")
-        if needed and tp >= fn * (low := self.fn_factors[0]):
-            raise ValueError(
-                f"with fn_factors from {low:g} a miss may cost {self._money(fn * low)}, not more "
-                f"than acting when it is needed, {self._money(tp)}"
-            )
-        return self
+    def _impossible(self, costs: Outcomes) -> list[tuple[str, Any]]:
+        low, high = self.factors
+        lowest = np.minimum(costs.fn * low, costs.fn * high)  # a cost below 0 is a gain
+        return [
+            (
+                f"fn (a miss), at {low:g} times its cost, is not above tp (acting when needed)",
+                (lowest <= costs.tp) | (self.fn == self.tp),
+            ),
+            (
+                "fp (acting in vain) is not above tn (not acting)",
+                (costs.fp <= costs.tn) | (self.fp == self.tn),
+            ),
+        ]
 
     def at(self, table: pd.DataFrame) -> Outcomes:
         """Return the costs of the rows of a table.
@@ -218,22 +224,15 @@ class Costs(BaseCosts):
         Raises:
             RunError: a column is not there, or rows have no cost, or leave nothing to decide.
         """
-        costs: Outcomes = self._read(table)
-        tp, fp, fn, tn = self._said()
-        low, high = self.fn_factors
-        cheapest = np.minimum(costs.fn * low, costs.fn * high)  # a cost below 0 is a gain
-        broken: list[tuple[str, Any]] = [
-            (f"{fn}, at the least of its fn_factors, is not above {tp}", cheapest <= costs.tp),
-            (f"{fp} is not above {tn}", costs.fp <= costs.tn),
-        ]
-        self._require(costs, len(table), broken)
+        costs: Outcomes = self._at(table)
         return costs
 
 
 class RegressionCosts(BaseCosts):
-    """The cost of each unit of the label that an amount is wrong by (see `Errors`), in `unit`."""
+    """The cost of each unit that a decision is wrong by (see `UnitCosts`), in `unit`."""
 
-    of = UnitCosts
+    values_type = UnitCosts
+    uncertain = "under"
 
     over: Cost
     under: Cost
@@ -242,27 +241,18 @@ class RegressionCosts(BaseCosts):
 
     @property
     def factors(self) -> tuple[float, float]:
-        """Return how many times too little may cost what is thought, at least and at most."""
+        """Return `under_factors`."""
         return self.under_factors
 
     @property
     def quantile(self) -> float | None:
-        """Return the quantile of the label that is cheapest; None: each row has its own."""
+        """Return the quantile of the label that costs least; None: each row has its own."""
         if {"over", "under"} & self.columns.keys():
             return None
         return float(self.under) / (float(self.over) + float(self.under))
 
-    @model_validator(mode="after")
-    def errors_cost_something(self) -> Self:
-        """Refuse constants with which a wrong amount costs nothing; `at` looks at columns."""
-        for name in {"over", "under"} - self.columns.keys():
-            if (cost := getattr(self, name)) <= 0:
-                raise ValueError(
-                    f"{name} is {self._money(cost)}: where it costs nothing to decide on too "
-                    f"{'much' if name == 'over' else 'little'}, nothing is to be learnt"
-                )
-        _past_one(self.under_factors, "under_factors")
-        return self
+    def _impossible(self, costs: UnitCosts) -> list[tuple[str, Any]]:
+        return [(f"{n} is not above 0", getattr(costs, n) <= 0) for n in ("over", "under")]
 
     def at(self, table: pd.DataFrame) -> UnitCosts:
         """Return the costs of the rows of a table.
@@ -270,18 +260,12 @@ class RegressionCosts(BaseCosts):
         Raises:
             RunError: a column is not there, or rows have no cost, or one that is not above 0.
         """
-        costs: UnitCosts = self._read(table)
-        over, under, _ = self._said()
-        broken: list[tuple[str, Any]] = [
-            (f"{over} is not above 0", np.asarray(costs.over) <= 0),
-            (f"{under} is not above 0", np.asarray(costs.under) <= 0),
-        ]
-        self._require(costs, len(table), broken)
+        costs: UnitCosts = self._at(table)
         return costs
 
 
 def costs_kind(costs: Any) -> str:
-    """Return whether costs are those of outcomes or of errors, by their names."""
+    """Return the kind of costs by their names: of outcomes, or of errors."""
     given = costs if isinstance(costs, dict) else vars(costs) if hasattr(costs, "unit") else {}
     return "errors" if {"over", "under", "without"} & given.keys() else "outcomes"
 

@@ -1,4 +1,4 @@
-"""The problem, typed: what is decided, when, at what cost, and how it is judged."""
+"""The framing of the problem: the decision, its costs, the split, and criteria to ship."""
 
 from functools import partial
 from typing import Annotated, Any, Literal, Self
@@ -13,16 +13,16 @@ from preflight.problem.costs import AnyCosts, Costs
 from preflight.problem.money import format_money
 
 Task = Literal["binary", "regression"]
-METRICS: dict[Task, tuple[str, ...]] = {  # what models are measured by, the first is what is drawn
+METRICS: dict[Task, tuple[str, ...]] = {  # of each model; figures show the first
     "binary": ("roc_auc", "average_precision", "log_loss", "brier", "value_per_1000"),
     "regression": ("mae", "rmse", "r2", "covered", "value_per_1000"),
 }
 
 
 class Kpi(Parameters):
-    """What the owner watches: cases of label 1 that nobody acted on, per 1,000 decisions.
+    """The owner's KPI: cases of label 1 that nobody acted on, per 1,000 decisions.
 
-    Of amounts: the mean absolute error.
+    In regression: the mean absolute error.
     """
 
     name: Text
@@ -31,14 +31,16 @@ class Kpi(Parameters):
 
     @model_validator(mode="after")
     def improves(self) -> Self:
-        """Refuse a goal that is reached already."""
+        """Refuse a target that is already reached."""
         if self.wanted >= self.now:
-            raise ValueError(f"it is {self.now:g} now and {self.wanted:g} is wanted: nothing to do")
+            raise ValueError(
+                f"now is {self.now:g} and wanted is {self.wanted:g}: give a wanted value below now"
+            )
         return self
 
 
 class Goal(Parameters):
-    """What is to be reached, and who answers for it."""
+    """The objective, and who is responsible for it."""
 
     objective: Text
     owner: Text
@@ -46,31 +48,31 @@ class Goal(Parameters):
 
 
 class Decision(Parameters):
-    """What is decided, on what, in words that the report uses."""
+    """The decision, in the words that the report uses."""
 
-    unit: Text = Field(description="what one decision is about, in the singular")
+    unit: Text = Field(description="the subject of one decision, in the singular")
     units: Text = Field(description="the same in the plural")
     per_month: float = Field(gt=0, description="decisions a month")
     actor: Text = Field(description="who acts")
     act: Text = Field(description="what acting means")
     wait: Text = Field(description="what not acting means")
     undo: Text = Field(description="whether and how acting can be undone")
-    label: Text = Field(description="what the label 1 means, or which amount the label is")
+    label: Text = Field(description="the meaning of label 1, or the quantity that the label is")
 
 
 class Prediction(Parameters):
-    """When a prediction is made, for whom, and what it predicts."""
+    """When a prediction is made, for which units, and of which label."""
 
-    population: Text = Field(description="of which units a prediction is made")
+    population: Text = Field(description="units that get a prediction")
     lead_minutes: int = Field(gt=0, description="minutes before the event that the decision is due")
     label_threshold: float = Field(0, description="the outcome above which the label is 1")
     label_known_hours: float = Field(gt=0, description="after the prediction every label is known")
 
 
 class Project(Parameters):
-    """What it costs to build and to keep, in the currency of the costs."""
+    """The project's own costs, in the currency of the costs."""
 
-    achievable_saving: float = Field(gt=0, description="believed possible, over the best baseline")
+    achievable_saving: float = Field(gt=0, description="estimate per 1,000, over the best baseline")
     budget: float = Field(ge=0, description="to build it, once")
     upkeep_per_month: float = Field(ge=0, description="to run, watch and retrain it")
     label_source: Text = Field(description="where labels come from")
@@ -79,16 +81,16 @@ class Project(Parameters):
 
     @model_validator(mode="after")
     def labels_are_paid_for(self) -> Self:
-        """Refuse labels that nobody pays for."""
+        """Refuse labels without a price and without a reason for that."""
         if self.label_price == 0 and not self.label_waiver:
-            raise ValueError("labels cost nothing? Give label_price, or say why in label_waiver")
+            raise ValueError("label_price is 0. Give the price, or the reason in label_waiver")
         return self
 
 
 class Serving(Parameters):
-    """What the model may take when it is used; measured on the candidate, warm, in one process."""
+    """Limits of the model in service; measured on the candidate, warm, in one process."""
 
-    p99_ms: float = Field(gt=0, description="milliseconds for one row, the slowest of a hundred")
+    p99_ms: float = Field(gt=0, description="99th percentile of the milliseconds for one row")
     requests_per_second: float = Field(gt=0, description="of one row, that come over HTTP")
     rows_per_second: float = Field(gt=0, description="in batches, at least")
     model_mb: float = Field(gt=0, description="megabytes of its file")
@@ -100,39 +102,38 @@ class Serving(Parameters):
 
 
 class Success(Parameters):
-    """When it is worth shipping."""
+    """Criteria to ship."""
 
     months: float = Field(gt=0, description="over which saving and upkeep are counted")
     least_net_saving: float = Field(
-        ge=0, description="over them, after upkeep, in the costs' currency"
+        ge=0, description="over those months, after upkeep, in the costs' currency"
     )
-    power: float = Field(gt=0.5, lt=1, description="chance to see the least saving if it is there")
-    test_openings: int = Field(gt=0, description="candidates that may be judged on one test set")
+    power: float = Field(gt=0.5, lt=1, description="probability to detect a gain of that size")
+    test_openings: int = Field(gt=0, description="candidates that may be evaluated on a test set")
 
 
 class Guardrails(Parameters):
-    """What no gain may be bought with."""
+    """Limits that hold whatever the gain is."""
 
     slice_loss: float = Field(ge=0, description="against the baseline per 1,000, in any slice")
     protected: list[str] = Field([], description="features whose groups have to be served alike")
     protected_gap: float = Field(gt=0, le=1, description="in the share of label 1 acted on")
     calibration_gap: float = Field(gt=0, le=1, description="mean of observed less predicted")
     plausible: dict[str, tuple[float, float]] = Field(
-        min_length=1, description="metrics on test: outside something is wrong"
+        min_length=1, description="ranges of metrics on test, outside of which an error is likely"
     )
 
     def implausible(self, metrics: dict[str, Any], unit: str) -> list[str]:
         """Return a message for each metric outside its plausible range; unit: the currency."""
 
-        def written(name: str, value: float | None) -> str:
+        def text(name: str, value: float | None) -> str:
             if value is None:
                 return "not known"
             is_money = name == "value_per_1000"
             return format_money(value, unit, decimals=2) if is_money else f"{value:g}"
 
         return [
-            f"{name} is {written(name, mean)}; plausible is {written(name, low)} to "
-            f"{written(name, high)}"
+            f"{name} is {text(name, mean)}; plausible is {text(name, low)} to {text(name, high)}"
             for name, (low, high) in self.plausible.items()
             if (mean := metrics[name]["mean"]) is None or not low <= mean <= high
         ]
@@ -147,10 +148,10 @@ def _known_timezone(name: str) -> str:
 
 
 class Split(Parameters):
-    """The time-ordered split: everything before `validation_from` is train."""
+    """The split by time: train ends at `validation_from`, validation at `test_from`."""
 
     timezone: Annotated[str, AfterValidator(_known_timezone)] = Field(
-        description="days and months are counted in this time zone"
+        description="time zone of days and months"
     )
     validation_from: AwareDatetime
     test_from: AwareDatetime
@@ -168,7 +169,7 @@ class Split(Parameters):
         return self
 
     def require(self, **parts: pd.DataFrame) -> None:
-        """Raise RunError if a part, by its name, has moments of another: the split was another."""
+        """Raise RunError if a part, by its name, has examples outside its time in this split."""
         starts: dict[str, tuple[Any, Any]] = {
             "train": (None, self.validation_from),
             "validation": (self.validation_from, self.test_from),
@@ -179,8 +180,8 @@ class Split(Parameters):
             first, last = part["predict_at"].min(), part["predict_at"].max()
             if (start is not None and first < start) or (end is not None and last >= end):
                 raise RunError(
-                    f"'{name}' has examples from {first} to {last}: that is not what framing.split "
-                    "says now. Run feature_engineering again, and what comes after it."
+                    f"'{name}' has examples from {first} to {last}, which does not fit "
+                    "framing.split. Run feature_engineering and all later stages again."
                 )
 
     def day(self, moments: pd.Series) -> pd.Series:
@@ -189,9 +190,9 @@ class Split(Parameters):
 
 
 class Framing(Parameters):
-    """A framed problem; each field is used by something."""
+    """The framing of one problem."""
 
-    task: Task = Field("binary", description="a label of 0 or 1, or an amount")
+    task: Task = Field("binary", description="the label is 0 or 1, or a number")
     goal: Goal
     decision: Decision
     prediction: Prediction
@@ -207,32 +208,32 @@ class Framing(Parameters):
 
     @property
     def predicted(self) -> str:
-        """Return the column of what a model says: a probability, or a predicted amount."""
+        """Return the column of a model's prediction: a probability, or a quantity."""
         return "probability" if self.task == "binary" else "prediction"
 
     @property
     def decided(self) -> str:
-        """Return the column of what is decided by it: to act or not, or the amount itself."""
+        """Return the column of the decision: to act or not, or the predicted quantity."""
         return "act" if self.task == "binary" else "prediction"
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Return the names of the figures that a model is measured by, the first is drawn."""
+        """Return the names of the task's metrics; figures show the first."""
         return METRICS[self.task]
 
     def net(self, per_1000: float) -> float:
-        """Return what a saving per 1,000 decisions comes to over the months, less upkeep."""
+        """Return the net saving over `success.months`, of a saving per 1,000 decisions."""
         a_month = per_1000 / 1000 * self.decision.per_month - self.project.upkeep_per_month
         return a_month * self.success.months
 
     @property
     def least_per_1000(self) -> float:
-        """Return the saving over the best baseline from which the least net saving is reached."""
+        """Return the saving per 1,000 decisions that gives the least net saving."""
         a_month = self.success.least_net_saving / self.success.months
         return 1000 * (a_month + self.project.upkeep_per_month) / self.decision.per_month
 
     def unknown_columns(self, features: list[str]) -> list[str]:
-        """Return a fault for each name in the framing that is no feature."""
+        """Return a message for each section of the framing with names that are no features."""
         named = {
             "slices": set(self.slices) - {"month"},
             "guardrails.protected": set(self.guardrails.protected),
@@ -245,10 +246,10 @@ class Framing(Parameters):
     @model_validator(mode="before")
     @classmethod
     def is_a_known_task(cls, given: Any) -> Any:
-        """Say what to do about several classes."""
+        """Refuse several classes, with a remedy."""
         if isinstance(given, dict) and given.get("task") == "multiclass":
             raise ValueError(
-                "task is multiclass, which is not built. Frame the class whose miss costs most as "
+                "task multiclass is not supported. Frame the class whose miss costs most as "
                 "the label 1 of a binary task, or give each class a project of its own"
             )
         return given
@@ -258,32 +259,32 @@ class Framing(Parameters):
         """Refuse costs, or plausible metrics, of another task."""
         if isinstance(self.costs, Costs) != (self.task == "binary"):
             named = "tp, fp, fn and tn" if self.task == "binary" else "over, under and without"
-            raise ValueError(f"task is {self.task}: its costs are {named}")
+            raise ValueError(f"the costs are of the other task: task {self.task} needs {named}")
         if unknown := self.guardrails.plausible.keys() - set(self.metrics):
             raise ValueError(
-                f"guardrails.plausible names {sorted(unknown)}; task {self.task} is measured by "
-                f"{', '.join(self.metrics)}"
+                f"guardrails.plausible names unknown metrics, {sorted(unknown)}. Task {self.task} "
+                f"has {', '.join(self.metrics)}"
             )
         if self.task == "binary" and self.goal.kpi.now > 1000:
-            raise ValueError("goal.kpi counts cases per 1,000 decisions: now is above 1,000")
+            raise ValueError("goal.kpi.now is above 1,000, but it counts cases per 1,000 decisions")
         return self
 
     @model_validator(mode="after")
     def names_each_baseline_once(self) -> Self:
-        """Refuse a list in which one stands twice."""
+        """Refuse a list with a duplicate."""
         if len(set(self.baselines)) < len(self.baselines):
-            raise ValueError(f"baselines names one twice: {self.baselines}")
+            raise ValueError(f"baselines has a duplicate: {self.baselines}")
         return self
 
     @model_validator(mode="after")
     def can_pay(self) -> Self:
-        """Refuse a project that doesn't pay even if it reaches all that is believed possible."""
+        """Refuse a project that doesn't pay off even with the whole achievable saving."""
         best, months = self.net(self.project.achievable_saving), self.success.months
         needed = max(self.project.budget, self.success.least_net_saving)
         money = partial(format_money, unit=self.costs.unit, decimals=0)
         if best < needed:
             raise ValueError(
-                f"the project can't pay: the achievable saving of "
+                f"the project can't pay off: the achievable saving of "
                 f"{money(self.project.achievable_saving)} per 1,000 {self.decision.units} is "
                 f"{money(best)} over {months:g} months after upkeep, less than the budget "
                 f"({money(self.project.budget)}) or the least net saving "

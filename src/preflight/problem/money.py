@@ -1,4 +1,4 @@
-"""Amounts of money as a person reads them: each with its currency, rounded to what is known."""
+"""Amounts of money as text: with their currency, estimates rounded to three digits."""
 
 import math
 import re
@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 SYMBOLS = {"USD": "$", "EUR": "\N{EURO SIGN}", "GBP": "\N{POUND SIGN}"}
-WORDS = {" billion": 1e9, " million": 1e6}
+SCALES = {" billion": 1e9, " million": 1e6}
 
 
 def _iso_4217(unit: str) -> str:
@@ -33,8 +33,8 @@ def format_money(amount: float, unit: str, decimals: int | None = None) -> str:
     Args:
         amount: in the currency.
         unit: the currency, as an ISO 4217 code.
-        decimals: of an exact amount. None: it is an estimate, which is rounded to three significant
-            digits, without cents from 10 on.
+        decimals: digits after the point, for an exact amount. None rounds an estimate to three
+            significant digits, without cents from 10 on.
     """
     size = abs(float(amount))
     if decimals is not None or size < 9.995:
@@ -42,7 +42,7 @@ def format_money(amount: float, unit: str, decimals: int | None = None) -> str:
         number = f"{size:,.{some if decimals is None else decimals}f}".removesuffix(".00")
     else:
         size = round(size, min(0, 2 - math.floor(math.log10(size))))
-        word, many = next((pair for pair in WORDS.items() if size >= pair[1]), ("", 1.0))
+        word, many = next((pair for pair in SCALES.items() if size >= pair[1]), ("", 1.0))
         number = f"{size / many:,.12g}{word}"
     minus = "-" if amount < 0 and re.search("[1-9]", number) else ""
     return f"{minus}{SYMBOLS.get(unit, f'{unit} ')}{number}"

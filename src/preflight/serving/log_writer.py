@@ -106,5 +106,5 @@ class Log:
             moment=moments.repeat(sizes),
             model=np.repeat([entry.answers.model for entry in entries], sizes),
             source="service",
-            **self._costs.kept(table),
+            **self._costs.cost_columns(table),
         )

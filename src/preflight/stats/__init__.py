@@ -1,1 +1,1 @@
-"""Intervals and metrics."""
+"""Bootstrap intervals and metrics."""

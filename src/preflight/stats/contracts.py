@@ -2,9 +2,7 @@
 
 from typing import Any, Self
 
-from pydantic import (
-    model_validator,
-)
+from pydantic import model_validator
 
 from preflight.contracts.documents import Document
 
@@ -14,7 +12,7 @@ COST = "of each outcome (tp, fp, fn, tn) whose cost is no constant"
 
 
 class Interval(Document):
-    """A figure on all rows with the bounds of its interval; null where it is not defined."""
+    """A metric on all rows with the bounds of its interval; null where it is not defined."""
 
     mean: float | None
     low: float | None

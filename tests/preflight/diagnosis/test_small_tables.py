@@ -75,8 +75,9 @@ def test_what_could_not_be_checked_is_said(small: Callable[[int], Made]) -> None
     verdict = decide_verdict(*tables, made["selection"], curve, [], [], [], *wide)
     said = {check["name"]: check["says"] for check in verdict["checks"]}
     assert verdict["decision"] == "hold"
-    assert said["gain"].startswith("inconclusive: with 52 test days")
-    assert said["slices"].startswith("nothing was checked: all 5 are too few to judge")
+    assert said["gain"].startswith("inconclusive: ")
+    assert "52 test days" in said["gain"]
+    assert said["slices"].startswith("nothing was checked: all 5 are too few")
     assert said["groups"].startswith("nothing was checked: ")
 
 

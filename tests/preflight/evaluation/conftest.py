@@ -79,9 +79,17 @@ def models(framing: Framing) -> tuple[Bundle, dict[str, Bundle]]:
     return bundle(Says("signal", 1.5, -1.2), provenance=made), baselines
 
 
-def sealed(test: pd.DataFrame) -> pd.DataFrame:
-    """An audit that has passed these examples."""
-    return pd.DataFrame(fingerprints(test=test))
+def predict_audited(
+    candidate: Bundle, baselines: dict[str, Bundle], test: pd.DataFrame, *given: Any
+) -> pd.DataFrame:
+    """Predictions on a test set that the audit has passed."""
+    audit = pd.DataFrame(fingerprints(test=test))
+    return predict_test(candidate, baselines, test, audit, *given)
+
+
+@pytest.fixture(scope="session")
+def predict() -> Callable[..., pd.DataFrame]:
+    return predict_audited
 
 
 @pytest.fixture
@@ -91,7 +99,7 @@ def predictions(
     framing: Framing,
     contracts: Any,
 ) -> pd.DataFrame:
-    return predict_test(*models, examples, sealed(examples), framing, contracts)
+    return predict_audited(*models, examples, framing, contracts)
 
 
 def judged(

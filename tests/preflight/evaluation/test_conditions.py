@@ -11,7 +11,7 @@ import pytest
 
 from preflight.evaluation import conditions
 from preflight.evaluation.conditions import (
-    Comparison,
+    TestComparison,
     beats_champion,
     calibration_within_limit,
     contracts_on,
@@ -50,13 +50,15 @@ def predictions() -> Predictions:
     )
 
 
-Judge = Callable[..., Comparison]
+Judge = Callable[..., TestComparison]
 
 
 @pytest.fixture
 def judge(predictions: Predictions, framing: Framing) -> Judge:
-    def judged(predictions: Predictions = predictions, framing: Framing = framing) -> Comparison:
-        return Comparison(predictions, "flat", framing, replicates=300, seed=1)
+    def judged(
+        predictions: Predictions = predictions, framing: Framing = framing
+    ) -> TestComparison:
+        return TestComparison(predictions, "flat", framing, replicates=300, seed=1)
 
     return judged
 
@@ -118,21 +120,21 @@ def test_no_amount_is_told_but_by_the_function_that_names_its_currency(
 def test_a_gain_that_covers_upkeep_and_more_passes(judge: Judge) -> None:
     check = net_gain(judge())
     assert check.ok
-    assert check.says.startswith("the candidate saves €336 more per 1,000 parcels")
+    assert "€336 more per 1,000 parcels than flat" in check.says
 
 
 def test_upkeep_above_the_gain_holds(judge: Judge, framing: Framing) -> None:
-    over = judge().over()
-    earned = 10 * over["mean"]  # a month, of 10,000 parcels
+    gain = judge().gain_over("flat")
+    earned = 10 * gain.mean  # a month, of 10,000 parcels
     dear = changed(framing, "project", upkeep_per_month=earned + 1)
     check = net_gain(judge(framing=dear))
     assert not check.ok
-    assert "in 6 months after upkeep" in check.says
+    assert "6 months after upkeep" in check.says
 
 
 def test_the_whole_interval_has_to_reach_the_least_saving(judge: Judge, framing: Framing) -> None:
-    over = judge().over()
-    for asked, ok in ((framing.net(over["low"]), True), (framing.net(over["low"]) + 1, False)):
+    gain = judge().gain_over("flat")
+    for asked, ok in ((framing.net(gain.low), True), (framing.net(gain.low) + 1, False)):
         least = changed(framing, "success", least_net_saving=asked)
         assert net_gain(judge(framing=least)).ok is ok
 
@@ -142,8 +144,8 @@ def test_a_model_that_is_the_baseline_holds_with_its_interval(
 ) -> None:
     check = net_gain(judge(predictions.assign(probability=0.3, act=True)))
     assert not check.ok
-    assert "saves €0 more per 1,000 parcels than flat, the best" in check.says
-    assert "(90% CI €0 to €0)" in check.says
+    assert "€0 more per 1,000 parcels than flat" in check.says
+    assert "90% CI €0 to €0" in check.says
 
 
 def test_labels_that_tell_nothing_hold(judge: Judge, predictions: Predictions) -> None:
@@ -154,11 +156,14 @@ def test_labels_that_tell_nothing_hold(judge: Judge, predictions: Predictions) -
 def test_forty_rows_are_too_little_to_tell(judge: Judge, predictions: Predictions) -> None:
     few = predictions.groupby("predict_at").head(1).head(40)
     week = predictions.head(7 * 60)
-    says = [net_gain(judge(some)).says for some in (few, week)]
-    assert [one.split(": the candidate saves")[0] for one in says] == [
-        "too little data to tell: 40 parcels of test, 100 are needed",
-        "too little data to tell: 7 days of test, 10 are needed",
-    ]
+    for some, size, needed in ((few, "40 parcels", "100"), (week, "7 days", "10")):
+        check = net_gain(judge(some))
+        assert not check.ok
+        reason, lacking, gain = check.says.split(": ")
+        assert reason == "too little data"
+        assert size in lacking
+        assert needed in lacking
+        assert "than flat" in gain
 
 
 def test_a_test_that_can_not_show_what_is_asked_says_so(
@@ -168,11 +173,12 @@ def test_a_test_that_can_not_show_what_is_asked_says_so(
     seldom = (days["probability"] <= 0.05) & (days.index % 50 == 0)  # else as the baseline does
     free = changed(framing, "project", upkeep_per_month=0)
     judged = judge(days.assign(act=~seldom), free)
-    found = free.net(judged.over()["mean"])
+    found = free.net(judged.gain_over("flat").mean)
     judged.framing = changed(free, "success", least_net_saving=found)
     check = net_gain(judged)
     assert not check.ok
-    assert check.says.startswith("inconclusive: with 12 test days, only a gain above €")
+    assert check.says.startswith("inconclusive: ")
+    assert "12 test days" in check.says
 
 
 def test_a_gain_that_is_surely_too_small_is_not_called_too_little_data(
@@ -186,11 +192,13 @@ def test_a_dearer_miss_moves_the_threshold_and_the_value(
     judge: Judge, predictions: Predictions
 ) -> None:
     # a miss at 60: the threshold is 1 / 59, so both act always where theirs is derived
-    assert judge().over(factor=10)["mean"] == 0 < judge().over()["mean"]
-    own = judge(predictions.assign(act=predictions["probability"] > 0.5)).over(factor=10)
+    assert judge().gain_over("flat", factor=10).mean == 0 < judge().gain_over("flat").mean
+    own = judge(predictions.assign(act=predictions["probability"] > 0.5)).gain_over(
+        "flat", factor=10
+    )
     unlike = predictions["probability"] <= 0.5  # there the baseline acts and the candidate doesn't
     saved = np.where(predictions["label"] == 1, 58, -1)[unlike].sum()
-    assert own["mean"] == pytest.approx(-1000 * saved / len(predictions))
+    assert own.mean == pytest.approx(-1000 * saved / len(predictions))
 
 
 def test_the_decision_has_to_be_the_same_over_the_range_of_costs(
@@ -200,23 +208,21 @@ def test_the_decision_has_to_be_the_same_over_the_range_of_costs(
     wide = changed(framing, "costs", fn_factors=(0.8, 100))  # then to act always is as good
     check = robust_to_costs(judge(framing=wide))
     assert not check.ok
-    assert "with a miss at €600 it doesn't cover its upkeep" in check.says
+    assert "not significantly above upkeep with a miss at €600" in check.says
 
 
 def test_a_bad_range_of_costs_is_found_beside_one_that_is_written_alike(
     judge: Judge, predictions: Predictions, framing: Framing
 ) -> None:
     idle = predictions.assign(act_flat=False)  # so the candidate gains by a dearer miss
-    low = [judge(idle).over(factor=factor)["low"] for factor in (0.9999999, 1)]
+    low = [judge(idle).gain_over("flat", factor=factor).low for factor in (0.9999999, 1)]
     between = framing.project.upkeep_per_month + framing.net(sum(low) / 2) / framing.success.months
     dear = changed(framing, "project", upkeep_per_month=between)
     wide, thought = (changed(dear, "costs", fn_factors=(least, 1)) for least in (0.9999999, 1))
     assert robust_to_costs(judge(idle, thought)).ok
     check = robust_to_costs(judge(idle, wide))
-    assert (check.ok, check.says) == (
-        False,
-        "with a miss at €6 it doesn't cover its upkeep with confidence",
-    )
+    assert not check.ok
+    assert check.says.endswith("not significantly above upkeep with a miss at €6")
 
 
 def test_a_miss_that_is_a_column_is_told_in_times_its_cost(
@@ -224,15 +230,15 @@ def test_a_miss_that_is_a_column_is_told_in_times_its_cost(
 ) -> None:
     column = changed(framing, "costs", fn="amount")
     same = judge(predictions.assign(cost_fn=6.0), column)
-    assert [same.over(factor=f) for f in (0.8, 1.25)] == [
-        judge().over(factor=f) for f in (0.8, 1.25)
+    assert [same.gain_over("flat", factor=f) for f in (0.8, 1.25)] == [
+        judge().gain_over("flat", factor=f) for f in (0.8, 1.25)
     ]
-    said = "it covers its upkeep with a miss at 0.8 times its cost or at 1.25 times its cost as"
-    assert robust_to_costs(same).says == f"{said} well"
+    assert robust_to_costs(same).ok
+    assert "a miss at 0.8 times its cost and at 1.25 times" in robust_to_costs(same).says
     wide = changed(column, "costs", fn_factors=(0.8, 100))
     check = robust_to_costs(judge(predictions.assign(cost_fn=6.0), wide))
     assert not check.ok
-    assert check.says.startswith("with a miss at 100 times its cost it doesn't cover its upkeep")
+    assert check.says.endswith("not significantly above upkeep with a miss at 100 times its cost")
 
 
 def test_where_a_miss_costs_more_the_threshold_moves_row_by_row(
@@ -247,8 +253,8 @@ def test_where_a_miss_costs_more_the_threshold_moves_row_by_row(
         derived = chance > 1 / (factor * amount - 2 + 1)
         saved = np.where(label, factor * amount - 2, -1)
         ahead = derived * saved - saved  # the flat baseline acts always
-        found = judge(dear, column).over(factor=factor)
-        assert found["mean"] == pytest.approx(1000 * ahead.mean())
+        found = judge(dear, column).gain_over("flat", factor=factor)
+        assert found.mean == pytest.approx(1000 * ahead.mean())
 
 
 def test_a_broken_slice_holds_and_is_named(judge: Judge, predictions: Predictions) -> None:
@@ -263,10 +269,9 @@ def test_a_slice_of_few_rows_is_not_judged(judge: Judge, predictions: Prediction
     place = predictions["place"].where(predictions.index >= 60, "new")
     broken = predictions["act"] & (place != "new")
     check = slices_hold(judge(predictions.assign(act=broken)), place.to_frame())
-    assert check.says == (
-        "none of 3 slices is worse than allowed; "
-        "1 are too few to judge: below 100 parcels or 10 days"
-    )
+    assert check.ok
+    assert "none of 3 slices" in check.says
+    assert check.says.endswith("; 1 are too few to evaluate: below 100 parcels or 10 days")
 
 
 def test_a_slice_of_few_days_is_not_judged(judge: Judge, predictions: Predictions) -> None:
@@ -275,7 +280,7 @@ def test_a_slice_of_few_days_is_not_judged(judge: Judge, predictions: Prediction
         broken = predictions["act"] & (place != "new")
         check = slices_hold(judge(predictions.assign(act=broken)), place.to_frame())
         assert check.ok is ok
-        assert ("; 1 are too few to judge" in check.says) is ok
+        assert ("; 1 are too few" in check.says) is ok
 
 
 def test_where_no_slice_and_no_group_is_large_enough_it_says_that_nothing_was_checked(
@@ -290,19 +295,14 @@ def test_where_no_slice_and_no_group_is_large_enough_it_says_that_nothing_was_ch
         equal_opportunity(judge(few), few[[]]),
     ]
     assert all(check.ok for check in checks)
-    assert [check.says for check in checks] == [
-        "nothing was checked: all 24 are too few to judge: below 100 parcels or 10 days",
-        "nothing was checked: all 3 are too few to judge: "
-        "below 100 parcels with label 1 or 10 days",
-        "nothing was checked: none is named",
-        "nothing was checked: none is named",
-    ]
-    assert slices_hold(judge(), predictions[["place"]]).says == (
-        "none of 3 slices is worse than allowed"
-    )
-    assert equal_opportunity(judge(), predictions[["place"]]).says == (
-        "protected groups are served alike"
-    )
+    small = [("all 24", "100 parcels or"), ("all 3", "100 parcels with label 1 or")]
+    for check, parts in zip(checks, [*small, ["none is named"], ["none is named"]], strict=True):
+        assert check.says.startswith("nothing was checked: ")
+        assert all(part in check.says for part in parts)
+    for check in (slices_hold, equal_opportunity):
+        says = check(judge(), predictions[["place"]]).says
+        assert "checked" not in says
+        assert "too few" not in says
 
 
 LOOK_ALIKE = [  # the value that is served badly, and one with the same text
@@ -375,16 +375,16 @@ def test_the_verdict_rests_on_size_and_memory_and_never_on_speed() -> None:
     assert within_limits([fine], "USD").ok
     check = within_limits([fine, large], "USD")
     assert not check.ok
-    assert check.says == "exceeds its limits: memory mb 62.3 (limit 20)"
+    assert "memory mb 62.3" in check.says
+    assert "model mb" not in check.says
 
 
 def test_too_many_candidates_on_one_test_set_hold(framing: Framing) -> None:
     assert conditions.reuse_within_limit(3, framing).ok
     check = conditions.reuse_within_limit(4, framing)
-    assert (check.ok, check.says) == (
-        False,
-        "4 candidates were judged on this test set, 3 may be",
-    )
+    assert not check.ok
+    assert "4 candidates" in check.says
+    assert "3 may be" in check.says
 
 
 def test_contracts_that_were_off_hold() -> None:
@@ -412,18 +412,16 @@ def test_a_dearer_unit_too_little_costs_both_more(
     for factor in (1.0, 0.8, 10.0):  # what was predicted stays
         cost = {n: np.maximum(one, -3 * factor * one) for n, one in off.items()}
         gain = (cost["prediction_flat"] - cost["prediction"]).mean()
-        assert judged.over(factor=factor)["mean"] == pytest.approx(1000 * gain)
+        assert judged.gain_over("flat", factor=factor).mean == pytest.approx(1000 * gain)
     check = robust_to_costs(judged)
     assert check.ok
-    assert check.says == (
-        "it covers its upkeep with each unit too little at €2.40 or at €3.75 as well"
-    )
+    assert check.says.endswith("each unit too little at €2.40 and at €3.75")
     low = amounts.assign(prediction=amounts["label"] - 3, prediction_flat=amounts["label"] + 12)
     assert net_gain(judge(low, amount_framing)).ok  # 9 against 12
     wide = changed(amount_framing, "costs", under_factors=(0.8, 2))
     check = robust_to_costs(judge(low, wide))  # 18 against 12
     assert not check.ok
-    assert "with each unit too little at €6 it doesn't cover" in check.says
+    assert check.says.endswith("not significantly above upkeep with each unit too little at €6")
 
 
 def test_of_amounts_a_group_that_gets_too_little_more_often_holds_and_is_named(

@@ -11,9 +11,7 @@ from pydantic import ValidationError
 from preflight.errors import RunError
 from preflight.evaluation import contracts as results
 from preflight.evaluation.metrics import compute_calibration_curve
-from preflight.evaluation.predictions import predict_test
 from preflight.evaluation.verdict import decide_verdict
-from preflight.features.fingerprints import fingerprints
 from preflight.modeling.resources import compare, model_mb
 from preflight.problem.framing import Framing
 
@@ -112,10 +110,8 @@ def test_a_model_equal_to_the_rules_holds_with_its_interval(
     )
     verdict = judge(made)
     assert {"gain", "costs"} <= held_by(verdict)
-    assert (
-        "saves €0 more per 1,000 parcels than rules, the best baseline (90% CI €0 to €0)"
-        in (verdict["reasons"][0])
-    )
+    assert "€0 more per 1,000 parcels than rules" in verdict["reasons"][0]
+    assert "90% CI €0 to €0" in verdict["reasons"][0]
     better = make(examples, only_rules, modeling(baselines={"rules": RULES}))
     assert held_by(judge(better)) == set()
 
@@ -166,7 +162,7 @@ def test_forty_examples_say_too_little(
     few = pd.concat([examples[~test], examples[test].iloc[::120].head(40)], ignore_index=True)
     verdict = judge(make(few, framing, modeling()))
     assert "gain" in held_by(verdict)
-    assert "too little data to tell: 40 parcels" in verdict["reasons"][0]
+    assert verdict["reasons"][0].startswith("too little data: 40 parcels")
 
 
 def test_upkeep_above_the_gain_holds(made: Made) -> None:
@@ -177,20 +173,18 @@ def test_upkeep_above_the_gain_holds(made: Made) -> None:
     assert held_by(judge({**made, "framing": cheap})) == set()
 
 
-def with_champion(made: Made, champion: Any) -> Made:
-    predictions = predict_test(
-        made["candidate"],
-        made["baselines"],
-        made["test"],
-        pd.DataFrame(fingerprints(test=made["test"])),
-        made["framing"],
-        made["contracts"],
-        champion,
-    )
-    return {**made, "test_predictions": predictions}
+@pytest.fixture
+def with_champion(predict: Callable[..., pd.DataFrame]) -> Callable[[Made, Any], Made]:
+    def made_with(made: Made, champion: Any) -> Made:
+        given = (made[n] for n in ("candidate", "baselines", "test", "framing", "contracts"))
+        return {**made, "test_predictions": predict(*given, champion)}
+
+    return made_with
 
 
-def test_a_champion_has_to_be_beaten(made: Made) -> None:
+def test_a_champion_has_to_be_beaten(
+    made: Made, with_champion: Callable[[Made, Any], Made]
+) -> None:
     worse = with_champion(made, made["baselines"]["lookup"])
     verdict = judge(worse)
     assert held_by(verdict) == set()
@@ -200,18 +194,18 @@ def test_a_champion_has_to_be_beaten(made: Made) -> None:
     assert judge(made)["value"]["over_champion"] is None
     equal = judge(with_champion(made, made["candidate"]))
     assert held_by(equal) == {"champion"}
-    assert (
-        "not significantly better: saves €0 more per 1,000 parcels than the champion (90% CI €0"
-        in (equal["reasons"][0])
-    )
+    assert "not significantly better" in equal["reasons"][0]
+    assert "€0 more per 1,000 parcels than the champion (90% CI €0" in equal["reasons"][0]
 
 
-def test_a_champion_that_can_not_be_judged_is_refused(made: Made) -> None:
+def test_a_champion_that_can_not_be_judged_is_refused(
+    made: Made, with_champion: Callable[[Made, Any], Made]
+) -> None:
     seen = {**made["candidate"]["provenance"], "last": "2013-05-02T00:00:00+00:00"}
-    with pytest.raises(RunError, match="it has seen what it would be judged by"):
+    with pytest.raises(RunError, match=r"2013-05-02.* seen part of the test set.*kedro rollback"):
         with_champion(made, {**made["candidate"], "provenance": seen})
     old = {**made["candidate"], "features": ["signal", "size"]}
-    with pytest.raises(RunError, match=r"features that there are no more: \['size'\]"):
+    with pytest.raises(RunError, match=r"features .*\['size'\].*kedro rollback"):
         with_champion(made, old)
 
 

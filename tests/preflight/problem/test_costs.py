@@ -1,5 +1,6 @@
 """What a decision costs: the cheapest is found, of acts and of amounts."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -60,25 +61,41 @@ def test_a_saving_is_what_never_acting_costs_less_what_was_paid() -> None:
     assert costs.saving(label, act).tolist() == (never - paid).tolist()
 
 
+FN, FP = (
+    r"\bfn\b[^;]* not above tp\b",
+    r"\bfp\b[^;]* not above tn\b",
+)  # the condition that is broken
+
+
+def refused(costs: type[Costs | RegressionCosts], given: dict[str, Any]) -> str:
+    """The message for costs that are refused before a run, with one fault."""
+    with pytest.raises(ValidationError) as error:
+        costs.model_validate(given)
+    assert error.value.error_count() == 1
+    return str(error.value.errors()[0]["msg"])
+
+
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "faults", "shown"),
     [
-        ({"tp": 5}, "acting when it is needed costs €5, not acting €5: never acting is"),
-        ({"tp": 6}, "acting when it is needed costs €6, not acting €5: never acting is"),
-        ({"fp": 0}, "acting in vain costs €0, not acting €0: always acting is always best"),
-        ({"tn": 2}, "acting in vain costs €1, not acting €2: always acting is always best"),
-        (dict.fromkeys(["tp", "fp", "fn", "tn"], 1), "all four costs are equal: every decision"),
-        ({"fn_factors": [0.2, 2]}, "a miss may cost €1, not more than acting .*, €1"),
-        ({"fn_factors": [1.5, 2]}, "fn_factors go from 1.5 to 2: they have to rise, past 1"),
+        ({"tp": 5}, [FN], ["tp: 5.0", "fn: 5.0"]),
+        ({"tp": 6}, [FN], ["tp: 6", "fn: 5"]),
+        ({"fp": 0}, [FP], ["fp: 0.0", "tn: 0.0", "EUR"]),
+        ({"tn": 2}, [FP], ["fp: 1", "tn: 2"]),
+        (dict.fromkeys(["tp", "fp", "fn", "tn"], 1), [FN, FP], ["fn: 1", "tn: 1"]),
+        ({"fn_factors": [0.2, 2]}, [FN], ["tp: 1", "fn: 5", "0.2 times"]),
+        ({"fn_factors": [1.5, 2]}, ["fn_factors"], ["1.5 and 2"]),
+        ({"fn_factors": [0.5, 0.9]}, ["fn_factors"], ["0.5 and 0.9"]),
     ],
 )
 def test_costs_that_leave_nothing_to_decide_are_refused(
-    change: dict[str, float], sentence: str
+    change: dict[str, float], faults: list[str], shown: list[str]
 ) -> None:
     sound = {"unit": "EUR", "tp": 1, "fp": 1, "fn": 5, "tn": 0}
     assert Costs.model_validate(sound).at(NO_TABLE).threshold == 0.2
-    with pytest.raises(ValidationError, match=sentence):
-        Costs.model_validate(sound | change)
+    message = refused(Costs, sound | change)
+    assert [bool(re.search(one, message)) for one in (FN, FP)] == [FN in faults, FP in faults]
+    assert all(re.search(one, message) for one in [*faults, *shown])
 
 
 OUTCOMES = {"tp": 1.0, "fp": 1.5, "fn": 5.3, "tn": 0.25}
@@ -120,10 +137,10 @@ def test_each_row_has_the_threshold_and_the_saving_of_its_own_costs() -> None:
 
 def test_costs_are_found_by_their_name_and_else_where_predictions_keep_them() -> None:
     examples = pd.DataFrame({"amount": [3.0, 6.0], "cost_fn": [70.0, 80.0], "act": [True, False]})
-    kept = dear().kept(examples)
+    kept = dear().cost_columns(examples)
     assert {name: values.tolist() for name, values in kept.items()} == {"cost_fn": [3, 6]}
     np.testing.assert_array_equal(dear().at(pd.DataFrame(kept)).fn, [3, 6])
-    assert dear(fn=6).kept(examples) == {}
+    assert dear(fn=6).cost_columns(examples) == {}
 
 
 @pytest.mark.parametrize("column", [["text"], [True], None])
@@ -136,20 +153,12 @@ def test_a_cost_that_is_no_column_of_numbers_is_told_with_those_there_are(column
 @pytest.mark.parametrize(
     ("changes", "faults"),
     [
-        ({"amount": [np.nan, 6, np.inf, 6]}, ["'fn: amount' is missing in 2 of 4 rows"]),
-        (
-            {"amount": [6, 2, -5, 2.001]},
-            ["'fn: amount', at the least of its fn_factors, is not above 'tp: 2.0' in 2 of 4 rows"],
-        ),
-        ({"vain": [1, 0, -1, 1]}, ["'fp: vain' is not above 'tn: 0.0' in 2 of 4 rows"]),
+        ({"amount": [np.nan, 6, np.inf, 6]}, ["fn is missing in 2 of 4 rows"]),
+        ({"amount": [6, 2, -5, 2.001]}, [f"{FN}.* in 2 of 4 rows"]),
+        ({"vain": [1, 0, -1, 1]}, [f"{FP}.* in 2 of 4 rows"]),
         (
             {"amount": [6, None, 1, 6], "vain": [None, 1, 1, 0]},
-            [
-                "fn: amount' is missing in 1 of",
-                "fp: vain' is missing in 1",
-                "tp: 2.0' in 1",
-                "tn: 0",
-            ],
+            ["fp is missing in 1", "fn is missing in 1", f"{FN}.* in 1 of 4", f"{FP}.* in 1 of 4"],
         ),
     ],
 )
@@ -158,13 +167,13 @@ def test_rows_without_a_cost_or_a_choice_are_counted(
 ) -> None:
     costs, sound = dear(fp="vain"), pd.DataFrame({"amount": [6.0] * 4, "vain": [1.0] * 4})
     assert costs.at(sound).threshold == pytest.approx([0.2] * 4)
-    with pytest.raises(RunError) as refused:
+    with pytest.raises(RunError) as error:
         costs.at(sound.assign(**changes))
-    first, *told, last = str(refused.value).splitlines()
-    assert first == "framing.costs gives some rows nothing to decide:"
-    assert last.startswith("Correct the column where the features are made")
-    assert len(told) == len(faults)
-    assert all(any(fault in line for line in told) for fault in faults)
+    where, *lines, remedy = str(error.value).splitlines()
+    assert "framing.costs" in where
+    assert all(part in remedy for part in ("tp: 2", "fp: vain", "fn: amount", "tn: 0", "EUR"))
+    assert len(lines) == len(faults)
+    assert all(re.search(fault, line) for fault, line in zip(faults, lines, strict=True))
 
 
 @pytest.mark.parametrize(("factors", "amount"), [((0.5, 2), 4), ((1, 3), -1)])
@@ -173,24 +182,26 @@ def test_a_miss_has_to_cost_more_at_the_least_of_its_factors_as_well(
 ) -> None:
     table, tp = pd.DataFrame({"amount": [float(amount), 6.0]}), 2 if amount > 0 else -2
     assert dear(tp=tp).at(table)
-    with pytest.raises(RunError, match=r"least of its fn_factors, .* in 1 of 2 rows"):
+    with pytest.raises(RunError, match=f"{FN}.* in 1 of 2 rows"):
         dear(tp=tp, fn_factors=factors).at(table)
 
 
 @pytest.mark.parametrize(
-    ("changes", "sentence"),
+    ("changes", "faults"),
     [
-        ({"tn": 1}, "acting in vain costs €1, not acting €1"),
-        ({"fn": 2, "fp": "vain"}, "acting when it is needed costs €2, not acting €2"),
-        ({"fn_factors": [1.5, 2]}, "fn_factors go from 1.5 to 2: they have to rise, past 1"),
-        (dict.fromkeys(["tp", "fp", "fn", "tn"], "amount"), "all four costs are equal"),
+        ({"tn": 1}, [FP]),
+        ({"fn": 2, "fp": "vain"}, [FN]),
+        ({"fn_factors": [1.5, 2]}, ["fn_factors are 1.5 and 2"]),
+        (dict.fromkeys(["tp", "fp", "fn", "tn"], "amount"), [FN, FP]),
+        ({"tp": "amount"}, [FN]),
     ],
 )
 def test_constants_beside_a_column_are_looked_at_before_a_run(
-    changes: dict[str, Any], sentence: str
+    changes: dict[str, Any], faults: list[str]
 ) -> None:
-    with pytest.raises(ValidationError, match=sentence):
-        dear(**changes)
+    message = refused(Costs, dear().model_dump() | changes)
+    assert [bool(re.search(one, message)) for one in (FN, FP)] == [FN in faults, FP in faults]
+    assert all(re.search(fault, message) for fault in faults)
 
 
 SOLD: dict[str, Any] = {"unit": "EUR", "over": 1, "under": 3, "without": 20}
@@ -214,7 +225,7 @@ def test_an_amount_is_its_own_decision_and_saves_what_it_is_nearer_by() -> None:
     assert costs.decide(amount) is amount
     # of 20: 10 too much, right, 10 too little; of the amounts: 2 too much, right, 5 too little
     assert costs.saving(label, amount).tolist() == [10 - 2, 0, 30 - 15]
-    assert costs.dearer(2).saving(label, amount).tolist() == [8, 0, 60 - 30]
+    assert costs.with_miss_cost_scaled(2).saving(label, amount).tolist() == [8, 0, 60 - 30]
     assert costs.saving(label, label).tolist() == [10, 0, 30]
     whole = np.array([10, 20, 30], dtype="int8")
     assert costs.saving(whole, amount).tolist() == [8, 0, 15]
@@ -228,7 +239,7 @@ def test_a_column_of_one_value_is_that_constant_of_amounts_too(names: set[str]) 
     constant = RegressionCosts.model_validate(SOLD).at(NO_TABLE)
     found = priced.at(table).saving(label, label + 2)
     np.testing.assert_array_equal(found, constant.saving(label, label + 2))
-    kept = pd.DataFrame(priced.kept(table))
+    kept = pd.DataFrame(priced.cost_columns(table))
     assert set(kept) == {f"cost_{name}" for name in names}
     np.testing.assert_array_equal(priced.at(kept).saving(label, label + 2), found)
 
@@ -245,11 +256,11 @@ def test_the_quantile_is_told_unless_each_row_has_its_own() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"over": 0}, "over is €0: where it costs nothing to decide on too much"),
-        ({"under": -1}, "under is -€1: where it costs nothing to decide on too little"),
+        ({"over": 0}, r"over is not above 0\b.*over: 0"),
+        ({"under": -1}, r"under is not above 0\b.*under: -1"),
         ({"under": True}, "neither a number nor the name of a feature"),
-        ({"under_factors": [1.5, 2]}, "under_factors go from 1.5 to 2: they have to rise, past 1"),
-        ({"under_factors": [0.5, 0.9]}, "they have to rise, past 1"),
+        ({"under_factors": [1.5, 2]}, "under_factors are 1.5 and 2"),
+        ({"under_factors": [0.5, 0.9]}, "under_factors are 0.5 and 0.9"),
         ({"fn": 5}, "not permitted"),
     ],
 )
@@ -257,15 +268,14 @@ def test_amounts_of_which_nothing_is_to_be_learnt_are_refused(
     change: dict[str, Any], sentence: str
 ) -> None:
     RegressionCosts.model_validate(SOLD)
-    with pytest.raises(ValidationError, match=sentence):
-        RegressionCosts.model_validate(SOLD | change)
+    assert re.search(sentence, refused(RegressionCosts, SOLD | change))
 
 
 @pytest.mark.parametrize(
     ("margin", "sentence"),
     [
-        ([3.0, np.nan, 2.0], "'under: margin' is missing in 1 of 3 rows"),
-        ([3.0, 0.0, -1.0], "'under: margin' is not above 0 in 2 of 3 rows"),
+        ([3.0, np.nan, 2.0], "under is missing in 1 of 3 rows"),
+        ([3.0, 0.0, -1.0], "under is not above 0 in 2 of 3 rows"),
     ],
 )
 def test_rows_without_a_cost_of_an_error_are_counted(margin: list[float], sentence: str) -> None:

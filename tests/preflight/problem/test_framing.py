@@ -88,12 +88,12 @@ def test_a_test_that_does_not_follow_the_validation_is_refused(
         (
             "project",
             {"upkeep_per_month": 1990},
-            "can't pay: the achievable saving of €200 per 1,000",
+            "achievable saving of €200 per 1,000",
         ),
         ("project", {"budget": 11_500}, r"€11,400 over 6 months .* the budget \(€11,500\)"),
         ("success", {"least_net_saving": 11_500}, r"the least net saving \(€11,500\)"),
-        ("project", {"label_price": 0}, "labels cost nothing\\? Give label_price, or say why"),
-        ("goal", {"kpi": {"name": "a", "now": 5, "wanted": 5}}, "it is 5 now and 5 is wanted"),
+        ("project", {"label_price": 0}, "label_price is 0.*label_waiver"),
+        ("goal", {"kpi": {"name": "a", "now": 5, "wanted": 5}}, "now is 5 and wanted is 5"),
     ],
 )
 def test_a_project_that_makes_no_sense_is_refused(
@@ -208,7 +208,7 @@ def test_what_says_nothing_is_refused(
 
 def test_a_baseline_that_is_named_twice_is_refused(framing_as_written: dict[str, Any]) -> None:
     framing_as_written["baselines"] *= 2
-    with pytest.raises(ValidationError, match="baselines names one twice"):
+    with pytest.raises(ValidationError, match="baselines has a duplicate"):
         Framing.model_validate(framing_as_written)
 
 
@@ -221,8 +221,8 @@ def test_costs_are_those_of_the_task(
     framing = Framing.model_validate(framing_as_written)
     assert (framing.task, framing.predicted, framing.decided) == ("binary", "probability", "act")
     for written, other, named in (
-        (framing_as_written, amounts_as_written, "task is binary: its costs are tp, fp, fn and tn"),
-        (amounts_as_written, framing_as_written, "its costs are over, under and without"),
+        (framing_as_written, amounts_as_written, "task binary needs tp, fp, fn and tn"),
+        (amounts_as_written, framing_as_written, "task regression needs over, under and without"),
     ):
         with pytest.raises(ValidationError, match=named):
             Framing.model_validate(written | {"costs": other["costs"]})
@@ -230,7 +230,7 @@ def test_costs_are_those_of_the_task(
 
 def test_plausible_metrics_are_those_of_the_task(amounts_as_written: dict[str, Any]) -> None:
     amounts_as_written["guardrails"]["plausible"] |= {"roc_auc": [0.6, 0.9]}
-    with pytest.raises(ValidationError, match=r"plausible names \['roc_auc'\]; task regression is"):
+    with pytest.raises(ValidationError, match=r"plausible .*\['roc_auc'\].* regression has mae"):
         Framing.model_validate(amounts_as_written)
     amounts_as_written["guardrails"]["plausible"] = {}
     with pytest.raises(ValidationError, match="at least 1 item"):
