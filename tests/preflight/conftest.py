@@ -1,6 +1,7 @@
 """Shared by tests of the engine: a small problem of another trade, and runs on disk."""
 
 import json
+import re
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
