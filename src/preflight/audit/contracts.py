@@ -3,9 +3,7 @@
 from typing import Annotated
 
 import pandas as pd
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
 from preflight.contracts.documents import Parameters
 from preflight.contracts.table import Table, column, rule

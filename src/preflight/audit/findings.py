@@ -29,16 +29,16 @@ def finding(
     }
 
 
-def audited(
+def fingerprint_findings(
     parts: dict[str, pd.DataFrame], features: pd.DataFrame, contract: Contract
 ) -> list[Finding]:
-    """Return whether the parts' rows are those of the features, and which bytes were audited."""
+    """Return whether the parts' rows are those of the features, and a fingerprint of each part."""
     columns = [*contract.grain(), "predict_at", *contract.names()]
-    known = pd.util.hash_pandas_object(features[columns], index=False).to_numpy()
+    replayed = pd.util.hash_pandas_object(features[columns], index=False).to_numpy()
     findings = []
     for name, part in parts.items():
         rows = pd.util.hash_pandas_object(part[columns], index=False).to_numpy()
-        other = int((~np.isin(rows, known)).sum())
+        other = int((~np.isin(rows, replayed)).sum())
         said = f"{other:,} rows of {name} are not as in 'features', which were replayed"
         findings.append(finding(f"features of {name}", said, other, 0))
         (sealed,) = fingerprints(**{name: part})

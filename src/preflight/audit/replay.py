@@ -38,7 +38,7 @@ class Replay:
     """The feature pipeline, what the run gave it, and what the run made of it.
 
     pipeline: makes the dataset `features`, one row per decision with its `predict_at`.
-    given: what the pipeline reads, by name: tables and `params:`.
+    inputs: what the pipeline reads, by name: tables and `params:`.
     features: what the run made.
     key: the columns that tell one decision from all others.
     reach: how much of the tables features need before and after a moment of prediction.
@@ -46,7 +46,7 @@ class Replay:
     """
 
     pipeline: Pipeline
-    given: dict[str, Any]
+    inputs: dict[str, Any]
     features: pd.DataFrame
     key: list[str]
     reach: tuple[pd.Timedelta, pd.Timedelta]
@@ -55,7 +55,7 @@ class Replay:
 
     def tables(self) -> dict[str, Contract]:
         """Return the contract of each table; raise RunError if one says not when rows are known."""
-        found = {n: self.contracts.get(n) for n in self.given if not n.startswith("params:")}
+        found = {n: self.contracts.get(n) for n in self.inputs if not n.startswith("params:")}
         if undated := [n for n, one in found.items() if not (one and one.about("known_at"))]:
             raise RunError(
                 f"The features are made from {', '.join(undated)}, of which no contract says when "
@@ -82,12 +82,12 @@ class Replay:
 
     def differences(self, moment: pd.Timestamp, *changes: Change) -> dict[str, Difference]:
         """Return the features that differ when every table is changed so, by name."""
-        given = {**self.given, "contracts": self.contracts}
+        inputs = {**self.inputs, "contracts": self.contracts}
         for name, contract in self.tables().items():
             for change in changes:
-                given[name] = change(given[name], contract, moment)
+                inputs[name] = change(inputs[name], contract, moment)
         try:
-            features = run_in_memory(self.pipeline, given, "features")
+            features = run_in_memory(self.pipeline, inputs, "features")
         except Exception as error:  # whatever a feature function may raise
             raise RunError(
                 f"The features can't be built from the tables as they stood on {moment}, in "
@@ -140,21 +140,19 @@ class Replay:
                 if moment and moment != IN_ADVANCE and can_be_missing:
                     yield f"{table}.{column}", _mask_until_known(contract, column, moment)
 
-    def assumptions(self) -> dict[tuple[str, str], str]:
-        """Return why a value is taken for known before it was, by table and column."""
-        return {
-            (table, column): about["assumption"]
-            for table, contract in self.tables().items()
-            for column, about in contract.columns().items()
-            if "assumption" in about
-        }
+    def assumptions(self) -> Iterator[tuple[str, str, set[str]]]:
+        """Yield each column that a contract assumes to be known early, why, and what rests on it.
 
-    def resting_on(self, table: str, column: str) -> set[str]:
-        """Return the features that differ at the last moment without what is assumed."""
-        contract = self.tables()[table]
-        hide = _mask_until_known(contract, column, contract.known_later(assume=False)[column])
+        These are the features that differ at the last moment without the assumption.
+        """
         last = self.features["predict_at"].max()
-        return set(self.differences(last, self.changes()["look_back"], hide))
+        for table, contract in self.tables().items():
+            for column, about in contract.columns().items():
+                if "assumption" in about:
+                    known_at = contract.known_later(assume=False)[column]
+                    hide = _mask_until_known(contract, column, known_at)
+                    differ = self.differences(last, self.changes()["look_back"], hide)
+                    yield f"{table}.{column}", about["assumption"], {*differ}
 
 
 def _mask_until_known(of: Contract, column: str | None, known_at: str) -> Change:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from preflight.audit.contracts import AuditParameters
-from preflight.audit.findings import audited, finding
+from preflight.audit.findings import finding, fingerprint_findings
 from preflight.audit.univariate import share_proved
 from preflight.contracts.catalog import Contracts
 from preflight.problem.framing import Framing
@@ -56,7 +56,7 @@ def check_split(
     last = f"the last label was known {hours:.1f} hours after its prediction"
     return pd.DataFrame(
         [
-            *audited({"test": test}, features, contract),
+            *fingerprint_findings({"test": test}, features, contract),
             *(finding(check, f"{n:,} {what}", n, 0) for check, (n, what) in counted.items()),
             finding("same row", alike, share_proved(same, later), audit.duplicate_share),
             finding("labels known", last, hours, framing.prediction.label_known_hours),
