@@ -129,18 +129,15 @@ class Candidate(Estimator):
     space: dict[str, Range] = Field(default_factory=dict)
 
     @property
-    def declared(self) -> dict[str, Any]:
-        """Return the declared value of each searched parameter."""
-        given = self._given()
-        return {name: given[name] for name in self.space}
+    def defaults(self) -> dict[str, Any]:
+        """Return the declared value of each searched parameter, where the search begins."""
+        declared = {**self.params, PREPROCESSING: self.preprocessing}
+        return {name: declared[name] for name in self.space if name in declared}
 
-    def _given(self) -> dict[str, Any]:
-        return {**self.params, PREPROCESSING: self.preprocessing}
-
-    def faults(self) -> list[str]:
-        """Return what is wrong with the space; nothing is good."""
-        given = self._given()
-        found = [fault for name, r in self.space.items() if (fault := _fault(name, r, given))]
+    def space_errors(self) -> list[str]:
+        """Return a message for each fault of the space."""
+        errors = (_range_error(name, among, self.defaults) for name, among in self.space.items())
+        found = [error for error in errors if error]
         for path in getattr(self.space.get(PREPROCESSING), "choices", []):
             if path is not None:
                 require_importable(path)
@@ -151,16 +148,16 @@ class Candidate(Estimator):
         return found
 
 
-def _fault(name: str, among: Range, declared: dict[str, Any]) -> str | None:
+def _range_error(name: str, among: Range, defaults: dict[str, Any]) -> str | None:
     """Return what is wrong with a searched parameter, or None."""
+    value = defaults.get(name)
     if isinstance(among, Choice):
-        allowed, where = declared.get(name) in among.choices, f"one of {among.choices}"
+        allowed, where = value in among.choices, f"one of {among.choices}"
     elif among.low >= among.high or (among.log and among.low <= 0):
         return f"{name}: {among.low} to {among.high} is no range" + " of logarithms" * among.log
     else:
-        value = declared.get(name)
         allowed = isinstance(value, int | float) and among.low <= value <= among.high
         where = f"between {among.low} and {among.high}"
-    if name not in declared:
+    if name not in defaults:
         return f"{name} is searched but not in params, where the search begins"
-    return None if allowed else f"{name}: params has {declared[name]}, which is not {where}"
+    return None if allowed else f"{name}: params has {value}, which is not {where}"

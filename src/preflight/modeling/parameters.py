@@ -59,7 +59,7 @@ class Modeling(Parameters):
         return baselines
 
     @property
-    def declared(self) -> str:
+    def default_candidate(self) -> str:
         """Return the name of the candidate that ships unless the search finds a better one."""
         return next(iter(self.candidates))
 
@@ -79,7 +79,7 @@ class Modeling(Parameters):
             **{f"baselines.{name}": spec for name, spec in self.baselines.items()},
         }
 
-    def misfits(self, framing: Framing, groups: Iterable[str]) -> list[str]:
+    def configuration_errors(self, framing: Framing, groups: Iterable[str]) -> list[str]:
         """Return a fault for each setting that does not fit the framing or the feature groups."""
         faults = []
         for name, spec in self.estimators().items():
@@ -116,7 +116,7 @@ class Modeling(Parameters):
         Without trials it is not looked at: another estimator has other parameters.
         """
         spaces = self.candidates if self.search.trials else {}
-        faults = [f"{name}: {fault}" for name, c in spaces.items() for fault in c.faults()]
+        faults = [f"{name}: {fault}" for name, c in spaces.items() for fault in c.space_errors()]
         if faults:
             raise ValueError("the search space is not usable: " + "; ".join(faults))
         return self

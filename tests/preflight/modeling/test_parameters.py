@@ -134,14 +134,14 @@ def test_settings_that_do_not_fit_together_are_all_named(
     framing: Framing, settings: Settings
 ) -> None:
     modeling, groups = settings(), ["content", "weather"]
-    assert modeling.misfits(framing, groups) == []
+    assert modeling.configuration_errors(framing, groups) == []
     fold = modeling.search.earlier_folds[0]
     longer = fold.model_copy(update={"until": framing.split.test_from})
     blind = modeling.candidates["trees"].model_copy(update={"without": ["wether"]})
     search = modeling.search.model_copy(update={"earlier_folds": [longer]})
     wrong = modeling.model_copy(update={"search": search, "candidates": {"trees": blind}})
     unknown = framing.model_copy(update={"baselines": ["never", "nobody"]})
-    faults = wrong.misfits(unknown, groups)
+    faults = wrong.configuration_errors(unknown, groups)
     assert [fault.split(" names ")[0].split(":")[0] for fault in faults] == [
         "modeling.candidates.trees.without",
         "framing.baselines",
@@ -156,14 +156,14 @@ def test_a_quantile_that_is_not_that_of_the_costs_is_refused(
     amount_framing: Framing, modeling_amounts: Settings
 ) -> None:
     groups = ["content", "weather"]
-    assert modeling_amounts().misfits(amount_framing, groups) == []
+    assert modeling_amounts().configuration_errors(amount_framing, groups) == []
     dearer = amount_framing.costs.model_copy(update={"under": 4.0})
     other = amount_framing.model_copy(update={"costs": dearer})
-    assert [fault.split(",")[0] for fault in modeling_amounts().misfits(other, groups)] == [
+    assert [fault.split(",")[0] for fault in modeling_amounts().configuration_errors(other, groups)] == [
         f"modeling.{name}.params.quantile is 0.75"
         for name in ("candidates.trees", "baselines.usual", "baselines.lookup")
     ]
-    assert modeling_amounts().misfits(other, groups)[0].endswith("20.0% of cases: 0.8")
+    assert modeling_amounts().configuration_errors(other, groups)[0].endswith("20.0% of cases: 0.8")
     each = amount_framing.costs.model_copy(update={"under": "margin"})
     own = amount_framing.model_copy(update={"costs": each})
-    assert modeling_amounts().misfits(own, groups) == []  # of each row its own
+    assert modeling_amounts().configuration_errors(own, groups) == []  # of each row its own

@@ -28,15 +28,10 @@ from preflight.modeling import search as searching
 from preflight.modeling.contracts import ParameterImportance
 from preflight.modeling.model import predict
 from preflight.modeling.parameters import Modeling
-from preflight.modeling.search import (
-    FIRST_STAGE,
-    _in_worker,
-    fit_in_stages,
-    search_parameters,
-    study_name,
-)
+from preflight.modeling.search import _in_worker, search_parameters, study_name
 from preflight.modeling.skops_file import dump, load
 from preflight.modeling.training import fit, fit_candidate
+from preflight.modeling.trials import FIRST_STAGE, fit_in_stages
 from preflight.problem.framing import Framing
 
 SPACE = {"learning_rate": {"type": "float", "low": 0.05, "high": 0.9}}
@@ -132,20 +127,20 @@ def test_another_name_or_problem_begins_anew(
 # a worker is a process of its own, which imports this file again: it is patched there as well
 SCRIPT = """
 import os, pickle, sys, time
-from preflight.modeling import search
+from preflight.modeling import search, trials
 given = pickle.load(open(sys.argv[1], "rb"))
-fit = search.fit_in_stages
+fit = trials.fit_in_stages
 def slowly(*args):
     for stage in fit(*args):
         print("fit", os.getpid(), flush=True)
         time.sleep(given["pause"])
         yield stage
-search.fit_in_stages = slowly
+trials.fit_in_stages = slowly
 if __name__ == "__main__":
-    best, trials, _ = search.search_parameters(
+    best, found, _ = search.search_parameters(
         given["development"], sys.argv[2], given["framing"], given["modeling"], given["contracts"]
     )
-    pickle.dump((best, trials), open(sys.argv[3], "wb"))
+    pickle.dump((best, found), open(sys.argv[3], "wb"))
 """
 
 
@@ -269,13 +264,13 @@ def search_side_by_side(
         def __init__(self, workers: int, context: Any, **given: Any) -> None:
             super().__init__(workers, **given)
 
-    def evaluate(task: Any) -> Any:
+    def make_slowly(number: int, before: Any) -> Any:
         time.sleep(0.2 * (next(calls) in slow))
-        return _in_worker[0](task)
+        return _in_worker[0](number, before)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(searching, "ProcessPoolExecutor", Threads)
-        patch.setattr(searching, "_evaluate_in_worker", evaluate)
+        patch.setattr(searching, "_make_in_worker", make_slowly)
         return search(development, None, framing, asked, contracts)
 
 

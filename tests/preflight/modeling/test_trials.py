@@ -9,6 +9,7 @@ import optuna
 import pandas as pd
 import pytest
 
+from preflight.modeling.best_params import NO_SEARCH, select_parameters
 from preflight.modeling.contracts import Trials, best_params
 from preflight.modeling.estimators import Estimator
 from preflight.modeling.model import value_scorer
@@ -19,7 +20,6 @@ from preflight.modeling.training import (
     fit_predict,
     folds,
 )
-from preflight.modeling.trials import NO_SEARCH, select_parameters
 from preflight.problem.framing import Framing
 
 Settings = Callable[..., Modeling]
