@@ -72,7 +72,9 @@ def compute_ablation(
     few = train.sample(min(diagnosis.step_rows, len(train)), random_state=diagnosis.seed)
     steps = [
         (kind, step, found)
-        for kind, step, spec in _steps(modeling.candidates[modeling.default_candidate], chosen, features)
+        for kind, step, spec in _steps(
+            modeling.candidates[modeling.default_candidate], chosen, features
+        )
         if (found := _fit_predict_parts(spec, few, parts, features)) is not None
     ]
     whole = {

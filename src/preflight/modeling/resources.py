@@ -66,17 +66,17 @@ def measure_when_quiet(
 
     A round is quiet if the machine was, before and after it.
     """
-    found: list[float] = []
+    quiet: list[float] = []
     least, before = float("inf"), load(threads)
     for _ in range(ATTEMPTS):
         value, after = measure(), load(threads)
         around, before = max(before, after), after
         least = min(least, around)
         if around <= BUSY:
-            found.append(value)
-        if len(found) == ROUNDS:
+            quiet.append(value)
+        if len(quiet) == ROUNDS:
             break
-    return min(found, default=None), least
+    return min(quiet, default=None), least
 
 
 def measure(bundle: Bundle, rows: pd.DataFrame, batch: pd.DataFrame) -> Measured:
@@ -139,36 +139,33 @@ def compare(measured: Measured, framing: Framing) -> list[Limit]:
     price = per_second and allowed.machine_per_hour / 3600 / per_second * 1000
     rows_load = measured["rows_load"]
     return [
-        _at_most("model_mb", allowed.model_mb, measured["model_mb"]),
-        _at_most("memory_mb", allowed.memory_mb, measured["memory_mb"]),
-        _at_most("p99_ms", allowed.p99_ms, measured["p99_ms"], measured["p99_load"]),
-        _at_least("rows_per_second", allowed.rows_per_second, per_second, rows_load),
-        _at_most(PRICE, allowed.cost_per_1000, price, rows_load),
+        _limit("model_mb", allowed.model_mb, measured["model_mb"]),
+        _limit("memory_mb", allowed.memory_mb, measured["memory_mb"]),
+        _limit("p99_ms", allowed.p99_ms, measured["p99_ms"], measured["p99_load"]),
+        _limit("rows_per_second", allowed.rows_per_second, per_second, rows_load),
+        _limit(PRICE, allowed.cost_per_1000, price, rows_load),
     ]
 
 
 def over_http(measured: dict[str, Any], framing: Framing) -> list[Limit]:
     """Return the limits of a service (see `service_limits`) with what was measured."""
     allowed, load = framing.serving, measured["load"]
-    came = 0.9 * allowed.requests_per_second  # a load generator never asks quite as often as told
+    sent = 0.9 * allowed.requests_per_second  # a load generator never sends as many as it should
     found = measured if load <= BUSY else dict.fromkeys(measured)
+    rows = allowed.rows_per_second
     return [
-        _at_least("requests_per_second over HTTP", came, found["requests_per_second"], load),
-        _at_most("p99_ms over HTTP", allowed.p99_ms, found["p99_ms"], load),
-        _at_least(
-            "rows_per_second over HTTP", allowed.rows_per_second, found["rows_per_second"], load
-        ),
-        _at_most("requests failed over HTTP", 0, measured["failed"]),
+        _limit("requests_per_second over HTTP", sent, found["requests_per_second"], load),
+        _limit("p99_ms over HTTP", allowed.p99_ms, found["p99_ms"], load),
+        _limit("rows_per_second over HTTP", rows, found["rows_per_second"], load),
+        _limit("requests failed over HTTP", 0, measured["failed"]),
     ]
 
 
-def _at_most(name: str, limit: float, measured: float | None, load: float | None = None) -> Limit:
-    ok = None if measured is None else bool(measured <= limit)
-    return {"name": name, "limit": limit, "measured": measured, "ok": ok, "load": load}
-
-
-def _at_least(name: str, limit: float, measured: float | None, load: float | None = None) -> Limit:
-    ok = None if measured is None else bool(measured >= limit)
+def _limit(name: str, limit: float, measured: float | None, load: float | None = None) -> Limit:
+    """Return whether a rate reaches its limit, or whether anything else does not exceed it."""
+    ok = None
+    if measured is not None:
+        ok = bool(measured >= limit if "per_second" in name else measured <= limit)
     return {"name": name, "limit": limit, "measured": measured, "ok": ok, "load": load}
 
 
@@ -182,22 +179,18 @@ def violations(limits: list[Limit], unit: str) -> list[str]:
 
     unit: the currency of the costs.
     """
-    found = []
+    messages, unknown, loads = [], [], []
     for one in limits:
-        measured, limit = (one[name] for name in ("measured", "limit"))
-        if one["ok"] is False and one["name"] == PRICE:
-            money = (format_money(amount, unit) for amount in (measured, limit))
-            found.append("{} {} (limit {})".format(_name(one), *money))
-        elif one["ok"] is False:
-            found.append(f"{_name(one)} {measured:.3g} (limit {limit:g})")
-    if busy := [one for one in limits if one["ok"] is None]:
-        load = max(one["load"] for one in busy)
-        found.append(
-            f"{', '.join(map(_name, busy))} not measured: the machine was busy "
-            f"(load {load:.2g}, quiet is 1)"
-        )
-    return found
-
-
-def _name(limit: Limit) -> str:
-    return str(limit["name"]).replace("_", " ")
+        name, measured, limit = one["name"].replace("_", " "), one["measured"], one["limit"]
+        if one["ok"] is None:
+            unknown.append(name)
+            loads.append(one["load"])
+        elif not one["ok"] and one["name"] == PRICE:
+            costs, most = (format_money(amount, unit) for amount in (measured, limit))
+            messages.append(f"{name} {costs} (limit {most})")
+        elif not one["ok"]:
+            messages.append(f"{name} {measured:.3g} (limit {limit:g})")
+    if unknown:
+        busy = f"the machine was busy (load {max(loads):.2g}, quiet is 1)"
+        messages.append(f"{', '.join(unknown)} not measured: {busy}")
+    return messages

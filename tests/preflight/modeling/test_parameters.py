@@ -159,7 +159,9 @@ def test_a_quantile_that_is_not_that_of_the_costs_is_refused(
     assert modeling_amounts().configuration_errors(amount_framing, groups) == []
     dearer = amount_framing.costs.model_copy(update={"under": 4.0})
     other = amount_framing.model_copy(update={"costs": dearer})
-    assert [fault.split(",")[0] for fault in modeling_amounts().configuration_errors(other, groups)] == [
+    assert [
+        fault.split(",")[0] for fault in modeling_amounts().configuration_errors(other, groups)
+    ] == [
         f"modeling.{name}.params.quantile is 0.75"
         for name in ("candidates.trees", "baselines.usual", "baselines.lookup")
     ]

@@ -15,9 +15,9 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 from preflight.errors import RunError
 from preflight.modeling.parameters import Modeling
 from preflight.modeling.smoke_test import (
-    OF_EACH_LABEL,
+    ROWS_PER_LABEL,
     SMOKE_TEST_ROWS,
-    not_seen,
+    dropped_features,
     representative,
     smoke_test_estimators,
 )
@@ -110,9 +110,9 @@ def test_what_is_dropped_inside_another_estimator_is_found(examples: pd.DataFram
     flag = examples[features].assign(noise=examples["noise"] > 0)
     inner = make_pipeline(no_bool(), LogisticRegression())
     model = CalibratedClassifierCV(inner, cv=2).fit(flag, examples["label"])
-    assert not_seen(model) == ["noise"]
+    assert dropped_features(model) == ["noise"]
     whole = CalibratedClassifierCV(inner, cv=2).fit(examples[features], examples["label"])
-    assert not_seen(whole) == []
+    assert dropped_features(whole) == []
 
 
 def sensor_from(examples: pd.DataFrame, start: str) -> pd.DataFrame:
@@ -219,7 +219,7 @@ def test_few_rows_have_every_category_extreme_gap_and_label(
     rare.loc[5, "signal"] = 99
     rare.loc[8, "noise"] = np.nan
     few = representative(rare, seed=1, features=parcels)
-    assert len(few) < SMOKE_TEST_ROWS + 40 + 2 * OF_EACH_LABEL + 20
+    assert len(few) < SMOKE_TEST_ROWS + 40 + 2 * ROWS_PER_LABEL + 20
     assert set(few["place"]) == set(rare["place"])
     assert few["signal"].max() == 99
     assert few["noise"].isna().sum() == 1
