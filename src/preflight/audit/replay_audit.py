@@ -1,4 +1,4 @@
-"""Features that know the future: the pipeline replayed at some moments of the past."""
+"""Features that use the future: the feature pipeline replayed at moments of the past."""
 
 import logging
 from typing import Any
@@ -31,19 +31,19 @@ def replay_features(
     audit: AuditParameters,
     contracts: Contracts,
     feature_graph: Pipeline,
-    **given: Any,
+    **inputs: Any,
 ) -> pd.DataFrame:
-    """Return whether the features can be built from what was known at the time, at some moments.
+    """Return findings of time leakage: features that need more than was known at the time.
 
-    For each moment the tables are taken as they stood, cut to the reach of the features and
-    shuffled; feature_engineering is run on them; each feature of the decisions due by then has to
-    be what the run made of it. Grain: one row per finding.
+    For each moment the tables are taken as of that moment, cut to the reach of the features and
+    shuffled. The feature pipeline runs on them. Each feature of the decisions due by then has to
+    equal the run's. Grain: one row per finding.
 
-    given: what feature_engineering reads, by name.
+    inputs: what the feature pipeline reads, by name.
     """
     contract = contracts["features"]
     past = Replay(
-        feature_graph, given, features, contract.grain(), reach(contract), contracts, audit.seed
+        feature_graph, inputs, features, contract.grain(), reach(contract), contracts, audit.seed
     )
     findings = replay_findings(past, audit.moments)
     for column, why, names in past.assumptions():

@@ -29,7 +29,7 @@ from preflight.errors import RunError
 
 MAX_REPORTED = 5  # findings above the limit of one check
 REMEDY = (
-    "Is it the outcome under another name? If it may tell so much, say why in "
+    "Is it the label under another name? If it is known before the label, give the reason in "
     "audit.allowed.{setting} (conf/base/parameters/audit.yml)."
 )
 
@@ -63,11 +63,11 @@ def check_target_leakage(
     audit: AuditParameters,
     contracts: Contracts,
 ) -> pd.DataFrame:
-    """Return whether a feature, a value of one, or a pair of features gives the label away.
+    """Return findings of target leakage: a feature, a value, or a pair that predicts too well.
 
     And whether the examples are the features that were replayed. Grain: one row per finding. A
-    check for which there are too few rows of the rarer label is "untested". What may tell so much
-    is named, with the reason, in `audit.allowed`, and left out of that check alone.
+    check for which there are too few rows of the rarer label is "untested". Exceptions are named,
+    with the reason, in `audit.allowed`, and left out of that check alone.
 
     Raises:
         RunError: a feature is allowed that does not exist.
@@ -174,7 +174,7 @@ def _two_features(
     aucs: dict[str, float],
     audit: AuditParameters,
 ) -> list[Finding]:
-    """Return the pairs that tell most. With an allowed feature they may tell as much as it does."""
+    """Return the most predictive pairs; with an allowed feature they may reach the AUC of it."""
     allowed = audit.allowed
     listed = {frozenset((a, b)) for a, others in allowed.two_features.items() for b in others}
 

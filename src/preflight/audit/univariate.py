@@ -108,7 +108,7 @@ def margin(limit: float, rare: int, others: int) -> float:
 
 
 def needed_for_auc(limit: float, others: int) -> int:
-    """Return how many rows of the rarer label tell a perfect feature from one at the limit."""
+    """Return how many rows of the rarer label separate a perfect feature from one at the limit."""
     return next(n for n in count(MIN_ROWS_PER_BIN) if limit + margin(limit, n, max(n, others)) <= 1)
 
 

@@ -16,17 +16,17 @@ from preflight.stats.metrics import log_loss
 def select_on_validation(
     validation_predictions: pd.DataFrame, framing: Framing, modeling: Modeling
 ) -> dict[str, Any]:
-    """Return what validation decided: the best baseline, and whether to calibrate.
+    """Return the best baseline and the calibration, as chosen on validation.
 
     values: saving per 1,000 decisions of each model on the validation set.
     calibration: slope and intercept, and the loss that decided (see `_calibration`).
     """
     last = validation_predictions[validation_predictions["last"]]
-    worth = {
+    savings = {
         name: saving(last, last[f"{framing.predicted}_{name}"].to_numpy(), framing, threshold)
         for name, threshold in {"candidate": None, **modeling.thresholds}.items()
     }
-    values = {name: per_1000(saved) for name, saved in worth.items()}
+    values = {name: per_1000(saved) for name, saved in savings.items()}
     return {
         "values": values,
         "best_baseline": max(framing.baselines, key=lambda name: values[name]),
@@ -39,8 +39,8 @@ def _calibration(
 ) -> dict[str, float]:
     """Return the calibration, fitted on the earlier folds and evaluated on the last.
 
-    If it lowers the loss there by more than `least_gain`, it is fitted on all folds and used: the
-    log loss of probabilities after a line on their log-odds, or what amounts cost after a shift.
+    If it lowers the loss there by more than `least_gain`, it is fitted on all folds and used. The
+    loss is the log loss of probabilities, or what being wrong costs in a regression.
     """
     name = f"{framing.predicted}_candidate"
     earlier, last = predictions[~predictions["last"]], predictions[predictions["last"]]
@@ -77,7 +77,7 @@ def _fit_platt(predictions: pd.DataFrame) -> tuple[float, float]:
 
 
 def _fit_quantile_shift(predictions: pd.DataFrame, framing: Framing) -> float:
-    """Return what is added to the amounts where that costs least: a quantile of their errors.
+    """Return the shift of predicted amounts that costs least: a quantile of their errors.
 
     Each error weighs as much as being wrong costs there (Koenker and Bassett 1978).
     """

@@ -1,8 +1,8 @@
-"""What a model takes when it is used, against the serving limits of the framing.
+"""Latency, throughput, size and memory of a model, against the serving limits of the framing.
 
-Size and memory are the same on every machine, so the verdict rests on them. Speed depends on the
-machine and on what else runs there: it is measured only while a fixed calculation shows the machine
-to be quiet, and it is enforced by deployment, never by the verdict.
+Size and memory are the same on every machine, so the verdict uses them. Speed depends on the
+machine and on what else runs there: it is measured only while a fixed calculation shows that the
+machine is quiet, and deployment enforces it, never the verdict.
 """
 
 import copy
@@ -23,7 +23,7 @@ from preflight.modeling.skops_file import dump
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
 
-BUSY = 1.2  # a load above it: other work takes a sixth of the time, and measures would be its
+BUSY = 1.2  # a load above it: other work takes a sixth of the time, and distorts what is measured
 ROUNDS, ATTEMPTS = 3, 9  # quiet rounds that are enough; rounds until the machine counts as busy
 BATCH_ROWS = 20_000
 PRICE = "cost_per_1000"  # of predictions: the limit that is an amount of money
@@ -32,7 +32,7 @@ Limit = dict[str, Any]  # name, limit, measured, ok, load
 
 
 class Measured(TypedDict):
-    """What a model takes; None: the machine was busy. Loads are those of the quietest round."""
+    """Resources of a model; None: the machine was busy. Loads are those of the quietest round."""
 
     model_mb: float
     memory_mb: float
@@ -80,7 +80,7 @@ def measure_when_quiet(
 
 
 def measure(bundle: Bundle, rows: pd.DataFrame, batch: pd.DataFrame) -> Measured:
-    """Return what a model takes, warm, in this process, where nothing else may be at work.
+    """Return the resources of a warm model, in this process, which must do nothing else.
 
     p99_ms: milliseconds of one row, the 99th percentile of `rows`, in one thread as a service
     answers. rows_per_second: of `batch` at once, with all cores. model_mb: of the saved file.
@@ -124,9 +124,9 @@ def model_mb(bundle: Bundle) -> float:
 
 
 def measure_limits(candidate: Bundle, examples: pd.DataFrame, framing: Framing) -> list[Limit]:
-    """Return each serving limit with what was measured on the candidate, in a process of its own.
+    """Return each serving limit with what was measured on the candidate, in a separate process.
 
-    What runs beside this node, in its process or for it, is not the model's.
+    Other nodes that run at the same time in this process do not count.
     """
     rows, batch = examples.head(100), examples.sample(BATCH_ROWS, replace=True, random_state=0)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
@@ -170,12 +170,12 @@ def _limit(name: str, limit: float, measured: float | None, load: float | None =
 
 
 def is_speed(limit: Limit) -> bool:
-    """Return whether it depends on the machine: deployment enforces it, the verdict does not."""
+    """Return whether a limit depends on the machine: deployment enforces it, not the verdict."""
     return limit["load"] is not None
 
 
 def violations(limits: list[Limit], unit: str) -> list[str]:
-    """Return a message for each limit that is exceeded, and one for those that are not known.
+    """Return a message for each limit that is exceeded, and one for those not measured.
 
     unit: the currency of the costs.
     """

@@ -66,7 +66,7 @@ def smoke_test_estimators(
             if dropped := dropped_features(model):
                 raise RunError(
                     f"modeling.{name} never sees {', '.join(dropped)} of {where}: its "
-                    f"preprocessing drops what a feature says. {DROPPED_REMEDY}"
+                    f"preprocessing drops features. {DROPPED_REMEDY}"
                 )
             if train is train_and_validation:
                 _require_loadable(name, model, others, columns, trusted_types)
