@@ -1,4 +1,4 @@
-"""The choice among the trials of a search, and what they show: the best, all, what mattered."""
+"""Results of a search: the best parameters, the table of trials, the parameters' importance."""
 
 import json
 from typing import Any
@@ -9,13 +9,13 @@ import pandas as pd
 from preflight.errors import RunError
 from preflight.modeling.model import Floats
 from preflight.modeling.parameters import Modeling
-from preflight.modeling.trials import CANDIDATE, FOLD, NUMBER, open_study
+from preflight.modeling.trials import CANDIDATE, NUMBER, STEPS_PER_FOLD, open_study
 from preflight.problem.framing import Framing
 from preflight.stats.bootstrap import day_weights, interval
 
 Trials = list[Any]  # of optuna.trial.FrozenTrial, which is imported late
 
-REPLICATES = 1000  # of the bootstrap over days that judges the choice
+REPLICATES = 1000  # of the bootstrap over days that corrects the choice
 MIN_TRIALS_FOR_IMPORTANCE = 5
 NO_SEARCH: dict[str, Any] = {"params": {}, "kept": "declared", "ended": "trials"} | dict.fromkeys(
     ["trial", "value", "declared_value", "optimism", "gain"]
@@ -32,20 +32,20 @@ def _within_limits(trial: Any) -> bool:
 
 
 def select_parameters(finished: Trials, framing: Framing, modeling: Modeling) -> dict[str, Any]:
-    """Return the best parameters, what they are worth, and whether they or the declared are kept.
+    """Return the best parameters, their value, and whether they or the declared ones are kept.
 
     gain: of the best over the declared on validation, with its interval over days, less optimism:
     the best of many looks better than it is. In each replicate of a bootstrap over days the best
     trial is chosen on the days drawn and valued on the days left out (BBC-CV: Tsamardinos,
-    Greasidou and Borboudakis 2018). The interval is as wide as so many comparisons ask for
-    (Bonferroni), pruned trials among them.
+    Greasidou and Borboudakis 2018). The interval is corrected for the number of trials, pruned
+    ones among them (Bonferroni).
     """
     trials = eligible(finished)
     if not trials:
         raise RunError(
             "No trial of the search made a model as small as framing.serving.model_mb allows "
-            f"({framing.serving.model_mb:g} MB). Search among smaller models "
-            "(modeling.candidates), or allow more."
+            f"({framing.serving.model_mb:g} MB). Search smaller models (modeling.candidates), or "
+            "raise the limit."
         )
     best = max(range(len(trials)), key=lambda i: trials[i].value)
     name, params = parameters_of(trials[best], modeling)
@@ -64,15 +64,15 @@ def select_parameters(finished: Trials, framing: Framing, modeling: Modeling) ->
     chosen = drawn[1:].argmax(axis=1)
     beyond = left_out[np.arange(len(chosen)), chosen] - left_out[:, declared]
     optimism = max(0.0, float(gain[0] - np.nanmean(beyond)))
-    honest = interval(gain - optimism, 1 - (1 - framing.confidence) / len(finished))
-    is_better = honest["low"] is not None and honest["low"] > 0
+    corrected = interval(gain - optimism, 1 - (1 - framing.confidence) / len(finished))
+    is_better = corrected["low"] is not None and corrected["low"] > 0
     default = {"candidate": modeling.default_candidate, "params": {}, "kept": "declared"}
     return {
         **tuned,
         **({} if is_better else default),
         "declared_value": trials[declared].value,
         "optimism": optimism,
-        "gain": honest,
+        "gain": corrected,
     }
 
 
@@ -110,7 +110,7 @@ def trials_table(trials: Trials, modeling: Modeling) -> pd.DataFrame:
                 "trial": trial.user_attrs[NUMBER],
                 "state": trial.state.name.lower(),
                 "value": trial.value if is_complete else np.nan,
-                "folds": sum(step % FOLD == 0 for step in trial.intermediate_values),
+                "folds": sum(step % STEPS_PER_FOLD == 0 for step in trial.intermediate_values),
                 "limits": _within_limits(trial),
                 "candidate": name,
                 "params": json.dumps(params),

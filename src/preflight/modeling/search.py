@@ -24,7 +24,7 @@ from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -55,6 +55,13 @@ Setup = Callable[[], MakeTrial]
 log = logging.getLogger(__name__)
 
 MAX_DEAD_POOLS = 3  # a worker that dies once may have been killed; one that always dies won't do
+
+
+class Start(NamedTuple):
+    """When this run began to search, and how many trials were stored then."""
+
+    time: float
+    trials: int
 
 
 def search_parameters(
@@ -124,12 +131,12 @@ def stored(study: "optuna.Study") -> "list[FrozenTrial]":
 
 
 def _run_trials(study: "optuna.Study", setup: Setup, framing: Framing, modeling: Modeling) -> str:
-    """Make trials until there are as many as wanted or the time is over; return which of them."""
-    began = time.monotonic()
+    """Make trials until there are enough or the time is over; return which ended the search."""
+    start = Start(time.monotonic(), len(stored(study)))
     for attempt in range(1, MAX_DEAD_POOLS + 1):
         try:
             with _trial_makers(setup, modeling.search.workers) as make:
-                return _run_batches(study, make, began, framing, modeling)
+                return _run_batches(study, make, start, framing, modeling)
         except BrokenProcessPool:
             log.warning("  search: a worker died, %d of at most %d times", attempt, MAX_DEAD_POOLS)
     raise RunError(
@@ -139,21 +146,19 @@ def _run_trials(study: "optuna.Study", setup: Setup, framing: Framing, modeling:
 
 
 def _run_batches(
-    study: "optuna.Study", make: MakeTrials, began: float, framing: Framing, modeling: Modeling
+    study: "optuna.Study", make: MakeTrials, start: Start, framing: Framing, modeling: Modeling
 ) -> str:
     """Make and store the trials that are not stored yet, a batch at a time (see the module)."""
-    wanted = modeling.search
-    already = len(stored(study))
-    while (done := len(trials := stored(study))) < wanted.trials:
-        seconds = time.monotonic() - began
-        if wanted.seconds is not None and seconds > wanted.seconds:
-            log.info("  search: %d trials in %d s", done - already, wanted.seconds)
+    search, log_every = modeling.search, -(-modeling.search.trials // 3)
+    while (done := len(trials := stored(study))) < search.trials:
+        seconds, made = time.monotonic() - start.time, done - start.trials
+        if search.seconds is not None and seconds > search.seconds:
+            log.info("  search: %d trials in %d s", made, search.seconds)
             return "seconds"
-        if done > already and done % -(-wanted.trials // 3) == 0:
-            left = seconds / (done - already) * (wanted.trials - done)
-            _log_progress(trials, left, framing, modeling)
-        first = done // wanted.workers * wanted.workers
-        numbers = range(done, min(first + wanted.workers, wanted.trials))
+        if made and done % log_every == 0:
+            _log_progress(trials, seconds / made * (search.trials - done), framing, modeling)
+        first = done // search.workers * search.workers
+        numbers = range(done, min(first + search.workers, search.trials))
         for trial in make(numbers, repeat(trials[:first])):
             study.add_trial(trial)
     return "trials"

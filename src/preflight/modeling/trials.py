@@ -24,7 +24,7 @@ Objective = Callable[["optuna.Trial", "list[FrozenTrial]"], float]
 
 CANDIDATE = "candidate"  # the parameter of a trial that chooses among several
 NUMBER = "number"  # of a trial in its search, from 0
-FOLD = 100  # steps at which a trial may be pruned are counted in hundredths of a fold
+STEPS_PER_FOLD = 100  # steps at which a trial may be pruned are counted in hundredths of a fold
 FIRST_STAGE = 0.4  # of what an estimator grows to: there it is evaluated for the first time
 # What a trial's value so far says of its value in the end: little in the middle of a fold, nearly
 # all after a whole one (benchmarks/README.md). So the worst third is pruned, or the worst two.
@@ -123,10 +123,10 @@ def make_objective(
             for estimator, share in fit_in_stages(candidate, part.train, features):
                 predicted = predict_uncalibrated(estimator, part.validation, names)
                 saves = saving(part.validation, predicted, framing)
-                step = round(FOLD * (number + share))
+                step = round(STEPS_PER_FOLD * (number + share))
                 so_far = float(np.mean([*values, 1000 * saves.mean()]))
                 trial.report(so_far, step)
-                is_last = step == FOLD * len(parts)
+                is_last = step == STEPS_PER_FOLD * len(parts)
                 if modeling.search.prune and not is_last and should_prune(before, step, so_far):
                     raise TrialPruned
             values.append(float(1000 * saves.mean()))
@@ -149,7 +149,7 @@ def should_prune(before: "list[FrozenTrial]", step: int, so_far: float) -> bool:
     others = [trial for trial in before if step in trial.intermediate_values]
     if sum(trial.state.name == "COMPLETE" for trial in others) < MIN_COMPLETE_TRIALS:
         return False
-    worst = PRUNE_QUANTILE_MIDFOLD if step % FOLD else PRUNE_QUANTILE
+    worst = PRUNE_QUANTILE_MIDFOLD if step % STEPS_PER_FOLD else PRUNE_QUANTILE
     values = [trial.intermediate_values[step] for trial in others]
     return so_far < float(np.quantile(values, worst))
 

@@ -59,31 +59,13 @@ def clean(contract: str) -> Any:
     )
 
 
-DOCUMENTS = {
-    "best_params": contracts.best_params,
-    "selection": contracts.selection,
-    "candidate": contracts.candidate,
-    "baselines": contracts.baselines,
-}
-
-
-def planted(document: Any, path: str, value: Any) -> Any:
-    """The document with a value replaced, or removed where it is the ellipsis."""
-    *way, last = path.split(".")
-    section = document
-    for name in way:
-        section = section[int(name) if name.isdigit() else name]
-    if value is ...:
-        del section[last]
-    else:
-        section[last] = value
-    return document
+DOCUMENTS = ["best_params", "selection", "candidate", "baselines"]
 
 
 @pytest.mark.parametrize("contract", DOCUMENTS)
 def test_a_clean_document_passes_unchanged(contract: str) -> None:
     document = clean(contract)
-    assert DOCUMENTS[contract].validate(document) is document
+    assert getattr(contracts, contract).validate(document) is document
 
 
 @pytest.mark.parametrize(
@@ -91,8 +73,8 @@ def test_a_clean_document_passes_unchanged(contract: str) -> None:
     [
         ("best_params", "params", ..., "Field required"),
         ("best_params", "value", "high", "valid number"),
-        ("selection", "best_baseline", "candidate", "'candidate' is not a baseline"),
-        ("selection", "best_baseline", "other", "'other' is not a baseline"),
+        ("selection", "best_baseline", "candidate", "'candidate'"),
+        ("selection", "best_baseline", "other", "'other'"),
         ("selection", "calibration.slope", 0, "greater than 0"),
         ("selection", "calibration.loss_without", -0.1, "greater than or equal to 0"),
         ("candidate", "estimator", DummyClassifier(), "the estimator is not fitted"),
@@ -105,9 +87,11 @@ def test_a_clean_document_passes_unchanged(contract: str) -> None:
         ("candidate", "threshold", None, "valid dictionary"),  # and no costs to derive one from
     ],
 )
-def test_a_planted_defect_is_refused(contract: str, path: str, value: Any, sentence: str) -> None:
+def test_a_planted_defect_is_refused(
+    contract: str, path: str, value: Any, sentence: str, plant: Callable[..., Any]
+) -> None:
     with pytest.raises(DataValidationError) as error:
-        DOCUMENTS[contract].validate(planted(clean(contract), path, value))
+        getattr(contracts, contract).validate(plant(clean(contract), path, value))
     (fault,) = error.value.failures
     assert re.search(sentence, fault.message)
 
@@ -119,7 +103,7 @@ def test_a_champion_that_other_code_made_is_refused_with_what_to_do(lacks: str) 
     assert contracts.champion.validate(whole) is whole
     assert contracts.champion.validate(None) is None
     del provenance[lacks]
-    with pytest.raises(DataValidationError, match=f"lacks {lacks}, as other code made it: kedro"):
+    with pytest.raises(DataValidationError, match=f"{lacks}.*kedro rollback"):
         contracts.champion.validate(bundle(provenance=provenance))
 
 
