@@ -29,7 +29,7 @@ from preflight.errors import RunError
 
 MAX_REPORTED = 5  # findings above the limit of one check
 REMEDY = (
-    "Is it the label under another name? If it is known before the label, give the reason in "
+    "Is it the label under another name? If it is legitimate, give the reason in "
     "audit.allowed.{setting} (conf/base/parameters/audit.yml)."
 )
 
