@@ -47,7 +47,7 @@ def compare(every: int, seconds: int, seed: int) -> list[tuple[Any, ...]]:
     began = time.perf_counter()
     best, trials, _ = search_parameters(both, None, framing, modeling)
     took = time.perf_counter() - began
-    spec = modeling.candidates[modeling.declared]
+    spec = modeling.candidates[modeling.default_candidate]
     # the parameters of the best trial, whether or not they would be kept
     params = json.loads(trials.set_index("trial").loc[best["trial"], "params"])
     ours = saving(validation, fit_predict(spec.tuned(params), train, validation), framing)

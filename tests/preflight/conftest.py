@@ -326,7 +326,7 @@ def results_of(
     )
     train, validation, test = (examples[part == i].reset_index(drop=True) for i in range(3))
     development = pd.concat([train, validation], ignore_index=True)
-    best: dict[str, Any] = {"candidate": modeling.declared, "params": tuned or {}}
+    best: dict[str, Any] = {"candidate": modeling.default_candidate, "params": tuned or {}}
     predictions = predict_validation(development, best, framing, modeling, CONTRACTS)
     selection = select_on_validation(predictions, framing, modeling)
     candidate = fit_candidate(development, best, selection, framing, modeling, CONTRACTS)

@@ -3,9 +3,7 @@
 from typing import Annotated
 
 import pandas as pd
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
 from preflight.contracts.documents import Parameters
 from preflight.contracts.table import Table, column, rule
@@ -14,13 +12,12 @@ Reasons = dict[str, Annotated[str, Field(min_length=1)]]
 
 
 class Allowed(Parameters):
-    """What may tell more than its check lets pass, each with the reason."""
+    """Features that may predict the label better than a check allows, each with the reason."""
 
-    one_feature: Reasons = Field(description="feature: why it may tell more than single_auc")
-    one_value: Reasons = Field(description="feature: why a value may tell more than odds_ratio")
+    one_feature: Reasons = Field(description="feature: why its AUC may exceed single_auc")
+    one_value: Reasons = Field(description="feature: why one of its values may exceed odds_ratio")
     two_features: dict[str, Reasons] = Field(
-        description="feature: other feature: why the two, their sum or difference may tell more "
-        "than pair_auc"
+        description="feature: other feature: why the AUC of both may exceed pair_auc"
     )
 
     def features(self) -> set[str]:
@@ -30,7 +27,7 @@ class Allowed(Parameters):
 
 
 class AuditParameters(Parameters):
-    """How hard the audit looks, and what it lets pass."""
+    """The limits of the audit, and the exceptions from them."""
 
     seed: int
     moments: int = Field(gt=0)
@@ -43,17 +40,16 @@ class AuditParameters(Parameters):
 
 
 class AuditFindings(Table, key=["check"]):
-    """One row per finding of the audit: that it is saved means that none has failed."""
+    """One row per finding of the audit. It is saved only if no check has failed."""
 
-    check: str = column("what was looked for")
+    check: str = column("what was checked")
     state: str = column(
-        "passed; assumed: taken for true, can't be tested; allowed: by name, with a reason; "
-        "untested: too few rows to tell",
+        "passed; assumed: can't be tested; allowed: by name, with a reason; untested: too few rows",
         isin=["passed", "assumed", "allowed", "untested"],
     )
-    measured: float = column("what was found, in the unit of the limit", nullable=True)
-    limit: float = column("the most that passes", nullable=True)
-    evidence: str = column("what was found, in words")
+    measured: float = column("the statistic, in the unit of the limit", nullable=True)
+    limit: float = column("the largest value that passes", nullable=True)
+    evidence: str = column("message")
 
     @rule("nothing measured is above its limit", "measured", "limit")
     def within(cls, t: pd.DataFrame) -> pd.Series:

@@ -1,4 +1,4 @@
-"""One finding of an audit as a row, and what stops a run."""
+"""Findings of the audit as rows, and the check that stops a run if one has failed."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def finding(
     limit: float = np.nan,
     state: str | None = None,
 ) -> Finding:
-    """Return one row of an audit; without a state, what is above its limit has failed."""
+    """Return one row of an audit; without a state, it has failed if measured is above the limit."""
     return {
         "check": check,
         "state": state or ("failed" if measured > limit else "passed"),
@@ -29,20 +29,19 @@ def finding(
     }
 
 
-def audited(
+def fingerprint_findings(
     parts: dict[str, pd.DataFrame], features: pd.DataFrame, contract: Contract
 ) -> list[Finding]:
-    """Return whether the parts' rows are those of the features, and which bytes were audited."""
+    """Return whether the parts' rows are those of the features, and a fingerprint of each part."""
     columns = [*contract.grain(), "predict_at", *contract.names()]
-    known = pd.util.hash_pandas_object(features[columns], index=False).to_numpy()
+    replayed = pd.util.hash_pandas_object(features[columns], index=False).to_numpy()
     findings = []
     for name, part in parts.items():
         rows = pd.util.hash_pandas_object(part[columns], index=False).to_numpy()
-        other = int((~np.isin(rows, known)).sum())
-        said = f"{other:,} rows of {name} are not as in 'features', which were replayed"
-        findings.append(finding(f"features of {name}", said, other, 0))
-        (sealed,) = fingerprints(**{name: part})
-        findings.append(finding(sealed["check"], sealed["evidence"]))
+        other = int((~np.isin(rows, replayed)).sum())
+        evidence = f"{other:,} rows of {name} differ from 'features', which were replayed"
+        findings.append(finding(f"features of {name}", evidence, other, 0))
+        findings += [finding(one["check"], one["evidence"]) for one in fingerprints(**{name: part})]
     return findings
 
 
@@ -52,5 +51,5 @@ def require_no_failures(*findings: pd.DataFrame) -> pd.DataFrame:
     failed = together[together["state"] == "failed"]
     if failed.empty:
         return together
-    said = failed["check"] + ": " + failed["evidence"]
-    raise RunError("\n".join(["The audit stops the run:", *("  - " + said)]))
+    lines = "  - " + failed["check"] + ": " + failed["evidence"]
+    raise RunError("\n".join(["The audit stops the run:", *lines]))

@@ -1,4 +1,4 @@
-"""Replay of the past: the features as they would have been, had they been built at the time."""
+"""Replay of the past: features rebuilt from the tables as of an earlier moment."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from preflight.features.point_in_time import as_of, between, run_in_memory
 
 Change = Callable[[pd.DataFrame, Contract, pd.Timestamp], pd.DataFrame]
 
-RECENT = pd.Timedelta(days=1)  # decisions due this long before a moment are compared as well
+RECENT = pd.Timedelta(days=1)  # decisions due this long before a moment are compared, too
 ROUNDING = 1e-6  # of a feature's spread: sums of fractions may differ in their last bits
 DECISION = "the decision itself"  # named where one is there in the run only, or in the replay only
 
 
 class Difference(NamedTuple):
-    """A feature that had another value at a moment than the run gave it with hindsight."""
+    """A feature whose replayed value at a moment differs from its value in the run."""
 
     feature: str
     moment: pd.Timestamp
@@ -35,18 +35,18 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True)
 class Replay:
-    """The feature pipeline, what the run gave it, and what the run made of it.
+    """The feature pipeline, its inputs in the run, and the features that the run made.
 
     pipeline: makes the dataset `features`, one row per decision with its `predict_at`.
-    given: what the pipeline reads, by name: tables and `params:`.
+    inputs: what the pipeline reads, by name: tables and `params:`.
     features: what the run made.
-    key: the columns that tell one decision from all others.
+    key: the columns that identify a decision.
     reach: how much of the tables features need before and after a moment of prediction.
     contracts: of each table, by its name.
     """
 
     pipeline: Pipeline
-    given: dict[str, Any]
+    inputs: dict[str, Any]
     features: pd.DataFrame
     key: list[str]
     reach: tuple[pd.Timedelta, pd.Timedelta]
@@ -54,24 +54,24 @@ class Replay:
     seed: int = 0
 
     def tables(self) -> dict[str, Contract]:
-        """Return the contract of each table; raise RunError if one says not when rows are known."""
-        found = {n: self.contracts.get(n) for n in self.given if not n.startswith("params:")}
+        """Return the contract of each table; raise RunError if one lacks `known_at`."""
+        found = {n: self.contracts.get(n) for n in self.inputs if not n.startswith("params:")}
         if undated := [n for n, one in found.items() if not (one and one.about("known_at"))]:
             raise RunError(
                 f"The features are made from {', '.join(undated)}, of which no contract says when "
-                "rows became known. Give each one in contracts/primary.py, and name it in the "
-                'catalog: class Name(Table, known_at="...") (see docs/leakage.md).'
+                "rows became known. Declare it in contracts/primary.py, as in class Name(Table, "
+                'known_at="..."), and name the contract in the catalog (see docs/leakage.md).'
             )
         return {name: one for name, one in found.items() if one}
 
     def moments(self, number: int) -> list[pd.Timestamp]:
-        """Return moments at which decisions were due, spread over the time that there is."""
+        """Return moments at which decisions were due, spread over the whole period."""
         due = np.sort(self.features["predict_at"].unique())
         random = np.random.default_rng(self.seed)
         return [random.choice(part) for part in np.array_split(due, min(number, len(due)))]
 
     def changes(self) -> dict[str, Change]:
-        """Return what a replay does to each table, by what it finds; cuts come first."""
+        """Return the change of each table for each check; cuts come first."""
         back, ahead = self.reach
         return {
             "look_back": lambda t, c, m: between(t, c, start=m - RECENT - back),
@@ -81,18 +81,18 @@ class Replay:
         }
 
     def differences(self, moment: pd.Timestamp, *changes: Change) -> dict[str, Difference]:
-        """Return the features that differ when every table is changed so, by name."""
-        given = {**self.given, "contracts": self.contracts}
+        """Return the features that differ at a moment if all tables are changed so, by name."""
+        inputs = {**self.inputs, "contracts": self.contracts}
         for name, contract in self.tables().items():
             for change in changes:
-                given[name] = change(given[name], contract, moment)
+                inputs[name] = change(inputs[name], contract, moment)
         try:
-            features = run_in_memory(self.pipeline, given, "features")
+            features = run_in_memory(self.pipeline, inputs, "features")
         except Exception as error:  # whatever a feature function may raise
             raise RunError(
                 f"The features can't be built from the tables as they stood on {moment}, in "
-                f"{_where(error)}: {type(error).__name__}: {error}. When the model is used they "
-                "have to be: let the function take missing values and tables without rows."
+                f"{_where(error)}: {type(error).__name__}: {error}. Production builds them from "
+                "such tables: let the function take missing values and tables without rows."
             ) from error
         rebuilt = self.due(features, moment)
         run, then = self.due(self.features, moment).align(rebuilt, axis=0)
@@ -116,10 +116,10 @@ class Replay:
         return due.set_index(self.key).sort_index()
 
     def causes(self, moment: pd.Timestamp) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
-        """Return for each check, and for each column that is hidden alone, what differs then."""
+        """Return the features that differ by each check alone, and by each column hidden alone."""
         changes = self.changes()
         checks = {n: set(self.differences(moment, change)) for n, change in changes.items()}
-        # To cut the tables first is faster, and right unless that changes features by itself.
+        # Cutting the tables first is faster, and correct unless that alone changes features.
         cut = not checks["look_back"] | checks["look_ahead"]
         cuts = [changes[n] for n in ("look_back", "look_ahead") if cut]
         columns = {
@@ -129,7 +129,7 @@ class Replay:
         return checks, columns
 
     def _hidden_one_at_a_time(self) -> Iterator[tuple[str, Change]]:
-        """Yield for each value that becomes known at a moment a change that hides it alone."""
+        """Yield each column with a `known_at` of its own, and the change that hides it alone."""
         for table, contract in self.tables().items():
             rows, later = contract.about("known_at"), contract.known_later()
             if rows and rows != IN_ADVANCE:
@@ -140,39 +140,37 @@ class Replay:
                 if moment and moment != IN_ADVANCE and can_be_missing:
                     yield f"{table}.{column}", _mask_until_known(contract, column, moment)
 
-    def assumptions(self) -> dict[tuple[str, str], str]:
-        """Return why a value is taken for known before it was, by table and column."""
-        return {
-            (table, column): about["assumption"]
-            for table, contract in self.tables().items()
-            for column, about in contract.columns().items()
-            if "assumption" in about
-        }
+    def assumptions(self) -> Iterator[tuple[str, str, set[str]]]:
+        """Yield each column that a contract assumes to be known early, why, and its features.
 
-    def resting_on(self, table: str, column: str) -> set[str]:
-        """Return the features that differ at the last moment without what is assumed."""
-        contract = self.tables()[table]
-        hide = _mask_until_known(contract, column, contract.known_later(assume=False)[column])
+        The features are those that differ at the last moment without the assumption.
+        """
         last = self.features["predict_at"].max()
-        return set(self.differences(last, self.changes()["look_back"], hide))
+        for table, contract in self.tables().items():
+            for column, about in contract.columns().items():
+                if "assumption" in about:
+                    known_at = contract.known_later(assume=False)[column]
+                    hide = _mask_until_known(contract, column, known_at)
+                    differ = self.differences(last, self.changes()["look_back"], hide)
+                    yield f"{table}.{column}", about["assumption"], {*differ}
 
 
 def _mask_until_known(of: Contract, column: str | None, known_at: str) -> Change:
-    """Return a change of one table alone: no row, or no value of a column, before it was known."""
+    """Return the change that hides rows of one table, or values of a column, until known."""
 
     def hide(table: pd.DataFrame, contract: Contract, moment: pd.Timestamp) -> pd.DataFrame:
         if contract is not of:
             return table
-        known = table[known_at] <= moment
+        is_known = table[known_at] <= moment
         if column is None:
-            return table[known]
-        return table.assign(**{column: table[column].where(known)})
+            return table[is_known]
+        return table.assign(**{column: table[column].where(is_known)})
 
     return hide
 
 
 def _same(run: pd.Series, then: pd.Series) -> pd.Series:
-    """Return where two columns are the same, missing values alike."""
+    """Return where two columns are equal but for rounding; missing values are equal."""
     same = (run.isna() & then.isna()) | (run == then).fillna(False)
     if pd.api.types.is_float_dtype(run) and pd.api.types.is_float_dtype(then):
         spread = run.where(np.isfinite(run)).std()
@@ -181,6 +179,6 @@ def _same(run: pd.Series, then: pd.Series) -> pd.Series:
 
 
 def _where(error: BaseException) -> str:
-    """Return the project's own function in which an error was raised, and its line."""
+    """Return the function of the project that raised an error, and its line."""
     own = [f for f in extract_tb(error.__traceback__) if "site-packages" not in f.filename]
     return f"{own[-1].name}, line {own[-1].lineno} of {Path(own[-1].filename).name}"

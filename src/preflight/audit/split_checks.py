@@ -1,7 +1,6 @@
-"""Parts of the split that share decisions, rows or groups, or are not divided by time."""
+"""Leakage between the parts of the split: shared decisions, rows or groups, and time."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from preflight.audit.contracts import AuditParameters
-from preflight.audit.findings import audited, finding
+from preflight.audit.findings import finding, fingerprint_findings
 from preflight.audit.univariate import share_proved
 from preflight.contracts.catalog import Contracts
 from preflight.problem.framing import Framing
@@ -26,7 +25,7 @@ def check_split(
     audit: AuditParameters,
     contracts: Contracts,
 ) -> pd.DataFrame:
-    """Return whether the parts share decisions, rows or groups, and whether time divides them.
+    """Return findings on the split: shared decisions, rows or groups, and the order of time.
 
     Text is compared without case and surrounding spaces. Grain: one row per finding.
     """
@@ -37,35 +36,36 @@ def check_split(
         int((part["label_known_at"] + embargo > start).sum())
         for part, start in zip(parts, starts, strict=False)
     )
-    disordered = sum(
-        int((before["predict_at"] >= start).sum() + (after["predict_at"] < start).sum())
-        for (before, after), start in zip(pairwise(parts), starts, strict=True)
+    boundaries = pd.to_datetime(starts, utc=True)
+    misplaced = sum(
+        int((boundaries.searchsorted(part["predict_at"], side="right") != number).sum())
+        for number, part in enumerate(parts)
     )
-    counted = {
-        "same decision": (_shared(parts, contract.grain()), "decisions are in two parts"),
+    keys = {"decision": contract.grain(), **{group: [group] for group in framing.split.groups}}
+    counts = {
         **{
-            f"same {group}": (_shared(parts, [group]), f"rows have a {group} of a part before")
-            for group in framing.split.groups
+            f"same {name}": (_count_shared(parts, key), f"rows have the {name} of an earlier part")
+            for name, key in keys.items()
         },
-        "labels in time": (late, "labels were open when the next part began"),
-        "parts in order": (disordered, "rows lie on the wrong side of a boundary"),
+        "labels in time": (late, "labels were not known when the next part began"),
+        "parts in order": (misplaced, "rows are on the wrong side of a split boundary"),
     }
-    later, same = len(validation) + len(test), _shared(parts, contract.names())
-    alike = f"{same:,} of {later:,} rows of validation and test have all features as a row before"
+    later, same = len(validation) + len(test), _count_shared(parts, contract.names())
+    alike = f"{same:,} of {later:,} rows of validation and test equal an earlier row's features"
     hours = max((part["label_known_at"] - part["predict_at"]).max() for part in parts) / HOUR
     last = f"the last label was known {hours:.1f} hours after its prediction"
     return pd.DataFrame(
         [
-            *audited({"test": test}, features, contract),
-            *(finding(check, f"{n:,} {what}", n, 0) for check, (n, what) in counted.items()),
+            *fingerprint_findings({"test": test}, features, contract),
+            *(finding(check, f"{n:,} {what}", n, 0) for check, (n, what) in counts.items()),
             finding("same row", alike, share_proved(same, later), audit.duplicate_share),
             finding("labels known", last, hours, framing.prediction.label_known_hours),
         ]
     )
 
 
-def _shared(parts: Sequence[pd.DataFrame], columns: list[str]) -> int:
-    """Return the rows that have the same values in the columns as a row of an earlier part."""
+def _count_shared(parts: Sequence[pd.DataFrame], columns: list[str]) -> int:
+    """Return how many rows have the same values in the columns as a row of an earlier part."""
     seen, shared = _row_hashes(parts[0][columns]), 0
     for part in parts[1:]:
         here = _row_hashes(part[columns])

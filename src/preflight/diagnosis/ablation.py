@@ -74,7 +74,9 @@ def compute_ablation(
     few = train.sample(min(diagnosis.step_rows, len(train)), random_state=diagnosis.seed)
     steps = [
         (kind, step, predicted)
-        for kind, step, spec in _steps(modeling.candidates[modeling.declared], chosen, features)
+        for kind, step, spec in _steps(
+            modeling.candidates[modeling.default_candidate], chosen, features
+        )
         if (predicted := _fit_predict_parts(spec, few, parts, features)) is not None
     ]
     whole = {

@@ -89,7 +89,9 @@ def _validate_references(pipeline: Pipeline, catalog: Any) -> None:
         framing = catalog.load("params:framing")
         faults += framing.unknown_columns(contract.names())
         if "params:modeling" in inputs:
-            faults += catalog.load("params:modeling").misfits(framing, contract.groups())
+            faults += catalog.load("params:modeling").configuration_errors(
+                framing, contract.groups()
+            )
     if faults:
         lines = [f"  - {fault}" for fault in faults]
         features = f"Features are: {', '.join(contract.names())}; slices may have month."

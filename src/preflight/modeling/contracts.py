@@ -4,13 +4,7 @@ from typing import Any, Literal, Self
 
 import pandas as pd
 import pandera.pandas as pa
-from pydantic import (
-    ConfigDict,
-    Field,
-    RootModel,
-    TypeAdapter,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, RootModel, TypeAdapter, model_validator
 
 from preflight.contracts.documents import Document, DocumentContract
 from preflight.contracts.table import Table, Utc, column
@@ -19,18 +13,18 @@ from preflight.stats.contracts import COST, MONEY, PROBABILITY, Interval
 
 
 class BestParams(Document):
-    """What the search found, what it is worth, and what is kept; null: none was made."""
+    """The parameters that the search found, their value, and which are kept; null: no search."""
 
-    candidate: str = Field(description="which of the candidates is taken")
-    params: dict[str, Any] = Field(description="its searched ones; empty: as declared")
+    candidate: str = Field(description="which of the candidates is used")
+    params: dict[str, Any] = Field(description="of those searched; empty: the declared ones")
     kept: Literal["declared", "tuned"]
     ended: Literal["trials", "seconds", "interrupted"] = Field(
-        description="by what: but for trials, another run may make more or fewer of them"
+        description="what ended the search; unless it is trials, another run may make other trials"
     )
-    trial: int | None = Field(description="the best")
+    trial: int | None = Field(description="number of the best trial")
     value: float | None = Field(description="its saving per 1,000 decisions, mean over folds")
     declared_value: float | None = Field(description="that of the declared parameters")
-    optimism: float | None = Field(ge=0, description="what searching alone makes look better")
+    optimism: float | None = Field(ge=0, description="gain from picking the best of many alone")
     gain: "Interval | None" = Field(description="of the best over the declared, less optimism")
 
 
@@ -40,7 +34,7 @@ class Trials(Table, key=["trial"]):
     trial: int = column("number, from 0", ge=0)
     state: str = column("how it ended", isin=["complete", "pruned", "fail", "running", "waiting"])
     value: float = column(
-        "saving, mean over all folds; missing where it was given up",
+        "saving, mean over all folds; missing where it was pruned",
         MONEY,
         nullable=True,
     )
@@ -51,14 +45,14 @@ class Trials(Table, key=["trial"]):
 
 
 class ParameterImportance(Table, key=["parameter"]):
-    """One row per searched parameter of the best trial's candidate; none if that can't be told."""
+    """One row per searched parameter of the best trial's candidate; none after too few trials."""
 
     parameter: str = column("the parameter")
     share: float = column("of the spread of the trials' values", **PROBABILITY)
 
 
 class ValidationPredictionColumns(Table):
-    """Of each fold and example, besides key and label: the predictions of each model."""
+    """One row per fold and example, with key, label and the predictions of each model."""
 
     predict_at: Utc = column("moment of prediction", "UTC")
     fold: int = column("folds are in the order of time", ge=0)
@@ -69,15 +63,15 @@ class ValidationPredictionColumns(Table):
     prediction: float | None = column("amount", alias="^prediction_.+$", regex=True)
     cost: float | None = column(COST, alias="^cost_.+$", regex=True)
 
-    @pa.dataframe_check(error="the candidate says a probability, or an amount", ignore_na=False)
+    @pa.dataframe_check(error="the candidate predicts a probability, or an amount", ignore_na=False)
     def of_one_task(cls, t: pd.DataFrame) -> bool:
         return ("probability_candidate" in t) != ("prediction_candidate" in t)
 
 
 class Calibration(Document):
-    """A line on log-odds, or what is added to amounts, and the loss without and with it.
+    """A line on log-odds, or a shift of amounts, and the loss on validation without and with it.
 
-    The loss on validation: log loss, nats a row; of amounts what being wrong costs a row.
+    The loss is the log loss in nats per row; in a regression the cost of being wrong, per row.
     """
 
     slope: float = Field(gt=0)
@@ -87,7 +81,7 @@ class Calibration(Document):
 
 
 class Selection(Document):
-    """What validation decided."""
+    """The best baseline and the calibration, as chosen on validation."""
 
     values: dict[str, float] = Field(description="saving per 1,000 decisions of each model")
     best_baseline: str
@@ -101,20 +95,20 @@ class Selection(Document):
 
 
 class ModelBundle(Document):
-    """A model with all that it needs to decide."""
+    """A model with everything that it needs to decide."""
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
     estimator: Any
     slope: float = Field(gt=0)
     intercept: float
-    threshold: float | None = Field(ge=0, le=1, description="null: of each row its own, or none")
+    threshold: float | None = Field(ge=0, le=1, description="null: one for each row, or none")
     features: list[str]
     provenance: dict[str, Any] = Field(min_length=1)
 
     @model_validator(mode="after")
     def can_decide(self) -> Self:
-        """It can decide: it is fitted, and has costs if it has no threshold."""
+        """Refuse a model that is not fitted, or that has neither a threshold nor costs."""
         from sklearn.exceptions import NotFittedError
         from sklearn.utils.validation import check_is_fitted
 
@@ -132,7 +126,7 @@ class Champion(RootModel[ModelBundle | None]):
 
     @model_validator(mode="after")
     def can_be_asked(self) -> Self:
-        """It knows what is new to it and what is typical, which flags and reasons are made of."""
+        """Refuse a model without the values that flags and reasons are made from."""
         if self.root is None:
             return self
         if lacks := {"typical", "known", "framing"} - self.root.provenance.keys():
@@ -148,7 +142,7 @@ class ModelBundles(RootModel[dict[str, ModelBundle]]):
 
 
 class PredictionValues(Table):
-    """What a model says of a row: a probability, or an amount."""
+    """The prediction for a row: a probability, or an amount."""
 
     probability: float | None = column("of label 1", **PROBABILITY)
     prediction: float | None = column("the amount, which is the decision")
@@ -159,7 +153,7 @@ class PredictionValues(Table):
 
 
 class DecisionValues(PredictionValues):
-    """What a model says of a row and what is decided: probability and act, or an amount."""
+    """The prediction and the decision for a row: probability and act, or an amount."""
 
     act: bool | None = column("the decision")
 

@@ -27,10 +27,10 @@ PREPROCESSING = "preprocessing"  # searched like a parameter, though it isn't th
 def require_importable(path: str) -> str:
     """Return the path unchanged if it can most likely be imported, without importing anything.
 
-    To import scikit-learn takes longer than all else before the first node of a run.
+    Importing scikit-learn takes longer than everything else before the first node of a run.
 
     Raises:
-        ValueError: there is no such module, or its source never names what is looked for.
+        ValueError: there is no such module, or its source does not contain the name.
     """
     module, _, name = path.rpartition(".")
     if not module or module in sys.modules:
@@ -47,7 +47,7 @@ def require_importable(path: str) -> str:
 
 
 def _find_module(module: str) -> ModuleSpec | None:
-    """Return where a module is; None if there is none. Its packages are not imported."""
+    """Return the spec of a module, or None; unlike `find_spec`, without importing its packages."""
     top, *parts = module.split(".")
     spec = find_spec(top)
     for part in parts:
@@ -66,7 +66,7 @@ class Estimator(Parameters):
     path: Path
     preprocessing: Path | None = Field(None, description="of what is fitted before it, if anything")
     params: dict[str, Any] = Field(default_factory=dict)
-    without: list[str] = Field(default_factory=list, description="feature groups it doesn't see")
+    without: list[str] = Field(default_factory=list, description="feature groups to exclude")
 
     def build(self) -> Any:
         """Return a new estimator; with preprocessing it is the last step of a pipeline."""
@@ -84,12 +84,12 @@ class Estimator(Parameters):
         return self.model_copy(update={"params": {**self.params, **others}, **own})
 
     def features(self, groups: dict[str, list[str]]) -> list[str]:
-        """Return the features that it sees, in order."""
+        """Return the features that it reads, in order."""
         return [name for group in groups if group not in self.without for name in groups[group]]
 
 
 class Baseline(Estimator):
-    """An estimator that may have a threshold of its own; else it is derived from the costs."""
+    """An estimator that may have its own threshold; without one, the costs give it."""
 
     threshold: float | None = Field(None, description="act above it")
 
@@ -125,22 +125,19 @@ Range = Annotated[Float | Int | Choice, Field(discriminator="type")]
 class Candidate(Estimator):
     """An estimator that may ship: where its search begins, and what is searched."""
 
-    grows: str | None = Field(None, description="the parameter that counts what it is made of")
+    grows: str | None = Field(None, description="the parameter that counts its trees or steps")
     space: dict[str, Range] = Field(default_factory=dict)
 
     @property
-    def declared(self) -> dict[str, Any]:
-        """Return the declared value of each searched parameter."""
-        given = self._given()
-        return {name: given[name] for name in self.space}
+    def defaults(self) -> dict[str, Any]:
+        """Return the declared value of each searched parameter, where the search begins."""
+        declared = {**self.params, PREPROCESSING: self.preprocessing}
+        return {name: declared[name] for name in self.space if name in declared}
 
-    def _given(self) -> dict[str, Any]:
-        return {**self.params, PREPROCESSING: self.preprocessing}
-
-    def faults(self) -> list[str]:
-        """Return what is wrong with the space; nothing is good."""
-        given = self._given()
-        found = [fault for name, r in self.space.items() if (fault := _fault(name, r, given))]
+    def space_errors(self) -> list[str]:
+        """Return a message for each fault of the space."""
+        errors = (_range_error(name, among, self.defaults) for name, among in self.space.items())
+        found = [error for error in errors if error]
         for path in getattr(self.space.get(PREPROCESSING), "choices", []):
             if path is not None:
                 require_importable(path)
@@ -151,16 +148,16 @@ class Candidate(Estimator):
         return found
 
 
-def _fault(name: str, among: Range, declared: dict[str, Any]) -> str | None:
+def _range_error(name: str, among: Range, defaults: dict[str, Any]) -> str | None:
     """Return what is wrong with a searched parameter, or None."""
+    value = defaults.get(name)
     if isinstance(among, Choice):
-        allowed, where = declared.get(name) in among.choices, f"one of {among.choices}"
+        allowed, where = value in among.choices, f"one of {among.choices}"
     elif among.low >= among.high or (among.log and among.low <= 0):
         return f"{name}: {among.low} to {among.high} is no range" + " of logarithms" * among.log
     else:
-        value = declared.get(name)
         allowed = isinstance(value, int | float) and among.low <= value <= among.high
         where = f"between {among.low} and {among.high}"
-    if name not in declared:
+    if name not in defaults:
         return f"{name} is searched but not in params, where the search begins"
-    return None if allowed else f"{name}: params has {declared[name]}, which is not {where}"
+    return None if allowed else f"{name}: params has {value}, which is not {where}"

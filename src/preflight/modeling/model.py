@@ -50,7 +50,7 @@ def predict(bundle: Bundle, examples: pd.DataFrame) -> Floats:
 def predict_uncalibrated(estimator: Any, examples: pd.DataFrame, features: list[str]) -> Floats:
     """Return the estimator's own probability of label 1, or amount, shape (n,); some give 32 bits.
 
-    A classifier is asked for probabilities, anything else for what it predicts.
+    A model with `predict_proba` gives probabilities, any other what it predicts.
     """
     if examples.empty:
         return np.empty(0)
@@ -66,14 +66,14 @@ def _only(examples: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 
 
 def apply_calibration(bundle: Bundle, raw: Floats) -> Floats:
-    """Return what the estimator says after the bundle's calibration."""
+    """Return the predictions after the bundle's calibration, shape (n,)."""
     if is_binary(bundle):
         return platt_scale(raw, bundle["slope"], bundle["intercept"])
     return raw + bundle["intercept"]
 
 
 def is_binary(bundle: Bundle) -> bool:
-    """Return whether it says the probability of a label, not an amount."""
+    """Return whether it predicts the probability of a label, and not an amount."""
     task = bundle["provenance"]["framing"].get("task", "binary")  # older models know of no other
     return bool(task == "binary")
 
@@ -107,8 +107,8 @@ def decide(bundle: Bundle, predicted: Floats, examples: pd.DataFrame) -> Decided
 
 def costs_of(bundle: Bundle) -> Costs | RegressionCosts:
     """Return the costs that a model was made for."""
-    given = bundle["provenance"]["framing"]["costs"]
-    costs: Costs | RegressionCosts = TypeAdapter(AnyCosts).validate_python(given)
+    saved = bundle["provenance"]["framing"]["costs"]
+    costs: Costs | RegressionCosts = TypeAdapter(AnyCosts).validate_python(saved)
     return costs
 
 
@@ -123,7 +123,7 @@ def require_features(bundle: Bundle, features: Contract) -> None:
 
 
 def predict_and_decide(bundle: Bundle, examples: pd.DataFrame) -> dict[str, Any]:
-    """Return what a model says of each example, and what is decided: the columns of predictions."""
+    """Return the prediction and the decision for each example: the columns of predictions."""
     predicted = predict(bundle, examples)
     if not is_binary(bundle):
         return {"prediction": predicted}
@@ -131,31 +131,33 @@ def predict_and_decide(bundle: Bundle, examples: pd.DataFrame) -> dict[str, Any]
 
 
 def reference_values(examples: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return what a bundle has to know of its examples to explain, and to tell what is new.
+    """Return what a bundle keeps of its examples, to explain predictions and to flag new inputs.
 
-    typical: the median of each number (of integers the lower one), of all else the most frequent
-        value; None if it is never there.
+    typical: the reference value of each feature: the median of a number (of integers the lower
+        one), of all else the most frequent value; None if it is always missing.
     known: the categories that were seen.
     """
-    categories = examples.select_dtypes("category")
-    known = {
-        str(name): sorted(values.dropna().unique().tolist()) for name, values in categories.items()
+    seen_categories = {
+        str(name): sorted(values.dropna().unique().tolist())
+        for name, values in examples.select_dtypes("category").items()
     }
-    middle = {str(name): _middle(values) for name, values in examples.items()}
     return {
-        "typical": {
-            n: None if pd.isna(v) else v if n in known else float(v) for n, v in middle.items()
-        },
-        "known": known,
+        "typical": {str(name): _reference_value(values) for name, values in examples.items()},
+        "known": seen_categories,
     }
 
 
-def _middle(values: pd.Series) -> Any:
+def _reference_value(values: pd.Series) -> Any:
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return next(iter(values.mode()), None)
+    value: Any = None
     if pd.api.types.is_float_dtype(values):
-        return values.median()
-    if pd.api.types.is_integer_dtype(values):  # a value that the type can hold
-        return values.quantile(0.5, interpolation="lower")
-    return next(iter(values.mode()), None)
+        value = values.median()
+    elif pd.api.types.is_integer_dtype(values):  # a value that the type can hold
+        value = values.quantile(0.5, interpolation="lower")
+    else:
+        value = next(iter(values.mode()), None)
+    return None if pd.isna(value) else float(value)
 
 
 def input_flags(
@@ -165,45 +167,45 @@ def input_flags(
 
     groups: the features of each group, by its name.
     """
-    marks = {}
+    flags = {}
     for name, values in bundle["provenance"]["known"].items():
         category, seen = examples[name].array, set(values)
         new = [one not in seen for one in category.categories]
-        marks[f"unseen {name}"] = np.array([*new, False])[category.codes]
-    gone = _only(examples, bundle["features"]).isna().to_numpy()
-    place = {name: i for i, name in enumerate(bundle["features"])}
+        flags[f"unseen {name}"] = np.array([*new, False])[category.codes]
+    missing = _only(examples, bundle["features"]).isna().to_numpy()
+    position = {name: i for i, name in enumerate(bundle["features"])}
     for group, names in groups.items():
-        if used := [place[name] for name in names if name in place]:
-            marks[f"no {group}"] = gone[:, used].all(axis=1)
-    return marks
+        if used := [position[name] for name in names if name in position]:
+            flags[f"no {group}"] = missing[:, used].all(axis=1)
+    return flags
 
 
-def join_flags(marks: dict[str, Bools], index: pd.Index) -> pd.Series:
-    """Return for each row the names of its marks."""
-    told = np.full(len(index), "", dtype=object)
-    for name, mark in marks.items():
-        if mark.any():
-            told[mark] = np.where(told[mark] == "", name, told[mark] + f", {name}")
-    return pd.Series(told, index, dtype="str")
+def join_flags(flags: dict[str, Bools], index: pd.Index) -> pd.Series:
+    """Return the names of the flags of each row, joined by commas."""
+    text = np.full(len(index), "", dtype=object)
+    for name, rows in flags.items():
+        if rows.any():
+            text[rows] = np.where(text[rows] == "", name, text[rows] + f", {name}")
+    return pd.Series(text, index, dtype="str")
 
 
 def group_effects(
     bundle: Bundle, examples: pd.DataFrame, predicted: Floats, groups: dict[str, list[str]]
 ) -> pd.DataFrame:
-    """Return by how much each group of features moves what is predicted, shape (n, groups).
+    """Return the effect of each group of features on the prediction, shape (n, groups).
 
-    That is the prediction less what it would be if the group were as in a typical example: the
-    median of its numbers, the most frequent of its categories (prediction difference:
-    Robnik-Sikonja and Kononenko 2008). Each group is changed alone, and the rest stays: the moves
-    do not add up to the prediction, and of two groups that tell the same neither may move it much.
+    That is the prediction less what it would be if the group had its reference values: the median
+    of its numbers, the most frequent of its categories (prediction difference: Robnik-Sikonja and
+    Kononenko 2008). Each group is changed alone: the effects do not add up to the prediction, and
+    of two groups with the same information neither may have a large one.
     """
-    middle = bundle["provenance"]["typical"]
-    found = {}
+    reference = bundle["provenance"]["typical"]
+    effects = {}
     for group, names in groups.items():
         if changed := [name for name in names if name in bundle["features"]]:
-            plain = examples.assign(**{n: _filled(examples[n], middle[n]) for n in changed})
-            found[group] = predicted - predict(bundle, plain)
-    return pd.DataFrame(found, index=examples.index)
+            values = {name: _filled(examples[name], reference[name]) for name in changed}
+            effects[group] = predicted - predict(bundle, examples.assign(**values))
+    return pd.DataFrame(effects, index=examples.index)
 
 
 def _filled(values: pd.Series, value: Any) -> Any:
@@ -216,33 +218,32 @@ def _filled(values: pd.Series, value: Any) -> Any:
 def reasons(
     bundle: Bundle, examples: pd.DataFrame, predicted: Floats, groups: dict[str, list[str]]
 ) -> pd.Series:
-    """Return the groups that move each row most, as "history +0.21, place -0.05".
+    """Return the groups with the largest effects (see `group_effects`) on each row's prediction.
 
-    See `group_effects`.
+    Each is a text such as "history +0.21, place -0.05".
     """
-    moved = group_effects(bundle, examples, predicted, groups)
-    by, value = moved.columns.to_numpy(dtype=str), moved.to_numpy()
-    order = np.argsort(-np.abs(value), axis=1, kind="stable")[:, :TOP_REASONS]
+    effects = group_effects(bundle, examples, predicted, groups)
+    names, values = effects.columns.to_numpy(dtype=str), effects.to_numpy()
+    order = np.argsort(-np.abs(values), axis=1, kind="stable")[:, :TOP_REASONS]
     digits = "%+.2f" if is_binary(bundle) else "%+.3g"
-    said = np.strings.mod(digits, np.take_along_axis(value, order, axis=1))
-    parts = np.strings.add(np.strings.add(by[order], " "), said)
+    written = np.strings.mod(digits, np.take_along_axis(values, order, axis=1))
+    parts = np.strings.add(np.strings.add(names[order], " "), written)
     return pd.Series(list(map(", ".join, parts)), examples.index, dtype="str")
 
 
 def value_scorer(
     costs: Costs | RegressionCosts, features: list[str] | None = None
 ) -> Callable[[Any, pd.DataFrame, Any], float]:
-    """Return the saving per 1,000 decisions as scikit-learn takes it for `scoring`.
+    """Return a scorer of scikit-learn (`scoring`): the saving per 1,000 decisions.
 
     Costs that are columns are read from X: shuffle them, and the costs are shuffled too.
-    features: the columns of X that the estimator is shown; without it, all.
+    features: the columns of X that the estimator reads; without it, all.
     """
 
     def score(estimator: Any, X: pd.DataFrame, y: Any) -> float:
-        said = predict_uncalibrated(
-            estimator, X, X.columns.tolist() if features is None else features
-        )
-        at = costs.at(X)
-        return per_1000(at.saving(np.asarray(y), at.decide(said)))
+        names = X.columns.tolist() if features is None else features
+        rows = costs.at(X)
+        decided = rows.decide(predict_uncalibrated(estimator, X, names))
+        return per_1000(rows.saving(np.asarray(y), decided))
 
     return score

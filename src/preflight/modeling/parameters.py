@@ -9,12 +9,12 @@ from preflight.contracts.documents import Parameters
 from preflight.modeling.estimators import Baseline, Candidate, Estimator
 from preflight.problem.framing import Framing
 
-QUANTILES_APART = 0.005  # as near is near enough
-NOT_BASELINES = {"candidate", "champion"}  # models that results have beside the baselines
+QUANTILE_TOLERANCE = 0.005
+NOT_BASELINES = {"candidate", "champion"}  # other models in the results
 
 
 class Fold(Parameters):
-    """Train on what was known at `start`, judge on what comes from then until `until`."""
+    """Train on what was known at `start`, evaluate on what comes from then until `until`."""
 
     start: AwareDatetime
     until: AwareDatetime
@@ -34,7 +34,7 @@ class Search(Parameters):
     trials: int = Field(ge=0)
     workers: int = Field(1, ge=1, description="processes; another number makes other trials")
     seconds: float | None = Field(None, gt=0, description="no batch begins later")
-    prune: bool = Field(True, description="hopeless trials are given up")
+    prune: bool = Field(True, description="hopeless trials are stopped early")
     earlier_folds: list[Fold]
 
 
@@ -59,7 +59,7 @@ class Modeling(Parameters):
         return baselines
 
     @property
-    def declared(self) -> str:
+    def default_candidate(self) -> str:
         """Return the name of the candidate that ships unless the search finds a better one."""
         return next(iter(self.candidates))
 
@@ -79,44 +79,44 @@ class Modeling(Parameters):
             **{f"baselines.{name}": spec for name, spec in self.baselines.items()},
         }
 
-    def misfits(self, framing: Framing, groups: Iterable[str]) -> list[str]:
-        """Return a fault for each setting that does not fit the framing or the feature groups."""
-        faults = []
+    def configuration_errors(self, framing: Framing, groups: Iterable[str]) -> list[str]:
+        """Return a message for each setting that does not fit the framing or the feature groups."""
+        errors = []
         for name, spec in self.estimators().items():
             if unknown := set(spec.without) - set(groups):
-                faults.append(
+                errors.append(
                     f"modeling.{name}.without names {sorted(unknown)}, which are no feature "
                     f"groups; there are {', '.join(groups)}"
                 )
         if missing := set(framing.baselines) - set(self.baselines):
-            faults.append(
+            errors.append(
                 f"framing.baselines names {sorted(missing)}, which modeling.baselines doesn't "
                 f"have; it has {', '.join(self.baselines)}"
             )
         for name, spec in self.estimators().items():
-            asked = getattr(framing.costs, "quantile", None)
-            given = spec.params.get("quantile", asked)
-            if asked is not None and abs(given - asked) > QUANTILES_APART:
-                faults.append(
-                    f"modeling.{name}.params.quantile is {given:g}, but by framing.costs too "
-                    f"little is to be decided on in {1 - asked:.1%} of cases: {asked:.4g}"
+            cheapest = getattr(framing.costs, "quantile", None)
+            quantile = spec.params.get("quantile", cheapest)
+            if cheapest is not None and abs(quantile - cheapest) > QUANTILE_TOLERANCE:
+                errors.append(
+                    f"modeling.{name}.params.quantile is {quantile:g}, but by framing.costs the "
+                    f"quantity may be too small in {1 - cheapest:.1%} of cases: set {cheapest:.4g}"
                 )
-        faults += [
+        errors += [
             f"modeling.search.earlier_folds: the fold until {fold.until} reaches into the "
             f"validation set, which begins on {framing.split.validation_from}"
             for fold in self.search.earlier_folds
             if fold.until > framing.split.validation_from
         ]
-        return faults
+        return errors
 
     @model_validator(mode="after")
     def search_begins_inside_its_space(self) -> Self:
-        """Refuse a space with an empty range, or one that the declared parameters are not in.
+        """Refuse a space with an empty range, or without the declared parameters.
 
-        Without trials it is not looked at: another estimator has other parameters.
+        Without trials the space is not checked: another estimator has other parameters.
         """
         spaces = self.candidates if self.search.trials else {}
-        faults = [f"{name}: {fault}" for name, c in spaces.items() for fault in c.faults()]
-        if faults:
-            raise ValueError("the search space is not usable: " + "; ".join(faults))
+        errors = [f"{name}: {error}" for name, c in spaces.items() for error in c.space_errors()]
+        if errors:
+            raise ValueError("the search space is not usable: " + "; ".join(errors))
         return self

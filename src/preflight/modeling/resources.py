@@ -1,8 +1,8 @@
-"""What a model takes when it is used, against the serving limits of the framing.
+"""Latency, throughput, size and memory of a model, against the serving limits of the framing.
 
-Size and memory are the same on every machine, so the verdict rests on them. Speed depends on the
-machine and on what else runs there: it is measured only while a fixed calculation shows the machine
-to be quiet, and it is enforced by deployment, never by the verdict.
+Size and memory are the same on every machine, so the verdict uses them. Speed depends on the
+machine and on what else runs there: it is measured only while a fixed calculation shows that the
+machine is quiet, and deployment enforces it, never the verdict.
 """
 
 import copy
@@ -23,7 +23,7 @@ from preflight.modeling.skops_file import dump
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
 
-BUSY = 1.2  # a load above it: other work takes a sixth of the time, and measures would be its
+BUSY = 1.2  # a load above it: other work takes a sixth of the time, and distorts what is measured
 ROUNDS, ATTEMPTS = 3, 9  # quiet rounds that are enough; rounds until the machine counts as busy
 BATCH_ROWS = 20_000
 PRICE = "cost_per_1000"  # of predictions: the limit that is an amount of money
@@ -32,7 +32,7 @@ Limit = dict[str, Any]  # name, limit, measured, ok, load
 
 
 class Measured(TypedDict):
-    """What a model takes; None: the machine was busy. Loads are those of the quietest round."""
+    """Resources of a model; None: the machine was busy. Loads are those of the quietest round."""
 
     model_mb: float
     memory_mb: float
@@ -66,21 +66,21 @@ def measure_when_quiet(
 
     A round is quiet if the machine was, before and after it.
     """
-    found: list[float] = []
+    quiet: list[float] = []
     least, before = float("inf"), load(threads)
     for _ in range(ATTEMPTS):
         value, after = measure(), load(threads)
         around, before = max(before, after), after
         least = min(least, around)
         if around <= BUSY:
-            found.append(value)
-        if len(found) == ROUNDS:
+            quiet.append(value)
+        if len(quiet) == ROUNDS:
             break
-    return min(found, default=None), least
+    return min(quiet, default=None), least
 
 
 def measure(bundle: Bundle, rows: pd.DataFrame, batch: pd.DataFrame) -> Measured:
-    """Return what a model takes, warm, in this process, where nothing else may be at work.
+    """Return the resources of a warm model, in this process, which must do nothing else.
 
     p99_ms: milliseconds of one row, the 99th percentile of `rows`, in one thread as a service
     answers. rows_per_second: of `batch` at once, with all cores. model_mb: of the saved file.
@@ -124,9 +124,9 @@ def model_mb(bundle: Bundle) -> float:
 
 
 def measure_limits(candidate: Bundle, examples: pd.DataFrame, framing: Framing) -> list[Limit]:
-    """Return each serving limit with what was measured on the candidate, in a process of its own.
+    """Return each serving limit with what was measured on the candidate, in a separate process.
 
-    What runs beside this node, in its process or for it, is not the model's.
+    Other nodes that run at the same time in this process do not count.
     """
     rows, batch = examples.head(100), examples.sample(BATCH_ROWS, replace=True, random_state=0)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
@@ -139,65 +139,58 @@ def compare(measured: Measured, framing: Framing) -> list[Limit]:
     price = per_second and allowed.machine_per_hour / 3600 / per_second * 1000
     rows_load = measured["rows_load"]
     return [
-        _at_most("model_mb", allowed.model_mb, measured["model_mb"]),
-        _at_most("memory_mb", allowed.memory_mb, measured["memory_mb"]),
-        _at_most("p99_ms", allowed.p99_ms, measured["p99_ms"], measured["p99_load"]),
-        _at_least("rows_per_second", allowed.rows_per_second, per_second, rows_load),
-        _at_most(PRICE, allowed.cost_per_1000, price, rows_load),
+        _limit("model_mb", allowed.model_mb, measured["model_mb"]),
+        _limit("memory_mb", allowed.memory_mb, measured["memory_mb"]),
+        _limit("p99_ms", allowed.p99_ms, measured["p99_ms"], measured["p99_load"]),
+        _limit("rows_per_second", allowed.rows_per_second, per_second, rows_load),
+        _limit(PRICE, allowed.cost_per_1000, price, rows_load),
     ]
 
 
 def over_http(measured: dict[str, Any], framing: Framing) -> list[Limit]:
     """Return the limits of a service (see `service_limits`) with what was measured."""
     allowed, load = framing.serving, measured["load"]
-    came = 0.9 * allowed.requests_per_second  # a load generator never asks quite as often as told
+    sent = 0.9 * allowed.requests_per_second  # a load generator never sends as many as it should
     found = measured if load <= BUSY else dict.fromkeys(measured)
+    rows = allowed.rows_per_second
     return [
-        _at_least("requests_per_second over HTTP", came, found["requests_per_second"], load),
-        _at_most("p99_ms over HTTP", allowed.p99_ms, found["p99_ms"], load),
-        _at_least(
-            "rows_per_second over HTTP", allowed.rows_per_second, found["rows_per_second"], load
-        ),
-        _at_most("requests failed over HTTP", 0, measured["failed"]),
+        _limit("requests_per_second over HTTP", sent, found["requests_per_second"], load),
+        _limit("p99_ms over HTTP", allowed.p99_ms, found["p99_ms"], load),
+        _limit("rows_per_second over HTTP", rows, found["rows_per_second"], load),
+        _limit("requests failed over HTTP", 0, measured["failed"]),
     ]
 
 
-def _at_most(name: str, limit: float, measured: float | None, load: float | None = None) -> Limit:
-    ok = None if measured is None else bool(measured <= limit)
-    return {"name": name, "limit": limit, "measured": measured, "ok": ok, "load": load}
-
-
-def _at_least(name: str, limit: float, measured: float | None, load: float | None = None) -> Limit:
-    ok = None if measured is None else bool(measured >= limit)
+def _limit(name: str, limit: float, measured: float | None, load: float | None = None) -> Limit:
+    """Return whether a rate reaches its limit, or whether anything else does not exceed it."""
+    ok = None
+    if measured is not None:
+        ok = bool(measured >= limit if "per_second" in name else measured <= limit)
     return {"name": name, "limit": limit, "measured": measured, "ok": ok, "load": load}
 
 
 def is_speed(limit: Limit) -> bool:
-    """Return whether it depends on the machine: deployment enforces it, the verdict does not."""
+    """Return whether a limit depends on the machine: deployment enforces it, not the verdict."""
     return limit["load"] is not None
 
 
 def violations(limits: list[Limit], unit: str) -> list[str]:
-    """Return a message for each limit that is exceeded, and one for those that are not known.
+    """Return a message for each limit that is exceeded, and one for those not measured.
 
     unit: the currency of the costs.
     """
-    found = []
+    messages, unknown, loads = [], [], []
     for one in limits:
-        measured, limit = (one[name] for name in ("measured", "limit"))
-        if one["ok"] is False and one["name"] == PRICE:
-            money = (format_money(amount, unit) for amount in (measured, limit))
-            found.append("{} {} (limit {})".format(_name(one), *money))
-        elif one["ok"] is False:
-            found.append(f"{_name(one)} {measured:.3g} (limit {limit:g})")
-    if busy := [one for one in limits if one["ok"] is None]:
-        load = max(one["load"] for one in busy)
-        found.append(
-            f"{', '.join(map(_name, busy))} not measured: the machine was busy "
-            f"(load {load:.2g}, quiet is 1)"
-        )
-    return found
-
-
-def _name(limit: Limit) -> str:
-    return str(limit["name"]).replace("_", " ")
+        name, measured, limit = one["name"].replace("_", " "), one["measured"], one["limit"]
+        if one["ok"] is None:
+            unknown.append(name)
+            loads.append(one["load"])
+        elif not one["ok"] and one["name"] == PRICE:
+            costs, most = (format_money(amount, unit) for amount in (measured, limit))
+            messages.append(f"{name} {costs} (limit {most})")
+        elif not one["ok"]:
+            messages.append(f"{name} {measured:.3g} (limit {limit:g})")
+    if unknown:
+        busy = f"the machine was busy (load {max(loads):.2g}, quiet is 1)"
+        messages.append(f"{', '.join(unknown)} not measured: {busy}")
+    return messages

@@ -4,7 +4,8 @@ Parameters are suggested in batches of as many trials as there are workers, from
 the batch, by samplers that are seeded with the number of the trial. So the trials are the same
 whichever worker is faster, and a search that was stopped and resumed makes those of one that was
 not. Only finished trials are stored, in a study that is named after all that their values depend
-on: a run continues it as long as nothing changed.
+on: a run continues it as long as nothing changed. A worker that is killed leaves no trace, so its
+trial is made again; Optuna's heartbeat would find that out by the clock.
 """
 
 import inspect
@@ -19,77 +20,48 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from preflight.contracts.catalog import Contract, Contracts
+from preflight.contracts.catalog import Contracts
 from preflight.errors import RunError
 from preflight.features.fingerprints import fingerprint
-from preflight.modeling.estimators import Candidate, load
-from preflight.modeling.model import DECIDING, predict_uncalibrated
-from preflight.modeling.parameters import Modeling
-from preflight.modeling.resources import model_mb
-from preflight.modeling.training import folds, saving
-from preflight.modeling.trials import (
-    FOLD,
+from preflight.modeling.best_params import (
     NO_SEARCH,
-    Outcome,
     eligible,
-    no_importance,
-    open_study,
     parameter_importance,
     select_parameters,
-    store_trial,
-    stored,
-    suggest_trial,
     trials_table,
 )
+from preflight.modeling.estimators import load
+from preflight.modeling.model import DECIDING
+from preflight.modeling.parameters import Modeling
+from preflight.modeling.trials import NUMBER, MakeTrial, open_study, trial_maker
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
-from preflight.stats.bootstrap import Ints, day_numbers
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.trial import FrozenTrial
 
+MakeTrials = Callable[[Iterable[int], "Iterable[list[FrozenTrial]]"], "Iterator[FrozenTrial]"]
+Setup = Callable[[], MakeTrial]
 
 log = logging.getLogger(__name__)
 
-FIRST_STAGE = 0.4  # of what an estimator grows to: there it is evaluated for the first time
-# What a trial's value so far says of its value in the end: little in the middle of a fold, nearly
-# all after a whole one (benchmarks/README.md). So the worst third is pruned, or the worst two.
-PRUNE_QUANTILE_MIDFOLD, PRUNE_QUANTILE = 1 / 3, 2 / 3
-MIN_COMPLETE_TRIALS = 2  # before one is pruned
 MAX_DEAD_POOLS = 3  # a worker that dies once may have been killed; one that always dies won't do
 
 
-class Fold(NamedTuple):
-    """What is fitted on, what it is evaluated on, and the day of each row of that."""
+class Start(NamedTuple):
+    """When this run began to search, and how many trials were stored then."""
 
-    train: pd.DataFrame
-    validation: pd.DataFrame
-    day: Ints
-    days: int
-
-
-class Earlier(NamedTuple):
-    """What a trial is compared with: whether another was completed, and its value by step."""
-
-    complete: bool
-    by_step: dict[int, float]
-
-
-class Task(NamedTuple):
-    """A trial to make."""
-
-    candidate: Candidate
-    earlier: list[Earlier]
-
-
-Evaluate = Callable[[Task], Outcome]
+    time: float
+    trials: int
 
 
 def search_parameters(
@@ -112,23 +84,24 @@ def search_parameters(
         RunError: an estimator can't be fitted, a worker dies again and again, or no trial keeps
             the limit.
     """
-    if not modeling.search.trials:
-        nothing = {"candidate": modeling.declared, **NO_SEARCH}
-        return nothing, trials_table([], modeling.declared), no_importance()
-    study = open_study(study_storage, study_name(development, framing, modeling))
-    if done := len(stored(study)):
-        log.info("  search: %d of %d trials were done before", done, modeling.search.trials)
-    try:
-        ended = _run_trials(study, development, framing, modeling, contracts["features"])
-    except KeyboardInterrupt:
-        ended = "interrupted"
-        if not eligible(stored(study)):
-            raise
-        log.warning("  search: stopped; the best of %d trials goes on", len(stored(study)))
-    trials = stored(study)[: modeling.search.trials]
-    best = {**select_parameters(trials, framing, modeling), "ended": ended}
-    importance = parameter_importance(trials, best["trial"], modeling.seed)
-    return best, trials_table(trials, modeling.declared), importance
+    trials: list[FrozenTrial] = []
+    best = {"candidate": modeling.default_candidate, **NO_SEARCH}
+    if modeling.search.trials:
+        study = open_study(study_storage, study_name(development, framing, modeling))
+        if done := len(stored(study)):
+            log.info("  search: %d of %d trials were done before", done, modeling.search.trials)
+        setup = partial(trial_maker, development, framing, modeling, contracts["features"])
+        try:
+            ended = _run_trials(study, setup, framing, modeling)
+        except KeyboardInterrupt:
+            ended = "interrupted"
+            if not eligible(stored(study)):
+                raise
+            log.warning("  search: stopped; the best of %d trials goes on", len(stored(study)))
+        trials = stored(study)[: modeling.search.trials]
+        best = {**select_parameters(trials, framing, modeling), "ended": ended}
+    importance = parameter_importance(trials, best["trial"], modeling)
+    return best, trials_table(trials, modeling), importance
 
 
 def study_name(development: pd.DataFrame, framing: Framing, modeling: Modeling) -> str:
@@ -151,70 +124,72 @@ def study_name(development: pd.DataFrame, framing: Framing, modeling: Modeling) 
     return f"{modeling.search.study}-{digest}"
 
 
-def _run_trials(
-    study: "optuna.Study",
-    development: pd.DataFrame,
-    framing: Framing,
-    modeling: Modeling,
-    features: Contract,
-) -> str:
-    """Make trials until there are as many as wanted or the time is over; return which of them."""
-    wanted, began = modeling.search, time.monotonic()
-    before, dead_pools = len(stored(study)), 0
-    while (done := len(stored(study))) < wanted.trials:
+def stored(study: "optuna.Study") -> "list[FrozenTrial]":
+    """Return the trials of a study in order, each once: two runs at once may store one twice."""
+    by_number = {t.user_attrs[NUMBER]: t for t in reversed(study.get_trials(deepcopy=False))}
+    return [by_number[number] for number in sorted(by_number)]
+
+
+def _run_trials(study: "optuna.Study", setup: Setup, framing: Framing, modeling: Modeling) -> str:
+    """Make trials until there are enough or the time is over; return which ended the search."""
+    start = Start(time.monotonic(), len(stored(study)))
+    for attempt in range(1, MAX_DEAD_POOLS + 1):
         try:
-            with _evaluator(development, framing, modeling, features) as evaluate:
-                while (done := len(stored(study))) < wanted.trials:
-                    seconds = time.monotonic() - began
-                    if wanted.seconds is not None and seconds > wanted.seconds:
-                        log.info("  search: %d trials in %d s", done - before, wanted.seconds)
-                        return "seconds"
-                    _log_progress(study, done - before, seconds, wanted.trials, framing)
-                    _run_batch(study, evaluate, modeling)
-        except BrokenProcessPool:  # the trials that it made are tried again
-            dead_pools += 1
-            if dead_pools == MAX_DEAD_POOLS:
-                raise RunError(
-                    f"A worker of the search died {dead_pools} times, most likely for lack of "
-                    "memory. Lower modeling.search.workers, or search among smaller models."
-                ) from None
-            log.warning("  search: a worker died; its trial is made again")
+            with _trial_makers(setup, modeling.search.workers) as make:
+                return _run_batches(study, make, start, framing, modeling)
+        except BrokenProcessPool:
+            log.warning("  search: a worker died, %d of at most %d times", attempt, MAX_DEAD_POOLS)
+    raise RunError(
+        f"A worker of the search died {MAX_DEAD_POOLS} times, most likely for lack of memory. "
+        "Lower modeling.search.workers, or search among smaller models."
+    )
+
+
+def _run_batches(
+    study: "optuna.Study", make: MakeTrials, start: Start, framing: Framing, modeling: Modeling
+) -> str:
+    """Make and store the trials that are not stored yet, a batch at a time (see the module)."""
+    search, log_every = modeling.search, -(-modeling.search.trials // 3)
+    while (done := len(trials := stored(study))) < search.trials:
+        seconds, made = time.monotonic() - start.time, done - start.trials
+        if search.seconds is not None and seconds > search.seconds:
+            log.info("  search: %d trials in %d s", made, search.seconds)
+            return "seconds"
+        if made and done % log_every == 0:
+            _log_progress(trials, seconds / made * (search.trials - done), framing, modeling)
+        first = done // search.workers * search.workers
+        numbers = range(done, min(first + search.workers, search.trials))
+        for trial in make(numbers, repeat(trials[:first])):
+            study.add_trial(trial)
     return "trials"
 
 
-def _run_batch(
-    study: "optuna.Study",
-    evaluate: Callable[[Iterable[Task]], Iterator[Outcome]],
-    modeling: Modeling,
+def _log_progress(
+    trials: "list[FrozenTrial]", left: float, framing: Framing, modeling: Modeling
 ) -> None:
-    """Make the trials of the next batch that are not stored yet, and store each when it is done."""
-    trials, size = stored(study), modeling.search.workers
-    first = len(trials) // size * size
-    before = trials[:first]
-    earlier = [Earlier(t.state.name == "COMPLETE", t.intermediate_values) for t in before]
-    numbers = range(len(trials), min(first + size, modeling.search.trials))
-    suggestions = [suggest_trial(before, number, modeling) for number in numbers]
-    tasks = [Task(candidate, earlier) for _, candidate in suggestions]
-    made = zip(numbers, suggestions, evaluate(tasks), strict=True)
-    for number, (trial, _), outcome in made:
-        store_trial(study, number, trial, outcome)
+    if best := eligible(trials):
+        log.info(
+            "  search: %d of %d trials, best %s per 1,000 %s on validation, about %.0f s left",
+            len(trials),
+            modeling.search.trials,
+            format_money(max(trial.value for trial in best), framing.costs.unit),
+            framing.decision.units,
+            left,
+        )
 
 
 @contextmanager
-def _evaluator(
-    development: pd.DataFrame, framing: Framing, modeling: Modeling, features: Contract
-) -> Iterator[Callable[[Iterable[Task]], Iterator[Outcome]]]:
-    """Yield what evaluates tasks in their order: in this process, or in several others."""
-    workers = modeling.search.workers
+def _trial_makers(setup: Setup, workers: int) -> Iterator[MakeTrials]:
+    """Yield what makes trials in the order of their numbers: in this process, or in several."""
     if workers == 1:
-        evaluate = evaluation(development, framing, modeling, features)
-        yield lambda tasks: map(evaluate, tasks)
+        yield partial(map, setup())
         return
     context = multiprocessing.get_context("spawn")
-    given = (development, framing, modeling, features)
-    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=given)
+    pool = ProcessPoolExecutor(
+        workers, context, initializer=_start_worker, initargs=(setup, workers)
+    )
     try:
-        yield lambda tasks: pool.map(_evaluate_in_worker, tasks)
+        yield partial(pool.map, _make_in_worker)
     except KeyboardInterrupt:
         for process in multiprocessing.active_children():
             process.terminate()
@@ -223,12 +198,10 @@ def _evaluator(
         pool.shutdown(cancel_futures=True)
 
 
-_in_worker: list[Evaluate] = []  # of a worker's process: its part of the data is sent once
+_in_worker: list[MakeTrial] = []  # of a worker's process: its part of the data is sent once
 
 
-def _start_worker(
-    development: pd.DataFrame, framing: Framing, modeling: Modeling, features: Contract
-) -> None:
+def _start_worker(setup: Setup, workers: int) -> None:
     """Get ready in a process of its own: with its part of the cores, and no longer than needed."""
     from joblib import cpu_count
     from threadpoolctl import threadpool_limits
@@ -236,8 +209,8 @@ def _start_worker(
     if parent := multiprocessing.parent_process():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started the search ends it
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    threadpool_limits(max(1, cpu_count() // modeling.search.workers))
-    _in_worker[:] = [evaluation(development, framing, modeling, features)]
+    threadpool_limits(max(1, cpu_count() // workers))
+    _in_worker[:] = [setup()]
 
 
 def _end_with(parent: Any) -> None:
@@ -245,86 +218,5 @@ def _end_with(parent: Any) -> None:
     os._exit(1)
 
 
-def _evaluate_in_worker(task: Task) -> Outcome:
-    return _in_worker[0](task)
-
-
-def evaluation(
-    development: pd.DataFrame, framing: Framing, modeling: Modeling, features: Contract
-) -> Evaluate:
-    """Return the function that makes a trial on all folds, or until it is pruned."""
-    parts = [
-        Fold(train, validation, *day_numbers(framing.split.day(validation["predict_at"])))
-        for train, validation in folds(development, framing, modeling)
-    ]
-    rows = [np.bincount(part.day, minlength=part.days).tolist() for part in parts]
-
-    def evaluate(task: Task) -> Outcome:
-        names = task.candidate.features(features.groups())
-        values: list[float] = []
-        saved: list[list[float]] = []
-        by_step: dict[int, float] = {}
-        for number, part in enumerate(parts):
-            for estimator, share in fit_in_stages(task.candidate, part.train, features):
-                said = predict_uncalibrated(estimator, part.validation, names)
-                worth = saving(part.validation, said, framing)
-                step = round(FOLD * (number + share))
-                by_step[step] = float(np.mean([*values, 1000 * worth.mean()]))
-                early = modeling.search.prune and step < FOLD * len(parts)
-                if early and should_prune(task.earlier, step, by_step[step]):
-                    return Outcome(None, by_step, saved, rows, np.nan)
-            saved.append(np.bincount(part.day, weights=worth, minlength=part.days).tolist())
-            values.append(float(1000 * worth.mean()))
-        saved_model: Any = {"estimator": estimator, "slope": 1.0, "intercept": 0.0}
-        over = model_mb(saved_model | {"features": names}) / framing.serving.model_mb - 1
-        return Outcome(float(np.mean(values)), by_step, saved, rows, over)
-
-    return evaluate
-
-
-def should_prune(earlier: list[Earlier], step: int, so_far: float) -> bool:
-    """Return whether a trial is among the worst of those before its batch, at a step.
-
-    Optuna's own percentile pruner takes the best of all steps of a trial, and a season that is easy
-    to save in would hide what comes after it.
-    """
-    others = [one for one in earlier if step in one.by_step]
-    if sum(one.complete for one in others) < MIN_COMPLETE_TRIALS:
-        return False
-    worst = PRUNE_QUANTILE_MIDFOLD if step % FOLD else PRUNE_QUANTILE
-    return so_far < float(np.quantile([one.by_step[step] for one in others], worst))
-
-
-def fit_in_stages(
-    spec: Candidate, examples: pd.DataFrame, features: Contract
-) -> Iterator[tuple[Any, float]]:
-    """Yield the fitted estimator and which share of its growth is done, at last all of it.
-
-    Stages share one warm-started fit, so the last estimator equals a single fit. An estimator
-    without a parameter that it grows by (`grows`) has one stage.
-    """
-    seen = examples[spec.features(features.groups())]
-    estimator = spec.build()
-    if spec.grows:
-        estimator.set_params(warm_start=True)
-        for share in (FIRST_STAGE, 1.0):
-            estimator.set_params(**{spec.grows: max(1, round(share * spec.params[spec.grows]))})
-            yield estimator.fit(seen, examples["label"]), share
-    else:
-        yield estimator.fit(seen, examples["label"]), 1.0
-
-
-def _log_progress(
-    study: "optuna.Study", here: int, seconds: float, trials: int, framing: Framing
-) -> None:
-    """Log about twice in a search how far it is and what it has found."""
-    every, done = max(1, -(-trials // 3)), len(stored(study))
-    if here and done % every == 0 and (best := eligible(stored(study))):
-        log.info(
-            "  search: %d of %d trials, best %s per 1,000 %s on validation, about %.0f s left",
-            done,
-            trials,
-            format_money(max(trial.value for trial in best), framing.costs.unit),
-            framing.decision.units,
-            seconds / here * (trials - done),
-        )
+def _make_in_worker(number: int, before: "list[FrozenTrial]") -> "FrozenTrial":
+    return _in_worker[0](number, before)

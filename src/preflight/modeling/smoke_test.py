@@ -18,13 +18,14 @@ from preflight.modeling.training import fit, folds
 from preflight.problem.framing import Framing
 
 SMOKE_TEST_ROWS = 1000  # drawn at random from each fold, next to those that `representative` keeps
-OF_EACH_LABEL = 50  # rows: an estimator that cross-validates needs several of each label
+ROWS_PER_LABEL = 50  # rows: an estimator that cross-validates needs several of each label
 
-DROPPED = (
+DROPPED_REMEDY = (
     "A ColumnTransformer drops the columns that it does not name: give it a `remainder`. A "
-    "SimpleImputer drops a column without any value: give it `keep_empty_features=True`."
+    "SimpleImputer drops a column without any value: give it `keep_empty_features=True`. To leave "
+    "features out on purpose, list their group in `without`."
 )
-ENCODE = (
+FIT_REMEDY = (
     "Its settings are in conf/base/parameters/modeling.yml. For a feature that it can't take: "
     "encode or fill it in its `preprocessing`; merge rare categories, and make an infinite value "
     "missing, where the feature is built; or list its group in `without`."
@@ -49,34 +50,26 @@ def smoke_test_estimators(
         RunError: names the model, the fold and the features at fault, and what to do.
     """
     features = contracts["features"]
-    starts = [
-        *(fold.start for fold in modeling.search.earlier_folds),
-        framing.split.validation_from,
-    ]
+    starts = [*(f.start for f in modeling.search.earlier_folds), framing.split.validation_from]
+    names = [f"the train part of the fold that starts on {start:%Y-%m-%d}" for start in starts]
+    parts = zip(names, folds(train_and_validation, framing, modeling), strict=True)
     everything = (train_and_validation, train_and_validation)
-    parts = {
-        **{
-            f"the train part of the fold that starts on {start:%Y-%m-%d}": fold
-            for start, fold in zip(
-                starts, folds(train_and_validation, framing, modeling), strict=True
-            )
-        },
-        "train and validation together": everything,
-    }
-    for where, (train, validation) in parts.items():
+    for where, (train, validation) in [*parts, ("train and validation together", everything)]:
         _require_labels(where, train, validation)
-        few, asked = (representative(p, features, modeling.seed) for p in (train, validation))
+        few, others = (representative(p, features, modeling.seed) for p in (train, validation))
         for name, spec in variants(modeling):
-            model = _fitted(name, spec, where, few, asked, framing, features)
-            if unseen := not_seen(model):
+            columns = spec.features(features.groups())
+            try:
+                model = _fit(spec, few, others, framing, features)
+            except Exception as error:  # whatever an estimator or a condition may raise
+                raise RunError(_describe_failure(name, where, few[columns], error)) from error
+            if dropped := dropped_features(model):
                 raise RunError(
-                    f"modeling.{name} never sees {', '.join(unseen)} of {where}: its preprocessing "
-                    f"drops what a feature says. {DROPPED} To leave features out on purpose, list "
-                    "their group in `without`."
+                    f"modeling.{name} never sees {', '.join(dropped)} of {where}: its "
+                    f"preprocessing drops features. {DROPPED_REMEDY}"
                 )
             if train is train_and_validation:
-                names = spec.features(features.groups())
-                _require_loadable(name, names, model, asked, trusted_types)
+                _require_loadable(name, model, others, columns, trusted_types)
     return train_and_validation
 
 
@@ -92,74 +85,71 @@ def variants(modeling: Modeling) -> Iterator[tuple[str, Estimator]]:
 def representative(examples: pd.DataFrame, features: Contract, seed: int) -> pd.DataFrame:
     """Return a few rows that have all that can stop a model, in their order.
 
-    They are a random sample, the extremes of each number, a missing and a known value of each
-    feature, every category, and some of each label where there are few labels.
+    They are a random sample, the extremes of each number, a missing value of each feature, every
+    category, and some of each label if there are two.
     """
     kept = [examples.sample(min(SMOKE_TEST_ROWS, len(examples)), random_state=seed).index]
     for name in features.names():
         values = examples[name]
-        known = values.dropna()
+        present = values.dropna()
         if isinstance(values.dtype, pd.CategoricalDtype):
-            kept.append(known.index[~known.duplicated()])
-        elif len(known):
-            kept.append(pd.Index([known.idxmin(), known.idxmax()]))
+            kept.append(present.index[~present.duplicated()])
+        elif len(present):
+            kept.append(pd.Index([present.idxmin(), present.idxmax()]))
         kept.append(pd.Index([values.isna().idxmax()]))
     if examples["label"].nunique() == 2:
-        kept.append(examples.groupby("label").head(OF_EACH_LABEL).index)
+        kept.append(examples.groupby("label").head(ROWS_PER_LABEL).index)
     return examples[examples.index.isin(np.concatenate(kept))]
 
 
 def _require_labels(where: str, train: pd.DataFrame, validation: pd.DataFrame) -> None:
-    """Refuse a fold from which nothing can be learnt, or on which nothing can be evaluated."""
-    label, fault = train["label"], ""
+    """Raise RunError if nothing can be learnt from a fold, or evaluated on it."""
+    label = train["label"]
+    if infinite := int(np.isinf(label).sum()):
+        raise RunError(
+            f"The column label has {infinite:,} infinite values in {where}. Repair them."
+        )
     if validation.empty:
         fault = "the fold has no examples to evaluate on"
     elif label.nunique() < 2:
         fault = f"all {len(label):,} labels are {', '.join(map(str, label.unique())) or 'missing'}"
-    elif infinite := int(np.isinf(label).sum()):
-        raise RunError(
-            f"The column label has {infinite:,} infinite values in {where}. Repair them."
-        )
-    if fault:
-        raise RunError(
-            f"Nothing can be learnt from {where}: {fault}. Change the fold in "
-            "modeling.search.earlier_folds, or the dates of framing.split."
-        )
+    else:
+        return
+    raise RunError(
+        f"Nothing can be learnt from {where}: {fault}. Change the fold in "
+        "modeling.search.earlier_folds, or the dates of framing.split."
+    )
 
 
-def _fitted(
-    name: str,
-    spec: Estimator,
-    where: str,
-    few: pd.DataFrame,
-    asked: pd.DataFrame,
-    framing: Framing,
-    features: Contract,
+def _fit(
+    spec: Estimator, few: pd.DataFrame, others: pd.DataFrame, framing: Framing, features: Contract
 ) -> Any:
-    """Return the model fitted on a few rows, if it gives what the task needs for others."""
-    kind = {"binary": "classifier", "regression": "regressor"}[framing.task]
-    names = spec.features(features.groups())
-    try:
-        with warnings.catch_warnings():  # a few rows may be too few to converge
-            warnings.simplefilter("ignore")
-            model = fit(spec, few, features)
-            if hasattr(model, "predict_proba") != (framing.task == "binary"):
-                raise TypeError(f"framing.task is {framing.task}, which needs a {kind}")
-            if not np.isfinite(predict_uncalibrated(model, asked, names)).all():
-                raise ValueError("some of its predictions are missing or infinite")
-    except Exception as error:  # whatever an estimator or a condition may raise
-        gone = [feature for feature in names if few[feature].isna().all()]
-        late = "let the fold start later (modeling.search.earlier_folds), or leave the feature out"
-        missing = f"There, all values of {', '.join(gone)} are missing: {late}. " if gone else ""
-        said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-        raise RunError(
-            f"modeling.{name} can't be fitted on {where}: {said.rstrip('.')}. {missing}{ENCODE}"
-        ) from error
+    """Return the model fitted on a few rows; raise if its predictions can't be used."""
+    with warnings.catch_warnings():  # a few rows may be too few to converge
+        warnings.simplefilter("ignore")
+        model = fit(spec, few, features)
+        if hasattr(model, "predict_proba") != (framing.task == "binary"):
+            kind = {"binary": "classifier", "regression": "regressor"}[framing.task]
+            raise TypeError(f"framing.task is {framing.task}, which needs a {kind}")
+        predicted = predict_uncalibrated(model, others, spec.features(features.groups()))
+        if not np.isfinite(predicted).all():
+            raise ValueError("some of its predictions are missing or infinite")
     return model
 
 
-def not_seen(model: Any) -> list[str]:
-    """Return the columns that preprocessing drops though nobody asked for it.
+def _describe_failure(name: str, where: str, few: pd.DataFrame, error: Exception) -> str:
+    message = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(".")
+    hint = ""
+    if missing := [str(column) for column in few if few[column].isna().all()]:
+        hint = (
+            f"There, all values of {', '.join(missing)} are missing: let the fold start later "
+            "(modeling.search.earlier_folds), or leave the feature out. "
+        )
+    return f"modeling.{name} can't be fitted on {where}: {message}. {hint}{FIT_REMEDY}"
+
+
+def dropped_features(model: Any) -> list[str]:
+    """Return the columns that preprocessing drops without being told to.
 
     A column that a ColumnTransformer drops by name is left out on purpose.
     """
@@ -167,35 +157,34 @@ def not_seen(model: Any) -> list[str]:
     from sklearn.impute import SimpleImputer
 
     found: list[Any] = []
-    for part in _parts(model):
+    for part in _nested_estimators(model):
         names = getattr(part, "feature_names_in_", np.arange(getattr(part, "n_features_in_", 0)))
         if isinstance(part, ColumnTransformer):
             for named, does, columns in getattr(part, "transformers_", []):
                 if (named, does) == ("remainder", "drop"):
-                    by_place = np.array(columns).dtype.kind in "bi"
-                    found += list(names[columns] if by_place else columns)
+                    by_position = np.array(columns).dtype.kind in "bi"
+                    found += list(names[columns] if by_position else columns)
         elif isinstance(part, SimpleImputer) and not part.keep_empty_features:
             found += list(names[pd.isna(getattr(part, "statistics_", []))])
     return list(dict.fromkeys(map(str, found)))
 
 
-def _parts(model: Any) -> Iterator[Any]:
+def _nested_estimators(model: Any) -> Iterator[Any]:
     """Yield an estimator and all estimators that it holds."""
     from sklearn.base import BaseEstimator
 
     if isinstance(model, BaseEstimator) or hasattr(model, "predict_proba"):
         yield model
         model = vars(model)
-    inside = model.values() if isinstance(model, dict) else model
     if isinstance(model, dict | list | tuple):
-        for part in inside:
-            yield from _parts(part)
+        for part in model.values() if isinstance(model, dict) else model:
+            yield from _nested_estimators(part)
 
 
 def _require_loadable(
-    name: str, features: list[str], model: Any, asked: pd.DataFrame, trusted: list[str]
+    name: str, model: Any, examples: pd.DataFrame, columns: list[str], trusted: list[str]
 ) -> None:
-    """Refuse a model that could not be loaded from its file, or would answer differently."""
+    """Raise RunError if a model could not be loaded from its file, or would answer differently."""
     from skops.io import get_untrusted_types
 
     file = io.BytesIO()
@@ -207,8 +196,7 @@ def _require_loadable(
             "them to _trusted in conf/base/catalog/modeling.yml."
         )
     file.seek(0)
-    before, after = (
-        predict_uncalibrated(one, asked, features) for one in (model, load(file, trusted))
-    )
+    models = (model, load(file, trusted))
+    before, after = (predict_uncalibrated(one, examples, columns) for one in models)
     if not np.array_equal(before, after):
         raise RunError(f"modeling.{name} gives other predictions after it was saved and loaded.")

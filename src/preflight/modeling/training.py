@@ -30,8 +30,8 @@ def join_development(
     """Return train and validation as one table, in the order of prediction.
 
     Raises:
-        RunError: they are not those that the audit has passed, or of another split, or their
-            costs leave nothing to decide.
+        RunError: they are not those that the audit has passed, are of another split, or have costs
+            that leave nothing to decide.
     """
     framing.split.require(train=train, validation=validation)
     require_fingerprints(feature_audit, train=train, validation=validation)
@@ -71,9 +71,9 @@ def fit_predict(
 def saving(
     examples: pd.DataFrame, predicted: Floats, framing: Framing, threshold: float | None = None
 ) -> Floats:
-    """Return what decisions by these predictions save, row by row.
+    """Return what decisions by these predictions save, shape (n,), in the currency of the costs.
 
-    threshold: that acting begins above, in place of the one that the costs give.
+    threshold: act above it, in place of the threshold that the costs give.
     """
     costs = framing.costs.at(examples)
     decided = costs.decide(predicted) if threshold is None else predicted > threshold
@@ -99,18 +99,18 @@ def predict_validation(
             f"{framing.predicted}_{name}": fit_predict(spec, train, validation, features)
             for name, spec in specs.items()
         }
-        said = predicted[f"{framing.predicted}_candidate"]
-        if len(said) > 1 and np.ptp(said) == 0:
+        of_candidate = predicted[f"{framing.predicted}_candidate"]
+        if len(of_candidate) > 1 and np.ptp(of_candidate) == 0:
             log.warning(
                 "  The candidate predicts the same for all %s examples of a fold: it has learnt "
-                "nothing from the %s before it. On few examples let leaves be smaller, such as "
+                "nothing from the %s before it. If examples are few, allow smaller leaves: lower "
                 "min_samples_leaf in conf/base/parameters/modeling.yml.",
-                f"{len(said):,}",
+                f"{len(of_candidate):,}",
                 f"{len(train):,}",
             )
-        known = validation[[*features.grain(), "predict_at", "label"]]
+        rows = validation[[*features.grain(), "predict_at", "label"]]
         costs = framing.costs.cost_columns(validation)
-        predictions.append(known.assign(fold=len(predictions), **predicted, **costs))
+        predictions.append(rows.assign(fold=len(predictions), **predicted, **costs))
     together = pd.concat(predictions, ignore_index=True)
     return together.assign(last=together["fold"] == len(predictions) - 1)
 
@@ -124,9 +124,9 @@ def fit_candidate(
     contracts: Contracts,
 ) -> Bundle:
     """Return the candidate, fitted on train and validation with the best parameters."""
-    line = selection["calibration"]
+    calibration = {name: selection["calibration"][name] for name in ("slope", "intercept")}
     chosen, features = modeling.chosen(best_params), contracts["features"]
-    return make_bundle(chosen, development, framing, features, line["slope"], line["intercept"])
+    return make_bundle(chosen, development, framing, features, **calibration)
 
 
 def fit_baselines(
@@ -149,7 +149,7 @@ def make_bundle(
     intercept: float = 0.0,
     threshold: float | None = None,
 ) -> Bundle:
-    """Return a model with its own threshold, if it has one, else the one derived from the costs."""
+    """Return a fitted model with its threshold: its own, or else the one derived from the costs."""
     import sklearn
 
     costs, names = framing.costs, spec.features(features.groups())

@@ -72,3 +72,9 @@ def parts(make_parcels: Callable[..., pd.DataFrame]) -> Parts:
             ).reset_index(drop=True)
         )
     return made[0], made[1], made[2]
+
+
+@pytest.fixture(scope="session")
+def failed() -> Callable[[pd.DataFrame], list[str]]:
+    """The checks that have failed, of some findings."""
+    return lambda findings: findings.loc[findings["state"] == "failed", "check"].tolist()

@@ -192,7 +192,7 @@ def honest_delay_of_the_hour(f: pd.DataFrame, w: pd.DataFrame, now: pd.Series) -
 def test_an_honest_feature_that_nobody_told_the_audit_of_passes(of_flights: Found) -> None:
     (found,) = of_flights(with_feature(honest_delay_of_the_hour))
     assert (found["state"], found["check"]) == ("passed", "replay")
-    assert found["evidence"].startswith("at 4 moments from ")
+    assert "4 moments" in found["evidence"]
 
 
 def test_the_features_that_ship_pass_and_name_what_they_assume(
@@ -227,7 +227,7 @@ def test_decisions_chosen_by_their_outcome_are_caught(of_flights: Found) -> None
 def test_a_value_tells_run_moment_decision_and_both_values(of_flights: Found) -> None:
     (found,) = of_flights(with_feature(mean_delay_of_the_day))
     assert found["measured"] > 0
-    for word in ("UTC", "carrier ", "flight ", "scheduled_departure ", " then, ", " in the run"):
+    for word in ("UTC", "carrier ", "flight ", "scheduled_departure ", "in the run"):
         assert word in found["evidence"]
 
 
@@ -359,7 +359,7 @@ def test_features_of_dense_data_may_not_round_time(workshop: Tables) -> None:
 
 
 def test_a_table_without_known_at_is_refused_by_name(workshop: Tables) -> None:
-    with pytest.raises(RunError, match="made from machines, of which no contract says when"):
+    with pytest.raises(RunError, match=r"made from machines, .*known_at"):
         replayed(
             WORKSHOP,
             {**workshop, "params:when": "closed_at"},
@@ -376,7 +376,7 @@ def test_features_that_cannot_be_built_from_what_was_known_are_told(workshop: Ta
         return workshop_features(visits, machines, "closed_at")
 
     with pytest.raises(
-        RunError, match=r"can't be built .* stood on .*, in fragile, line .*: cost is missing"
+        RunError, match=r"2020-\d\d-\d\d .*in fragile, line \d+ .*ValueError: cost is missing"
     ):
         replayed(
             Pipeline([Node(fragile, ["visits", "machines"], "features")]),
@@ -400,4 +400,5 @@ def test_many_features_that_differ_are_told_shortly(workshop: Tables) -> None:
         CONTRACTS,
     )
     assert [one["state"] for one in found] == ["failed"] * 11
-    assert found[-1]["evidence"] == ", ".join(f"cost {n}: differs as well" for n in range(10, 14))
+    named = [part.split(":")[0] for part in found[-1]["evidence"].split(", ")]
+    assert named == [f"cost {n}" for n in range(10, 14)]

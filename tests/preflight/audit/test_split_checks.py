@@ -15,12 +15,15 @@ Failures = Callable[..., list[str]]
 
 
 @pytest.fixture
-def split_failures(make_audit: Callable[..., AuditParameters], contracts: Any) -> Failures:
+def split_failures(
+    make_audit: Callable[..., AuditParameters],
+    contracts: Any,
+    failed: Callable[[pd.DataFrame], list[str]],
+) -> Failures:
     """The checks that fail on these parts, with some of the audit's parameters changed."""
 
     def check(parts: Parts, framing: Framing, **changed: Any) -> list[str]:
-        found = check_split(*parts, parts[2], framing, make_audit(**changed), contracts)
-        return found.loc[found["state"] == "failed", "check"].tolist()
+        return failed(check_split(*parts, parts[2], framing, make_audit(**changed), contracts))
 
     return check
 

@@ -16,6 +16,7 @@ Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 NOTHING: dict[str, Any] = {"one_feature": {}, "one_value": {}, "two_features": {}}
 Check = Callable[..., pd.DataFrame]
 Failures = Callable[..., list[str]]
+Failed = Callable[[pd.DataFrame], list[str]]
 
 
 @pytest.fixture
@@ -28,12 +29,8 @@ def target(make_audit: Callable[..., AuditParameters], contracts: Any) -> Check:
     return check
 
 
-def failed(findings: pd.DataFrame) -> list[str]:
-    return findings.loc[findings["state"] == "failed", "check"].tolist()
-
-
 @pytest.fixture
-def planted(target: Check) -> Failures:
+def planted(target: Check, failed: Failed) -> Failures:
     """The checks that fail with these columns instead."""
     return lambda train, **columns: failed(target(train.assign(**columns)))
 
@@ -85,7 +82,7 @@ def test_two_large_numbers_whose_difference_is_the_outcome_are_caught(
 
 
 def test_what_is_allowed_by_name_passes_and_is_listed_with_its_reason(
-    target: Check, parts: Parts
+    target: Check, parts: Parts, failed: Failed
 ) -> None:
     price = parts[0]["label"] + np.random.default_rng(0).normal(0, 0.6, len(parts[0]))
     train, why = parts[0].assign(one=price), "a price that is paid before"
@@ -97,7 +94,9 @@ def test_what_is_allowed_by_name_passes_and_is_listed_with_its_reason(
     assert allowed["evidence"].tolist() == [why]
 
 
-def test_an_allowed_feature_stays_in_the_other_checks(target: Check, parts: Parts) -> None:
+def test_an_allowed_feature_stays_in_the_other_checks(
+    target: Check, parts: Parts, failed: Failed
+) -> None:
     """Alone it may tell 0.9, but no value of it the label, and no other what is lacking."""
     train, rng = parts[0], np.random.default_rng(0)
     allow = NOTHING | {"one_feature": {"one": "a price that is paid before"}}
@@ -115,7 +114,9 @@ def test_an_allowed_feature_stays_in_the_other_checks(target: Check, parts: Part
     assert found(one=coin, other=coin ^ train["label"]) == ["two features"]
 
 
-def test_a_value_and_a_pair_are_allowed_by_themselves(target: Check, parts: Parts) -> None:
+def test_a_value_and_a_pair_are_allowed_by_themselves(
+    target: Check, parts: Parts, failed: Failed
+) -> None:
     train, coin = parts[0], np.random.default_rng(0).integers(0, 2, len(parts[0]))
     some = (train["label"] == 1) & (train["parcel"] % 4 == 0)
     marked = train.assign(one=train["one"].abs().mask(some, -1))
@@ -164,7 +165,9 @@ def few(positives: int, seed: int = 0) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("positives", [0, 1, 2, 5, 13, 15, 30, 100])
-def test_noise_is_never_stopped_however_few_the_positives(target: Check, positives: int) -> None:
+def test_noise_is_never_stopped_however_few_the_positives(
+    target: Check, positives: int, failed: Failed
+) -> None:
     audit = {"single_auc": 0.8, "pair_auc": 0.9}
     for seed in range(3):
         found = target(few(positives, seed), **audit)
@@ -177,8 +180,9 @@ def test_too_few_positives_to_tell_are_said_with_what_is_needed(target: Check) -
     untested = found[found["state"] == "untested"].set_index("check")["evidence"]
     assert [*untested.index] == ["untested: two features", "untested: sum or difference"]
     needed = needed_for_auc(0.9, 1987)
-    expected = f"13 of 2,000 rows of train have label 1: too few to tell; needed: {needed}"
-    assert untested.tolist() == [expected, expected]
+    for evidence in untested:
+        for word in ("13 of 2,000 rows", "label 1", f"needed: {needed}"):
+            assert word in evidence
     enough = target(few(needed), single_auc=0.8, pair_auc=0.9)
     assert set(enough["state"]) == {"passed"}
 
@@ -186,7 +190,7 @@ def test_too_few_positives_to_tell_are_said_with_what_is_needed(target: Check) -
 @pytest.mark.parametrize("positives", [30, 100])
 @pytest.mark.parametrize("majority", [0, 1])
 def test_planted_leaks_are_stopped_with_few_of_the_rarer_label(
-    target: Check, positives: int, majority: int
+    target: Check, positives: int, majority: int, failed: Failed
 ) -> None:
     train, rng = few(positives), np.random.default_rng(1)
     rare = train["label"]
@@ -210,11 +214,12 @@ def test_a_value_that_tells_is_named_with_its_rows(target: Check, parts: Parts) 
     some = (train["label"] == 1) & (train["parcel"] % 4 == 0)
     found = target(train.assign(one=train["one"].abs().mask(some, -1)))
     (evidence,) = found.loc[found["state"] == "failed", "evidence"]
-    assert evidence.startswith(f"one -1 ({some.sum()} rows, 100.0% with label 1): ")
+    for word in ("one -1 ", f"{some.sum()} rows", "100.0% with label 1", "audit.allowed.one_value"):
+        assert word in evidence
 
 
 def test_of_amounts_a_feature_that_tells_high_from_low_is_caught(
-    target: Check, parts: Parts
+    target: Check, parts: Parts, failed: Failed
 ) -> None:
     train = parts[0].assign(
         label=np.random.default_rng(7).gamma(2, 10, len(parts[0])), one=0.0, other=0.0
@@ -224,7 +229,7 @@ def test_of_amounts_a_feature_that_tells_high_from_low_is_caught(
     found = target(told)
     assert "one feature" in failed(found)
     (value,) = found.loc[found["check"] == "one value", "evidence"].head(1)
-    assert "% with a label above the median)" in value
+    assert "above the median" in value
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
-"""Three months of parcels, and a quick search on them."""
+"""Three months of parcels, a quick search on them, and checks of documents and messages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import pandas as pd
 import pytest
 
+from preflight.errors import RunError
 from preflight.modeling.parameters import Modeling
+from preflight.modeling.search import search_parameters
 from preflight.problem.framing import Framing
 
 
@@ -64,3 +68,51 @@ def framing_with_column(framing: Framing) -> Framing:
     """The framing with a miss that costs what the column `amount` says."""
     costs = framing.costs.model_copy(update={"fn": "amount"})
     return framing.model_copy(update={"costs": costs})
+
+
+Found = tuple[dict[str, Any], pd.DataFrame]
+
+
+@pytest.fixture(scope="session")
+def search(contracts: Any) -> Callable[..., Found]:
+    """The search for parameters, in memory or in a storage: the best ones, and all trials."""
+
+    def run(
+        development: pd.DataFrame, framing: Framing, modeling: Modeling, storage: str | None = None
+    ) -> Found:
+        best, trials, _ = search_parameters(development, storage, framing, modeling, contracts)
+        return best, trials
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def plant() -> Callable[[Any, str, Any], Any]:
+    """Replaces a value of a document, by its path, or removes it where it is the ellipsis."""
+
+    def plant(document: Any, path: str, value: Any) -> Any:
+        *way, last = path.split(".")
+        section = document
+        for name in way:
+            section = section[int(name) if name.isdigit() else name]
+        if value is ...:
+            del section[last]
+        else:
+            section[last] = value
+        return document
+
+    return plant
+
+
+@contextmanager
+def refused_with(*words: str) -> Iterator[None]:
+    with pytest.raises(RunError) as error:
+        yield
+    message = str(error.value)
+    assert [word for word in words if word not in message] == [], message
+
+
+@pytest.fixture(scope="session")
+def refused() -> Callable[..., AbstractContextManager[None]]:
+    """A block that ends in a RunError, whose message has these names, numbers and remedies."""
+    return refused_with

@@ -129,7 +129,7 @@ def test_a_model_that_reads_what_the_contract_no_longer_has_is_refused_with_what
     contract: Any = type("Boxes", (), {"names": staticmethod(lambda: ["a", "b", "c"])})
     require_features(bundle, contract)
     changed: Any = type("Fewer", (), {"names": staticmethod(lambda: ["a", "c"])})
-    with pytest.raises(RunError, match=r"not in the contract Fewer: b\. Declare .* kedro rollback"):
+    with pytest.raises(RunError, match=r"contract Fewer: b\..*kedro rollback"):
         require_features(bundle, changed)
 
 

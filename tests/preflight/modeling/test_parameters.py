@@ -11,6 +11,7 @@ from preflight.modeling.parameters import Modeling
 from preflight.problem.framing import Framing
 
 Settings = Callable[..., Modeling]
+Plant = Callable[[Any, str, Any], Any]
 
 AS_WRITTEN: dict[str, Any] = {
     "seed": 1,
@@ -30,16 +31,6 @@ AS_WRITTEN: dict[str, Any] = {
 }
 
 
-def planted(path: str, value: Any) -> dict[str, Any]:
-    parameters = deepcopy(AS_WRITTEN)
-    *way, last = path.split(".")
-    section: Any = parameters
-    for name in way:
-        section = section[int(name) if name.isdigit() else name]
-    section[last] = value
-    return parameters
-
-
 def test_sound_parameters_are_taken() -> None:
     modeling = Modeling.model_validate(AS_WRITTEN)
     assert modeling.baselines["never"].threshold == 1
@@ -48,23 +39,23 @@ def test_sound_parameters_are_taken() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
-        ("candidates.dummy.path", "sklearn.dummy.Dumy", "'sklearn.dummy.Dumy' can't be imported"),
+        ("candidates.dummy.path", "sklearn.dummy.Dumy", "sklearn.dummy.Dumy.*imported"),
         (
             "candidates.dummy.path",
             "no_such_package.Model",
-            "'no_such_package.Model' can't be imported",
+            "no_such_package.Model.*imported",
         ),
-        ("candidates.dummy.path", "DummyClassifier", "'DummyClassifier' can't be imported"),
-        ("baselines.never.path", "", "'' can't be imported"),
+        ("candidates.dummy.path", "DummyClassifier", "'DummyClassifier'.*imported"),
+        ("baselines.never.path", "", "''.*imported"),
         (
             "baselines.candidate",
             {"path": "sklearn.dummy.DummyClassifier"},
-            "candidate can't be the name of a baseline",
+            "candidate.*framing.baselines",
         ),
         (
             "baselines.champion",
             {"path": "sklearn.dummy.DummyClassifier"},
-            "champion can't be the name of a baseline",
+            "champion.*framing.baselines",
         ),
         ("candidates.dummy.parms", {}, "candidates.dummy.parms"),
         ("search.trails", 3, "search.trails"),
@@ -80,16 +71,18 @@ def test_sound_parameters_are_taken() -> None:
         ("search.earlier_folds.0.start", "2013-01-01T00:00:00", "timezone"),
         ("search.earlier_folds.0.until", "2013-01-01T00:00:00Z", "must come after start"),
         ("candidates.dummy.space.other", {"type": "int", "low": 1, "high": 2}, "not in params"),
-        ("candidates.dummy.params.strategy", "constant", "has constant, which is not one of"),
-        ("candidates.dummy.params", {}, "strategy is searched but not in params"),
+        ("candidates.dummy.params.strategy", "constant", "strategy.*constant.*prior.*uniform"),
+        ("candidates.dummy.params", {}, "dummy: strategy .*params"),
         ("baselines", {}, "at least 1 item"),
         ("calibration_gain", -0.1, "greater than or equal to 0"),
         ("sed", 1, "sed"),
     ],
 )
-def test_a_planted_fault_is_refused_and_named(path: str, value: Any, sentence: str) -> None:
+def test_a_planted_fault_is_refused_and_named(
+    path: str, value: Any, sentence: str, plant: Plant
+) -> None:
     with pytest.raises(ValidationError, match=sentence):
-        Modeling.model_validate(planted(path, value))
+        Modeling.model_validate(plant(deepcopy(AS_WRITTEN), path, value))
 
 
 @pytest.mark.parametrize(
@@ -98,16 +91,16 @@ def test_a_planted_fault_is_refused_and_named(path: str, value: Any, sentence: s
         ({"type": "int", "low": 1, "high": 9}, 9, None),
         ({"type": "int", "low": 1, "high": 9}, 1, None),
         ({"type": "float", "low": 0.1, "high": 9, "log": True}, 0.5, None),
-        ({"type": "int", "low": 1, "high": 9}, 10, "has 10, which is not between 1 and 9"),
-        ({"type": "float", "low": 1, "high": 9}, 0.5, "has 0.5, which is not between 1.0 and 9.0"),
-        ({"type": "int", "low": 9, "high": 1}, 5, "9 to 1 is no range"),
-        ({"type": "float", "low": 0, "high": 1, "log": True}, 0.5, "no range of logarithms"),
+        ({"type": "int", "low": 1, "high": 9}, 10, "depth.* 10.*1 and 9"),
+        ({"type": "float", "low": 1, "high": 9}, 0.5, "depth.* 0.5.*1.0 and 9.0"),
+        ({"type": "int", "low": 9, "high": 1}, 5, "depth.*9 to 1.*range"),
+        ({"type": "float", "low": 0, "high": 1, "log": True}, 0.5, "depth.*range of logarithms"),
     ],
 )
 def test_a_search_begins_inside_its_space(
-    among: dict[str, Any], declared: float, sentence: str | None
+    among: dict[str, Any], declared: float, sentence: str | None, plant: Plant
 ) -> None:
-    parameters = planted("candidates.dummy.space", {"depth": among})
+    parameters = plant(deepcopy(AS_WRITTEN), "candidates.dummy.space", {"depth": among})
     parameters["candidates"]["dummy"]["params"] = {"depth": declared}
     if sentence is None:
         assert Modeling.model_validate(parameters).candidates["dummy"].space.keys() == {"depth"}
@@ -116,15 +109,16 @@ def test_a_search_begins_inside_its_space(
             Modeling.model_validate(parameters)
 
 
-def test_a_threshold_of_its_own_is_for_baselines_only() -> None:
+def test_a_threshold_of_its_own_is_for_baselines_only(plant: Plant) -> None:
     with pytest.raises(ValidationError, match=r"candidates.dummy.threshold"):
-        Modeling.model_validate(planted("candidates.dummy.threshold", 0.3))
+        Modeling.model_validate(plant(deepcopy(AS_WRITTEN), "candidates.dummy.threshold", 0.3))
 
 
-def test_a_declared_parameter_that_is_no_number_is_outside_a_range() -> None:
-    parameters = planted("candidates.dummy.space", {"depth": {"type": "int", "low": 1, "high": 9}})
+def test_a_declared_parameter_that_is_no_number_is_outside_a_range(plant: Plant) -> None:
+    depth = {"type": "int", "low": 1, "high": 9}
+    parameters = plant(deepcopy(AS_WRITTEN), "candidates.dummy.space", {"depth": depth})
     parameters["candidates"]["dummy"]["params"] = {"depth": None}
-    with pytest.raises(ValidationError, match=r"depth: params has None"):
+    with pytest.raises(ValidationError, match=r"depth.*None"):
         Modeling.model_validate(parameters)
     parameters["candidates"]["dummy"]["params"] = {"depth": 3}
     Modeling.model_validate(parameters)
@@ -134,36 +128,42 @@ def test_settings_that_do_not_fit_together_are_all_named(
     framing: Framing, settings: Settings
 ) -> None:
     modeling, groups = settings(), ["content", "weather"]
-    assert modeling.misfits(framing, groups) == []
+    assert modeling.configuration_errors(framing, groups) == []
     fold = modeling.search.earlier_folds[0]
     longer = fold.model_copy(update={"until": framing.split.test_from})
     blind = modeling.candidates["trees"].model_copy(update={"without": ["wether"]})
     search = modeling.search.model_copy(update={"earlier_folds": [longer]})
     wrong = modeling.model_copy(update={"search": search, "candidates": {"trees": blind}})
     unknown = framing.model_copy(update={"baselines": ["never", "nobody"]})
-    faults = wrong.misfits(unknown, groups)
+    faults = wrong.configuration_errors(unknown, groups)
     assert [fault.split(" names ")[0].split(":")[0] for fault in faults] == [
         "modeling.candidates.trees.without",
         "framing.baselines",
         "modeling.search.earlier_folds",
     ]
-    assert "['wether'], which are no feature groups; there are content, weather" in faults[0]
-    assert "['nobody'], which modeling.baselines doesn't have; it has never, lookup" in faults[1]
-    assert "reaches into the validation set" in faults[2]
+    named = [
+        ["'wether'", "content, weather"],
+        ["'nobody'", "modeling.baselines", "never, lookup"],
+        [str(longer.until), str(framing.split.validation_from)],
+    ]
+    for fault, words in zip(faults, named, strict=True):
+        assert [word for word in words if word not in fault] == []
 
 
 def test_a_quantile_that_is_not_that_of_the_costs_is_refused(
     amount_framing: Framing, modeling_amounts: Settings
 ) -> None:
     groups = ["content", "weather"]
-    assert modeling_amounts().misfits(amount_framing, groups) == []
+    assert modeling_amounts().configuration_errors(amount_framing, groups) == []
     dearer = amount_framing.costs.model_copy(update={"under": 4.0})
     other = amount_framing.model_copy(update={"costs": dearer})
-    assert [fault.split(",")[0] for fault in modeling_amounts().misfits(other, groups)] == [
+    errors = modeling_amounts().configuration_errors(other, groups)
+    assert [error.split(",")[0] for error in errors] == [
         f"modeling.{name}.params.quantile is 0.75"
         for name in ("candidates.trees", "baselines.usual", "baselines.lookup")
     ]
-    assert modeling_amounts().misfits(other, groups)[0].endswith("20.0% of cases: 0.8")
+    assert "20.0%" in errors[0]
+    assert errors[0].endswith("0.8")
     each = amount_framing.costs.model_copy(update={"under": "margin"})
     own = amount_framing.model_copy(update={"costs": each})
-    assert modeling_amounts().misfits(own, groups) == []  # of each row its own
+    assert modeling_amounts().configuration_errors(own, groups) == []  # of each row its own

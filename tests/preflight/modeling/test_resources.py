@@ -110,19 +110,20 @@ def test_the_load_of_the_machine_is_by_how_much_a_calculation_has_to_wait(
 @pytest.mark.parametrize(
     ("name", "value", "broken"),
     [
-        ("model_mb", 11.0, "model mb 11 (limit 10)"),
-        ("memory_mb", 101.0, "memory mb 101 (limit 100)"),
-        ("p99_ms", 40.5, "p99 ms 40.5 (limit 40)"),
-        ("rows_per_second", 9.0, "rows per second 9 (limit 10)"),
-        ("rows_per_second", 0.1, "cost per 1000 €2.78 (limit €1)"),
+        ("model_mb", 11.0, ["model mb", "11", "limit 10"]),
+        ("memory_mb", 101.0, ["memory mb", "101", "limit 100"]),
+        ("p99_ms", 40.5, ["p99 ms", "40.5", "limit 40"]),
+        ("rows_per_second", 9.0, ["rows per second", "9", "limit 10"]),
+        ("rows_per_second", 0.1, ["cost per 1000", "€2.78", "limit €1"]),
     ],
 )
 def test_a_limit_that_is_exceeded_is_named(
-    framing: Framing, name: str, value: float, broken: str
+    framing: Framing, name: str, value: float, broken: list[str]
 ) -> None:
     taken: Any = QUIET | LOADS
     assert violations(compare(taken, framing), "EUR") == []
-    assert broken in violations(compare(taken | {name: value}, framing), "EUR")
+    found = violations(compare(taken | {name: value}, framing), "EUR")
+    assert any(all(word in message for word in broken) for message in found)
 
 
 def test_what_was_not_measured_is_neither_kept_nor_exceeded(framing: Framing) -> None:
@@ -133,7 +134,6 @@ def test_what_was_not_measured_is_neither_kept_nor_exceeded(framing: Framing) ->
         "rows_per_second",
         "cost_per_1000",
     ]
-    assert violations([*found.values()], "EUR") == [
-        "p99 ms, rows per second, cost per 1000 not measured: the machine was busy (load 2.6, "
-        "quiet is 1)"
-    ]
+    (message,) = violations([*found.values()], "EUR")
+    for word in ("p99 ms, rows per second, cost per 1000", "not measured", "load 2.6"):
+        assert word in message

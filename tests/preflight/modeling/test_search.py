@@ -28,16 +28,13 @@ from preflight.modeling import search as searching
 from preflight.modeling.contracts import ParameterImportance
 from preflight.modeling.model import predict
 from preflight.modeling.parameters import Modeling
-from preflight.modeling.search import (
-    FIRST_STAGE,
-    _in_worker,
-    fit_in_stages,
-    search_parameters,
-    study_name,
-)
+from preflight.modeling.search import _in_worker, search_parameters, study_name
 from preflight.modeling.skops_file import dump, load
 from preflight.modeling.training import fit, fit_candidate
+from preflight.modeling.trials import FIRST_STAGE, fit_in_stages
 from preflight.problem.framing import Framing
+
+Search = Callable[..., tuple[dict[str, Any], pd.DataFrame]]
 
 SPACE = {"learning_rate": {"type": "float", "low": 0.05, "high": 0.9}}
 
@@ -74,11 +71,6 @@ def settings(modeling: Any, trials: int, path: str | None = None, **search: Any)
     )
 
 
-def search(*args: Any) -> tuple[dict[str, Any], pd.DataFrame]:
-    best, trials, _ = search_parameters(*args)
-    return best, trials
-
-
 @pytest.fixture(scope="module")
 def development(make_parcels: Any) -> pd.DataFrame:
     return make_parcels("2013-01-01", "2013-04-01T04:00", 1500)
@@ -90,16 +82,16 @@ def storage(tmp_path: Path) -> str:
 
 
 def test_a_search_that_was_stopped_goes_on_and_finds_the_same(
-    development: pd.DataFrame, framing: Framing, modeling: Any, storage: str, contracts: Any
+    development: pd.DataFrame, framing: Framing, modeling: Any, storage: str, search: Search
 ) -> None:
-    _, first = search(development, storage, framing, settings(modeling, 3), contracts)
+    _, first = search(development, framing, settings(modeling, 3), storage)
     assert len(first) == 3
-    resumed, trials = search(development, storage, framing, settings(modeling, 7), contracts)
+    resumed, trials = search(development, framing, settings(modeling, 7), storage)
     pd.testing.assert_frame_equal(trials.head(3), first)
-    at_once, whole = search(development, None, framing, settings(modeling, 7), contracts)
+    at_once, whole = search(development, framing, settings(modeling, 7))
     pd.testing.assert_frame_equal(trials, whole)
     assert resumed == at_once
-    again, same = search(development, storage, framing, settings(modeling, 7), contracts)
+    again, same = search(development, framing, settings(modeling, 7), storage)
     pd.testing.assert_frame_equal(same, whole)  # nothing is made twice
     assert again == resumed
 
@@ -132,20 +124,20 @@ def test_another_name_or_problem_begins_anew(
 # a worker is a process of its own, which imports this file again: it is patched there as well
 SCRIPT = """
 import os, pickle, sys, time
-from preflight.modeling import search
+from preflight.modeling import search, trials
 given = pickle.load(open(sys.argv[1], "rb"))
-fit = search.fit_in_stages
+fit = trials.fit_in_stages
 def slowly(*args):
     for stage in fit(*args):
         print("fit", os.getpid(), flush=True)
         time.sleep(given["pause"])
         yield stage
-search.fit_in_stages = slowly
+trials.fit_in_stages = slowly
 if __name__ == "__main__":
-    best, trials, _ = search.search_parameters(
+    best, found, _ = search.search_parameters(
         given["development"], sys.argv[2], given["framing"], given["modeling"], given["contracts"]
     )
-    pickle.dump((best, trials), open(sys.argv[3], "wb"))
+    pickle.dump((best, found), open(sys.argv[3], "wb"))
 """
 
 
@@ -195,7 +187,7 @@ def test_killed_in_the_middle_nothing_finished_is_lost_and_what_ran_is_tried_aga
     modeling: Any,
     storage: str,
     start: Callable[..., subprocess.Popen[str]],
-    contracts: Any,
+    search: Search,
 ) -> None:
     asked = settings(modeling, 6)
     process = start(asked, pause=0.3)
@@ -205,9 +197,9 @@ def test_killed_in_the_middle_nothing_finished_is_lost_and_what_ran_is_tried_aga
     study = optuna.load_study(study_name=None, storage=storage)
     before = [t.value for t in study.trials]
     assert [t.state.name for t in study.trials] == ["COMPLETE", "COMPLETE"]
-    _, trials = search(development, storage, framing, asked, contracts)
+    _, trials = search(development, framing, asked, storage)
     assert [t.value for t in study.trials][:2] == before
-    _, whole = search(development, None, framing, asked, contracts)
+    _, whole = search(development, framing, asked)
     pd.testing.assert_frame_equal(trials, whole)
 
 
@@ -217,7 +209,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_trial_is_made_again(
     modeling: Any,
     tmp_path: Path,
     start: Callable[..., subprocess.Popen[str]],
-    contracts: Any,
+    search: Search,
 ) -> None:
     asked = settings(modeling, 5, workers=2)
     process = start(asked, pause=0.1)
@@ -228,7 +220,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_trial_is_made_again(
     process.stdout.read()
     assert process.wait() == 0
     best, trials = pickle.loads((tmp_path / "found.pickle").read_bytes())
-    in_process, whole = search_side_by_side(development, framing, asked, contracts)
+    in_process, whole = search_side_by_side(search, development, framing, asked)
     pd.testing.assert_frame_equal(trials, whole)
     assert best == in_process
 
@@ -256,10 +248,10 @@ def test_workers_end_with_the_process_that_started_them(
 
 
 def search_side_by_side(
+    search: Search,
     development: pd.DataFrame,
     framing: Framing,
     asked: Modeling,
-    contracts: Any,
     slow: Iterable[int] = (),
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """The same search by threads, some of whose trials wait for the others."""
@@ -269,28 +261,26 @@ def search_side_by_side(
         def __init__(self, workers: int, context: Any, **given: Any) -> None:
             super().__init__(workers, **given)
 
-    def evaluate(task: Any) -> Any:
+    def make_slowly(number: int, before: Any) -> Any:
         time.sleep(0.2 * (next(calls) in slow))
-        return _in_worker[0](task)
+        return _in_worker[0](number, before)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(searching, "ProcessPoolExecutor", Threads)
-        patch.setattr(searching, "_evaluate_in_worker", evaluate)
-        return search(development, None, framing, asked, contracts)
+        patch.setattr(searching, "_make_in_worker", make_slowly)
+        return search(development, framing, asked)
 
 
 def test_the_trials_are_the_same_whichever_worker_is_faster(
-    development: pd.DataFrame, framing: Framing, modeling: Any, contracts: Any
+    development: pd.DataFrame, framing: Framing, modeling: Any, search: Search
 ) -> None:
     grows = {"grows": "max_iter", "space": {"max_iter": {"type": "int", "low": 2, "high": 30}}}
     trees = settings(modeling, 9, workers=2).candidates["trees"].model_dump() | grows
     asked = settings(modeling, 9, workers=2).model_copy(
         update={"candidates": modeling(candidates={"trees": trees}).candidates}
     )
-    best, trials = search_side_by_side(development, framing, asked, contracts, slow=range(0, 99, 2))
-    other, others = search_side_by_side(
-        development, framing, asked, contracts, slow=range(1, 99, 2)
-    )
+    best, trials = search_side_by_side(search, development, framing, asked, slow=range(0, 99, 2))
+    other, others = search_side_by_side(search, development, framing, asked, slow=range(1, 99, 2))
     pd.testing.assert_frame_equal(trials, others)
     assert best == other
     assert trials["params"].is_unique
@@ -303,7 +293,7 @@ def test_a_worker_that_always_dies_ends_the_search_with_a_reason(
     framing: Framing,
     modeling: Any,
     monkeypatch: pytest.MonkeyPatch,
-    contracts: Any,
+    search: Search,
 ) -> None:
     class Dies(ThreadPoolExecutor):
         def __init__(self, workers: int, context: Any, **given: Any) -> None:
@@ -313,30 +303,30 @@ def test_a_worker_that_always_dies_ends_the_search_with_a_reason(
             raise BrokenProcessPool
 
     monkeypatch.setattr(searching, "ProcessPoolExecutor", Dies)
-    with pytest.raises(searching.RunError, match=r"died 3 times.*Lower modeling\.search\.workers"):
-        search(development, None, framing, settings(modeling, 4, workers=2), contracts)
+    with pytest.raises(searching.RunError, match=r"3 times.*modeling\.search\.workers"):
+        search(development, framing, settings(modeling, 4, workers=2))
 
 
 def test_what_two_runs_store_at_once_counts_once(
-    development: pd.DataFrame, framing: Framing, modeling: Any, storage: str, contracts: Any
+    development: pd.DataFrame, framing: Framing, modeling: Any, storage: str, search: Search
 ) -> None:
     asked = settings(modeling, 3)
-    _, first = search(development, storage, framing, asked, contracts)
+    _, first = search(development, framing, asked, storage)
     study = optuna.load_study(study_name=None, storage=storage)
     study.add_trials(study.trials[1:])
-    best, trials = search(development, storage, framing, settings(modeling, 5), contracts)
+    best, trials = search(development, framing, settings(modeling, 5), storage)
     pd.testing.assert_frame_equal(trials.head(3), first)
-    at_once, whole = search(development, None, framing, settings(modeling, 5), contracts)
+    at_once, whole = search(development, framing, settings(modeling, 5))
     pd.testing.assert_frame_equal(trials, whole)
     assert best == at_once
 
 
 def test_of_a_longer_search_as_many_trials_count_as_are_wanted(
-    development: pd.DataFrame, framing: Framing, modeling: Any, storage: str, contracts: Any
+    development: pd.DataFrame, framing: Framing, modeling: Any, storage: str, search: Search
 ) -> None:
-    search(development, storage, framing, settings(modeling, 6), contracts)
-    best, trials = search(development, storage, framing, settings(modeling, 3), contracts)
-    at_once, whole = search(development, None, framing, settings(modeling, 3), contracts)
+    search(development, framing, settings(modeling, 6), storage)
+    best, trials = search(development, framing, settings(modeling, 3), storage)
+    at_once, whole = search(development, framing, settings(modeling, 3))
     pd.testing.assert_frame_equal(trials, whole)
     assert best == at_once
 
@@ -347,50 +337,49 @@ def test_stopped_by_hand_the_best_so_far_goes_on(
     modeling: Any,
     storage: str,
     caplog: pytest.LogCaptureFixture,
-    contracts: Any,
+    search: Search,
 ) -> None:
     Interrupted.fits = 0
     asked = settings(modeling, 9, path=f"{__name__}.Interrupted")
-    best, trials = search(development, storage, framing, asked, contracts)
-    assert "search: stopped; the best of 2 trials goes on" in caplog.text
+    best, trials = search(development, framing, asked, storage)
+    assert "stopped" in caplog.text
+    assert "2 trials" in caplog.text
     assert list(trials["state"]) == ["complete", "complete"]
     assert best["value"] == trials["value"].max()
     assert best["ended"] == "interrupted"
 
 
 def test_no_trial_begins_when_the_time_is_over(
-    development: pd.DataFrame, framing: Framing, modeling: Any, contracts: Any
+    development: pd.DataFrame, framing: Framing, modeling: Any, search: Search
 ) -> None:
     clock = itertools.count(step=10.0)  # each time that it is looked at, ten seconds later
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(searching, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-        best, trials = search(
-            development, None, framing, settings(modeling, 50, seconds=25.0), contracts
-        )
+        best, trials = search(development, framing, settings(modeling, 50, seconds=25.0))
     assert len(trials) == 2
     assert best["ended"] == "seconds"
-    best, _ = search(development, None, framing, settings(modeling, 2), contracts)
+    best, _ = search(development, framing, settings(modeling, 2))
     assert best["ended"] == "trials"
 
 
 def test_a_model_over_its_limits_can_not_win(
-    development: pd.DataFrame, framing: Framing, modeling: Any, contracts: Any
+    development: pd.DataFrame, framing: Framing, modeling: Any, search: Search
 ) -> None:
     few = {"type": "int", "low": 1, "high": 60}
     asked = settings(modeling, 6, space={"max_iter": few})
-    free, all_trials = search(development, None, framing, asked, contracts)
+    free, all_trials = search(development, framing, asked)
     assert all_trials["limits"].all()
     sizes = framing.serving.model_copy(update={"model_mb": 0.03})
     tight = framing.model_copy(update={"serving": sizes})
-    found, trials = search(development, None, tight, asked, contracts)
+    found, trials = search(development, tight, asked)
     assert not trials["limits"].all()
     assert trials["limits"].any()
     assert trials.set_index("trial").loc[found["trial"], "limits"]
     nothing = framing.model_copy(
         update={"serving": framing.serving.model_copy(update={"model_mb": 1e-6})}
     )
-    with pytest.raises(searching.RunError, match=r"as small as framing\.serving\.model_mb allows"):
-        search(development, None, nothing, asked, contracts)
+    with pytest.raises(searching.RunError, match=r"framing\.serving\.model_mb.*1e-06"):
+        search(development, nothing, asked)
     assert free["value"] >= found["value"]
 
 
@@ -412,13 +401,13 @@ TREES = {
 
 
 def test_another_estimator_with_its_own_space_and_preprocessing_can_win(
-    development: pd.DataFrame, framing: Framing, modeling: Any, contracts: Any
+    development: pd.DataFrame, framing: Framing, modeling: Any, contracts: Any, search: Search
 ) -> None:
     complete = development.assign(noise=development["noise"].fillna(0))
     asked = settings(modeling, 8).model_copy(
         update={"candidates": modeling(candidates={"trees": TREES, "linear": LINEAR}).candidates}
     )
-    best, trials = search(complete, None, framing, asked, contracts)
+    best, trials = search(complete, framing, asked)
     assert trials["candidate"].tolist()[:2] == ["trees", "linear"]  # as declared, each once
     assert json.loads(trials["params"][1]) == {"C": 1.0, "preprocessing": f"{OURS}.scaled"}
     assert trials["params"].str.contains("numbered").any()
@@ -440,6 +429,7 @@ def test_the_candidates_of_the_docs_need_no_code(
     modeling: Any,
     trusted_types: list[str],
     contracts: Any,
+    search: Search,
 ) -> None:
     text = (Path(__file__).parents[3] / "docs/search.md").read_text()
     (block,) = re.findall(r"```yaml\n(.*?)```", text, flags=re.S)
@@ -450,7 +440,7 @@ def test_the_candidates_of_the_docs_need_no_code(
     asked = settings(modeling, 5).model_copy(
         update={"candidates": modeling(candidates=candidates).candidates}
     )
-    _, trials = search(development, None, framing, asked, contracts)
+    _, trials = search(development, framing, asked)
     assert set(trials["candidate"]) == {"trees", "lightgbm", "forest"}
     best = {"candidate": "lightgbm", "params": {}}
     model = fit_candidate(development, best, SURE, framing, asked, contracts=contracts)
@@ -480,7 +470,7 @@ def test_what_is_grown_in_parts_is_the_same_as_at_once(
 
 
 def test_a_hopeless_trial_is_given_up_before_it_is_grown(
-    development: pd.DataFrame, framing: Framing, modeling: Any, contracts: Any
+    development: pd.DataFrame, framing: Framing, modeling: Any, search: Search
 ) -> None:
     space = {"learning_rate": {"type": "float", "low": 1e-6, "high": 0.3, "log": True}}
     grows = {"grows": "max_iter", "space": space}
@@ -488,13 +478,11 @@ def test_a_hopeless_trial_is_given_up_before_it_is_grown(
     trees = asked.candidates["trees"].tuned({"max_iter": 20}).model_dump() | grows
     given = {"candidates": modeling(candidates={"trees": trees}).candidates}
     asked = asked.model_copy(update=given)
-    _, trials = search(development, None, framing, asked, contracts)
+    _, trials = search(development, framing, asked)
     given_up = trials["state"] == "pruned"
     assert (trials.loc[given_up, "folds"] == 0).any()
     all_judged = asked.search.model_copy(update={"prune": False})
-    _, whole = search(
-        development, None, framing, asked.model_copy(update={"search": all_judged}), contracts
-    )
+    _, whole = search(development, framing, asked.model_copy(update={"search": all_judged}))
     assert (whole["state"] == "complete").all()
     assert whole["value"].max() == pytest.approx(trials["value"].max(), rel=0.2)
 

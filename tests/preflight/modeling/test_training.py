@@ -12,7 +12,6 @@ from preflight.errors import RunError
 from preflight.features.fingerprints import fingerprints
 from preflight.modeling.calibration import select_on_validation
 from preflight.modeling.parameters import Modeling
-from preflight.modeling.search import search_parameters
 from preflight.modeling.training import (
     fit,
     fit_baselines,
@@ -24,17 +23,8 @@ from preflight.modeling.training import (
 from preflight.problem.framing import Framing
 
 Settings = Callable[..., Modeling]
+Search = Callable[..., tuple[dict[str, Any], pd.DataFrame]]
 FEATURES = ["signal", "place", "noise"]
-
-
-def search(
-    development: pd.DataFrame,
-    framing: Framing,
-    modeling: Modeling,
-    contracts: Any,
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    best, trials, _ = search_parameters(development, None, framing, modeling, contracts)
-    return best, trials
 
 
 def test_development_is_train_then_validation_with_all_categories(
@@ -171,11 +161,11 @@ def test_baselines_are_fitted_on_all_uncalibrated_with_their_own_threshold(
 
 
 def test_nothing_changes_the_examples(
-    development: pd.DataFrame, framing: Framing, contracts: Any, settings: Settings
+    development: pd.DataFrame, framing: Framing, contracts: Any, settings: Settings, search: Search
 ) -> None:
     before = development.copy(deep=True)
     modeling = settings(trials=1)
-    best, _ = search(development, framing, modeling, contracts)
+    best, _ = search(development, framing, modeling)
     predictions = predict_validation(development, best, framing, modeling, contracts=contracts)
     chosen = select_on_validation(predictions, framing, modeling)
     fit_candidate(development, best, chosen, framing, modeling, contracts=contracts)
@@ -188,11 +178,12 @@ def test_a_column_of_one_value_changes_nothing_but_where_the_threshold_stands(
     contracts: Any,
     settings: Settings,
     framing_with_column: Framing,
+    search: Search,
 ) -> None:
     modeling, framed = settings(trials=2), framing_with_column
     column = development.assign(amount=np.float32(6))
-    best, trials = search(development, framing, modeling, contracts)
-    found, tried = search(column, framed, modeling, contracts)
+    best, trials = search(development, framing, modeling)
+    found, tried = search(column, framed, modeling)
     assert found == best
     pd.testing.assert_frame_equal(tried, trials)
     predictions = predict_validation(development, best, framing, modeling, contracts=contracts)

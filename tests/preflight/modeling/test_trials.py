@@ -9,31 +9,21 @@ import optuna
 import pandas as pd
 import pytest
 
+from preflight.modeling.best_params import NO_SEARCH, select_parameters
 from preflight.modeling.contracts import Trials, best_params
 from preflight.modeling.estimators import Estimator
 from preflight.modeling.model import value_scorer
 from preflight.modeling.parameters import Modeling
-from preflight.modeling.search import search_parameters
 from preflight.modeling.training import (
     fit,
     fit_predict,
     folds,
 )
-from preflight.modeling.trials import NO_SEARCH, select_parameters
 from preflight.problem.framing import Framing
 
 Settings = Callable[..., Modeling]
+Search = Callable[..., tuple[dict[str, Any], pd.DataFrame]]
 FEATURES = ["signal", "place", "noise"]
-
-
-def search(
-    development: pd.DataFrame,
-    framing: Framing,
-    modeling: Modeling,
-    contracts: Any,
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    best, trials, _ = search_parameters(development, None, framing, modeling, contracts)
-    return best, trials
 
 
 def framed_value(
@@ -57,9 +47,9 @@ def test_the_value_is_the_framings_money_per_1000(
 
 @pytest.fixture(scope="module")
 def searched(
-    development: pd.DataFrame, framing: Framing, contracts: Any, settings: Settings
+    development: pd.DataFrame, framing: Framing, settings: Settings, search: Search
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    return search(development, framing, settings(trials=6), contracts)
+    return search(development, framing, settings(trials=6))
 
 
 def test_the_first_trial_is_the_declared_parameters_and_their_value(
@@ -119,9 +109,9 @@ def test_trials_stay_within_the_space(searched: tuple[dict[str, Any], pd.DataFra
 
 
 def test_without_trials_the_declared_parameters_stand(
-    development: pd.DataFrame, framing: Framing, contracts: Any, settings: Settings
+    development: pd.DataFrame, framing: Framing, settings: Settings, search: Search
 ) -> None:
-    best, trials = search(development, framing, settings(trials=0), contracts)
+    best, trials = search(development, framing, settings(trials=0))
     assert best == {"candidate": "trees", **NO_SEARCH}
     assert (best["params"], best["kept"]) == ({}, "declared")
     assert best_params.validate(best) is best
@@ -132,13 +122,13 @@ def test_a_seed_gives_the_same_trials_and_another_gives_others(
     development: pd.DataFrame,
     framing: Framing,
     searched: tuple[dict[str, Any], pd.DataFrame],
-    contracts: Any,
     settings: Settings,
+    search: Search,
 ) -> None:
-    best, trials = search(development, framing, settings(trials=6), contracts)
+    best, trials = search(development, framing, settings(trials=6))
     assert best == searched[0]
     pd.testing.assert_frame_equal(trials, searched[1])
-    _, others = search(development, framing, settings(trials=3, seed=2), contracts)
+    _, others = search(development, framing, settings(trials=3, seed=2))
     assert others["params"][0] == trials["params"][0]
     assert others["params"][1] != trials["params"][1]
 
@@ -147,14 +137,14 @@ def test_the_search_looks_for_the_value_at_each_rows_own_cost(
     development: pd.DataFrame,
     framing: Framing,
     parcels: Any,
-    contracts: Any,
     settings: Settings,
     framing_with_column: Framing,
+    search: Search,
 ) -> None:
     amount = np.random.default_rng(4).uniform(3, 60, len(development))
     dear = development.assign(amount=amount)
     modeling = settings(trials=1)
-    best, _ = search(dear, framing_with_column, modeling, contracts)
+    best, _ = search(dear, framing_with_column, modeling)
     by_hand = []
     for known, judged in folds(dear, framing, modeling):
         act = fit_predict(modeling.candidates["trees"], known, judged, features=parcels) > 1 / (
