@@ -450,12 +450,26 @@ def written_manifest(version: str, **changes: Any) -> dict[str, Any]:
         "code": {"commit": "abc", "changed": [], "sha256": "0" * 64},
         "packages": {"pandas": "3.1.0"},
         "python": "3.11.4",
+        "platform": "Linux",
+        "began": "2013-01-01T00:00:00+00:00",
+        "seconds": 1.0,
+        "nodes": {},
         "parameters": {"modeling": {"seed": 1, "folds": [1, 2]}},
         "catalog": {"candidate": {"type": "pickle"}},
-        "inputs": {"raw": {"path": "data/01_raw/a.csv", "version": None, "sha256": "1" * 64}},
+        "inputs": {"raw": file_record("data/01_raw/a.csv", "1" * 64)},
         "outputs": {},
     }
     return written | changes
+
+
+def file_record(path: str, sha256: str, version: str | None = None) -> dict[str, Any]:
+    return {"path": path, "version": version, "bytes": 1, "sha256": sha256}
+
+
+@pytest.fixture(scope="session")
+def record_of() -> Callable[..., dict[str, Any]]:
+    """The record of a file in a manifest, by its path, hash and version."""
+    return file_record
 
 
 @pytest.fixture(scope="session")
@@ -473,8 +487,7 @@ def write_run() -> Callable[..., None]:
     ) -> None:
         if rests_on:
             file = f"data/05_model_input/train.parquet/{rests_on}/train.parquet"
-            train = {"path": file, "version": rests_on, "sha256": "2" * 64}
-            changes = {**changes, "inputs": {"train": train}}
+            changes = {**changes, "inputs": {"train": file_record(file, "2" * 64, rests_on)}}
         for name, text in {
             RUN_MANIFEST: json.dumps(written_manifest(version, **changes)),
             "data/06_models/candidate.skops": candidate or version,
