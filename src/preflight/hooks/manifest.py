@@ -25,15 +25,8 @@ log = logging.getLogger(__name__)
 RUN_MANIFEST = "run_manifest"
 PROVENANCE = "provenance"  # the dataset with run, code and files, for nodes that need them
 WHAT_IF = "what_if"  # the dataset with the settings that decide and differ from conf/base
-FILTERS = (
-    "tags",
-    "namespaces",
-    "node_names",
-    "from_nodes",
-    "to_nodes",
-    "from_inputs",
-    "to_outputs",
-)
+FILTERS = ["tags", "namespaces", "node_names"]
+FILTERS += ["from_nodes", "to_nodes", "from_inputs", "to_outputs"]
 
 
 class ManifestHooks:

@@ -97,7 +97,7 @@ def client(
     tmp_path: Path, catalog: DataCatalog, served: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[TestClient]:
     """The service of a project without a champion."""
-    monkeypatch.setattr(app, "FOLLOWS", 0.02)
+    monkeypatch.setattr(app, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(log, "FLUSH_SECONDS", 0.05)
     service = app.create_app(catalog, tmp_path / champion.POINTER, served["framing"])
     with TestClient(service, raise_server_exceptions=False) as client:
@@ -264,11 +264,11 @@ def test_what_is_no_body_is_refused(ready: TestClient, body: bytes) -> None:
 def test_too_much_at_once_is_refused(
     ready: TestClient, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    many = as_json(rows.head(1)) * (app.MOST_ROWS + 1)
+    many = as_json(rows.head(1)) * (app.MAX_ROWS + 1)
     answer = ask(ready, many)
     assert answer.status_code == 422
     assert "a request may have 10,000 rows" in str(answer.json())
-    monkeypatch.setattr(app, "MOST_BYTES", 1000)
+    monkeypatch.setattr(app, "MAX_BYTES", 1000)
     answer = ask(ready, many[:2])
     assert answer.status_code == 413
     assert "1,000 bytes" in str(answer.json())
@@ -299,7 +299,7 @@ def answered(
 
 
 def test_a_body_has_a_deadline(ready: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "READS", 0.01)
+    monkeypatch.setattr(app, "BODY_SECONDS", 0.01)
     status, headers, content = answered(ready.app, {}, [b'{"rows":', b"[{"])
     assert (status, headers["connection"]) == (408, "close")
     assert "within 0.01 seconds" in str(content)
@@ -310,7 +310,7 @@ def test_a_body_has_a_deadline(ready: TestClient, monkeypatch: pytest.MonkeyPatc
 def test_a_large_body_is_not_read_to_its_end(
     ready: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "MOST_BYTES", 1000)
+    monkeypatch.setattr(app, "MAX_BYTES", 1000)
     parts = [b" " * 400] * 9
     status, headers, _ = answered(ready.app, {}, parts)  # of unknown length
     assert (status, headers["connection"], len(parts)) == (413, "close", 6)
@@ -354,13 +354,14 @@ def test_many_rows_are_read_and_answered_in_threads(
 
     seen: dict[str, str] = {}
     service = ready.app.state.service
-    monkeypatch.setattr(service.rows, "read", of("read", service.rows.read))
-    monkeypatch.setattr(service.model, "_answers", of("answers", service.model._answers))
+    monkeypatch.setattr(service.reader, "read", of("read", service.reader.read))
+    predictor = service.predictor
+    monkeypatch.setattr(predictor, "_predict", of("predict", predictor._predict))
     monkeypatch.setattr(app, "to_json", of("to_json", app.to_json))
     many = [row | {"flight": n + 1} for n in range(100) for row in as_json(rows.head(1))]
     assert ask(ready, many).status_code == 200
     assert all(name.startswith("large_") for name in seen.values()), seen
-    assert [*seen] == ["read", "answers", "to_json"]
+    assert [*seen] == ["read", "predict", "to_json"]
     assert ask(ready, many[:1]).status_code == 200
     assert not any(name.startswith("large_") for name in seen.values()), seen
 
@@ -388,7 +389,7 @@ def test_what_is_new_or_missing_is_served_and_flagged(
 def test_a_key_is_asked_for_if_one_is_set(
     ready: TestClient, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(app.KEY, "secret")
+    monkeypatch.setenv(app.API_KEY_VARIABLE, "secret")
     assert ask(ready, as_json(rows.head(1))).status_code == 401
     for path, status in (("/model", 401), ("/ready", 200), ("/health", 200)):
         assert ready.get(path).status_code == status
