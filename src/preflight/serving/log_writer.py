@@ -1,7 +1,6 @@
 """Writes answers to the prediction log in the background: no answer waits for the disk."""
 
 import logging
-import queue
 import threading
 from typing import Any, NamedTuple
 
@@ -46,41 +45,43 @@ class LogWriter:
 
     def __init__(self, dataset: Any, reader: RequestReader, framing: Framing) -> None:
         self._dataset, self._reader, self._costs = dataset, reader, framing.costs
-        self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
-        self._waiting = 0
-        self._flush_now = threading.Event()  # the queue is long, or the service stops
-        self._ended = False
+        self._queue: list[Entry] = []
+        self._queued_rows = 0  # those that are being written too
+        self._closing = False
+        self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
         self._thread.start()
 
     async def put(self, entry: Entry) -> None:
         """Queue rows with their answers; return at once."""
-        if self._waiting + entry.rows > MAX_QUEUED_ROWS:
-            LOST.inc(entry.rows)
-            return
-        self._waiting += entry.rows
-        self._queue.put(entry)
-        if self._waiting > MAX_QUEUED_ROWS // 4:
-            self._flush_now.set()
+        with self._changed:
+            if self._queued_rows + entry.rows > MAX_QUEUED_ROWS:
+                LOST.inc(entry.rows)
+                return
+            self._queue.append(entry)
+            self._queued_rows += entry.rows
+            self._changed.notify()
 
     def close(self) -> None:
         """Write the queue, and stop the thread."""
-        self._ended = True
-        self._flush_now.set()
-        self._queue.put(None)
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
         self._thread.join()
 
+    def _is_due(self) -> bool:
+        return self._closing or self._queued_rows > MAX_QUEUED_ROWS // 4
+
     def _write_all(self) -> None:
+        """Write the queue every few seconds, a long queue at once, until the service stops."""
         while True:
-            found = [self._queue.get()]
-            if not self._ended:
-                self._flush_now.wait(FLUSH_SECONDS)  # later entries are written together
-            self._flush_now.clear()
-            while not self._queue.empty():
-                found.append(self._queue.get())
-            if entries := [one for one in found if one is not None]:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._closing)
+                self._changed.wait_for(self._is_due, FLUSH_SECONDS)  # write later entries together
+                entries, self._queue = self._queue, []
+            if entries:
                 self._write(entries)
-            if self._ended and self._queue.empty():
+            elif self._closing:
                 return
 
     def _write(self, entries: list[Entry]) -> None:
@@ -91,7 +92,8 @@ class LogWriter:
         except Exception:  # the service goes on, whatever the disk does
             LOST.inc(rows)
             log.exception("The prediction log can't be written.")
-        self._waiting -= rows
+        with self._changed:
+            self._queued_rows -= rows
 
     def _table(self, entries: list[Entry]) -> pd.DataFrame:
         table = self._reader.table(concatenate_blocks([entry.blocks for entry in entries]))
