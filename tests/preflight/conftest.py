@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from copy import deepcopy
 from html.parser import HTMLParser
@@ -14,6 +15,7 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Node, Pipeline
 
+from preflight.deployment import champion
 from preflight.evaluation.contracts import Evaluation
 from preflight.evaluation.predictions import predict_test
 from preflight.features.fingerprints import fingerprints
@@ -21,6 +23,7 @@ from preflight.features.point_in_time import run_in_memory
 from preflight.modeling.calibration import select_on_validation
 from preflight.modeling.estimators import Estimator
 from preflight.modeling.parameters import Modeling
+from preflight.modeling.skops_file import dump
 from preflight.modeling.training import (
     fit_baselines,
     fit_candidate,
@@ -29,6 +32,7 @@ from preflight.modeling.training import (
 )
 from preflight.problem.framing import Framing
 from preflight.runs.manifest import RUN_MANIFEST
+from preflight.runs.raw_files import hash_file
 
 from late_flights.pipelines.feature_engineering.pipeline import create_pipeline as to_features
 
@@ -497,6 +501,41 @@ def write_run() -> Callable[..., None]:
             path.write_text(text)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def promote() -> Callable[..., champion.ChampionRecord]:
+    """Writes the file of a model into a project, and makes the model the champion."""
+
+    def promoted(project: Path, bundle: Any, version: str) -> champion.ChampionRecord:
+        file = project / f"data/06_models/candidate.skops/{version}/candidate.skops"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("wb") as opened:
+            dump(bundle, opened)
+        pointer = project / champion.POINTER
+        before = champion.current(pointer)
+        record = file_record(file.relative_to(project).as_posix(), hash_file(file), version)
+        now = champion.champion_record(record, version, None, before.sha256 if before else None)
+        champion.promote(pointer, now)
+        return now
+
+    return promoted
+
+
+@pytest.fixture(scope="session")
+def copy_project() -> Callable[[Path], Path]:
+    """Copies code and conf of the project into a folder, without data and conf/local."""
+
+    def copy(to: Path) -> Path:
+        for name in ("src", "conf"):
+            ignored = shutil.ignore_patterns("local", "__pycache__")
+            shutil.copytree(PROJECT / name, to / name, ignore=ignored)
+        (to / "conf/local").mkdir()
+        shutil.copy(PROJECT / "pyproject.toml", to)
+        (to / ".telemetry").write_text("consent: false")
+        return to
+
+    return copy
 
 
 @pytest.fixture

@@ -65,9 +65,9 @@ def test_a_candidate_that_was_judged_against_another_champion_is_refused(
     with pytest.raises(RunError, match="came first: the champion is a now"):
         champion.promote(pointer, a)
     assert champion.conflict_message(pointer, a.sha256) is None
-    assert champion.conflict_message(pointer, None) == "the champion is a now"
+    assert "is a now" in (champion.conflict_message(pointer, None) or "")
     pointer.unlink()
-    assert champion.conflict_message(pointer, a.sha256) == "there is no champion now"
+    assert "no champion" in (champion.conflict_message(pointer, a.sha256) or "")
 
 
 @pytest.mark.parametrize(("spoil", "said"), [(Path.unlink, "gone"), (Path.touch, "has changed")])

@@ -27,11 +27,6 @@ from preflight.runs.manifest import RUN_MANIFEST, describe_code
 
 Made = dict[str, Any]
 VERSION = "2013-01-01T00.00.00.000Z"
-TRUSTED = [
-    "functools.partial",
-    "sklearn.utils.validation.check_array",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-]
 OTHER = {"path": "gone", "version": "v", "bytes": 1, "sha256": "2" * 64}
 NO_OVERRIDE = Deployment.model_validate({"override": {"by": None, "reason": None}})
 OVERRIDE = Deployment.model_validate({"override": {"by": "Ada", "reason": "the airport moves"}})
@@ -54,6 +49,7 @@ def judged(
     end_to_end: pd.DataFrame,
     manifest_of: Callable[..., Made],
     record_of: Callable[..., Made],
+    trusted_types: list[str],
     tmp_path: Path,
 ) -> Made:
     """The manifest of a run that judged, with its files on disk."""
@@ -76,7 +72,7 @@ def judged(
         VERSION,
         contracts=True,
         code=describe_code(tmp_path),
-        catalog={"candidate": {"load_args": {"trusted": TRUSTED}}},
+        catalog={"candidate": {"load_args": {"trusted": trusted_types}}},
         inputs={},
         outputs=outputs,
     )
@@ -180,7 +176,7 @@ def test_a_probability_that_differs_in_its_last_bit_is_told(
 def test_a_file_with_a_type_that_is_not_trusted_is_not_loaded(
     tmp_path: Path, judged: Made, made: Made
 ) -> None:
-    judged["catalog"]["candidate"]["load_args"]["trusted"] = TRUSTED[:1]
+    judged["catalog"]["candidate"]["load_args"]["trusted"] = []
     check = predict_in_fresh_process(tmp_path, judged, made["candidate"])
     assert not check["ok"]
     assert "Untrusted" in check["says"]

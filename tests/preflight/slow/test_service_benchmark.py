@@ -1,7 +1,6 @@
 """`make bench-service` leaves what the promotion gate reads; the benchmark makes all its loads."""
 
 import json
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,11 +18,6 @@ from preflight.serving import measure
 
 ROOT = Path(__file__).parents[3]
 VERSION = "2013-01-01T00.00.00.000Z"
-TRUSTED = [
-    "functools.partial",
-    "sklearn.utils.validation.check_array",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-]
 HEY = """#!{python}
 import sys, time, urllib.error, urllib.request
 given = dict(zip(sys.argv[1:-1:2], sys.argv[2:-1:2]))
@@ -45,15 +39,12 @@ def project(
     served: dict[str, Any],
     manifest_of: Callable[..., dict[str, Any]],
     record_of: Callable[..., dict[str, Any]],
+    trusted_types: list[str],
+    copy_project: Callable[[Path], Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """A project with a candidate, and a hey that sends three requests a client."""
-    project = tmp_path / "project"
-    for name in ("src", "conf"):
-        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("local"))
-    (project / "conf/local").mkdir()
-    (project / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
-    (project / ".telemetry").write_text("consent: false")
+    project = copy_project(tmp_path / "project")
     rows = served["features"].iloc[20_000:20_040]
     files = {}
     for name, path in (("candidate", "06_models/candidate.skops"), ("end_to_end", "07/e.parquet")):
@@ -71,7 +62,7 @@ def project(
         VERSION,
         inputs={"candidate": files["candidate"]},
         outputs=others,
-        catalog={"candidate": {"load_args": {"trusted": TRUSTED}}},
+        catalog={"candidate": {"load_args": {"trusted": trusted_types}}},
         parameters={"framing": served["framing"].model_dump(mode="json")},
     )
     left = project / RUN_MANIFEST / VERSION / "run_manifest.json"
