@@ -26,7 +26,7 @@ class WholeFiles(LocalFileSystem):  # type: ignore[misc]
     """Local files; a file opened for writing replaces the old file when it is closed."""
 
     def open(self, path: Any, mode: str = "rb", *args: Any, **kwargs: Any) -> Any:
-        """Return an open file; with mode "w", one that replaces the old file when it is closed."""
+        """Return an open file; with mode "w", closing it replaces the old file."""
         plain = LocalFileSystem(auto_mkdir=self.auto_mkdir)
         if "w" not in mode:
             return plain.open(path, mode, *args, **kwargs)
