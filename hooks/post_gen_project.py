@@ -59,7 +59,8 @@ WORKED_EXAMPLE = (
 WORDS = {"late_flights": PACKAGE, "late-flights": PACKAGE.replace("_", "-"), "Late Flights": NAME}
 WORD = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(WORDS)})(?![A-Za-z0-9])")
 ENGINE = "src/preflight/"  # the same bytes in every project
-OF_MAINTAINERS = re.compile(r"(?m)^(benchmarks|hooks)/.*\n|; tests/preflight has .*$")  # in the README
+# lines of the README
+OF_MAINTAINERS = re.compile(r"(?m)^(benchmarks|hooks)/.*\n|; tests/preflight has .*$")
 LINE = 100  # of [tool.ruff]
 README = """\
 # {name}
