@@ -52,8 +52,8 @@ bench: $(DEV) | benchmarks/README.md ## measure speed and memory, about half an 
 	$(PY) -m benchmarks.pruning
 	$(PY) -m benchmarks.gate
 
-bench-service: $(DEV) | benchmarks/service.py ## measure the newest candidate as a service, for the promotion gate (needs hey)
-	@$(PY) -m benchmarks.service $(ARGS)
+bench-service: $(DEV) | src/preflight/serving/measure.py ## measure the newest candidate as a service, for the promotion gate (needs hey)
+	@PYTHONPATH=src $(PY) -m preflight.serving.measure $(ARGS)
 
 axe: | tests/preflight/reporting/axe.mjs ## check the newest report in a browser with axe-core, and take its picture (needs npm, Chromium)
 	@command -v npm >/dev/null && command -v $(CHROMIUM) >/dev/null || { \

@@ -24,7 +24,7 @@ from preflight.inference.predict import build_upcoming, predict_upcoming
 from preflight.modeling.model import predict
 from preflight.problem.framing import Framing
 from preflight.runs.manifest import evaluated_run
-from preflight.serving.rows import Rows
+from preflight.serving.requests import RequestReader
 
 from late_flights.contracts.features import Features
 
@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> None:
     test = pd.read_parquet(PROJECT / Path(files["test_predictions"]["path"]))
     first, last = test["predict_at"].min().floor("h"), test["predict_at"].max().ceil("h")
     moments = pd.date_range(first, last + pd.Timedelta(minutes=STEP), freq=f"{STEP}min")
-    reader = Rows(Features, 10_000)
+    reader = RequestReader(Features, 10_000)
     found = []
     for moment in moments[:: options.every]:
         asked = Inference(moment=moment, until=None, every_minutes=STEP)
@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> None:
         columns = rows.where(rows.notna(), None).to_dict("list")
         body = json.dumps({"columns": columns}, default=pd.Timestamp.isoformat)
         served = reader.read(body.encode())
-        assert not served.faults.said, served.faults.said
+        assert not served.faults.messages, served.faults.messages
         again = predict(candidate, reader.table(served.blocks, candidate["features"]))
         found.append(told.assign(served=again))
     key = Features.grain()

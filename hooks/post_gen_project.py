@@ -40,7 +40,6 @@ OWN = (
     "docs/why-not.md",
     "docs/comparison.md",
 )
-KEPT = {"benchmarks/__init__.py", "benchmarks/measure.py", "benchmarks/service.py"}  # for the gate
 FOR_WHO_CHOOSES = re.compile(r"^  - Is it for you\?:\n(      .*\n)+", re.MULTILINE)  # in mkdocs.yml
 MADE = re.compile(
     r"(^|/)(\.git|\.venv|\.viz|site|build|__pycache__|\.\w+_cache|\.hypothesis|[^/]+\.egg-info)(/|$)"
@@ -68,7 +67,8 @@ WORKED_EXAMPLE = (
 WORDS = {"late_flights": PACKAGE, "late-flights": PACKAGE.replace("_", "-"), "Late Flights": NAME}
 WORD = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(WORDS)})(?![A-Za-z0-9])")
 ENGINE = "src/preflight/"  # the same bytes in every project
-OF_MAINTAINERS = re.compile(r"(?m)^hooks/.*\n|; tests/preflight has .*$")  # in the README
+# lines of the README
+OF_MAINTAINERS = re.compile(r"(?m)^(benchmarks|hooks)/.*\n|; tests/preflight has .*$")
 LINE = 100  # of [tool.ruff]
 README = """\
 # {name}
@@ -103,11 +103,7 @@ def files() -> list[str]:
         walked = (path for path in STARTER.rglob("*") if path.is_file())
         found = [path.relative_to(STARTER).as_posix() for path in walked]
         found = [name for name in found if not (STARTER / name).is_relative_to(PROJECT)]
-    return [
-        name
-        for name in found
-        if not MADE.search(name) and (name in KEPT or not name.startswith(OWN))
-    ]
+    return [name for name in found if not MADE.search(name) and not name.startswith(OWN)]
 
 
 def renamed(text: str) -> str:

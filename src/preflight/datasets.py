@@ -1,4 +1,4 @@
-"""Datasets that Kedro's own do not quite provide."""
+"""Small datasets that Kedro lacks: read-only paths, all versions, Optuna's storage."""
 
 import logging
 from pathlib import Path
@@ -21,7 +21,7 @@ class ParquetTable(ParquetDataset):  # type: ignore[misc]
     """
 
     def preview(self, nrows: int = 5) -> TablePreview:
-        """Return the first rows as Kedro-Viz wants them, by columns and rows."""
+        """Return the first rows in the form of Kedro-Viz: columns and rows."""
         table = super().preview(nrows)
         rows = table["data"]
         table["data"] = [[None if cell is pd.NaT else cell for cell in row] for row in rows]
@@ -29,7 +29,7 @@ class ParquetTable(ParquetDataset):  # type: ignore[misc]
 
 
 class ReadOnlyDataset(AbstractDataset[Any, Any]):
-    """What lies at a path, and is only read unless a class says how it is written.
+    """A file or folder that is only read, unless a subclass defines `save`.
 
     Args:
         filepath: of the file or folder.
@@ -41,7 +41,7 @@ class ReadOnlyDataset(AbstractDataset[Any, Any]):
         self.metadata = metadata
 
     def save(self, data: Any) -> None:
-        """Refuse."""
+        """Raise DatasetError."""
         raise DatasetError(f"{self._filepath} is only read")
 
     def _describe(self) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class ReadOnlyDataset(AbstractDataset[Any, Any]):
 
 
 class Folder(ReadOnlyDataset):
-    """A folder, for what needs to look into its files."""
+    """A folder, for nodes that read its files themselves."""
 
     def load(self) -> Path:
         """Return its path."""
@@ -57,11 +57,11 @@ class Folder(ReadOnlyDataset):
 
 
 class StudyStorage(ReadOnlyDataset):
-    """Where Optuna keeps its studies, as the URL that it wants.
+    """The URL of the storage of Optuna's studies.
 
     Args:
-        filepath: of an SQLite file, made when it is first used.
-        url: of a database, such as "postgresql://...", for several machines; goes before the file.
+        filepath: of an SQLite file, which Optuna creates.
+        url: of a database, such as "postgresql://...", for several machines; it replaces the file.
     """
 
     def __init__(self, filepath: str, url: str | None = None) -> None:
@@ -76,11 +76,11 @@ class StudyStorage(ReadOnlyDataset):
 
 
 class AllVersions(ReadOnlyDataset):
-    """All versions of a JSON dataset that are on disk, the oldest first; none if there is none."""
+    """All versions of a JSON dataset on disk, oldest first."""
 
     def load(self) -> list[dict[str, Any]]:
-        """Return the documents; leave out, with a warning, a file that holds no JSON object."""
+        """Return the documents; skip, with a warning, a file that holds no JSON object."""
         documents = {path: json_object(path) for path in sorted(self._filepath.glob("*/*.json"))}
         for path in (path for path, document in documents.items() if document is None):
-            log.warning("%s is left out: it is broken. Restore or delete the file.", path)
+            log.warning("%s is skipped, because it is broken. Restore or delete the file.", path)
         return [document for document in documents.values() if document is not None]

@@ -1,4 +1,4 @@
-"""Errors that a user can cause, in words: what is wrong, where, and what to do."""
+"""Messages for errors that a user can cause: what is wrong, where, and how to fix it."""
 
 import re
 from collections.abc import Iterator
@@ -7,17 +7,40 @@ from dataclasses import replace
 from kedro.io import DatasetError
 from kedro.validation import CheckFailure, DataValidationError, ParameterValidationError
 
-KEY = "multiple_fields_uniqueness"  # pandera's names of checks
-UNFIT = "representable"  # the check of RawTable
-COLUMNS = {"column_in_dataframe": "missing", "column_in_schema": "not in the contract"}
+# names of checks: pandera's, and that of RawTable
+UNIQUENESS_CHECK = "multiple_fields_uniqueness"
+TYPE_CHECK, MISSING_CHECK, CONVERSION_CHECK = "dtype", "not_nullable", "representable"
+CAUSES = (MISSING_CHECK, CONVERSION_CHECK)  # of a wrong type
+COLUMN_CHECKS = {"column_in_dataframe": "missing", "column_in_schema": "not in the contract"}
+MEANINGS = {
+    MISSING_CHECK: "has missing values",
+    CONVERSION_CHECK: "has values that {} can't hold",
+    TYPE_CHECK: "is not of type {}",
+    "greater_than_or_equal_to": "is below {}",
+    "less_than_or_equal_to": "is above {}",
+    "greater_than": "is not above {}",
+    "less_than": "is not below {}",
+    "isin": "is none of {}",
+}
+
+PARAMETER_MESSAGES = {  # what is replaced in Kedro's message, line by line
+    r"\AParameter validation failed:\n": "",
+    r"^    For further information .*\n?": "",
+    r" \[type=.*\]$": "",
+    r"^- Parameter '(\w+)': Failed .*": r"The parameters '\1' (conf, or --params) are not valid:",
+    r"^(?!The parameters )(\S.*)\n  (?=\S)": r"  - \1: ",  # a setting and its error
+    r"^  (?=[^ -])": "  - ",
+    r"\bValue error, ": "",
+    r"\bcosts\.(outcomes|errors)\b": "costs",  # pydantic's name of an alternative
+}
 
 
 class RunError(Exception):
-    """A run that must not go on; the message says why and what to do."""
+    """An error that stops a run; its message says why, and how to fix it."""
 
 
 def explain(error: BaseException) -> str | None:
-    """Return the message for an error that a user can cause; None for a fault of the program."""
+    """Return the message for an error that a user can cause; None for a bug."""
     if isinstance(error, DataValidationError):
         return _broken_contract(error)
     if isinstance(error, ParameterValidationError):
@@ -29,37 +52,15 @@ def explain(error: BaseException) -> str | None:
     return None
 
 
-SETTINGS = {  # pydantic's words, and ours
-    "Extra inputs are not permitted": "there is no such setting",
-    "Field required": "is missing",
-    "Input should have timezone info": "needs its offset, as in 2013-09-01T00:00:00-04:00",
-    "Value error, ": "",
-    "String should have at least 1 character": "says nothing",
-    "Input should be a valid ": "is not a valid ",
-    "Input should be ": "should be ",
-}
-
-
 def _wrong_parameters(message: str) -> str:
-    """Return all faults of the parameters, a line each: the name of a setting and its fault."""
-    lines = []
-    for line in message.splitlines():
-        if fault := re.match(r"- Parameter '(\w+)': Failed to instantiate", line):
-            lines.append(f"The parameters '{fault[1]}' (conf, or --params) can't be used:")
-        elif line.startswith("  ") and not line.strip().startswith("For further information"):
-            said = re.sub(r" \[type=.*\]$", "", line.strip())
-            for theirs, ours in SETTINGS.items():
-                said = said.replace(theirs, ours)
-            where = "" if lines[-1].endswith(":") or lines[-1].startswith("  - ") else lines.pop()
-            lines.append(f"  - {where}{': ' * bool(where)}{said}")
-        elif line and not line.startswith(("Parameter validation failed", "    ")):
-            # pydantic names which kind of costs it took them for
-            lines.append(re.sub(r"\bcosts\.(outcomes|errors)\b", "costs", line.strip()))
-    return "\n".join(lines)
+    """Return all errors of the parameters, one per line, without remarks for developers."""
+    for pattern, new in PARAMETER_MESSAGES.items():
+        message = re.sub(pattern, new, message, flags=re.MULTILINE)
+    return message.strip("\n")
 
 
 def _raised_by_kedro(error: BaseException) -> bool:
-    """Return whether Kedro itself refused: a pipeline, a node or an environment that is not."""
+    """Return whether Kedro itself raised, for example for an unknown pipeline or node."""
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next
@@ -74,85 +75,82 @@ def _dataset_error(message: str) -> str:
         types = message.rsplit("file: ", 1)[-1]
         return (
             f"The file of '{name}' holds types that are not trusted: {types} Loading one may run "
-            "its code. If you know them, add them to _trusted in conf/base/catalog/modeling.yml."
+            "its code. If you trust them, add them to _trusted in conf/base/catalog/modeling.yml."
         )
     return message
 
 
 def _broken_contract(error: DataValidationError) -> str:
-    """Return all failures of a contract, one line each: column, check, count and examples."""
+    """Return all failures of a contract, one per line: column, check, count and examples.
+
+    Kedro's own message cuts an example at 40 characters, and so the sentence of a rule. It lists a
+    key once per column, and a wrong type together with all that follows from it.
+    """
     contract = (error.validator or "").rsplit(".", 1)[-1]
     when = {"load": "as read", "save": "before it was written"}.get(error.mode or "", "")
-    lines = [f"Dataset '{error.dataset_name}', {when}, breaks its contract {contract}:"]
-    lines += [f"  - {_in_words(failure)}" for failure in _told_once(_whole(error))]
-    if not error.failures:
-        lines.append(f"  - {error.message}")
-    lines.append(
-        f"Nothing made from it was written. Correct the data, or change {error.validator} "
+    failures = [_describe(failure) for failure in _deduplicated(_all_failures(error))]
+    return "\n  - ".join(
+        [
+            f"Dataset '{error.dataset_name}', {when}, breaks its contract {contract}:",
+            *(failures or [error.message]),
+        ]
+    ) + (
+        f"\nNothing made from it was written. Correct the data, or change {error.validator} "
         "if the data are right."
     )
-    return "\n".join(lines)
 
 
-def _whole(error: DataValidationError) -> list[CheckFailure]:
-    """Return all failures; Kedro keeps five examples of each, which is too few column names."""
+def _all_failures(error: DataValidationError) -> list[CheckFailure]:
+    """Return all failures; names of columns complete, of which Kedro keeps five."""
     cases = getattr(error.__cause__, "failure_cases", None)
-    if cases is None:
-        return error.failures
     return [
         replace(f, failure_examples=list(cases["failure_case"][cases["check"] == f.check]))
-        if _kind(f) in COLUMNS
+        if cases is not None and f.check in COLUMN_CHECKS
         else f
         for f in error.failures
     ]
 
 
-def _told_once(failures: list[CheckFailure]) -> Iterator[CheckFailure]:
-    """Yield each fault once: a wrong type before what follows from it, a key as a whole.
+def _deduplicated(failures: list[CheckFailure]) -> Iterator[CheckFailure]:
+    """Yield each fault once: a wrong type without what follows from it, a key as a whole.
 
-    A column has a wrong type because of missing values, or of values that the type can't hold,
-    where there are such: these are told.
+    Of a column with a wrong type, the cause is yielded if there is one: missing values, or values
+    that the type can't hold.
     """
-    wrong = {f.column: f for f in reversed(failures) if _kind(f) == "dtype"}
-    causes = [f for f in failures if f.column in wrong and _kind(f) in (UNFIT, "not_nullable")]
-    caused = {f.column for f in causes}
-    for f in [*causes, *(f for name, f in wrong.items() if name not in caused)]:
-        type_of = (wrong[f.column].check or "").removeprefix("dtype")
-        yield replace(f, check=f"{UNFIT}{type_of}") if _kind(f) == UNFIT else f
-    key = [f for f in failures if _kind(f) == KEY and f.column not in wrong]
-    if key:
-        rows = list(zip(*(f.failure_examples for f in key), strict=True))
+    wrong = {f.column: f for f in reversed(failures) if _kind(f) == TYPE_CHECK}
+    for column, wrong_type in wrong.items():
+        causes = [f for f in failures if f.column == column and _kind(f) in CAUSES]
+        type_name = (wrong_type.check or "").removeprefix(TYPE_CHECK)
+        for cause in causes or [wrong_type]:
+            converted = _kind(cause) == CONVERSION_CHECK
+            yield replace(cause, check=CONVERSION_CHECK + type_name) if converted else cause
+    others = [f for f in failures if f.column not in wrong]
+    if key := [f for f in others if _kind(f) == UNIQUENESS_CHECK]:
+        rows = zip(*(f.failure_examples for f in key), strict=True)
         names = ", ".join(str(f.column) for f in key)
-        yield replace(key[0], column=names, failure_examples=rows)
-    yield from (f for f in failures if f.column not in wrong and f not in key)
+        examples = [", ".join(map(str, row)) for row in rows]
+        yield replace(key[0], column=names, failure_examples=examples)
+    yield from (f for f in others if f not in key)
 
 
 def _kind(failure: CheckFailure) -> str:
     return (failure.check or "").split("(")[0]
 
 
-def _in_words(failure: CheckFailure) -> str:
+def _describe(failure: CheckFailure) -> str:
+    """Return a failure in one line."""
     kind, examples = _kind(failure), [str(example) for example in failure.failure_examples]
-    if kind in COLUMNS:
+    if kind in COLUMN_CHECKS:
         one = len(examples) == 1
         names = f"{'column' if one else 'columns'} {', '.join(examples)} {'is' if one else 'are'}"
-        return f"{names} {COLUMNS[kind]}"
-    if kind == KEY:
-        rows = "; ".join(", ".join(map(str, row)) for row in failure.failure_examples[:3])
+        return f"{names} {COLUMN_CHECKS[kind]}"
+    if kind == UNIQUENESS_CHECK:
+        rows = "; ".join(examples[:3])
         return f"key {failure.column} is not unique: {failure.failure_count:,} rows, e.g. {rows}"
     if broken := re.search(r'BrokenRuleError\("(.*)"\)', examples[0] if examples else "", re.S):
         return f"rule '{failure.check}': {broken[1]}"
     argument = re.sub(r"^\w+\('?(.*?)'?\)$", r"\1", failure.check or "")
-    meaning = {
-        "not_nullable": "has missing values",
-        UNFIT: f"has values that {argument} can't hold",
-        "dtype": f"is not of type {argument}",
-        "greater_than_or_equal_to": f"is below {argument}",
-        "less_than_or_equal_to": f"is above {argument}",
-        "greater_than": f"is not above {argument}",
-        "less_than": f"is not below {argument}",
-        "isin": f"is none of {argument}",
-    }.get(kind, f"breaks '{failure.check or failure.message}'")
+    meaning = MEANINGS.get(kind, f"breaks '{failure.check or failure.message}'").format(argument)
     cases = "value" if failure.failure_count == 1 else "values"
     where = f"column {failure.column} " if failure.column else ""
     return f"{where}{meaning}: {failure.failure_count:,} {cases}, e.g. {', '.join(examples[:3])}"

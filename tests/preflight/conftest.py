@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -15,6 +16,7 @@ from kedro.pipeline import Node, Pipeline
 from kedro.validation import DataValidationError
 from pandera.errors import SchemaErrors
 
+from preflight.deployment import champion
 from preflight.evaluation.contracts import Evaluation
 from preflight.evaluation.predictions import predict_test
 from preflight.features.fingerprints import fingerprints
@@ -22,6 +24,7 @@ from preflight.features.point_in_time import run_in_memory
 from preflight.modeling.calibration import select_on_validation
 from preflight.modeling.estimators import Estimator
 from preflight.modeling.parameters import Modeling
+from preflight.modeling.skops_file import dump
 from preflight.modeling.training import (
     fit_baselines,
     fit_candidate,
@@ -30,6 +33,7 @@ from preflight.modeling.training import (
 )
 from preflight.problem.framing import Framing
 from preflight.runs.manifest import RUN_MANIFEST
+from preflight.runs.raw_files import hash_file
 
 from late_flights.pipelines.feature_engineering.pipeline import create_pipeline as to_features
 
@@ -387,12 +391,26 @@ def written_manifest(version: str, **changes: Any) -> dict[str, Any]:
         "code": {"commit": "abc", "changed": [], "sha256": "0" * 64},
         "packages": {"pandas": "3.1.0"},
         "python": "3.11.4",
+        "platform": "Linux",
+        "began": "2013-01-01T00:00:00+00:00",
+        "seconds": 1.0,
+        "nodes": {},
         "parameters": {"modeling": {"seed": 1, "folds": [1, 2]}},
         "catalog": {"candidate": {"type": "pickle"}},
-        "inputs": {"raw": {"path": "data/01_raw/a.csv", "version": None, "sha256": "1" * 64}},
+        "inputs": {"raw": file_record("data/01_raw/a.csv", "1" * 64)},
         "outputs": {},
     }
     return written | changes
+
+
+def file_record(path: str, sha256: str, version: str | None = None) -> dict[str, Any]:
+    return {"path": path, "version": version, "bytes": 1, "sha256": sha256}
+
+
+@pytest.fixture(scope="session")
+def record_of() -> Callable[..., dict[str, Any]]:
+    """The record of a file in a manifest, by its path, hash and version."""
+    return file_record
 
 
 @pytest.fixture(scope="session")
@@ -410,8 +428,7 @@ def write_run() -> Callable[..., None]:
     ) -> None:
         if rests_on:
             file = f"data/05_model_input/train.parquet/{rests_on}/train.parquet"
-            train = {"path": file, "version": rests_on, "sha256": "2" * 64}
-            changes = {**changes, "inputs": {"train": train}}
+            changes = {**changes, "inputs": {"train": file_record(file, "2" * 64, rests_on)}}
         for name, text in {
             RUN_MANIFEST: json.dumps(written_manifest(version, **changes)),
             "data/06_models/candidate.skops": candidate or version,
@@ -421,6 +438,41 @@ def write_run() -> Callable[..., None]:
             path.write_text(text)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def promote() -> Callable[..., champion.ChampionRecord]:
+    """Writes the file of a model into a project, and makes the model the champion."""
+
+    def promoted(project: Path, bundle: Any, version: str) -> champion.ChampionRecord:
+        file = project / f"data/06_models/candidate.skops/{version}/candidate.skops"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("wb") as opened:
+            dump(bundle, opened)
+        pointer = project / champion.POINTER
+        before = champion.current(pointer)
+        record = file_record(file.relative_to(project).as_posix(), hash_file(file), version)
+        now = champion.champion_record(record, version, None, before.sha256 if before else None)
+        champion.promote(pointer, now)
+        return now
+
+    return promoted
+
+
+@pytest.fixture(scope="session")
+def copy_project() -> Callable[[Path], Path]:
+    """Copies code and conf of the project into a folder, without data and conf/local."""
+
+    def copy(to: Path) -> Path:
+        for name in ("src", "conf"):
+            ignored = shutil.ignore_patterns("local", "__pycache__")
+            shutil.copytree(PROJECT / name, to / name, ignore=ignored)
+        (to / "conf/local").mkdir()
+        shutil.copy(PROJECT / "pyproject.toml", to)
+        (to / ".telemetry").write_text("consent: false")
+        return to
+
+    return copy
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from preflight.modeling.model import (
 from preflight.modeling.smoke_test import smoke_test_estimators
 from preflight.modeling.training import fit, make_bundle
 from preflight.problem.framing import Framing
-from preflight.serving.rows import Rows
+from preflight.serving.requests import RequestReader
 
 Contract = type[Table]
 OURS = "preflight.modeling"
@@ -216,10 +216,10 @@ def test_the_service_reads_the_feature_and_answers_as_a_batch(
         {name: None if pd.isna(value) else value for name, value in row.items()}
         for row in some.astype(object).to_dict("records")
     ]
-    rows = Rows(contract, 100)
+    rows = RequestReader(contract, 100)
     for body in ({"rows": asked}, {"columns": {n: [row[n] for row in asked] for n in asked[0]}}):
         found = rows.read(to_json(body))
-        assert not found.faults.said
+        assert not found.faults.messages
         for bundle in bundles.values():
             table = rows.table(found.blocks, bundle["features"])
             assert table["told"].dtype.name == some["told"].dtype.name
@@ -234,7 +234,7 @@ def test_the_service_reads_the_feature_and_answers_as_a_batch(
 def test_the_service_refuses_an_integer_that_its_type_cannot_hold(contract: Contract) -> None:
     info = np.iinfo(contract.to_schema().columns["told"].dtype.type)
     row = {"parcel": 1, "predict_at": "2013-01-01T00:00:00Z", "place": "north", "weight": None}
-    rows = Rows(contract, 10)
+    rows = RequestReader(contract, 10)
     for told, faults in {
         int(info.min) - 1: [0],
         int(info.min): [],

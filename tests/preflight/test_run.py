@@ -332,7 +332,7 @@ def test_features_that_failed_their_audit_are_not_fitted_by_a_later_run(
 ) -> None:
     where = shutil.copytree(finished[0], tmp_path / "copy")
     passed = kedro(where, "run", "--config", "params.json", "--pipelines", "audit")
-    assert "passed. Taken on trust: assumption: flights.tailnum." in passed.stderr
+    assert "audit passed. Assumed, not checked: assumption: flights.tailnum." in passed.stderr
     edit(where, 'Events(weather["published_at"]', 'Events(weather["hour_start"]')
     first = "feature_engineering,audit"
     assert kedro(where, "run", "--config", "params.json", "--pipelines", first).returncode == 1
@@ -353,7 +353,7 @@ def test_a_run_in_which_a_model_could_learn_from_test_does_not_begin(project: Pr
     pipeline.write_text(text)
     done = kedro(where, "run")
     assert done.returncode == 1
-    assert "'test' reaches 'candidate' by way of modeling.join_development" in done.stderr
+    assert "'test' reaches 'candidate' through modeling.join_development" in done.stderr
     assert not saved(where)
 
 
@@ -649,7 +649,7 @@ def test_a_candidate_is_promoted_by_its_gate_alone(
     done = kedro(where, "run", "--pipelines", "deployment")
     assert done.returncode == 1
     assert f"The candidate of run {version} is not promoted:" in done.stderr
-    assert "- verdict: it says hold: " in done.stderr
+    assert "- verdict: hold: " in done.stderr
     assert "Traceback" not in done.stderr
     assert champion.current(pointer) is None
 
@@ -663,7 +663,7 @@ def test_a_candidate_is_promoted_by_its_gate_alone(
     assert [v["version"] for v in list_versions(where) if v["champion"]] == [version]
     again = deploy(where)
     assert again.returncode == 1
-    assert f"judged against another: the champion is {version} now" in again.stderr
+    assert f"compared with another: the champion is {version} now" in again.stderr
     done = kedro(where, "rollback")
     assert done.returncode == 1
     assert "no champion before this one" in done.stderr
@@ -693,7 +693,7 @@ def test_a_what_if_says_so_is_not_counted_and_not_deployed(
     loosened = "evaluation.seed is 7, in conf/base 2013"
     refused = deploy(where, "evaluation.seed=7")  # in the deployment alone
     assert refused.returncode == 1
-    assert f"- what-if: {loosened}. No what-if is deployed" in refused.stderr
+    assert f"- what-if: {loosened}. " in refused.stderr
 
     # One stage alone is a what-if, and with it all that is made from it.
     assert run(where, "audit", params={"audit": {"single_auc": 1}})

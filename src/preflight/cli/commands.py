@@ -17,7 +17,7 @@ def cli() -> None:
 
 @contextmanager
 def report_user_errors() -> Iterator[None]:
-    """Tell an error that a user can cause, without a traceback."""
+    """Show an error that a user can cause as a message, without a traceback."""
     from preflight.errors import RunError
 
     try:
@@ -30,7 +30,7 @@ def report_user_errors() -> Iterator[None]:
 @click.pass_obj
 @report_user_errors()
 def accept_data(project: ProjectMetadata) -> None:
-    """Accept the files in data/01_raw as they are: write their manifest anew."""
+    """Accept the present files in data/01_raw: write their manifest again."""
     from preflight.runs.raw_files import accept
 
     click.echo("\n".join(accept(project.project_path / "data/01_raw")))
@@ -90,26 +90,26 @@ def diff(project: ProjectMetadata, before: str, after: str) -> None:
 @click.pass_obj
 @report_user_errors()
 def reproduce_run(project: ProjectMetadata, version: str) -> None:
-    """Make a run again in a clean folder, and compare what it gives."""
+    """Repeat a run in a clean folder, and compare its outputs."""
     from preflight.cli.reproduce import reproduce_run
 
     with tempfile.TemporaryDirectory() as folder:
-        faults = reproduce_run(project.project_path, version, Path(folder, "again"))
-    if faults:
-        raise click.ClickException("\n  - ".join([f"{version} is not reproduced:", *faults]))
+        problems = reproduce_run(project.project_path, version, Path(folder, "again"))
+    if problems:
+        raise click.ClickException("\n  - ".join([f"{version} is not reproduced:", *problems]))
     click.echo(f"{version} is reproduced: every output is the same.")
 
 
 @cli.command("versions")
-@click.option("--prune", is_flag=True, help="Delete all but the newest, after a question.")
-@click.option("--keep", default=5, show_default=True, help="Runs that are kept by --prune.")
-@click.option("--yes", is_flag=True, help="Delete without a question.")
+@click.option("--prune", is_flag=True, help="Delete old versions, after a confirmation.")
+@click.option("--keep", default=5, show_default=True, help="Number of runs that --prune keeps.")
+@click.option("--yes", is_flag=True, help="Delete without a confirmation.")
 @click.pass_obj
 @report_user_errors()
 def versions(project: ProjectMetadata, prune: bool, keep: int, yes: bool) -> None:
-    """List the versions on disk, with size and what they are; prune old ones.
+    """List the versions on disk, with size and pipelines; delete old ones with --prune.
 
-    --prune also deletes the unfinished files that writers left who were killed over a day ago.
+    --prune also deletes unfinished files whose writers were killed over a day ago.
     """
     from preflight.cli.versions import list_versions, prunable_versions
     from preflight.files import abandoned
@@ -120,33 +120,33 @@ def versions(project: ProjectMetadata, prune: bool, keep: int, yes: bool) -> Non
     if not prune:
         return
     old = prunable_versions(project.project_path, keep)
-    left = abandoned(project.project_path / "data")
+    unfinished = abandoned(project.project_path / "data")
     size = sum(one["bytes"] for one in old) / 1e6
-    said = f"{len(old)} versions, {size:,.0f} MB, and {len(left)} unfinished files"
-    if (old or left) and (yes or click.confirm(f"Delete {said}?")):
-        for file in left:
+    summary = f"{len(old)} versions, {size:,.0f} MB, and {len(unfinished)} unfinished files"
+    if (old or unfinished) and (yes or click.confirm(f"Delete {summary}?")):
+        for file in unfinished:
             file.unlink()
         for folder in (folder for one in old for folder in one["folders"]):
             shutil.rmtree(folder)
-    click.echo(f"{len(old)} versions are older than the newest {keep} runs and what they rest on.")
+    click.echo(f"{len(old)} versions are older than the newest {keep} runs and their ancestors.")
 
 
 @cli.command("compact-log")
 @click.pass_obj
 def compact_log(project: ProjectMetadata) -> None:
-    """Put the prediction log's files of each day that is over into one."""
+    """Merge the prediction log's files of each past day into one."""
     from kedro.framework.session import KedroSession
 
     with KedroSession.create(project.project_path) as session:
         log = session.load_context().catalog["prediction_log"]  # type: ignore[attr-defined]
-        click.echo(f"{log.compact()} files are now one for each day.")
+        click.echo(f"{log.compact()} files were merged into one per day.")
 
 
 @cli.command("rollback")
 @click.pass_obj
 @report_user_errors()
 def rollback(project: ProjectMetadata) -> None:
-    """Make the champion before this one the champion again."""
+    """Go back to the champion before the present one."""
     from preflight.deployment import champion
 
     now = champion.roll_back(project.project_path / champion.POINTER)

@@ -1,4 +1,4 @@
-"""The data dictionary: every table and column that a contract declares, as Markdown."""
+"""The data dictionary in Markdown: all tables and columns that contracts declare."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from preflight.contracts.table import IN_ADVANCE, Table
 HEAD = """\
 # Data dictionary
 
-Every table as its contract declares it, written anew by `make docs`. How a contract is read, and \
-changed: [Contracts](contracts.md).
+All tables with a contract, and their columns. `make docs` writes this page. \
+[Contracts](contracts.md) explains how to read and change a contract.
 """
 TYPES = {"string[pyarrow]": "text", "str": "text", "datetime64[us, UTC]": "moment"}
 LEAST, MOST = "greater_than_or_equal_to", "less_than_or_equal_to"  # pandera's names
@@ -27,9 +27,9 @@ BOUNDS = {
 
 
 def write_dictionary(catalog: dict[str, Any]) -> str:
-    """Return the page: a section per table, in the order of the data's way, a row per column.
+    """Return the page: one section per contract, in the order of the data folders.
 
-    catalog: the entries as conf has them. Datasets with the same contract share a section.
+    catalog: the entries as in conf. Datasets with the same contract share a section.
     """
     datasets: dict[type[Table], list[str]] = defaultdict(list)
     entries = {n: catalog[n] for n in sorted(catalog, key=lambda n: catalog[n].get("filepath", ""))}
@@ -39,12 +39,12 @@ def write_dictionary(catalog: dict[str, Any]) -> str:
 
 
 def describe_table(contract: type[Table], datasets: list[str]) -> Iterator[str]:
-    """Yield a table's lines: what a row is, its key, when it is known, its columns."""
+    """Yield the lines of a table: its grain, its key, when it becomes known, its columns."""
     yield f"## {', '.join(datasets)}\n"
-    known, key = contract.about("known_at"), ", ".join(f"`{name}`" for name in contract.grain())
+    known_at, key = contract.about("known_at"), ", ".join(f"`{name}`" for name in contract.grain())
     yield " ".join((contract.__doc__ or "").split()) + "\n"
-    when = known if known == IN_ADVANCE else f"at `{known}`"
-    yield f"Key: {key}.{f' Known: {when}.' if known else ''}\n"
+    when = known_at if known_at == IN_ADVANCE else f"at `{known_at}`"
+    yield f"Key: {key}.{f' Known: {when}.' if known_at else ''}\n"
     yield "| column | meaning | type | unit | values |\n|---|---|---|---|---|"
     schema = contract.to_schema().columns
     for name, about in contract.columns().items():
@@ -66,7 +66,7 @@ def _later(about: dict[str, Any]) -> str:
 
 
 def _values(column: pa.Column) -> Iterator[str]:
-    """Yield what values may be, by the checks that have a word here."""
+    """Yield the allowed values of a column, by the checks that BOUNDS describes."""
     bounds = {one.name: next(iter((one.statistics or {}).values()), None) for one in column.checks}
     if {LEAST, MOST} <= bounds.keys():
         yield f"{bounds.pop(LEAST)} to {bounds.pop(MOST)}"

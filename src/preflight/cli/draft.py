@@ -1,7 +1,7 @@
-"""A draft of a contract and a catalog entry for a new file, to be read and edited by a person.
+"""A drafted contract and catalog entry for a new file, which a person reads and edits.
 
-Missing values and bounds are pandera's own inference; the rest is what it lacks: a key, lists of
-few values, suspicious columns, and which columns could be moments or the target.
+The draft declares types, missing values, bounds, lists of few values and a key. Comments point out
+suspicious columns, and columns that could be moments or the target.
 """
 
 import json
@@ -14,21 +14,19 @@ from typing import Any
 from zipfile import BadZipFile
 
 import pandas as pd
-import pandera.pandas as pa
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import Environment, PackageLoader
 
 from preflight.contracts.raw_table import RawTable
 from preflight.errors import RunError
 
-FEW = 12  # so many values of a text are listed
-SAMPLE = 5_000  # rows that are looked at before all are
-KEY, CANDIDATES = 4, 15  # most columns of a key, and of the table, that are tried
-EXACT = 2**53  # pandera infers bounds as floats, which are whole numbers up to here
+MAX_LISTED_VALUES = 12  # distinct texts that become a list of allowed values
+SAMPLE = 5_000  # rows that are searched before all rows are
+MAX_KEY_COLUMNS, MAX_KEY_CANDIDATES = 4, 15
+EXACT = 2**53  # a column with missing values is read as floats, which are exact below this
 TYPES = {"string": "str", "integer": "int", "floating": "float", "boolean": "bool"}
 TYPES |= {"datetime64": "Utc", "categorical": "pd.CategoricalDtype"}
 WITH_MISSING = {"int": "pd.Int64Dtype", "bool": "pd.BooleanDtype"}
 NUMBERS = {"int", "float", "pd.Int64Dtype"}
-BOUNDS = {"greater_than_or_equal_to": "ge", "less_than_or_equal_to": "le"}
 TAKEN = {*dir(RawTable), *TYPES.values(), "column", "pd", "object"}
 ISO = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?"
 DATE = r"\d{1,4}[./-]\d{1,2}[./-]\d{2,4}\b.*"
@@ -36,23 +34,22 @@ CODE = r"0\d+"
 
 
 def draft_contract(path: Path, filepath: str, package: str) -> str:
-    """Return a module with the drafted contract of a CSV or Parquet file.
+    """Return a Python module with the drafted contract of a CSV or Parquet file.
 
-    filepath: where the catalog looks for the file.
-    package: of the project, whose contracts the class is to be one of.
+    filepath: of the file, as the catalog names it.
+    package: of the project, to which the contract is to belong.
 
     Raises:
-        RunError: nothing can be drafted.
+        RunError: the file is missing, unreadable or empty.
     """
     table, load_args = read(path)
     dataset = re.sub(r"\W+", "_", f"raw {path.name.split('.')[0]}", flags=re.ASCII).strip("_")
-    inferred, names = pa.infer_schema(table).columns, _identifiers(table)
-    columns = {name: _column(table, name, names, inferred[name]) for name in names}
+    identifiers = _identifiers(table)
+    columns = {name: _column(table[name], name, identifiers[name]) for name in identifiers}
     distinct = {name: one["distinct"] for name, one in columns.items()}
-    many = [name for name, one in columns.items() if one["kind"] in NUMBERS]
+    numbers = [name for name, one in columns.items() if one["kind"] in NUMBERS]
     key = key_of(table, distinct)
-    beside = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(loader=beside, keep_trailing_newline=True)
+    environment = Environment(loader=PackageLoader("preflight", "cli"), keep_trailing_newline=True)
     return environment.get_template("draft.py.j2").render(
         filepath=filepath,
         package=package,
@@ -60,20 +57,21 @@ def draft_contract(path: Path, filepath: str, package: str) -> str:
         dataset=dataset.lower(),
         contract=dataset.title().replace("_", ""),
         csv=path.suffix != ".parquet",
-        load_args={word: said for word, said in load_args.items() if word != "dtype"},
+        load_args={name: value for name, value in load_args.items() if name != "dtype"},
         columns=columns.values(),
-        grain=[names[name] for name in key],
+        grain=[identifiers[name] for name in key],
         key=_literal(key),
-        most=KEY,
-        labels=[names[name] for name in names if distinct[name] == 2],
-        numbers=[names[name] for name in many if distinct[name] > FEW],
+        max_key_columns=MAX_KEY_COLUMNS,
+        labels=[identifiers[name] for name in identifiers if distinct[name] == 2],
+        numbers=[identifiers[name] for name in numbers if distinct[name] > MAX_LISTED_VALUES],
     )
 
 
 def read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return the file's table, and the arguments of pandas by which it was read.
+    """Return the table of a file, and the arguments with which pandas read it.
 
-    Raise RunError if it is not there, neither CSV nor Parquet, damaged or empty.
+    Raises:
+        RunError: the file is missing, neither CSV nor Parquet, damaged or empty.
     """
     parquet = path.suffix == ".parquet"
     if not path.is_file():
@@ -86,79 +84,76 @@ def read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
             pd.read_parquet(path) if parquet else pd.read_csv(path, low_memory=False, **arguments)
         )
     except (ValueError, OSError, BadZipFile) as error:  # what parsers raise is a ValueError
-        raise RunError(f"{path} can't be read: {error}. It has to be sound, and UTF-8.") from error
+        raise RunError(f"{path} can't be read: {error}. Save it again, as UTF-8.") from error
     if table.empty:
-        raise RunError(f"{path} has no rows: a draft is made from values.")
+        raise RunError(f"{path} has no rows. Use a file with rows: the draft follows their values.")
     if any(table.index.names) or not (parquet or table.index.equals(pd.RangeIndex(len(table)))):
         raise RunError(f"{path} has an index, or rows longer than its header. Make them columns.")
     return table, arguments
 
 
 def _csv_arguments(path: Path) -> dict[str, Any]:
-    """Return how to read a CSV: its separator, codes that begin with 0, moments."""
+    """Return how to read a CSV: its separator, codes that begin with 0 as text, moments."""
     header = pd.read_csv(path, nrows=0).columns
-    apart = re.search(r"[;\t|]", header[0]) if len(header) == 1 else None
-    found: dict[str, Any] = {"sep": apart[0]} if apart else {}
-    text = pd.read_csv(path, nrows=SAMPLE, dtype="str", **found)
-    there = {name: text[name].dropna() for name in text}
-    if codes := [name for name, one in there.items() if one.str.fullmatch(CODE).any()]:
-        found["dtype"] = dict.fromkeys(codes, "str")
-    dated = [name for name, one in there.items() if len(one) and one.str.fullmatch(ISO).all()]
-    if dated:  # pandas leaves as text what it can't read, if only in the last row
-        parsed = pd.read_csv(path, usecols=dated, parse_dates=dated, **found)
-        found["parse_dates"] = [name for name in dated if parsed[name].dtype.kind == "M"]
-    return found
+    separator = re.search(r"[;\t|]", header[0]) if len(header) == 1 else None
+    arguments: dict[str, Any] = {"sep": separator[0]} if separator else {}
+    sample = pd.read_csv(path, nrows=SAMPLE, dtype="str", **arguments)
+    texts = {name: sample[name].dropna() for name in sample}
+    if codes := [name for name, text in texts.items() if text.str.fullmatch(CODE).any()]:
+        arguments["dtype"] = dict.fromkeys(codes, "str")
+    dated = [name for name, text in texts.items() if len(text) and text.str.fullmatch(ISO).all()]
+    if dated:  # pandas leaves a column as text if it can't parse a single row
+        parsed = pd.read_csv(path, usecols=dated, parse_dates=dated, **arguments)
+        arguments["parse_dates"] = [name for name in dated if parsed[name].dtype.kind == "M"]
+    return arguments
 
 
 def key_of(table: pd.DataFrame, distinct: dict[str, int]) -> list[str]:
-    """Return the fewest columns that are unique and never missing, the first such; [] if none."""
-    could = [
+    """Return the first of the smallest sets of columns that are a key; [] if there is none."""
+    candidates = [
         name
         for name, count in distinct.items()
         if count > (len(table) > 1) and table[name].notna().all() and table[name].dtype.kind != "f"
     ]
-    could.sort(key=lambda name: distinct[name] != len(table))
-    for size in range(1, KEY + 1):
-        for names in map(list, combinations(could[:CANDIDATES], size)):
+    candidates.sort(key=lambda name: distinct[name] != len(table))
+    for size in range(1, MAX_KEY_COLUMNS + 1):
+        for names in map(list, combinations(candidates[:MAX_KEY_CANDIDATES], size)):
             enough = prod([distinct[name] for name in names]) >= len(table)
             if enough and not any(t[names].duplicated().any() for t in (table.head(SAMPLE), table)):
                 return names
     return []
 
 
-def _column(
-    table: pd.DataFrame, name: str, names: dict[str, str], inferred: pa.Column
-) -> dict[str, Any]:
-    """Return what the template writes of a column: its declaration, and facts to decide on."""
-    values, kind, distinct = table[name], _type(table[name]), _distinct(table[name])
-    there = values.dropna()
-    words = re.sub(r"[\W_]+", " ", name).strip() or "without a name"
-    alias = {} if names[name] == name else {"alias": name}
-    checks = alias | _checks(values, kind, distinct, inferred)
+def _column(values: pd.Series, name: str, identifier: str) -> dict[str, Any]:
+    """Return the declaration of a column, and the facts that the template's remarks need."""
+    kind, distinct, non_null = _type(values), _distinct(values), values.dropna()
+    label_text = re.sub(r"[\W_]+", " ", name).strip() or "without a name"
+    checks = {} if identifier == name else {"alias": name}
+    checks |= _checks(values, kind, distinct)
     return {
-        "name": names[name],
+        "name": identifier,
         "kind": kind,
-        "arguments": [_literal(words), *['"UTC"'] * (kind == "Utc")]
-        + [f"{word}={_literal(value)}" for word, value in checks.items()],
+        "arguments": [_literal(label_text), *['"UTC"'] * (kind == "Utc")]
+        + [f"{keyword}={_literal(value)}" for keyword, value in checks.items()],
         "distinct": distinct,
-        "missing": len(values) - len(there),
-        "there": there,
-        "first": repr(*there.head(1).tolist()) if len(there) else "",
-        "python": type(there.iloc[0]).__name__ if len(there) else "",
-        **(_of_text(there) if kind == "str" else {}),
+        "missing": len(values) - len(non_null),
+        "non_null": non_null,
+        "first": repr(*non_null.head(1).tolist()) if len(non_null) else "",
+        "python": type(non_null.iloc[0]).__name__ if len(non_null) else "",
+        **(_text_profile(non_null) if kind == "str" else {}),
     }
 
 
-def _of_text(there: pd.Series) -> dict[str, Any]:
-    """Return what a text's values look like: codes, numbers, dates."""
-    text = there.drop_duplicates()
+def _text_profile(values: pd.Series) -> dict[str, Any]:
+    """Return which texts look like codes, numbers or dates."""
+    text = values.drop_duplicates()
     bare = text.str.replace(r"[\s,%$€£]", "", regex=True)
-    odd = pd.to_numeric(bare, errors="coerce").isna()
+    other = text[pd.to_numeric(bare, errors="coerce").isna()]
     codes = text[text.str.fullmatch(CODE)]
     return {
         "codes": repr(codes.iloc[0]) if len(codes) else "",
-        "numeric": 1 - odd.mean(),
-        "other": repr(text[odd].iloc[0]) if odd.any() else "",
+        "numeric": 1 - len(other) / len(text) if len(text) else 0,
+        "other": repr(other.iloc[0]) if len(other) else "",
         "dates": text.str.fullmatch(DATE).mean() > 1 / 2,
     }
 
@@ -173,46 +168,47 @@ def _type(values: pd.Series) -> str:
     return WITH_MISSING.get(kind, kind) if values.isna().any() else kind
 
 
-def _checks(values: pd.Series, kind: str, distinct: int, inferred: pa.Column) -> dict[str, Any]:
-    """Return the keywords of a declaration: what pandera infers, or a list of the few values."""
-    checks: dict[str, Any] = {"nullable": True} if inferred.nullable else {}
-    there = values.dropna()
-    few = {"str": FEW, "pd.CategoricalDtype": FEW, "int": 2, "float": 2}.get(kind, 0)
-    if 0 < distinct <= min(few, len(there) / 2):
-        listed = there.unique().tolist()
+def _checks(values: pd.Series, kind: str, distinct: int) -> dict[str, Any]:
+    """Return the checks of a declaration: missing values, few values, length or bounds."""
+    checks: dict[str, Any] = {"nullable": True} if values.isna().any() else {}
+    non_null = values.dropna()
+    texts = dict.fromkeys(("str", "pd.CategoricalDtype"), MAX_LISTED_VALUES)
+    most = {**texts, "int": 2, "float": 2}.get(kind, 0)
+    if 0 < distinct <= min(most, len(non_null) / 2):
+        listed = non_null.unique().tolist()
         if all(isinstance(one, str) or (kind in NUMBERS and isfinite(one)) for one in listed):
             return checks | {"isin": sorted(listed)}
-    if kind == "str" and len(lengths := there.str.len().unique()) == 1:
+    if kind == "str" and len(lengths := non_null.str.len().unique()) == 1:
         checks["str_length"] = int(lengths[0])
-    for check in (inferred.checks or []) if kind in NUMBERS else []:
-        bound = next(iter(check.statistics.values()))
-        if check.name in BOUNDS and abs(bound) < EXACT:
-            checks[BOUNDS[check.name]] = float(bound) if kind == "float" else int(bound)
+    if kind in NUMBERS and len(non_null):
+        number = float if kind == "float" else int
+        bounds = {"ge": non_null.min(), "le": non_null.max()}
+        checks |= {name: number(bound) for name, bound in bounds.items() if -EXACT < bound < EXACT}
     return checks
 
 
 def _distinct(values: pd.Series) -> int:
     try:
         return values.nunique()
-    except TypeError:  # lists and mappings can't be told apart
+    except TypeError:  # lists and mappings have no hash
         return 0
 
 
 def _identifiers(table: pd.DataFrame) -> dict[str, str]:
-    """Return a name in Python for each column: its own if it can be, else one like it."""
+    """Return a valid Python name for each column: its own, or a similar one."""
     found: dict[str, str] = {}
     for name in table.columns:
-        plain = name
+        identifier = name
         if not re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII):
-            plain = re.sub(r"\W+", "_", f"column {name}", flags=re.ASCII).strip("_")
-        while iskeyword(plain) or plain in TAKEN or plain in found.values():
-            plain += "_"
-        found[name] = plain
+            identifier = re.sub(r"\W+", "_", f"column {name}", flags=re.ASCII).strip("_")
+        while iskeyword(identifier) or identifier in TAKEN or identifier in found.values():
+            identifier += "_"
+        found[name] = identifier
     return found
 
 
 def _literal(value: Any) -> str:
-    """Return a value as it is written in Python, text in double quotes."""
+    """Return a value as Python source, text in double quotes."""
     if isinstance(value, list):
         return f"[{', '.join(map(_literal, value))}]"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -36,12 +36,12 @@ def contracts_of(specs: Mapping[str, ValidatorSpec]) -> dict[str, Any]:
 
 
 def tables(contracts: Mapping[str, Any]) -> dict[str, Contract]:
-    """Return the contracts that are of tables."""
+    """Return only the contracts of tables."""
     return {n: c for n, c in contracts.items() if isinstance(c, type) and issubclass(c, Table)}
 
 
 def read_catalog(project: Path | None = None) -> dict[str, Any]:
-    """Return the catalog's entries as in conf, of the project in the working directory."""
+    """Return the catalog's entries as in conf, by default of the project in the current folder."""
     folder = project or find_kedro_project(Path.cwd())
     loader = settings.CONFIG_LOADER_CLASS(f"{folder}/conf", **settings.CONFIG_LOADER_ARGS)
     entries: dict[str, Any] = loader["catalog"]
@@ -58,7 +58,7 @@ def specs_of(entries: Mapping[str, Any]) -> dict[str, ValidatorSpec]:
 
 
 def preview_contracts(pipelines: dict[str, Pipeline]) -> dict[str, Pipeline]:
-    """Return the pipelines with nodes that show in Kedro-Viz the contracts of what they return."""
+    """Return the pipelines with nodes that show the contracts of their outputs in Kedro-Viz."""
 
     def previewed(pipeline: Pipeline) -> Pipeline:
         return Pipeline(
@@ -71,17 +71,21 @@ def preview_contracts(pipelines: dict[str, Pipeline]) -> dict[str, Pipeline]:
 
 
 def preview(datasets: list[str]) -> TextPreview:
-    """Return the contracts of datasets as text, as Kedro-Viz previews it."""
-    entries = read_catalog()
-    named = {name: entries[name] for name in datasets if name in entries}
-    described = [describe(name, one) for name, one in contracts_of(specs_of(named)).items()]
-    text = "\n\n".join(described) or "It is handed on in memory, without a contract."
+    """Return the description of the contracts of datasets, as Kedro-Viz shows it."""
+    contracts = _project_contracts()
+    described = [describe(name, contracts[name]) for name in datasets if name in contracts]
+    text = "\n\n".join(described) or "It is passed on in memory, without a contract."
     # the panel cuts off the beginning of a line that is not indented
     return TextPreview(indent(text, "  "))
 
 
+@cache  # Kedro-Viz asks for each node: conf is read once
+def _project_contracts() -> dict[str, Any]:
+    return contracts_of(specs_of(read_catalog()))
+
+
 def describe(dataset: str, contract: Any) -> str:
-    """Return the contract of a dataset as text."""
+    """Return the description of a dataset: its document or table, and each field or column."""
     if isinstance(contract, DocumentContract):
         return f"{dataset}\n{contract.described()}"
     lines = [

@@ -1,7 +1,7 @@
-"""The model in use: a pointer to the file of a candidate, changed in one step.
+"""The champion: a pointer to the model file in use, and its promotion and rollback.
 
-The pointer is one small JSON file. It is written beside itself and then put in its place, so a
-reader, and a crash at any moment, leaves the old one or the new one and never half of one.
+The pointer is one small JSON file. It is replaced in one step, so a reader, or a crash at any
+moment, finds the old pointer or the new one, never a partial file.
 """
 
 import os
@@ -12,41 +12,37 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from preflight.contracts.documents import Document
 from preflight.errors import RunError
 from preflight.files import replacing
-from preflight.runs.raw_files import hash_file
+from preflight.runs.contracts import Sha256
+from preflight.runs.raw_files import file_problem
 
 POINTER = "data/06_models/champion.json"
 
 
-class Document(BaseModel):
-    """A part of the pointer."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
 class Override(Document):
-    """Who promoted a model that the verdict held back, and why."""
+    """Who promoted a model against the verdict, and why."""
 
     by: str
     reason: str
 
 
 class ChampionRecord(Document):
-    """A champion: which candidate it is, and by which right."""
+    """A champion: the file of a candidate, the run that evaluated it, and an override, if any."""
 
     version: str = Field(description="of the candidate: the run that made it")
     path: str = Field(description="of its file, from the pointer's folder")
-    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of its file")
-    run: str = Field(description="that judged it")
+    sha256: Sha256 = Field(description="of its file")
+    run: str = Field(description="that evaluated it")
     override: Override | None
-    instead_of: str | None = Field(description="SHA-256 of the champion that it was judged against")
+    instead_of: str | None = Field(description="SHA-256 of the champion that it was compared with")
 
 
 class Change(Document):
-    """One promotion or rollback, and who is champion since."""
+    """One promotion or rollback, and the champion after it."""
 
     at: str
     what: Literal["promoted", "rolled back"]
@@ -54,14 +50,14 @@ class Change(Document):
 
 
 class Pointer(Document):
-    """The champions, of which the last is in use, and all that was ever changed."""
+    """The champions, the last of which is in use, and all promotions and rollbacks."""
 
     champions: list[ChampionRecord]
     history: list[Change]
 
 
 def read(pointer: Path) -> Pointer:
-    """Return the champion and those before it; nothing is there as long as nothing was promoted."""
+    """Return the champion and its predecessors; both lists are empty before the first promotion."""
     try:
         return Pointer.model_validate_json(pointer.read_bytes())
     except FileNotFoundError:
@@ -71,7 +67,7 @@ def read(pointer: Path) -> Pointer:
 
 
 def current(pointer: Path) -> ChampionRecord | None:
-    """Return the champion, or None."""
+    """Return the champion; None if nothing was promoted yet."""
     champions = read(pointer).champions
     return champions[-1] if champions else None
 
@@ -82,34 +78,33 @@ def champion_record(
     override: dict[str, str] | None = None,
     instead_of: str | None = None,
 ) -> ChampionRecord:
-    """Return a champion by the record of its file in a manifest, and the run that judged it."""
+    """Return a champion from the record of its file in a manifest, and its evaluating run."""
     return ChampionRecord(
         version=file["version"],
         path=Path(os.path.relpath(file["path"], Path(POINTER).parent)).as_posix(),
         sha256=file["sha256"],
         run=run,
-        override=None if override is None else Override(**override),
+        override=override and Override(**override),
         instead_of=instead_of,
     )
 
 
 def file_of(pointer: Path, promoted: ChampionRecord) -> Path:
-    """Return the file of a champion; raise RunError if it is gone, or other bytes."""
+    """Return the file of a champion; raise RunError if the file is gone or has changed."""
     path = pointer.parent / promoted.path
-    if not path.is_file() or hash_file(path) != promoted.sha256:
+    if problem := file_problem(path, promoted.sha256):
         raise RunError(
-            f"The champion {promoted.version} has to be in {path} and is "
-            f"{'other bytes' if path.is_file() else 'gone'}. Restore the file, or go back: "
-            "kedro rollback"
+            f"The file of champion {promoted.version} {problem}: {path}. Restore it, or go back to "
+            "the champion before: kedro rollback"
         )
     return path
 
 
 def promote(pointer: Path, promoted: ChampionRecord) -> None:
-    """Make it the champion, in place of the one that it was judged against.
+    """Make a model the champion, in place of the one that it was compared with.
 
     Raises:
-        RunError: another is the champion by now, or just being made it.
+        RunError: another promotion or rollback came first, or is in progress.
     """
     with _locked(pointer):
         if now := conflict_message(pointer, promoted.instead_of):
@@ -118,10 +113,10 @@ def promote(pointer: Path, promoted: ChampionRecord) -> None:
         _write(pointer, state, [*state.champions, promoted], "promoted")
 
 
-def conflict_message(pointer: Path, judged: str | None) -> str | None:
-    """Return what the champion is, if not the one with these bytes (None: none); else None."""
+def conflict_message(pointer: Path, expected: str | None) -> str | None:
+    """Return which model is champion, unless it has the expected SHA-256 (None: no champion)."""
     now = current(pointer)
-    if (now.sha256 if now else None) == judged:
+    if (now.sha256 if now else None) == expected:
         return None
     return f"the champion is {now.version} now" if now else "there is no champion now"
 
@@ -130,7 +125,7 @@ def roll_back(pointer: Path) -> ChampionRecord:
     """Make the champion before this one the champion again, and return it.
 
     Raises:
-        RunError: there is none before it, or its file is gone or other bytes.
+        RunError: there is no champion before it, or its file is gone or has changed.
     """
     with _locked(pointer):
         state = read(pointer)
@@ -143,7 +138,7 @@ def roll_back(pointer: Path) -> ChampionRecord:
 
 
 def _write(pointer: Path, state: Pointer, champions: list[ChampionRecord], what: Any) -> None:
-    """Put the new state in the place of the old one, in one step."""
+    """Replace the pointer in one step."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     change = Change(at=now, what=what, champion=champions[-1])
     new = Pointer(champions=champions, history=[*state.history, change])
@@ -153,7 +148,7 @@ def _write(pointer: Path, state: Pointer, champions: list[ChampionRecord], what:
 
 @contextmanager
 def _locked(pointer: Path) -> Iterator[None]:
-    """Let nobody else change it; the system frees the lock of a process that dies."""
+    """Hold the lock of the pointer; the system releases the lock of a process that dies."""
     pointer.parent.mkdir(parents=True, exist_ok=True)
     with pointer.with_suffix(".lock").open("w") as file:
         try:
@@ -166,5 +161,5 @@ def _locked(pointer: Path) -> Iterator[None]:
 
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise RunError("Another promotion or rollback is at work: try again.") from None
+            raise RunError("Another promotion or rollback is in progress: try again.") from None
         yield

@@ -1,4 +1,4 @@
-"""The parameters of deployment, and what the gate found."""
+"""The parameters of deployment, the gate's clearance and the measurements of the service."""
 
 from typing import Self
 
@@ -10,14 +10,14 @@ from preflight.evaluation.contracts import Condition
 
 
 class OverrideParameters(Parameters):
-    """Who promotes a model that the verdict holds back, and why."""
+    """Who promotes a model against the verdict, and why."""
 
     by: Text | None
     reason: Text | None
 
     @model_validator(mode="after")
     def has_a_name_and_a_reason(self) -> Self:
-        """Refuse one without the other."""
+        """Refuse a name without a reason, and a reason without a name."""
         if (self.by is None) != (self.reason is None):
             raise ValueError("an override needs both: by, a name, and reason")
         return self
@@ -30,26 +30,26 @@ class Deployment(Parameters):
 
 
 class Clearance(Document):
-    """What the promotion gate found; if it is there, everything holds."""
+    """Result of the promotion gate; saved only if every check passed."""
 
-    run: str = Field(description="that judged the candidate")
+    run: str = Field(description="that evaluated the candidate")
     checks: list[Condition] = Field(min_length=1)
     override: Override | None
 
 
 class OverHttp(Document):
-    """What a candidate took as a service: `make bench-service`."""
+    """Speed and memory of a candidate as a service: `make bench-service`."""
 
     sha256: str = Field(description="of its file")
     at: str = Field(description="when it was measured")
-    requests_per_second: float = Field(gt=0, description="of one row, as they came")
-    p50_ms: float = Field(gt=0, description="median of their answers' milliseconds")
-    p99_ms: float = Field(gt=0, description="99th percentile of them")
+    requests_per_second: float = Field(gt=0, description="of one row, at the framed rate")
+    p50_ms: float = Field(gt=0, description="median latency of one row")
+    p99_ms: float = Field(gt=0, description="99th percentile of the latency of one row")
     rows_per_second: float = Field(gt=0, description="in batches")
-    failed: int = Field(ge=0, description="requests that were not answered with 200")
+    failed: int = Field(ge=0, description="requests with another status than 200")
     ready_seconds: float = Field(gt=0, description="from start to the first answer")
-    memory_mb: float = Field(gt=0, description="of the process, at the most")
-    load: float = Field(ge=0, description="of the machine meanwhile: about 1 where it was quiet")
+    memory_mb: float = Field(gt=0, description="peak of the process")
+    load: float = Field(ge=0, description="of the machine: about 1 on a quiet one")
 
 
 service_limits = DocumentContract(RootModel[list[OverHttp]])

@@ -1,4 +1,4 @@
-"""The champion as datasets: the model that is in use, and the change of it."""
+"""The champion as datasets: the model in use, and its promotion."""
 
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from preflight.modeling.skops_file import load
 
 
 class Champion(ReadOnlyDataset):
-    """The model that a pointer names, and None as long as there is none.
+    """The model that a pointer names; None before the first promotion.
 
     Args:
-        trusted: types that may be in the model's file besides those that skops knows.
+        trusted: types that the model's file may have in addition to those that skops trusts.
     """
 
     def __init__(
@@ -36,11 +36,11 @@ class Champion(ReadOnlyDataset):
         return bundle
 
     def save(self, data: Any) -> None:
-        """Refuse: there is a gate before it."""
+        """Refuse: only the promotion gate changes the champion."""
         raise DatasetError("the champion is changed by: kedro run --pipelines deployment")
 
     def _get_load_path(self) -> Path:
-        """Return the file that was loaded, for the run's manifest: by now another may be named."""
+        """Return the file that was loaded, for the run's manifest: the pointer may have changed."""
         return self._loaded or Path()
 
     def _exists(self) -> bool:
@@ -48,10 +48,10 @@ class Champion(ReadOnlyDataset):
 
 
 class Promotion(ReadOnlyDataset):
-    """The champion's pointer: what is saved becomes the champion, unless another came first."""
+    """The champion's pointer: saving a record promotes it, unless another promotion came first."""
 
     def load(self) -> Any:
-        """Return the champion as it was promoted; raise DatasetError if there is none."""
+        """Return the record of the champion; raise DatasetError if there is none."""
         promoted = champion.current(self._filepath)
         if promoted is None:
             raise DatasetError("there is no champion yet: kedro run --pipelines deployment")

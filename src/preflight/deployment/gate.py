@@ -1,4 +1,4 @@
-"""The promotion gate: what was judged, and nothing else, becomes the champion."""
+"""The promotion gate: only the candidate that was evaluated becomes the champion."""
 
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -20,13 +20,13 @@ from preflight.runs.manifest import describe_code, with_ancestors
 Check = dict[str, Any]  # name, ok, says
 Document = dict[str, Any]
 
-SLOW = """\
-Speed can be measured again when nothing else runs: kedro run --pipelines deployment
-Or answer for it: --params "deployment.override.by=NAME,deployment.override.reason=WHY\""""
-NO_WHAT_IF = (
-    "No what-if is deployed, and no override helps. If you mean the change, put it into conf/base, "
-    "commit it and run again. If not, leave it out, and run again what was run with it, or deploy "
-    "another run: --load-versions=verdict:<version>"
+SLOW_HINT = """\
+To measure the speed again when nothing else runs: kedro run --pipelines deployment
+To override: --params "deployment.override.by=NAME,deployment.override.reason=WHY\""""
+WHAT_IF_HINT = (
+    "A what-if is never deployed, not even with an override. To keep the change, put it into "
+    "conf/base, commit it and run again. To drop it, run again without it, or deploy another run: "
+    "--load-versions=verdict:<version>"
 )
 
 
@@ -35,44 +35,54 @@ def _files(run: Document) -> Document:
     return {**run["inputs"], **run["outputs"]}
 
 
-def _check(name: str, faults: list[str], holds: str) -> Check:
-    return {"name": name, "ok": not faults, "says": "; ".join(faults) or holds}
+def _check(
+    name: str, faults: list[str], passed: str, override: dict[str, str] | None = None
+) -> Check:
+    """Return a check: passed without faults, or with an override."""
+    found = "; ".join(faults)
+    if faults and override:
+        return {"name": name, "ok": True, "says": f"overridden: {found}"}
+    return {"name": name, "ok": not faults, "says": found or passed}
 
 
 def check_unchanged(project: Path, judged_run: Document, what_if: list[str]) -> list[Check]:
-    """Return whether the run that judged, and those it rests on, are whole and as they were.
+    """Return whether the evaluated run and its ancestors are complete and unchanged.
 
-    Files are compared byte for byte with the runs' manifests, and the code by its hash.
-    what_if: how this deployment, or one of those runs, judges otherwise than conf/base says.
+    Files are compared with the manifests by hash, and so is the code.
+
+    what_if: settings of this deployment or of those runs that decide and differ from conf/base.
     """
-    every, faults = with_ancestors(project, judged_run)
-    now = describe_code(project)["sha256"]
-    failed = [f"{run['run']} {run['status']}: {run['error']}" for run in every if run["error"]]
-    unchecked = [run["run"] for run in every if not run.get("contracts")]
-    recoded = [run["run"] for run in every if run["code"]["sha256"] != now]
-    judged = judged_run["inputs"].get("champion", {}).get("sha256")
-    another = champion.conflict_message(project / champion.POINTER, judged)
+    runs, changed = with_ancestors(project, judged_run)
+    code = describe_code(project)["sha256"]
+    failed = [f"{run['run']} {run['status']}: {run['error']}" for run in runs if run["error"]]
+    unchecked = [f"were off in {run['run']}" for run in runs if not run["contracts"]]
+    recoded = [
+        f"src, conf/base or pyproject.toml changed since {run['run']}"
+        for run in runs
+        if run["code"]["sha256"] != code
+    ]
+    differs = [f"{'; '.join(what_if)}. {WHAT_IF_HINT}"] if what_if else []
+    conflict = champion.conflict_message(project / champion.POINTER, _champion_of(judged_run))
+    replaced = [f"the candidate was compared with another: {conflict}"] if conflict else []
     return [
-        _check("run", [*failed, *faults], "it is whole, and so is what it was made from"),
-        _check("what-if", [f"{'; '.join(what_if)}. {NO_WHAT_IF}"] if what_if else [], "it is none"),
-        _check("contracts", [f"were off in {one}" for one in unchecked], "they were on"),
-        _check(
-            "code",
-            [f"src, conf/base or pyproject.toml changed since {one}" for one in recoded],
-            "is that of the run",
-        ),
-        _check(
-            "champion",
-            [f"it was judged against another: {another}"] if another else [],
-            "is the one that it was judged against",
-        ),
+        _check("run", [*failed, *changed], "complete, and so are its ancestors"),
+        _check("what-if", differs, "none"),
+        _check("contracts", unchecked, "were on"),
+        _check("code", recoded, "is that of the run"),
+        _check("champion", replaced, "is the one that the candidate was compared with"),
     ]
 
 
-def predict_in_fresh_process(project: Path, judged_run: Document, candidate: Bundle) -> Check:
-    """Return whether a new process loads the candidate's file and gives the stored probabilities.
+def _champion_of(run: Document) -> str | None:
+    """Return the SHA-256 of the champion that a run compared with; None if there was none."""
+    sha256: str | None = run["inputs"].get("champion", {}).get("sha256")
+    return sha256
 
-    candidate: it comes from the catalog, so the types of its file are known to be trusted ones.
+
+def predict_in_fresh_process(project: Path, judged_run: Document, candidate: Bundle) -> Check:
+    """Return whether a new process loads the candidate's file and repeats the stored predictions.
+
+    candidate: unused; the catalog loads it, and so checks that its file has only trusted types.
     """
     files = _files(judged_run)
     model, rows_file = (project / files[name]["path"] for name in ("candidate", "end_to_end"))
@@ -80,14 +90,14 @@ def predict_in_fresh_process(project: Path, judged_run: Document, candidate: Bun
     try:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
             rows, differ = process.submit(load_and_predict, model, rows_file, trusted).result()
-    except Exception as error:  # whatever a file, or a process that dies, may raise
+    except Exception as error:  # a damaged file or a process that dies may raise anything
         return _check("end to end", [f"fails: {type(error).__name__}: {error}"], "")
     faults = [f"{differ} of {rows} stored predictions differ"] if differ else []
-    return _check("end to end", faults, f"gives {rows} stored predictions again, exactly")
+    return _check("end to end", faults, f"repeats {rows} stored predictions exactly")
 
 
 def load_and_predict(model: Path, end_to_end: Path, trusted: list[str]) -> tuple[int, int]:
-    """Return the number of stored rows, and of those with another prediction than stored."""
+    """Return the number of stored rows, and of those that are predicted differently now."""
     with model.open("rb") as file:
         bundle = load(file, trusted)
     rows = pd.read_parquet(end_to_end)
@@ -106,58 +116,46 @@ def clear_candidate(
     framing: Framing,
     deployment: Deployment,
 ) -> Document:
-    """Return what the gate found, each condition with what was seen.
+    """Return the clearance of a candidate: each check of the gate with its result.
 
-    An override stands for a verdict that says hold and for speed that is too low or could not be
-    measured, and for nothing else.
+    An override replaces a `ship` verdict and a passed speed check, and nothing else.
 
-    limits_now: what `limits.limits` measured just now.
+    as_judged: from `check_unchanged`. fresh_answers: from `predict_in_fresh_process`.
+    limits_now: from `resources.measure_limits`, measured just now.
 
     Raises:
-        RunError: a condition does not hold; the message lists all such.
+        RunError: a check failed; the message lists all failed checks.
     """
-    file = _files(judged_run)["candidate"]
-    measured, source = limits_now, "not over HTTP: make bench-service"
+    file, unit = _files(judged_run)["candidate"], framing.costs.unit
+    limits, source = limits_now, "not over HTTP: make bench-service"
     if served := [one for one in service_limits if one["sha256"] == file["sha256"]]:
-        measured = measured + over_http(served[-1], framing)
+        limits = limits + over_http(served[-1], framing)
         source = f"over HTTP on {served[-1]['at']}"
-    speed = [one for one in measured if is_speed(one)]
-    size = [one for one in measured if not is_speed(one)]
-    unit = framing.costs.unit
-    slow = violations(speed, unit)
-    held = [f"it says hold: {'; '.join(verdict['reasons'])}"] * (verdict["decision"] != "ship")
+    slow = violations([one for one in limits if is_speed(one)], unit)
+    large = violations([one for one in limits if not is_speed(one)], unit)
+    rejected = [f"hold: {'; '.join(verdict['reasons'])}"] * (verdict["decision"] != "ship")
     override = deployment.override.model_dump() if deployment.override.by else None
     off = [one["says"] for one in verdict["checks"] if one["name"] == "contracts" and not one["ok"]]
-    odd = framing.guardrails.implausible(metrics["candidate"], unit)
+    implausible = framing.guardrails.implausible(metrics["candidate"], unit)
     checks = [
         *as_judged,
         _check("contracts of the verdict", off, "were on"),
-        _overridable("verdict", held, "it says ship", override),
-        _check("metrics", odd, "are plausible"),
+        _check("verdict", rejected, "ship", override),
+        _check("metrics", implausible, "are plausible"),
         fresh_answers,
-        _check("limits", violations(size, unit), "size and memory hold when measured again"),
-        _overridable("speed", slow, f"holds when measured again, {source}", override),
+        _check("limits", large, "size and memory are within the limits, measured again"),
+        _check("speed", slow, f"is within the limits, measured again, {source}", override),
     ]
-    if faults := [f"  - {c['name']}: {c['says']}" for c in checks if not c["ok"]]:
-        run, faults = judged_run["run"], faults + [SLOW] * bool(slow and not override)
-        raise RunError("\n".join([f"The candidate of run {run} is not promoted:", *faults]))
-    used = override if held or slow else None
+    if failed := [f"  - {c['name']}: {c['says']}" for c in checks if not c["ok"]]:
+        hint = [SLOW_HINT] * bool(slow and not override)
+        title = f"The candidate of run {judged_run['run']} is not promoted:"
+        raise RunError("\n".join([title, *failed, *hint]))
+    used = override if rejected or slow else None
     return {"run": judged_run["run"], "checks": checks, "override": used}
 
 
-def _overridable(
-    name: str, faults: list[str], holds: str, override: dict[str, str] | None
-) -> Check:
-    """Return a check that somebody who answers for it can override."""
-    if faults and override:
-        return _check(name, [], f"overridden: {'; '.join(faults)}")
-    return _check(name, faults, holds)
-
-
 def promote_candidate(clearance: Document, judged_run: Document) -> Document:
-    """Return the new champion; that it is saved makes it so."""
-    file = _files(judged_run)["candidate"]
-    against = judged_run["inputs"].get("champion", {}).get("sha256")
-    return champion.champion_record(
-        file, clearance["run"], clearance["override"], against
-    ).model_dump()
+    """Return the record of the new champion; saving the record promotes it."""
+    file, before = _files(judged_run)["candidate"], _champion_of(judged_run)
+    record = champion.champion_record(file, clearance["run"], clearance["override"], before)
+    return record.model_dump()

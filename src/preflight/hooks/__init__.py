@@ -1,4 +1,4 @@
-"""What happens around a run: contracts loaded, data verified, versions pinned, progress."""
+"""Kedro hooks: contracts, checks before a run, versions, manifest, progress and messages."""
 
 from preflight.hooks.guards import ContractHooks, GuardHooks
 from preflight.hooks.manifest import ManifestHooks

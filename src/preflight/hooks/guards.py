@@ -1,4 +1,4 @@
-"""No run begins with contracts, settings, a graph or raw data that it could not go by."""
+"""Checks before a run: contracts, settings, the graph and the raw data."""
 
 import logging
 from pathlib import Path
@@ -17,34 +17,32 @@ CONTRACTS, FEATURE_GRAPH = "contracts", "feature_graph"  # datasets that are fil
 
 
 class ContractHooks:
-    """No run begins with a contract that does not exist, or without saying that none is checked."""
+    """Load all contracts before a run, and warn if contracts are off."""
 
     @hook_impl
     def after_catalog_created(self, catalog: Any) -> None:
-        """Load every contract now: a misspelt one would be found at its first use.
+        """Load every contract, so that a misspelt one is found before the run.
 
-        The datasets `contracts` and `feature_graph` are filled: nodes read the contract of each
-        table, and the graph that features are made by. A CSV file with a raw contract is read with
-        the types of that contract.
+        Fill the datasets `contracts` (the contract of each table) and `feature_graph` (the pipeline
+        that computes the features). Let CSV files with a raw contract be read by its types.
         """
-        # here, as every kedro command loads this module
+        # imported here, because every kedro command loads this module
         from preflight.contracts.catalog import contracts_of, tables
 
-        found: dict[str, Any] = {}
+        contracts: dict[str, Any] = {}
         faults = ["The catalog names contracts that can't be loaded:"]
         for name, spec in catalog.validator_specs.items():
             try:
-                found |= contracts_of({name: spec})
+                contracts |= contracts_of({name: spec})
             except ValidationConfigurationError as error:
                 faults.append(f"{name}: {error}")
         if faults[1:]:
             raise RunError("\n  - ".join(faults))
         if CONTRACTS in catalog:
-            catalog[CONTRACTS].save(tables(found))
+            catalog[CONTRACTS].save(tables(contracts))
         if FEATURE_GRAPH in catalog:
             catalog[FEATURE_GRAPH].save(pipelines["feature_engineering"].to_outputs("features"))
         if catalog._is_validation_enabled():
-            # here, as the catalog's contracts load it
             from preflight.contracts.raw_table import read_by_contract
 
             read_by_contract(catalog)
@@ -56,13 +54,13 @@ class ContractHooks:
 
 
 class GuardHooks:
-    """No run begins with settings, a graph or raw data that it could not go by."""
+    """Stop a run before its first node if settings, graph or raw data are not valid."""
 
     @hook_impl
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
     ) -> None:
-        """Refuse before the first node."""
+        """Check parameters, references to features, isolation of test, and raw data."""
         _reject_unknown_parameters(run_params["runtime_params"])
         _validate_references(pipeline, catalog)
         _assert_test_isolated(pipelines["__default__"])
@@ -70,19 +68,20 @@ class GuardHooks:
 
 
 def _reject_unknown_parameters(given: dict[str, Any]) -> None:
-    """Refuse a misspelt parameter; those below the first level are refused by their types."""
-    read = {
+    """Refuse a misspelt parameter of the first level; types refuse those below."""
+    parameters = {
         name.removeprefix("params:").split(".")[0]
         for pipeline in pipelines.values()
         for name in pipeline.inputs()
         if name.startswith("params:")
     }
-    for name in set(given) - read:
-        raise RunError(f"There is no parameter '{name}'. There are: {', '.join(sorted(read))}.")
+    for name in set(given) - parameters:
+        names = ", ".join(sorted(parameters))
+        raise RunError(f"There is no parameter '{name}'. There are: {names}.")
 
 
 def _validate_references(pipeline: Pipeline, catalog: Any) -> None:
-    """Refuse a framing, and models, that name features that are not there."""
+    """Refuse a framing, or models, that name features that do not exist."""
     inputs, faults = pipeline.inputs(), []
     if "params:framing" in inputs:
         contract = catalog.load(CONTRACTS)["features"]
@@ -105,13 +104,13 @@ def _assert_test_isolated(graph: Pipeline) -> None:
     before = graph.to_outputs("candidate").nodes
     if readers := [node.name for node in before if "test" in node.inputs]:
         raise RunError(
-            f"'test' reaches 'candidate' by way of {', '.join(readers)}: the figures on test "
-            "would be worth nothing. Let evaluation alone read it."
+            f"'test' reaches 'candidate' through {', '.join(readers)}, so metrics on the test set "
+            "would be too good. Let only evaluation read 'test'."
         )
 
 
 def _verify_raw_data(pipeline: Pipeline, catalog: Any) -> None:
-    """Refuse a raw file that is not the one in the manifest."""
+    """Refuse a raw file that differs from the manifest."""
     raw: dict[Path, list[str]] = {}
     for name in pipeline.inputs():
         path = Path(getattr(catalog.get(name), "_filepath", ""))
@@ -119,5 +118,4 @@ def _verify_raw_data(pipeline: Pipeline, catalog: Any) -> None:
             raw.setdefault(path.parent, []).append(path.name)
     faults = [fault for folder, names in raw.items() for fault in verify(folder, sorted(names))]
     if faults:
-        lines = ["The raw data are not what their manifest says:", *faults]
-        raise RunError("\n- ".join(lines))
+        raise RunError("\n- ".join(["The raw data differ from their manifest:", *faults]))

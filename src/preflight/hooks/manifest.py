@@ -23,25 +23,18 @@ from preflight.runs.manifest import (
 log = logging.getLogger(__name__)
 
 RUN_MANIFEST = "run_manifest"
-PROVENANCE = "provenance"  # what of it is known while a node works that asks for it
-WHAT_IF = "what_if"  # how a run is judged otherwise than conf/base says
-FILTERS = [
-    "tags",
-    "from_nodes",
-    "to_nodes",
-    "node_names",
-    "from_inputs",
-    "to_outputs",
-    "namespaces",
-]
+PROVENANCE = "provenance"  # the dataset with run, code and files, for nodes that need them
+WHAT_IF = "what_if"  # the dataset with the settings that decide and differ from conf/base
+FILTERS = ["tags", "namespaces", "node_names"]
+FILTERS += ["from_nodes", "to_nodes", "from_inputs", "to_outputs"]
 
 
 class ManifestHooks:
-    """Each run leaves a manifest: what it was made from, what it made, and what that took."""
+    """Save a manifest of each run: its inputs, code, settings, outputs and duration."""
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
-        """Keep the settings as they were resolved."""
+        """Keep the resolved settings."""
         self._project, self._loader = context.project_path, context.config_loader
         self._settings = {
             "parameters": context.params,
@@ -52,29 +45,29 @@ class ManifestHooks:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
     ) -> None:
-        """Begin to count; hand on whether the run, or one that it reads from, is a what-if."""
+        """Start the clock; save whether the run, or an ancestor of its inputs, is a what-if."""
         self._what_if = what_if.find_what_ifs(self._project, self._loader, self._settings)
         if WHAT_IF in pipeline.inputs():
             before = what_ifs_before(self._project, catalog, pipeline.datasets())
-            told = [f"{k} (in run {v})" for k, v in before.items() if k not in self._what_if]
-            catalog.save(WHAT_IF, self._what_if + told)
+            inherited = [f"{k} (in run {v})" for k, v in before.items() if k not in self._what_if]
+            catalog.save(WHAT_IF, self._what_if + inherited)
         self._run = run_params["run_id"]
         self._began = datetime.now(UTC)
         self._nodes: dict[str, float] = {}
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: Any) -> dict[str, Any] | None:
-        """Begin to count for a node; tell it of run, code, files and evidence, if it asks."""
+        """Start the clock of a node; give it run, code, files and evidence if it needs them."""
         self._start = time.perf_counter()
         if PROVENANCE not in node.inputs:
             return None
-        known = {
+        provenance = {
             "run": self._run,
             "code": describe_code(self._project),
             "files": file_records(self._project, catalog, catalog.keys()),
             "kept": evidence_files(self._project),
         }
-        return {PROVENANCE: known}
+        return {PROVENANCE: provenance}
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
@@ -85,23 +78,23 @@ class ManifestHooks:
     def on_pipeline_error(
         self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
     ) -> None:
-        """Save the manifest of a run that failed, with what it had made.
+        """Save the manifest of a failed run, with the outputs that it had saved.
 
         If that fails too, for example on a full disk, the first error stays the error of the run.
         """
         if self._nodes:
-            said = explain(error) or repr(error)
+            message = explain(error) or repr(error)
             try:
-                self.after_pipeline_run(run_params, pipeline, catalog, said)
+                self.after_pipeline_run(run_params, pipeline, catalog, message)
             except Exception as another:
                 why = str(another).strip().rpartition("\n")[2]
-                log.warning("This run has no manifest, as that could not be saved: %s", why)
+                log.warning("This run has no manifest, because saving it failed: %s", why)
 
     @hook_impl
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any, error: str | None = None
     ) -> None:
-        """Save the manifest of a run that is done."""
+        """Save the manifest of a run."""
         if RUN_MANIFEST not in catalog:
             return
         seconds = (datetime.now(UTC) - self._began).total_seconds()
@@ -125,5 +118,5 @@ class ManifestHooks:
 
 
 def _as_json(value: Any) -> Any:
-    """Return typed parameters as they were written, and anything else, such as a date, as text."""
+    """Return typed parameters as in conf, and other values, such as dates, as text."""
     return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)

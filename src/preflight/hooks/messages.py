@@ -1,4 +1,4 @@
-"""Errors as messages."""
+"""User errors as messages, bugs as tracebacks."""
 
 import logging
 import sys
@@ -13,16 +13,16 @@ log = logging.getLogger(__name__)
 
 
 class ErrorHooks:
-    """Errors that a user can cause are told as a message, faults of the program as a traceback."""
+    """Show user errors as a message and bugs as a traceback."""
 
     @hook_impl
     def after_context_created(self) -> None:
-        """Take over what is shown of an error that nobody catches."""
+        """Replace the display of uncaught errors."""
         sys.excepthook = _show
 
     @hook_impl
     def on_node_error(self, error: Exception, node: Node) -> None:
-        """Say where a fault of the program is; what a user can cause is told once, at the end."""
+        """Log the node of a bug; a user error is shown once, at the end."""
         if not explain(error):
             log.error("Node %s failed.", node.name)
 

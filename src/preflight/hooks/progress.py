@@ -1,4 +1,4 @@
-"""What a run says while it works, and at its end."""
+"""Progress messages of a run, and its result."""
 
 import logging
 import os
@@ -11,15 +11,15 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 log = logging.getLogger(__name__)
-MIN_SECONDS_LOGGED = 5  # seconds of a stage that has no line of its own
+MIN_SECONDS_LOGGED = 5  # a quicker stage shares the line of the next one
 
 
 class ProgressHooks:
-    """Which stages are done while it works, and at the end what was decided and where to look."""
+    """Log each stage when it is done, and at the end the decision and where the report is."""
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
-        """Say what runs, and count what each stage has to save."""
+        """Log the stages, and count the outputs of each."""
         self._left = Counter(_stage(node) for node in pipeline.nodes for _ in node.outputs)
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._done: list[str] = []
@@ -28,10 +28,7 @@ class ProgressHooks:
 
     @hook_impl
     def after_dataset_saved(self, node: Node) -> None:
-        """Count the time since the last, and say that a stage is done with its last output.
-
-        Quick ones are told together with the next.
-        """
+        """Add the time since the last output, and log a stage after its last output."""
         stage, now = _stage(node), time.monotonic()
         self._seconds[stage] += now - self._last
         self._last = now
@@ -44,31 +41,31 @@ class ProgressHooks:
 
     @hook_impl
     def on_pipeline_error(self) -> None:
-        """Say how to go on after the stages that are done."""
+        """Log how to continue after the stages that are done."""
         if any(left == 0 for left in self._left.values()):
             todo = ",".join(stage for stage, left in self._left.items() if left)
             log.warning(
-                "\nWhat is done is kept. To go on: kedro run --pipelines %s\n"
-                "(and before them each stage that you change)",
+                "\nFinished stages are kept. To continue: kedro run --pipelines %s\n"
+                "(add each earlier stage that you change)",
                 todo,
             )
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
-        """Say the decision, where the report is and what to do next."""
+        """Log the decision, where the report is and what to do next."""
         from preflight.modeling.resources import is_speed, violations
 
         made = pipeline.all_outputs()
         if "audit" in made and "report" not in made:
             audit = catalog.load("audit")
-            told = ", ".join(audit.loc[audit["state"] != "passed", "check"]) or "nothing"
-            log.info("\nThe audit has passed. Taken on trust: %s.", told)
+            unproven = ", ".join(audit.loc[audit["state"] != "passed", "check"]) or "nothing"
+            log.info("\nThe audit passed. Assumed, not checked: %s.", unproven)
         if "verdict" in made:
             verdict = catalog.load("verdict")
-            told, reasons = verdict["decision"].upper(), verdict["reasons"]
+            decision, reasons = verdict["decision"].upper(), verdict["reasons"]
             if verdict["what_if"]:
-                told, reasons = f"{reasons[0]}. It would be {told}", reasons[1:]
-            log.info("\n%s: %s.", told, "; ".join(reasons))
+                decision, reasons = f"{reasons[0]}. It would be {decision}", reasons[1:]
+            log.info("\n%s: %s.", decision, "; ".join(reasons))
             speed = [one for one in verdict["limits"] if is_speed(one)]
             if slow := violations(speed, verdict["value"]["unit"]):
                 log.info("Speed:   %s. Deployment measures it again.", "; ".join(slow))
@@ -78,7 +75,7 @@ class ProgressHooks:
         if "promotion" in made:
             promoted = catalog.load("promotion")
             log.info("\nPROMOTED: %s is the champion.", promoted["version"])
-            log.info("Back to the one before it:  kedro rollback")
+            log.info("To go back to the champion before:  kedro rollback")
 
 
 def _stage(node: Node) -> str:

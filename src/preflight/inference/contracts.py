@@ -12,7 +12,7 @@ from preflight.stats.contracts import COST
 
 
 class Inference(Parameters):
-    """At which moments predictions are made."""
+    """The moments of batch prediction: one, or several for a backfill."""
 
     moment: AwareDatetime | None
     until: AwareDatetime | None
@@ -20,7 +20,7 @@ class Inference(Parameters):
 
     @model_validator(mode="after")
     def in_order(self) -> Self:
-        """Refuse a backfill that begins nowhere, or after its end."""
+        """Refuse a backfill without a start, or with a start after its end."""
         if self.until and (self.moment is None or self.moment > self.until):
             raise ValueError(f"until ({self.until}) needs a moment before it: it is {self.moment}")
         return self
@@ -39,27 +39,27 @@ class Inference(Parameters):
 
 
 class UpcomingColumns(Table):
-    """Of each decision that is due, besides its features: when they were built."""
+    """Columns of each decision that is due, in addition to its features."""
 
     moment: Utc = column("when the prediction is made", "UTC")
-    lacks: str = column("what should be known in advance and is missing; empty: nothing")
+    lacks: str = column("values published in advance that are missing; empty: none")
 
 
 class PredictionColumns(DecisionValues):
-    """Of each decision, besides its key: what the champion says of it."""
+    """Columns of the champion's answer to each decision, in addition to its key."""
 
     predict_at: Utc = column("moment of prediction: nothing later is used", "UTC")
     moment: Utc = column("when the prediction was made", "UTC")
     model: str = column("version of the champion")
     reasons: str = column(
-        "the three feature groups that move it most: the prediction less what it would be if the "
-        "group were as in a typical example"
+        "the three feature groups with the largest effect: the prediction minus the prediction "
+        "with the group's reference values"
     )
-    flags: str = column("what is missing or was never seen before; empty: nothing")
+    flags: str = column("missing inputs and categories not seen in training; empty: none")
     cost: float | None = column(COST, alias="^cost_.+$", regex=True)
 
 
 class LogColumns(PredictionColumns):
-    """Of each decision, moment and model, besides key and features; never changed since."""
+    """Columns of each logged prediction, in addition to key and features."""
 
-    source: str = column("who asked", isin=["batch", "service"])
+    source: str = column("batch inference or the service", isin=["batch", "service"])

@@ -1,4 +1,4 @@
-"""Predictions as of a moment: the features that the champion learned from, built again by then."""
+"""Batch predictions as of a moment, with features rebuilt from what was known by then."""
 
 import logging
 from typing import Any
@@ -10,14 +10,7 @@ from preflight.contracts.catalog import Contract, Contracts
 from preflight.errors import RunError
 from preflight.features.point_in_time import as_of, between, reach, run_in_memory
 from preflight.inference.contracts import Inference
-from preflight.modeling.model import (
-    Bundle,
-    input_flags,
-    join_flags,
-    predict_and_decide,
-    reasons,
-    require_features,
-)
+from preflight.modeling.model import Bundle, answer, join_flags, require_features
 from preflight.problem.framing import Framing
 
 log = logging.getLogger(__name__)
@@ -28,30 +21,31 @@ def build_upcoming(
     inference: Inference,
     contracts: Contracts,
     feature_graph: Pipeline,
-    **given: Any,
+    **tables: Any,
 ) -> pd.DataFrame:
-    """Return the features of the decisions that are due, as they are known at each moment.
+    """Return the features of the decisions that are due, as known at each moment.
 
-    Due are those whose moment of prediction lies after the moment before and not after this one,
-    so each decision is due once. Grain: one row per decision. `moment`: when it was made; `lacks`:
-    what is published in advance and is missing.
+    A decision is due at the first moment at or after its moment of prediction, so it is due once.
+    Grain: one row per decision. `moment`: when the features were built; `lacks`: which values are
+    published in advance and are missing.
 
-    given: what feature_engineering reads, by name.
+    tables: the inputs of feature_engineering, by name.
 
     Raises:
-        RunError: between two moments decisions would pass their event.
+        RunError: moments are so far apart that a decision would come after its event.
     """
     if inference.every_minutes > framing.prediction.lead_minutes:
         raise RunError(
             f"inference.every_minutes is {inference.every_minutes}: a decision that is due "
-            f"{framing.prediction.lead_minutes} minutes before its event would come too late."
+            f"{framing.prediction.lead_minutes} minutes before its event would come too late. "
+            f"Set it to {framing.prediction.lead_minutes} or less."
         )
     every = pd.Timedelta(minutes=inference.every_minutes)
-    nothing = contracts["upcoming"].empty()
-    found = [due(m, every, given, contracts, feature_graph) for m in inference.moments]
-    found = [one for one in found if len(one)] or [nothing]
-    together = pd.concat(found, ignore_index=True)
-    return together.astype(dict.fromkeys(nothing.select_dtypes("category").columns, "category"))
+    empty = contracts["upcoming"].empty()
+    parts = [due(m, every, tables, contracts, feature_graph) for m in inference.moments]
+    upcoming = pd.concat([part for part in parts if len(part)] or [empty], ignore_index=True)
+    # parts with other categories become text
+    return upcoming.astype(dict.fromkeys(empty.select_dtypes("category").columns, "category"))
 
 
 def due(
@@ -61,7 +55,7 @@ def due(
     contracts: Contracts,
     feature_graph: Pipeline,
 ) -> pd.DataFrame:
-    """Return the features of the decisions due in the time up to a moment, as known by then."""
+    """Return the features of the decisions due within `every` before a moment, as known by then."""
     since, tables = moment - every, {**given, "contracts": contracts}
     back, ahead = reach(contracts["features"])
     entities = None
@@ -70,7 +64,7 @@ def due(
             near = between(given[name], contract, since - back, moment + ahead)
             tables[name] = as_of(near, contract, moment)
             if contract.grain() == contracts["features"].grain():
-                entities = tables[name].assign(lacks=_lacking(tables[name], contract))
+                entities = tables[name].assign(lacks=_missing_in_advance(tables[name], contract))
     if entities is None or entities.empty:
         return contracts["upcoming"].empty()
     features = run_in_memory(feature_graph, tables, "features")
@@ -79,8 +73,8 @@ def due(
     return features[now].assign(moment=moment, lacks=lacks[now])
 
 
-def _lacking(table: pd.DataFrame, contract: Contract) -> pd.Series:
-    """Return for each row what should be known in advance, and is missing."""
+def _missing_in_advance(table: pd.DataFrame, contract: Contract) -> pd.Series:
+    """Return for each row the columns that should be known in advance, and are missing."""
     columns, later = contract.to_schema().columns, contract.known_later()
     optional = [name for name, one in columns.items() if one.nullable and name not in later]
     return join_flags(
@@ -91,14 +85,13 @@ def _lacking(table: pd.DataFrame, contract: Contract) -> pd.Series:
 def predict_upcoming(
     champion: Bundle | None, upcoming: pd.DataFrame, framing: Framing, contracts: Contracts
 ) -> pd.DataFrame:
-    """Return what the champion says and decides for each row, with reasons and flags.
+    """Return the champion's prediction and decision for each row, with reasons and flags.
 
     Grain: one row per decision. Columns: the key, `predict_at`, `moment`, those of
-    `predict_and_decide`, `model`, `reasons`, `flags`, and `cost_<outcome>` for each cost that is no
-    constant.
+    `modeling.model.answer`, `model`, and `cost_<outcome>` for each cost that is a column.
 
     Raises:
-        RunError: there is no champion, or it reads features that there are no more.
+        RunError: there is no champion, or it reads features that the contract no longer has.
     """
     if champion is None:
         raise RunError("There is no champion yet: kedro run --pipelines deployment")
@@ -106,19 +99,15 @@ def predict_upcoming(
     require_features(champion, features)
     if upcoming.empty:
         upcoming = contracts["upcoming"].empty()  # a file without rows keeps no categories
-    found = predict_and_decide(champion, upcoming)
-    marks = input_flags(champion, upcoming, features.groups())
-    lacks, new = upcoming["lacks"], join_flags(marks, upcoming.index)
-    flags = lacks.where(new == "", new.where(lacks == "", lacks + ", " + new))
-    counted = [*lacks[lacks != ""].value_counts(sort=False).items()]
-    counted += [(what, mark.sum()) for what, mark in marks.items() if mark.any()]
-    told = ", ".join(f"{n:,} {what}" for what, n in counted) or "nothing"
-    log.info("  inference: %s decisions due. Flagged: %s", f"{len(upcoming):,}", told)
+    answers = answer(champion, upcoming, features.groups())
+    flags = (upcoming["lacks"] + ", " + answers.pop("flags")).str.strip(", ")
+    counts = flags[flags != ""].str.split(", ").explode().value_counts(sort=False)
+    listed = ", ".join(f"{n:,} {flag}" for flag, n in counts.items()) or "nothing"
+    log.info("  inference: %s decisions due. Flagged: %s", f"{len(upcoming):,}", listed)
     return upcoming[[*features.grain(), "predict_at", "moment"]].assign(
-        **found,
-        model=champion["provenance"]["version"],
-        reasons=reasons(champion, upcoming, found[framing.predicted], features.groups()),
+        **answers,
         flags=flags,
+        model=champion["provenance"]["version"],
         **framing.costs.cost_columns(upcoming),
     )
 
@@ -126,7 +115,7 @@ def predict_upcoming(
 def log_predictions(
     upcoming: pd.DataFrame, predictions: pd.DataFrame, contracts: Contracts
 ) -> pd.DataFrame:
-    """Return the predictions, with the features that they were made from, as the log keeps them."""
+    """Return the rows of the prediction log: features and predictions of each decision."""
     answers = predictions.drop(columns=upcoming.columns, errors="ignore")
-    asked = (contracts["upcoming"].empty() if upcoming.empty else upcoming).drop(columns="lacks")
-    return pd.concat([asked, answers], axis=1).assign(source="batch")
+    features = (contracts["upcoming"].empty() if upcoming.empty else upcoming).drop(columns="lacks")
+    return pd.concat([features, answers], axis=1).assign(source="batch")

@@ -13,15 +13,17 @@ from kedro.utils import load_obj
 from preflight.datasets import ReadOnlyDataset
 from preflight.files import replacing
 
+_NO_KEYS = np.empty(0, np.uint64)
+
 
 class PredictionLog(ReadOnlyDataset):
-    """Predictions that were given: Parquet files in a folder a day, by the UTC day of `moment`.
+    """Predictions that were made: Parquet files in one folder per UTC day of `moment`.
 
-    A file is put in its place whole and never changed, so a crash leaves nothing half-written. Rows
-    that are there already are not added: same decision, moment and model.
+    A file is written whole and never changed, so a crash leaves no partial file. A row is added
+    once: rows with the same decision, moment and model are skipped.
 
     Args:
-        contract: path of the class with the key that tells one row from another.
+        contract: path of the class whose key identifies a row.
     """
 
     def __init__(
@@ -32,7 +34,7 @@ class PredictionLog(ReadOnlyDataset):
 
     @property
     def _key(self) -> list[str]:
-        key: list[str] = load_obj(self._contract).grain()
+        key: list[str] = load_obj(self._contract).grain()  # late: the class imports this package
         return key
 
     def load(self) -> pd.DataFrame:
@@ -48,27 +50,26 @@ class PredictionLog(ReadOnlyDataset):
         for day, rows in data.groupby(data["moment"].dt.strftime("%Y-%m-%d")):
             folder = self._filepath / f"day={day}"
             near = _overlapping(folder, *_span(rows))
-            there = [_keys(pd.read_parquet(file, columns=key), key) for file in near]
-            new = rows[
-                ~np.isin(_keys(rows, key), np.concatenate([_keys(rows.iloc[:0], key), *there]))
-            ]
+            logged = [_hash_keys(pd.read_parquet(file, columns=key), key) for file in near]
+            new = rows[~np.isin(_hash_keys(rows, key), np.concatenate([_NO_KEYS, *logged]))]
             if len(new):
-                _add(folder, new)
+                _write_new(folder, new)
 
     def compact(self) -> int:
-        """Put the files of each day that is over into one, and return how many are gone.
+        """Merge the files of each past day into one, and return how many files were removed.
 
-        The one is there before the others go: what a crash leaves twice is read once.
+        The merged file is written before the others are removed: rows that a crash leaves twice
+        are read once.
         """
-        gone = 0
+        removed = 0
         for folder in sorted(self._filepath.glob("day=*")):
             files = sorted(folder.glob("*.parquet"))
             if folder.name < f"day={pd.Timestamp.now('UTC'):%Y-%m-%d}" and len(files) > 1:
-                _add(folder, _read_all(files, self._key))
+                _write_new(folder, _read_all(files, self._key))
                 for file in files:
                     file.unlink()
-                gone += len(files)
-        return gone
+                removed += len(files)
+        return removed
 
     def _exists(self) -> bool:
         return any(self._filepath.glob("day=*/*.parquet"))
@@ -79,29 +80,29 @@ def _read_all(files: list[Path], key: list[str]) -> pd.DataFrame:
     parts = [pd.read_parquet(file) for file in files]
     categories = parts[0].select_dtypes("category").columns
     rows = pd.concat(parts).astype(dict.fromkeys(categories, "category"))
-    new = ~pd.Series(_keys(rows, key), rows.index).duplicated().to_numpy()  # two wrote at once
-    return rows[new].sort_values("moment", kind="stable", ignore_index=True)
+    first = ~pd.Series(_hash_keys(rows, key)).duplicated().to_numpy()  # two wrote at once
+    return rows[first].sort_values("moment", kind="stable", ignore_index=True)
 
 
-def _add(folder: Path, rows: pd.DataFrame) -> None:
-    """Write rows of a day to a file that is there whole or not at all."""
+def _write_new(folder: Path, rows: pd.DataFrame) -> None:
+    """Write rows of a day to a new file."""
     whole = folder / f"{'-'.join(_span(rows))}-{uuid4().hex}.parquet"
     with replacing(whole, "wb") as file:
         rows.to_parquet(file, compression="zstd", index=False)
 
 
 def _span(rows: pd.DataFrame) -> tuple[str, str]:
-    """Return the first and last time of day of some rows, as a file's name has them."""
+    """Return the first and last time of day of some rows, as in the name of their file."""
     first, last = rows["moment"].min(), rows["moment"].max()
     return f"{first:%H%M%S%f}", f"{last:%H%M%S%f}"
 
 
 def _overlapping(folder: Path, first: str, last: str) -> list[Path]:
-    """Return the files with moments between two of a day, by their names."""
+    """Return the files of a day whose names span any time between two."""
     spans = {file: file.name.split("-") for file in folder.glob("*.parquet")}
     return [file for file, (start, end, _) in spans.items() if start <= last and first <= end]
 
 
-def _keys(rows: pd.DataFrame, key: list[str]) -> npt.NDArray[Any]:
-    """Return a number for each row that tells it from others, shape (n,)."""
+def _hash_keys(rows: pd.DataFrame, key: list[str]) -> npt.NDArray[Any]:
+    """Return a hash of each row's key, shape (n,)."""
     return pd.util.hash_pandas_object(rows[key], index=False).to_numpy()

@@ -231,6 +231,22 @@ def reasons(
     return pd.Series(list(map(", ".join, parts)), examples.index, dtype="str")
 
 
+def answer(
+    bundle: Bundle, examples: pd.DataFrame, groups: dict[str, list[str]], explain: bool = True
+) -> dict[str, Any]:
+    """Return the columns of an answer for each row: prediction, decision, flags and reasons.
+
+    Batch inference and the service both answer with this function.
+
+    explain: without it reasons are empty, which takes an eighth of the time.
+    """
+    found = predict_and_decide(bundle, examples)
+    predicted = next(iter(found.values()))
+    flags = join_flags(input_flags(bundle, examples, groups), examples.index)
+    why = reasons(bundle, examples, predicted, groups) if explain else [""] * len(examples)
+    return {**found, "flags": flags, "reasons": why}
+
+
 def value_scorer(
     costs: Costs | RegressionCosts, features: list[str] | None = None
 ) -> Callable[[Any, pd.DataFrame, Any], float]:

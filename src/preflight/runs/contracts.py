@@ -1,11 +1,13 @@
-"""The manifests: of a run, and of the raw files."""
+"""The run manifest (inputs, code, outputs) and the raw manifest, as contracts."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, RootModel
 
 from preflight.contracts.documents import Document, DocumentContract
 from preflight.runs.raw_files import Entries
+
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class File(Document):
@@ -14,19 +16,22 @@ class File(Document):
     path: str = Field(description="below the project's folder")
     version: str | None
     bytes: int = Field(ge=0)
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    sha256: Sha256
 
 
 class Code(Document):
-    """Which code it was; commit and changed files are null without git."""
+    """The version of the code; commit and changed files are null without git."""
 
     commit: str | None
-    changed: list[str] | None
-    sha256: str
+    changed: list[str] | None = Field(description="files changed since the commit")
+    sha256: Sha256 = Field(description="of src, conf/base and pyproject.toml")
 
 
 class RunManifest(Document):
-    """What a run was made from, what it made, and what that took."""
+    """Inputs, code, settings and outputs of a run, with its duration.
+
+    A field that is added later needs a default: manifests of earlier runs are read too.
+    """
 
     run: str
     status: Literal["done", "failed"]
@@ -35,8 +40,8 @@ class RunManifest(Document):
     filters: dict[str, Any]
     began: str
     seconds: float = Field(ge=0)
-    contracts: bool = Field(False, description="they were enforced")
-    what_if: list[str] = Field([], description="how it was judged otherwise than conf/base says")
+    contracts: bool = Field(False, description="contracts were enforced")
+    what_if: list[str] = Field([], description="settings that decide and differ from conf/base")
     code: Code
     packages: dict[str, str]
     python: str
@@ -45,11 +50,11 @@ class RunManifest(Document):
     catalog: dict[str, Any]
     inputs: dict[str, File]
     outputs: dict[str, File]
-    nodes: dict[str, float] = Field(description="seconds that each took")
+    nodes: dict[str, float] = Field(description="seconds of each node")
 
 
 class RawManifest(RootModel[Entries]):
-    """What is said of each raw file."""
+    """Hash, rows, source and licence of each raw file."""
 
 
 run_manifest = DocumentContract(RunManifest)

@@ -1,4 +1,4 @@
-"""The manifest of a run: what it was made from, and what it made."""
+"""The manifest of a run: code, inputs and outputs by hash; and the runs that it was made from."""
 
 import contextlib
 import platform
@@ -7,24 +7,26 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from importlib.metadata import distributions
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from preflight.errors import RunError
 from preflight.files import json_object
-from preflight.runs.raw_files import hash_file
+from preflight.runs.contracts import RunManifest
+from preflight.runs.raw_files import file_problem, hash_file
 
 RUN_MANIFEST = "data/08_reporting/run_manifest.json"
-CODE = ("src", "conf/base", "pyproject.toml")  # what a run does is in these
+CODE = ("src", "conf/base", "pyproject.toml")  # the files that define what a run does
 VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
 
 Document = dict[str, Any]
 
 
 def environment(project: Path) -> Document:
-    """Return the code, packages and platform that a run is made with."""
+    """Return the code, packages and platform of a run."""
     installed = {d.name.lower(): d.version for d in distributions()}
     return {
         "code": describe_code(project),
@@ -35,20 +37,21 @@ def environment(project: Path) -> Document:
 
 
 def describe_code(project: Path) -> Document:
-    """Return the commit, the files changed since (None without git), and a hash of all code."""
+    """Return the commit and the files changed since (None without git), and a hash of all code."""
     commit, changed = _git(project, "rev-parse", "HEAD"), _git(project, "status", "--porcelain")
-    every = sha256()
-    for path in _code_files(project):
-        every.update(f"{path.relative_to(project).as_posix()}\0".encode())
-        every.update(path.read_bytes())
+    digest = sha256()
+    for path in code_files(project):
+        digest.update(f"{path.relative_to(project).as_posix()}\0".encode())
+        digest.update(path.read_bytes())
     return {
         "commit": None if commit is None else commit.strip(),
         "changed": None if changed is None else [line[3:] for line in changed.splitlines()],
-        "sha256": every.hexdigest(),
+        "sha256": digest.hexdigest(),
     }
 
 
-def _code_files(project: Path) -> Iterator[Path]:
+def code_files(project: Path) -> Iterator[Path]:
+    """Yield the files that define what a run does."""
     for name in CODE:
         root = project / name
         files = sorted(root.rglob("*")) if root.is_dir() else [root]
@@ -56,7 +59,7 @@ def _code_files(project: Path) -> Iterator[Path]:
 
 
 def _git(project: Path, *arguments: str) -> str | None:
-    """Return what git says, or None if the project is not the top of a repository."""
+    """Return git's output, or None if the project is not the root of a repository."""
     if not (project / ".git").exists():
         return None
     try:
@@ -80,16 +83,12 @@ def evidence_files(project: Path) -> list[str]:
 
 
 def file_records(project: Path, catalog: Any, names: Iterable[str]) -> dict[str, Document]:
-    """Return the record of the file of each dataset that has one, by name."""
-    records = {name: file_record(project, catalog.get(name)) for name in sorted(names)}
-    return {name: record for name, record in records.items() if record}
+    """Return path, version, size and hash of the file of each dataset that has one, by name."""
+    files = {name: _file_of(project, catalog.get(name)) for name in sorted(names)}
+    return {name: _record(project, path) for name, path in files.items() if path}
 
 
-def file_record(project: Path, dataset: Any) -> Document | None:
-    """Return path, size and hash of the file that a dataset reads; None if it has none."""
-    path = _file_of(project, dataset)
-    if path is None:
-        return None
+def _record(project: Path, path: Path) -> Document:
     inside = path.is_relative_to(project)
     return {
         "path": (path.relative_to(project) if inside else path).as_posix(),
@@ -97,29 +96,6 @@ def file_record(project: Path, dataset: Any) -> Document | None:
         "bytes": path.stat().st_size,
         "sha256": hash_file(path),
     }
-
-
-class _File(BaseModel):
-    path: str
-    version: str | None
-    sha256: str
-
-
-class _Manifest(BaseModel):
-    """What is read of a manifest, whichever version of the code has written it."""
-
-    run: str
-    status: str
-    error: str | None
-    pipelines: list[str]
-    filters: Document
-    code: Document
-    packages: Document
-    python: str
-    parameters: Document
-    catalog: Document
-    inputs: dict[str, _File]
-    outputs: dict[str, _File]
 
 
 def _file_of(project: Path, dataset: Any) -> Path | None:
@@ -134,47 +110,45 @@ def _version_of(path: Path) -> str | None:
 
 
 def what_ifs_before(project: Path, catalog: Any, names: Iterable[str]) -> dict[str, str]:
-    """Return what made the runs what-ifs that datasets, as they are now, were made by.
+    """Return the what-if differences of the runs that datasets, as they are now, were made by.
 
     Each difference comes with the newest run that had it.
     """
     files = [_file_of(project, catalog.get(name)) for name in names if name != "champion"]
     found: dict[str, str] = {}
     for version in sorted(lineage(project, {_version_of(file) for file in files if file})):
-        run = read_or_none(project, version) or {}
-        found |= dict.fromkeys(run.get("what_if", []), version)
+        if run := read_or_none(project, version):
+            found |= dict.fromkeys(run["what_if"], version)
     return found
 
 
 def read_manifest(project: Path, version: str) -> Document:
-    """Return the manifest of a run.
+    """Return the manifest of a run (see `RunManifest`), whichever version of the code wrote it.
 
     Raises:
-        RunError: there is none, with those there are, or it is broken.
+        RunError: there is no such manifest (the message lists the newest ones), or it is broken.
     """
     path = manifest_path(project, version)
     if not path.is_file():
-        there = _with_manifest(project)
-        said = "There are: " + ", ".join(there[-5:]) if there else "There is none: kedro run"
-        raise RunError(f"There is no manifest of a run '{version}'. {said}.")
-    found = json_object(path)
+        newest = ", ".join(versions_with_manifest(project)[-5:])
+        others = f"There are: {newest}" if newest else "There is none: kedro run"
+        raise RunError(f"There is no manifest of a run '{version}'. {others}.")
     try:
-        _Manifest.model_validate(found)
+        return RunManifest.model_validate(json_object(path), extra="ignore").model_dump()
     except ValidationError:
         raise RunError(
             f"The manifest of run '{version}' is broken: {path}. Restore the file, or delete the "
             "version: kedro versions --prune"
         ) from None
-    return found or {}
 
 
 def manifest_path(project: Path, version: str) -> Path:
-    """Return where the manifest of a run is."""
+    """Return the path of the manifest of a run."""
     return project / RUN_MANIFEST / version / Path(RUN_MANIFEST).name
 
 
-def _with_manifest(project: Path) -> list[str]:
-    """Return the versions that have a manifest, be it a broken one, the oldest first."""
+def versions_with_manifest(project: Path) -> list[str]:
+    """Return the versions that have a manifest, even a broken one, oldest first."""
     found = (project / RUN_MANIFEST).glob(f"*/{Path(RUN_MANIFEST).name}")
     return sorted(path.parent.name for path in found)
 
@@ -186,78 +160,74 @@ def read_or_none(project: Path, version: str) -> Document | None:
     return None
 
 
-def flatten(value: Any, prefix: str = "") -> Document:
-    """Return the leaves of nested dictionaries by their dotted names; a list is a leaf."""
-    if isinstance(value, dict):
-        parts = [flatten(inner, f"{prefix}{name}.") for name, inner in value.items()]
-        return {name: leaf for part in parts for name, leaf in part.items()}
-    return {prefix.removesuffix("."): value}
-
-
-def describe_lack(project: Path, version: str) -> str:
-    """Return what an orphan lacks."""
+def describe_orphan(project: Path, version: str) -> str:
+    """Return whether the manifest of an orphan is missing or broken."""
     return "a broken manifest" if manifest_path(project, version).exists() else "no manifest"
 
 
-def lineage(project: Path, some: Iterable[str | None]) -> set[str]:
-    """Return the versions, and all whose outputs they were made from.
+def flatten(value: Any, prefix: str = "") -> Document:
+    """Return the leaves of nested dictionaries by their dotted names; a list is a leaf."""
+    if isinstance(value, dict):
+        parts = (flatten(inner, f"{prefix}{name}.").items() for name, inner in value.items())
+        return dict(chain.from_iterable(parts))
+    return {prefix.removesuffix("."): value}
 
-    Not that of a champion that was read: with it a run only compares. An output may be of an
-    earlier run too: `kedro run --only-missing-outputs` leaves it as it is.
+
+def lineage(project: Path, versions: Iterable[str | None]) -> set[str]:
+    """Return the versions, and all versions that their files were made from.
+
+    The champion does not count: a run only compares with it. Outputs count as inputs do, because
+    `kedro run --only-missing-outputs` leaves outputs of an earlier run in place.
     """
     done: set[str] = set()
-    todo = {version for version in some if version}
+    todo = {version for version in versions if version}
     while todo:
         done.add(version := todo.pop())
-        run = read_or_none(project, version) or {"inputs": {}, "outputs": {}}
-        files = [*run["inputs"].items(), *run["outputs"].items()]
-        todo |= {file["version"] for name, file in files if name != "champion"} - {*done, None}
+        if run := read_or_none(project, version):
+            todo |= {file["version"] for _, file in _files_made_from(run)} - {*done, None}
     return done
 
 
-def evaluated_run(project: Path, asked: str | None = None) -> Document:
-    """Return the manifest of the newest run that gave a verdict, or of the one that is asked for.
+def _files_made_from(run: Document) -> list[tuple[str, Document]]:
+    """Return the names and records of a run's files, without the champion."""
+    files = [*run["outputs"].items(), *run["inputs"].items()]
+    return [(name, file) for name, file in files if name != "champion"]
+
+
+def evaluated_run(project: Path, version: str | None = None) -> Document:
+    """Return the manifest of a run with a verdict: that of a version, or the newest.
 
     Raises:
-        RunError: there is none, the one asked for gave no verdict, or it is of a part of a run.
+        RunError: there is no such run, or it evaluated only in part.
     """
-    for version in [asked] if asked else reversed(_with_manifest(project)):
-        run = read_manifest(project, version) if asked else read_or_none(project, version)
+    for one in [version] if version else reversed(versions_with_manifest(project)):
+        run = read_manifest(project, one) if version else read_or_none(project, one)
         if run and "verdict" in run["outputs"]:
-            _require(run, "candidate", "metrics", "end_to_end")
+            _require_files(run, "candidate", "metrics", "end_to_end")
             return run
-    raise RunError(f"There is no verdict{f' of run {asked}' if asked else ''} yet: kedro run")
+    raise RunError(f"There is no verdict{f' of run {version}' if version else ''} yet: kedro run")
 
 
-def _require(run: Document, *names: str) -> None:
-    """Raise RunError that says what a run has judged without, as a part of evaluation does."""
-    if gone := [name for name in names if name not in {**run["inputs"], **run["outputs"]}]:
+def _require_files(run: Document, *names: str) -> None:
+    """Raise RunError if a run with a verdict neither read nor made some datasets."""
+    if missing := [name for name in names if name not in {**run["inputs"], **run["outputs"]}]:
         raise RunError(
-            f"Run {run['run']} gave a verdict and no {', '.join(gone)}: it was a part "
-            "of evaluation, or made by other code. Judge it again: kedro run --pipelines evaluation"
+            f"Run {run['run']} gave a verdict and no {', '.join(missing)}: it ran a part of "
+            "evaluation, or other code. Evaluate again: kedro run --pipelines evaluation"
         )
 
 
 def with_ancestors(project: Path, run: Document) -> tuple[list[Document], list[str]]:
-    """Return the manifests of a run and of all that it was made from, and how files differ now."""
-    every, faults = [], []
+    """Return the manifests of a run and its ancestors, and how their files differ today."""
+    runs, problems = [], []
     for version in sorted(lineage(project, {run["run"]})):
         if one := read_or_none(project, version):
-            every.append(one)
+            runs.append(one)
         else:
-            lack = describe_lack(project, version)
-            faults.append(f"run {version}, which it was made from, has left {lack}")
-    named = {
-        (file["path"], file["sha256"])
-        for one in every
-        for name, file in [*one["outputs"].items(), *one["inputs"].items()]
-        if name != "champion"
-    }
-    return every, faults + [fault for file in sorted(named) if (fault := _lost(project, *file))]
-
-
-def _lost(project: Path, path: str, was: str) -> str | None:
-    """Return what became of a file that had a hash; None if it is the same."""
-    if not (project / path).is_file():
-        return f"{path} is gone"
-    return None if hash_file(project / path) == was else f"{path} has changed since"
+            lack = describe_orphan(project, version)
+            problems.append(f"run {version}, which it was made from, has left {lack}")
+    files = {(file["path"], file["sha256"]) for one in runs for _, file in _files_made_from(one)}
+    for path, digest in sorted(files):
+        if problem := file_problem(project / path, digest):
+            problems.append(f"{path} {problem}")
+    return runs, problems

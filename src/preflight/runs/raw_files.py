@@ -1,7 +1,7 @@
-"""The manifest of the raw data: which bytes each file has, where it is from, and its licence.
+"""The manifest of the raw data: hash, rows, source and licence of each file.
 
-A run on data that changed unseen can't be repeated, so the raw files are checked before they are
-read. A new version is welcome, but on purpose: `make accept`.
+A run can't be reproduced if its raw data changed unnoticed. So each run verifies the raw files
+before it reads them. `make accept` accepts a new version.
 """
 
 import hashlib
@@ -19,26 +19,26 @@ UNFILLED = "to be filled in"
 
 
 class Entry(BaseModel):
-    """What the manifest says of one file."""
+    """The entry of one file in the manifest."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the file's bytes")
-    rows: int = Field(ge=0, description="the header is not counted")
+    rows: int = Field(ge=0, description="without the header")
     source: str = Field(min_length=1, description="where the file comes from")
-    licence: str = Field(min_length=1, description="on which terms it may be used")
+    licence: str = Field(min_length=1, description="terms of use")
 
 
 Entries = dict[str, Entry]
 
 
 def verify(folder: Path, names: Iterable[str]) -> list[str]:
-    """Return every fault of the named files of a folder with a manifest; none is good."""
+    """Return every difference between the named files of a folder and its manifest."""
     try:
         entries = read(folder)
     except RunError as error:
         return [str(error)]
-    return [fault for name in names for fault in _faults(folder / name, entries.get(name))]
+    return [fault for name in names for fault in _differences(folder / name, entries.get(name))]
 
 
 def read(folder: Path) -> Entries:
@@ -51,18 +51,20 @@ def read(folder: Path) -> Entries:
             f"{path} is missing: `git restore {path}`, or write a new one with `make accept`."
         ) from None
     except ValidationError as error:
-        said = "; ".join(": ".join((*map(str, one["loc"]), one["msg"])) for one in error.errors())
+        faults = "; ".join(": ".join((*map(str, one["loc"]), one["msg"])) for one in error.errors())
         raise RunError(
-            f"{path} is not a valid manifest: {said}. Mend it, or `git restore {path}`."
+            f"{path} is not a valid manifest: {faults}. Correct it, or `git restore {path}`."
         ) from None
 
 
 def accept(folder: Path) -> list[str]:
-    """Write the manifest anew from the files in `folder`, and return what changed, a line a file.
+    """Write the manifest of the files in `folder`, and return one line per file with its change.
 
-    Source and licence of known files are kept; those of new files are left to be filled in, and
-    until they are, `verify` refuses them. Raise RunError if the present manifest is not valid, or
-    the rows of a file can't be counted.
+    Source and licence of listed files are kept. Those of a new file have to be filled in by hand:
+    until then `verify` refuses the file.
+
+    Raises:
+        RunError: the present manifest is not valid, or the rows of a file can't be counted.
     """
     old = read(folder) if (folder / MANIFEST).exists() else {}
     new = {
@@ -82,6 +84,13 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def file_problem(path: Path, sha256: str) -> str | None:
+    """Return what happened to a file since its hash was taken; None if it is unchanged."""
+    if not path.is_file():
+        return "is gone"
+    return None if hash_file(path) == sha256 else "has changed since"
+
+
 def count_rows(path: Path) -> int:
     """Return the number of rows of a CSV (compressed or not) or Parquet file."""
     import pandas as pd  # here, as it takes a second that verify has no need of
@@ -93,11 +102,11 @@ def count_rows(path: Path) -> int:
         return int(read_metadata(path).num_rows)
     raise RunError(
         f"{path}: only the rows of CSV and Parquet files can be counted. "
-        "Move the file elsewhere, or teach count_rows in manifest.py to read it."
+        "Move the file elsewhere, or extend count_rows in preflight/runs/raw_files.py."
     )
 
 
-def _faults(path: Path, entry: Entry | None) -> list[str]:
+def _differences(path: Path, entry: Entry | None) -> list[str]:
     if not path.is_file():
         return [f"{path} is missing. Restore it, for example with `git restore {path}`."]
     if entry is None:
@@ -120,9 +129,13 @@ def _faults(path: Path, entry: Entry | None) -> list[str]:
     return faults
 
 
-def _entry(path: Path, known: Entry | None) -> Entry:
-    told = known.model_dump() if known else dict.fromkeys(("source", "licence"), UNFILLED)
-    return Entry(**told | {"sha256": hash_file(path), "rows": count_rows(path)})
+def _entry(path: Path, old: Entry | None) -> Entry:
+    return Entry(
+        sha256=hash_file(path),
+        rows=count_rows(path),
+        source=old.source if old else UNFILLED,
+        licence=old.licence if old else UNFILLED,
+    )
 
 
 def _change(name: str, old: Entry | None, new: Entry | None) -> str:

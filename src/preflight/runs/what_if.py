@@ -1,4 +1,4 @@
-"""A what-if: a run that is judged otherwise than conf/base alone says.
+"""What-if runs: their settings that decide differ from conf/base.
 
 The difference may come from --params, another environment, conf/local or another conf folder.
 """
@@ -17,30 +17,30 @@ from pydantic import TypeAdapter
 from preflight.errors import RunError, explain
 from preflight.runs.manifest import flatten
 
-JUDGING = ("framing", "audit", "evaluation", "modeling.baselines")  # parameters that decide
+DECIDING = ("framing", "audit", "evaluation", "modeling.baselines")  # parameters
 _UNSET = object()
 
 Settings = dict[str, Any]  # parameters, typed; catalog
 
 
 def find_what_ifs(project: Path, loader: OmegaConfigLoader, used: Settings) -> list[str]:
-    """Return how the settings of a run that judge differ from conf/base alone; none is good.
+    """Return how the settings of a run that decide differ from conf/base, one line each.
 
-    loader: of the run; another loader changes what its `globals:` mean, so they are restored.
+    loader: of the run. A second loader replaces its `globals:` resolver, so it is restored.
     """
-    here = _judging(used)
-    there = _judging(_in_base(project / "conf"))
+    here = _deciding(used)
+    base = _deciding(_base_settings(project / "conf"))
     loader._register_globals_resolver()
     return [
-        f"{name} is {_written(here.get(name, _UNSET))}, "
-        f"in conf/base {_written(there.get(name, _UNSET))}"
-        for name in sorted(here.keys() | there.keys())
-        if here.get(name, _UNSET) != there.get(name, _UNSET)
+        f"{name} is {_as_written(here.get(name, _UNSET))}, "
+        f"in conf/base {_as_written(base.get(name, _UNSET))}"
+        for name in sorted(here.keys() | base.keys())
+        if here.get(name, _UNSET) != base.get(name, _UNSET)
     ]
 
 
-def _in_base(conf: Path) -> Settings:
-    """Return what conf/base says, without any other environment and without --params."""
+def _base_settings(conf: Path) -> Settings:
+    """Return the settings of conf/base, without any other environment and without --params."""
     alone = {"default_run_env": settings.CONFIG_LOADER_ARGS["base_env"]}
     base = OmegaConfigLoader(str(conf), **settings.CONFIG_LOADER_ARGS | alone)
     try:
@@ -50,14 +50,12 @@ def _in_base(conf: Path) -> Settings:
     return {"parameters": typed, "catalog": base["catalog"]}
 
 
-def _judging(used: Settings) -> Settings:
-    """Return each setting that judges, by its dotted name: parameters and contracts."""
+def _deciding(used: Settings) -> Settings:
+    """Return the parameters and contracts that decide, by their dotted names."""
     parameters = flatten(TypeAdapter(Any).dump_python(used["parameters"]))
-    return {
-        name: value
-        for name, value in parameters.items()
-        if any(f"{name}.".startswith(f"{section}.") for section in JUDGING)
-    } | dict(_contracts(used["catalog"]))
+    sections = tuple(f"{section}." for section in DECIDING)
+    deciding = {n: value for n, value in parameters.items() if f"{n}.".startswith(sections)}
+    return deciding | dict(_contracts(used["catalog"]))
 
 
 def _contracts(catalog: Settings) -> Iterator[tuple[str, Any]]:
@@ -69,6 +67,6 @@ def _contracts(catalog: Settings) -> Iterator[tuple[str, Any]]:
             yield from flatten(contract, f"catalog.{name}.validator.").items()
 
 
-def _written(value: Any) -> str:
-    """Return a value as conf would have it."""
+def _as_written(value: Any) -> str:
+    """Return a value as it is written in conf."""
     return "not set" if value is _UNSET else json.dumps(value, default=str).removesuffix(".0")

@@ -16,13 +16,13 @@ from preflight.deployment import champion
 from preflight.problem.framing import Framing
 from preflight.serving.app import create_app
 
-STOPS = 5  # seconds for requests at work when it is stopped; then the log is written
+SHUTDOWN_SECONDS = 5  # for open requests when the service stops; then the log is written
 
 
 def main() -> None:
     """Serve the champion of the project in the current folder."""
     parser = argparse.ArgumentParser("make serve", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets others in: set a key")
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0: other machines; set a key")
     parser.add_argument("--port", type=int, default=8000)
     options = parser.parse_args()
     project = Path.cwd()
@@ -31,10 +31,10 @@ def main() -> None:
         context = session.load_context()  # type: ignore[attr-defined]
         framing = Framing.model_validate(context.config_loader["parameters"]["framing"])
         app = create_app(context.catalog, project / champion.POINTER, framing)
-        sys.setswitchinterval(0.001)  # while a thread reads many rows, /health waits no longer
+        sys.setswitchinterval(0.001)  # /health waits no longer for a thread that reads rows
         uvicorn.run(
             app, host=options.host, port=options.port, log_level="warning",
-            timeout_graceful_shutdown=STOPS,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What the service answers, as its document describes it."""
+"""The answers of the service, as types for its document."""
 
 from typing import Any
 
@@ -7,31 +7,31 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 
 class Answer(BaseModel):
-    """What the champion says of one row: a probability and whether to act, or an amount."""
+    """The answer to one row: a probability and the decision, or a predicted quantity."""
 
     probability: float | None = Field(None, ge=0, le=1)
     act: bool | None = None
     prediction: float | None = None
-    flags: str = Field(description="what is missing, or was never seen before; empty: nothing")
-    reasons: str = Field(description="what moves the probability most; empty if not asked for")
+    flags: str = Field(description="missing inputs and categories not seen in training")
+    reasons: str = Field(description="the groups with the largest effect, with explain=true")
 
 
 class Fault(BaseModel):
-    """What is wrong with a row, or with the request as a whole."""
+    """The faults of one row, or of the request as a whole."""
 
     row: int | None = Field(description="from 0; null: the request")
     says: list[str]
 
 
 class Refusal(BaseModel):
-    """Why nothing was answered."""
+    """Why a request, or some of its rows, got no answer."""
 
     faults: list[Fault] = Field(description="the first 20")
-    more: int = Field(0, description="faults that are not listed; a row counts as one")
+    more: int = Field(0, description="faults that are not listed; such a row counts once")
 
 
 class AnswerColumns(BaseModel):
-    """What the champion says of rows that came as columns: see Answer."""
+    """The answers to rows that came as columns: see Answer."""
 
     probability: list[float | None] | None = None
     act: list[bool | None] | None = None
@@ -41,24 +41,24 @@ class AnswerColumns(BaseModel):
 
 
 class Answered(Refusal):
-    """Answers in the order of the rows, null where a row was refused."""
+    """The answers in the order of the rows; null for a refused row."""
 
     model: str = Field(description="version of the champion that answered")
     moment: AwareDatetime
-    answers: list[Answer | None] | AnswerColumns = Field(description="columns to columns")
+    answers: list[Answer | None] | AnswerColumns = Field(description="by column if the request was")
 
 
-NO_KEY: Any = {401: {"model": Refusal, "description": "another key is needed"}}
+NO_KEY: Any = {401: {"model": Refusal, "description": "the API key is missing or wrong"}}
 NOT_READY: Any = {503: {"model": Refusal, "description": "there is no champion"}}
 BAD: Any = {
     408: {"model": Refusal, "description": "the body did not come in time"},
     413: {"model": Refusal, "description": "too large"},
     415: {"model": Refusal, "description": "compressed"},
-    422: {"model": Refusal, "description": "bad rows, and all that is wrong with them"},
+    422: {"model": Refusal, "description": "rows that are not valid, with their faults"},
 }
 
 
 def refusal(status: int, *says: str) -> JSONResponse:
-    """Return an answer that says what is wrong with the request as a whole."""
+    """Return an answer with the faults of the request as a whole."""
     close = {"connection": "close"} if status in {408, 413} else None  # more of the body may come
     return JSONResponse({"faults": [{"row": None, "says": list(says)}], "more": 0}, status, close)

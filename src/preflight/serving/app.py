@@ -1,4 +1,4 @@
-"""The HTTP service: rows of the feature contract in, the champion's answers out."""
+"""The HTTP service: it takes rows of the feature contract, and returns the champion's answers."""
 
 import asyncio
 import contextlib
@@ -27,19 +27,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from preflight.problem.framing import Framing
 from preflight.serving.answer import BAD, NO_KEY, NOT_READY, Answered, refusal
-from preflight.serving.log_writer import Entry, Log
+from preflight.serving.log_writer import Entry, LogWriter
 from preflight.serving.predictor import MICRO_BATCH_ROWS, BatchPredictions, ChampionPredictor
-from preflight.serving.rows import Asked, Rows
+from preflight.serving.requests import ParsedRequest, RequestReader
 
 log = logging.getLogger(__name__)
 
-MOST_ROWS = 10_000  # of one request
-MOST_BYTES = 20_000_000  # of one body: so many rows take 15 MB
-FEW_BYTES = 50_000  # read at once; others should not wait while more is read
-READS = 30.0  # seconds in which a body has to come
-LARGE = 2  # requests that are read or answered in threads at once: more would keep out /health
-FOLLOWS = 0.5  # seconds until a promotion or rollback is seen
-KEY = "PREFLIGHT_API_KEY"  # if it is set, /predict and /model ask for it
+MAX_ROWS = 10_000  # of one request
+MAX_BYTES = 20_000_000  # of one body: MAX_ROWS take 15 MB
+INLINE_PARSE_BYTES = 50_000  # a larger body is read in a thread, so that other requests don't wait
+BODY_SECONDS = 30.0  # in which a body has to arrive
+THREADS = 2  # for large requests: more threads would keep /health waiting
+POLL_SECONDS = 0.5  # until a promotion or rollback is noticed
+API_KEY_VARIABLE = "PREFLIGHT_API_KEY"  # if it is set, /predict and /model require the key
+NO_CHAMPION = "there is no champion yet: kedro run --pipelines deployment"
 
 REQUESTS = Counter("preflight_requests", "requests", ["path", "status"])
 SECONDS = Histogram(
@@ -49,67 +50,58 @@ SECONDS = Histogram(
 ROWS = Counter("preflight_rows", "rows", ["found"])  # answered, refused
 FLAGGED = Counter(
     "preflight_flagged_rows",
-    "rows that lack something, or are new to the model",
+    "rows with a missing group of features or an unseen category",
 )
 CHAMPION = Gauge("preflight_champion", "1 for the model in use", ["version"])
-MISSED = Counter(
-    "preflight_champion_failed",
-    "times that the champion could not be loaded",
-)
+LOAD_FAILURES = Counter("preflight_champion_failed", "failed attempts to load the champion")
 
 router = APIRouter()
 
 
 @dataclass
 class Service:
-    """What the answers come from.
+    """The parts that answer a request."""
 
-    model: is followed while the service runs.
-    keep: takes what was answered.
-    """
-
-    model: ChampionPredictor
-    keep: Log
+    predictor: ChampionPredictor
+    log_writer: LogWriter
     framing: Framing
-    rows: Rows
+    reader: RequestReader
 
-    def refused(self, request: Request) -> JSONResponse | None:
-        """Return why nothing can be asked; None if it can."""
-        wanted, key = os.environ.get(KEY), request.headers.get("x-api-key", "")
-        if wanted and not hmac.compare_digest(key.encode(), wanted.encode()):
+    def access_error(self, request: Request) -> JSONResponse | None:
+        """Return the refusal of a request with a wrong key or before there is a champion."""
+        required, key = os.environ.get(API_KEY_VARIABLE), request.headers.get("x-api-key", "")
+        if required and not hmac.compare_digest(key.encode(), required.encode()):
             return refusal(401, "the header X-API-Key is not the key of this service")
-        if self.model.promoted is None:
-            return refusal(503, "there is no champion yet: kedro run --pipelines deployment")
-        return None
+        return None if self.predictor.promoted else refusal(503, NO_CHAMPION)
 
     async def follow(self) -> None:
-        """Look for another champion, for ever."""
+        """Load each new champion, as long as the service runs."""
         while True:
             try:
-                if await asyncio.to_thread(self._follow) and self.model.promoted:
+                if await asyncio.to_thread(self._follow) and self.predictor.promoted:
                     CHAMPION.clear()
-                    CHAMPION.labels(self.model.promoted.version).set(1)
-            except Exception:  # the one in memory goes on
-                MISSED.inc()
+                    CHAMPION.labels(self.predictor.promoted.version).set(1)
+            except Exception:  # the champion in memory goes on
+                LOAD_FAILURES.inc()
                 log.exception("The champion can't be loaded.")
-            await asyncio.sleep(FOLLOWS)
+            await asyncio.sleep(POLL_SECONDS)
 
     def _follow(self) -> bool:
-        """Load another champion; what it needs is left out of the collector's long looks."""
-        if found := self.model.follow():
+        """Load a new champion, and exempt its objects from garbage collection."""
+        if changed := self.predictor.follow():
             gc.unfreeze()
             gc.collect()
             gc.freeze()
-        return found
+        return changed
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
-        """Follow the champion, and at the end write what was answered."""
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(LARGE, "large"))
+        """Follow the champion, and write the log at the end."""
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "large"))
         following = asyncio.create_task(self.follow())
         yield
         following.cancel()
-        await asyncio.to_thread(self.keep.close)
+        await asyncio.to_thread(self.log_writer.close)
 
 
 def create_app(catalog: DataCatalog, pointer: Path, framing: Framing) -> FastAPI:
@@ -120,46 +112,45 @@ def create_app(catalog: DataCatalog, pointer: Path, framing: Framing) -> FastAPI
         pointer: names the champion.
     """
     features = catalog.load("contracts")["features"]
-    rows = Rows(features, MOST_ROWS)
-    keep = Log(catalog["prediction_log"], rows, framing)
-    service = Service(ChampionPredictor(catalog, pointer, rows, features), keep, framing, rows)
+    reader = RequestReader(features, MAX_ROWS)
+    predictor = ChampionPredictor(catalog, pointer, reader, features)
+    log_writer = LogWriter(catalog["prediction_log"], reader, framing)
+    service = Service(predictor, log_writer, framing, reader)
     app = FastAPI(title="Preflight", version="1", lifespan=service.lifespan)
     app.state.service = service
     app.include_router(router)
-    app.add_middleware(Counted)
+    app.add_middleware(RequestMetrics)
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             app.openapi_schema = get_openapi(
                 title=app.title, version=app.version, routes=app.routes, description=__doc__
             )
-            app.openapi_schema["components"]["schemas"] |= service.rows.schema()
+            app.openapi_schema["components"]["schemas"] |= reader.schema()
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
     return app
 
 
-class Counted:
-    """Counts and times each request."""
+class RequestMetrics:
+    """Middleware that counts and times each request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and look at the status of its answer."""
-        began, status = time.perf_counter(), 0
+        """Pass a request on, and count its answer."""
+        began = time.perf_counter()
 
-        async def seen(message: Message) -> None:
-            nonlocal status
+        async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                status = message["status"]
                 path = getattr(scope.get("route"), "path", "other")
-                REQUESTS.labels(path, status).inc()
+                REQUESTS.labels(path, message["status"]).inc()
                 SECONDS.labels(path).observe(time.perf_counter() - began)
             await send(message)
 
-        await self._app(scope, receive, seen)
+        await self._app(scope, receive, counted)
 
 
 @router.post(
@@ -175,109 +166,102 @@ class Counted:
 )
 async def predict(
     request: Request,
-    partial: bool = Query(False, description="answer the good rows though others are bad"),
-    explain: bool = Query(False, description="give reasons; takes about eight times as long"),
+    partial: bool = Query(False, description="answer the valid rows although others are not"),
+    explain: bool = Query(False, description="add reasons; takes about eight times as long"),
 ) -> Response:
     """Return the champion's answer to each row."""
     service: Service = request.app.state.service
-    if response := service.refused(request):
+    if response := service.access_error(request):
         return response
     body = await _body(request)
     if isinstance(body, Response):
         return body
-    asked = await _in_thread(len(body) > FEW_BYTES, service.rows.read, body)
-    faults = asked.faults
-    told = [{"row": row, "says": says} for row, says in sorted(faults.said.items())]
-    ROWS.labels("refused").inc(len(faults.rows) or len(told))
-    if not asked.places or (told and not partial):
-        return JSONResponse({"faults": told, "more": faults.more}, 422)
-    found = await service.model.ask(asked.blocks, len(asked.places), explain)
+    parsed = await _in_thread(len(body) > INLINE_PARSE_BYTES, service.reader.read, body)
+    faults, rows = parsed.faults, len(parsed.row_numbers)
+    listed = [{"row": row, "says": messages} for row, messages in sorted(faults.messages.items())]
+    ROWS.labels("refused").inc(len(faults.rows) or len(listed))
+    if not rows or (listed and not partial):
+        return JSONResponse({"faults": listed, "more": faults.more}, 422)
+    found = await service.predictor.predict(parsed.blocks, rows, explain)
     moment = _now()
-    ROWS.labels("answered").inc(len(asked.places))
+    ROWS.labels("answered").inc(rows)
     FLAGGED.inc(int(np.count_nonzero(found.columns["flags"])))
 
     def content() -> bytes:
-        return to_json(
-            {
-                "model": found.model,
-                "moment": moment.isoformat(),
-                "answers": _in_their_places(asked, found),
-                "faults": told,
-                "more": faults.more,
-            }
-        )
+        answers = _format_answers(parsed, found)
+        about = {"model": found.model, "moment": moment.isoformat(), "answers": answers}
+        return to_json(about | {"faults": listed, "more": faults.more})
 
-    made = await _in_thread(len(asked.places) > MICRO_BATCH_ROWS, content)
-    # logged when it is answered, not before
-    after = BackgroundTask(service.keep.put, Entry(asked.blocks, found, moment))
+    made = await _in_thread(rows > MICRO_BATCH_ROWS, content)
+    # the log gets only what was sent
+    after = BackgroundTask(service.log_writer.put, Entry(parsed.blocks, found, moment))
     return Response(made, media_type="application/json", background=after)
 
 
 async def _body(request: Request) -> bytes | Response:
-    """Return the body of a request, or why it is not read."""
+    """Return the body of a request, or the refusal to read it."""
     if request.headers.get("content-encoding", "identity") != "identity":
         return refusal(415, "a body may not be compressed")
-    large = refusal(413, f"a body may have {MOST_BYTES:,} bytes")
-    if int(request.headers.get("content-length", 0)) > MOST_BYTES:
+    large = refusal(413, f"a body may have {MAX_BYTES:,} bytes")
+    if int(request.headers.get("content-length", 0)) > MAX_BYTES:
         return large
     body = bytearray()
     try:
-        async with asyncio.timeout(READS):
+        async with asyncio.timeout(BODY_SECONDS):
             async for part in request.stream():
                 body += part
-                if len(body) > MOST_BYTES:
+                if len(body) > MAX_BYTES:
                     return large
     except TimeoutError:
-        return refusal(408, f"the body did not come within {READS:g} seconds")
-    except ClientDisconnect:  # nobody reads this
+        return refusal(408, f"the body did not come within {BODY_SECONDS:g} seconds")
+    except ClientDisconnect:  # nobody reads the answer
         return refusal(400, "the body is not complete")
     return bytes(body)
 
 
-async def _in_thread(large: bool, do: Callable[..., Any], *given: Any) -> Any:
-    """Return what a function does, in a thread if it takes long."""
-    return await asyncio.to_thread(do, *given) if large else do(*given)
+async def _in_thread(large: bool, function: Callable[..., Any], *given: Any) -> Any:
+    """Return the result of a function, in a thread if it takes long."""
+    return await asyncio.to_thread(function, *given) if large else function(*given)
 
 
-def _in_their_places(asked: Asked, found: BatchPredictions) -> Any:
-    """Return answers as they were asked for, by row or by column, with null for bad rows."""
-    columns = {name: _spread(values.tolist(), asked) for name, values in found.columns.items()}
-    if asked.by_column:
+def _format_answers(parsed: ParsedRequest, found: BatchPredictions) -> Any:
+    """Return answers by row or by column, as the request was, with null for refused rows."""
+    columns = {name: values.tolist() for name, values in found.columns.items()}
+    if parsed.faults.rows:
+        at = dict(zip(parsed.row_numbers, range(len(parsed.row_numbers)), strict=True))
+        places = [at.get(row) for row in range(parsed.size)]
+        columns = {n: [None if i is None else v[i] for i in places] for n, v in columns.items()}
+    if parsed.by_column:
         return columns
     rows = zip(*columns.values(), strict=True)
-    return [None if one[0] is None else dict(zip(columns, one, strict=True)) for one in rows]
-
-
-def _spread(values: list[Any], asked: Asked) -> list[Any]:
-    at = dict(zip(asked.places, values, strict=True))
-    return [at.get(place) for place in range(asked.size)] if asked.faults.rows else values
+    return [None if row[0] is None else dict(zip(columns, row, strict=True)) for row in rows]
 
 
 @router.get("/model", responses=NO_KEY | NOT_READY)
 async def card(request: Request) -> Response:
-    """Return which model answers, its card, what it was fitted on, and the problem as framed."""
+    """Return the version of the champion, its model card, its provenance and the framing."""
     service: Service = request.app.state.service
-    response, current = service.refused(request), service.model.current
+    response, current = service.access_error(request), service.predictor.current
     if response or current is None:
-        return response or refusal(503, "there is no champion")
+        return response or refusal(503, NO_CHAMPION)
     promoted, bundle, _, text = current
-    about = {k: v for k, v in bundle.items() if k in {"threshold", "features", "provenance"}}
+    about = {name: bundle[name] for name in ("threshold", "features", "provenance")}
     framed = service.framing.model_dump(mode="json")
     return JSONResponse({**promoted.model_dump(), "card": text, **about, "framing": framed})
 
 
 @router.get("/health")
 async def health() -> dict[str, str]:
-    """Return that the process lives."""
+    """Return that the process is alive."""
     return {"status": "alive"}
 
 
 @router.get("/ready", responses=NOT_READY)
 async def ready(request: Request) -> Response:
-    """Return whether there is a champion to ask."""
-    promoted = request.app.state.service.model.promoted
+    """Return the version of the champion; 503 before the first promotion."""
+    promoted = request.app.state.service.predictor.promoted
     if promoted is None:
-        return refusal(503, "there is no champion yet: kedro run --pipelines deployment")
+        return refusal(503, NO_CHAMPION)
     return JSONResponse({"model": promoted.version})
 
 
@@ -291,6 +275,6 @@ _last = [0]
 
 
 def _now() -> pd.Timestamp:
-    """Return the time in UTC, each time a later one: it tells two equal requests apart."""
+    """Return the time in UTC, later each time: it distinguishes two equal requests."""
     _last[0] = max(_last[0] + 1, time.time_ns() // 1000)
     return pd.Timestamp(_last[0], unit="us", tz="UTC").as_unit("us")

@@ -1,24 +1,23 @@
-"""The outline of a body: where its rows or columns lie, and whether there are too many.
+"""The outline of a body: where its rows or columns are, and whether there are too many.
 
-A parser would first build all that a body has. This looks at brackets, quotes and commas only.
+A JSON parser would first build everything in a body. The outline reads only brackets, quotes and
+commas, so a body over the limits is refused before it is parsed.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from pydantic_core import from_json
 
-BLOCK = 1 << 18  # bytes that are looked at at once: other threads wait no longer
-DEEPEST = 3  # body, its rows or columns, and each of them
+BLOCK = 1 << 18  # bytes that are scanned at once: other threads wait no longer
+MAX_DEPTH = 3  # body, its rows or columns, and each of them
+MAX_MESSAGES = 20  # faults that an answer lists
 MARKS = bytes(code in b'"{}[],' for code in range(256))
 STEPS = np.array([(code in b"{[") - (code in b"}]") for code in range(256)], np.int8)
 
 Places = npt.NDArray[np.intp]
-
-
-MOST_SAID = 20  # faults that an answer lists
 
 
 class BodyError(Exception):
@@ -26,57 +25,71 @@ class BodyError(Exception):
 
 
 class Faults:
-    """What is wrong with a body: the first messages, and how many more there are.
+    """What is wrong with a body: the first messages, and the number of further faults.
 
-    said: messages of each row; None: of the body as a whole.
+    messages: of each row; None: of the body as a whole.
     rows: all that have a fault.
-    more: how many faults are not in `said`; a row that is not in it may count as one.
+    more: faults without a message; a row without any message counts as one.
     """
 
     def __init__(self) -> None:
-        self.said: dict[int | None, list[str]] = {}
+        self.messages: dict[int | None, list[str]] = {}
         self.rows: set[int] = set()
         self.more = 0
+        self._room = MAX_MESSAGES
 
-    @property
-    def room(self) -> int:
-        """Return how many messages are still taken."""
-        return MOST_SAID - sum(map(len, self.said.values()))
+    def add(self, row: int | None, messages: Sequence[str]) -> None:
+        """Add what is wrong with a row, or with the body."""
+        if listed := messages[: self._room]:
+            self.messages.setdefault(row, []).extend(listed)
+        self._room -= len(listed)
+        self.more += len(messages) - len(listed)
 
-    def add(self, row: int | None, says: Sequence[str]) -> None:
-        """Add what is wrong with a row."""
-        if row is not None:
+    def add_rows(self, rows: Iterable[int], describe: Callable[[int], Sequence[str]]) -> None:
+        """Add what is wrong with each row; a row is described only while messages are listed."""
+        for row in rows:
             self.rows.add(row)
-        if listed := says[: self.room]:
-            self.said.setdefault(row, []).extend(listed)
-        self.more += len(says) - len(listed)
+            if self._room:
+                self.add(row, describe(row))
+            else:
+                self.more += 1
 
-    def count(self, rows: Collection[int]) -> None:
-        """Add one fault of each row without a message."""
-        self.rows.update(rows)
-        self.more += len(rows)
+
+class Part(NamedTuple):
+    """A row or a column: where it begins and ends, and how many values it has at most."""
+
+    start: int
+    end: int
+    size: int
 
 
 class Outline(NamedTuple):
     """The parts of a body: its rows, or its columns.
 
-    parts: where each begins and ends, and how many values it has at the most, by its name: the
-        number of a row, or the name of a column.
-    others: names of what is no object where a row should be, or no list where a column should be.
+    parts: by the number of the row, or the name of the column.
+    others: numbers or names of what is no object or no list, where a row or a column should be.
     """
 
     by_column: bool
-    parts: dict[Any, tuple[int, int, int]]
+    parts: dict[Any, Part]
     others: list[Any]
+
+    def text(self, body: bytes, name: Any) -> bytes:
+        """Return the JSON of a row or a column; nothing for one of the others."""
+        start, end, _ = self.parts.get(name, (0, 0, 0))
+        return body[start:end]
 
 
 def outline(body: bytes, rows: int, columns: int) -> Outline:
     """Return the parts of a body without parsing them.
 
-    rows: of one body, at the most.
-    columns: of a row; one with more than twice as many keys is not read.
+    rows: the most of one body.
+    columns: of a row; a row with more than twice as many keys is not read.
+
+    Raises:
+        BodyError: the body is no JSON of this form, or over a limit.
     """
-    starts, ends, sizes = _parts(body, rows, columns)
+    starts, ends, sizes = _scan(body, rows, columns)
     outside = zip([0, *ends.tolist()], [*(starts + 1).tolist(), len(body)], strict=True)
     try:
         found = from_json(b"".join([body[i:j] for i, j in outside]))  # rows are {}, columns []
@@ -90,24 +103,24 @@ def outline(body: bytes, rows: int, columns: int) -> Outline:
         raise BodyError(f"{form} Input should be {'an object' if by_column else 'a valid array'}")
     every: Any = [*(inner.items() if isinstance(inner, dict) else enumerate(inner))]
     kind = list if by_column else dict
-    held = [(name, type(value) is kind) for name, value in every if type(value) in (list, dict)]
-    if len(held) != len(starts):
+    named = [(name, type(value) is kind) for name, value in every if type(value) in (list, dict)]
+    if len(named) != len(starts):
         raise BodyError("a name is given twice")
     most = rows if by_column else 2 * columns
     if len(sizes) and sizes.max() > most:
-        name = f"{form[:-1]} {held[sizes.argmax()][0]!s:.60}"
+        name = f"{form[:-1]} {named[sizes.argmax()][0]!s:.60}"
         what = "values" if by_column else "keys"
-        raise BodyError(f"{name} has {sizes.max():,} {what}: {most:,} are read at the most")
-    parts = zip(held, starts.tolist(), (ends + 1).tolist(), sizes.tolist(), strict=True)
+        raise BodyError(f"{name} has {sizes.max():,} {what}: the most is {most:,}")
+    parts = zip(named, starts.tolist(), (ends + 1).tolist(), sizes.tolist(), strict=True)
     return Outline(
         by_column,
-        {name: (start, end, size) for (name, fits), start, end, size in parts if fits},
+        {name: Part(start, end, size) for (name, fits), start, end, size in parts if fits},
         [name for name, value in every if type(value) is not kind],
     )
 
 
-def _parts(body: bytes, rows: int, columns: int) -> tuple[Places, Places, Places]:
-    """Return where the rows or columns begin and end, and how many values each has at the most."""
+def _scan(body: bytes, rows: int, columns: int) -> tuple[Places, Places, Places]:
+    """Return where the rows or columns begin and end, and how many values each has at most."""
     starts, ends, commas = [], [], []
     start, depth, quotes, parts, values = 0, 0, 0, 0, 0
     while start < len(body):
@@ -115,12 +128,12 @@ def _parts(body: bytes, rows: int, columns: int) -> tuple[Places, Places, Places
         at, codes, quotes = _structure(block, quotes)
         steps = STEPS[codes]
         depths = np.cumsum(steps, dtype=np.int32) + depth
-        if depths.max(initial=0) > DEEPEST:
+        if depths.max(initial=0) > MAX_DEPTH:
             raise BodyError("a value may be no list and no object")
         if depths.min(initial=0) < 0:
             raise BodyError("the body is not valid JSON: a bracket is closed that was not opened")
         depth = int(depths[-1]) if depths.size else depth
-        inner, outer, is_comma = depths == DEEPEST, depths == DEEPEST - 1, codes == ord(",")
+        inner, outer, is_comma = depths == MAX_DEPTH, depths == MAX_DEPTH - 1, codes == ord(",")
         at += start
         starts.append(at[inner & (steps > 0)])
         ends.append(at[outer & (steps < 0)])
@@ -142,7 +155,7 @@ _NONE: Places = np.array([], np.intp)
 
 
 def _unescaped(block: bytes) -> bytes:
-    """Return as many bytes, without escapes; an escape that the block cuts is left for the next."""
+    """Return the block with its escapes masked; an escape that the block cuts is left off."""
     if b"\\" not in block:
         return block
     if (len(block) - len(block.rstrip(b"\\"))) % 2 and len(block) > 1:
@@ -151,7 +164,7 @@ def _unescaped(block: bytes) -> bytes:
 
 
 def _structure(block: bytes, quotes: int) -> tuple[Places, npt.NDArray[np.uint8], int]:
-    """Return where brackets and commas are outside of texts, which, and the quotes so far."""
+    """Return positions and codes of brackets and commas outside of texts, and if a text is open."""
     at = np.flatnonzero(np.frombuffer(block.translate(MARKS), bool))
     codes = np.frombuffer(block, np.uint8)[at]
     is_quote = codes == ord('"')

@@ -1,7 +1,6 @@
-"""What was answered, kept in the prediction log by a thread of its own: no answer waits for it."""
+"""Writes answers to the prediction log in the background: no answer waits for the disk."""
 
 import logging
-import queue
 import threading
 from typing import Any, NamedTuple
 
@@ -11,22 +10,19 @@ from prometheus_client import Counter
 
 from preflight.problem.framing import Framing
 from preflight.serving.predictor import BatchPredictions
-from preflight.serving.rows import Blocks, Rows, joined
+from preflight.serving.requests import Blocks, RequestReader, concatenate_blocks
 
 log = logging.getLogger(__name__)
 
-FLUSH_SECONDS = 5.0  # seconds between two writes: a crash loses no more
-MAX_QUEUED_ROWS = 200_000  # rows that wait; beyond, the newest are lost
+FLUSH_SECONDS = 5.0  # between two writes: a crash loses no more
+MAX_QUEUED_ROWS = 200_000  # of a longer queue the newest rows are lost
 
 LOGGED = Counter("preflight_log_rows", "rows written to the prediction log")
-LOST = Counter(
-    "preflight_log_lost_rows",
-    "rows that could not be written: a full disk, say",
-)
+LOST = Counter("preflight_log_lost_rows", "rows that could not be written, e.g. to a full disk")
 
 
 class Entry(NamedTuple):
-    """Rows that were answered."""
+    """Rows with their answers."""
 
     blocks: Blocks
     answers: BatchPredictions
@@ -34,56 +30,58 @@ class Entry(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """Return how many."""
+        """Return the number of rows."""
         return len(next(iter(self.answers.columns.values())))
 
 
-class Log:
-    """A queue before the dataset `prediction_log`.
+class LogWriter:
+    """A queue in front of the dataset `prediction_log`, emptied by a thread.
 
     Args:
         dataset: has `save`.
-        rows: makes a table of rows.
-        framing: says which costs are columns, and are kept.
+        reader: makes a table of rows.
+        framing: has the costs, which are logged if they are columns.
     """
 
-    def __init__(self, dataset: Any, rows: Rows, framing: Framing) -> None:
-        self._dataset, self._rows, self._costs = dataset, rows, framing.costs
-        self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
-        self._waiting = 0
-        self._soon = threading.Event()  # much waits, or no more will come
-        self._ended = False
+    def __init__(self, dataset: Any, reader: RequestReader, framing: Framing) -> None:
+        self._dataset, self._reader, self._costs = dataset, reader, framing.costs
+        self._queue: list[Entry] = []
+        self._queued_rows = 0  # those that are being written too
+        self._closing = False
+        self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
         self._thread.start()
 
     async def put(self, entry: Entry) -> None:
-        """Keep rows that were answered; return at once."""
-        if self._waiting + entry.rows > MAX_QUEUED_ROWS:
-            LOST.inc(entry.rows)
-            return
-        self._waiting += entry.rows
-        self._queue.put(entry)
-        if self._waiting > MAX_QUEUED_ROWS // 4:
-            self._soon.set()
+        """Queue rows with their answers; return at once."""
+        with self._changed:
+            if self._queued_rows + entry.rows > MAX_QUEUED_ROWS:
+                LOST.inc(entry.rows)
+                return
+            self._queue.append(entry)
+            self._queued_rows += entry.rows
+            self._changed.notify()
 
     def close(self) -> None:
-        """Write what waits, and end."""
-        self._ended = True
-        self._soon.set()
-        self._queue.put(None)
+        """Write the queue, and stop the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
         self._thread.join()
 
+    def _is_due(self) -> bool:
+        return self._closing or self._queued_rows > MAX_QUEUED_ROWS // 4
+
     def _write_all(self) -> None:
+        """Write the queue every few seconds, a long queue at once, until the service stops."""
         while True:
-            found = [self._queue.get()]
-            if not self._ended:
-                self._soon.wait(FLUSH_SECONDS)  # others come meanwhile, and are written together
-            self._soon.clear()
-            while not self._queue.empty():
-                found.append(self._queue.get())
-            if entries := [one for one in found if one is not None]:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._closing)
+                self._changed.wait_for(self._is_due, FLUSH_SECONDS)  # write later entries together
+                entries, self._queue = self._queue, []
+            if entries:
                 self._write(entries)
-            if self._ended and self._queue.empty():
+            elif self._closing:
                 return
 
     def _write(self, entries: list[Entry]) -> None:
@@ -94,10 +92,11 @@ class Log:
         except Exception:  # the service goes on, whatever the disk does
             LOST.inc(rows)
             log.exception("The prediction log can't be written.")
-        self._waiting -= rows
+        with self._changed:
+            self._queued_rows -= rows
 
     def _table(self, entries: list[Entry]) -> pd.DataFrame:
-        table = self._rows.table(joined([entry.blocks for entry in entries]))
+        table = self._reader.table(concatenate_blocks([entry.blocks for entry in entries]))
         answers = [entry.answers.columns for entry in entries]
         sizes = [entry.rows for entry in entries]
         moments = pd.DatetimeIndex([entry.moment for entry in entries]).as_unit("us")

@@ -156,7 +156,7 @@ def test_what_has_to_be_decided_stands_with_its_column(tmp_path: Path) -> None:
         "price": "numbers as text ('0,000')",
         "height": "numbers, and '?'",
         "packed": "no time zone",
-        "sent_at": "(event_time), or when its row could be read (known_at)?",
+        "sent_at": "(event_time), or when the row became available (known_at)?",
         "due": "dates as text ('1.2.2013')",
         "country": "always 'US'",
         "note": "no value at all",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from preflight.cli.reproduce import _differs, compare_runs, reproduce_run
+from preflight.cli.reproduce import _difference, compare_runs, reproduce_run
 
 WriteRun = Callable[..., None]
 ManifestOf = Callable[..., dict[str, Any]]
@@ -43,7 +43,7 @@ def test_two_equal_runs_differ_in_nothing(manifest_of: ManifestOf, tmp_path: Pat
         ("pipelines", {"pipelines": ["audit"]}, "run: all -> ['audit']"),
     ],
 )
-def test_what_differs_is_named(
+def test_what_difference_is_named(
     manifest_of: ManifestOf, tmp_path: Path, section: str, changes: dict[str, Any], line: str
 ) -> None:
     found = compare_runs(tmp_path, manifest_of(VERSIONS[0]), manifest_of(VERSIONS[1], **changes))
@@ -66,14 +66,14 @@ def test_metrics_are_compared_by_their_values(manifest_of: ManifestOf, tmp_path:
 
 @pytest.mark.parametrize("ended", ["trials", "seconds", "interrupted"])
 def test_a_search_that_the_clock_ended_can_not_be_made_again(
-    write_run: WriteRun, tmp_path: Path, ended: str
+    write_run: WriteRun, record_of: ManifestOf, tmp_path: Path, ended: str
 ) -> None:
     path = tmp_path / "best_params.json"
     path.write_text(json.dumps({"ended": ended}))
-    outputs = {"best_params": {"path": path.name, "version": None, "sha256": "3" * 64}}
+    outputs = {"best_params": record_of(path.name, "3" * 64)}
     write_run(tmp_path, VERSIONS[0], outputs=outputs, inputs={})
     faults = "\n".join(reproduce_run(tmp_path, VERSIONS[0], tmp_path / "clean"))
-    assert ("the same trials can't be made again" in faults) == (ended != "trials")
+    assert ("modeling.search.seconds=null" in faults) == (ended != "trials")
 
 
 def test_limits_of_speed_are_not_compared_and_others_are(tmp_path: Path) -> None:
@@ -87,13 +87,13 @@ def test_limits_of_speed_are_not_compared_and_others_are(tmp_path: Path) -> None
             path.parent.mkdir(exist_ok=True)
             path.write_text(json.dumps({"limits": of}))
             records.append({"path": path.name, "sha256": folder})
-        return _differs("verdict", *records, tmp_path / "before", tmp_path / "after")
+        return _difference("verdict", *records, tmp_path / "before", tmp_path / "after")
 
     assert differs(size, speed | {"measured": None, "ok": None, "load": 2.5}) is None
     assert differs(size | {"ok": False}, speed) is not None
 
 
-BROKEN = "other bytes, and the old ones are broken"
+BROKEN = "has changed, and the old file is broken"
 
 
 @pytest.mark.parametrize(
@@ -116,5 +116,5 @@ def test_broken_results_are_compared_as_if_they_were_gone(
         manifests.append(manifest_of(version, outputs={"metrics": record}))
     assert compare_runs(tmp_path, *manifests)["metrics"] == ["a: only before"]
     good, bad = (run["outputs"]["metrics"] for run in manifests)
-    assert _differs("metrics", good, good | {"sha256": "1"}, tmp_path, tmp_path) is None
-    assert _differs("metrics", bad, good, tmp_path, tmp_path) == fault
+    assert _difference("metrics", good, good | {"sha256": "1"}, tmp_path, tmp_path) is None
+    assert _difference("metrics", bad, good, tmp_path, tmp_path) == fault

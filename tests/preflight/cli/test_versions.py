@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,12 +79,12 @@ def test_pruning_spares_the_newest_and_what_they_and_the_champion_rest_on(
 
 
 def test_pruning_spares_the_champion_that_one_can_go_back_to(
-    write_run: WriteRun, tmp_path: Path
+    write_run: WriteRun, record_of: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:
     write_run(tmp_path, VERSIONS[0])
     # the second was compared with the first, and not made from it
     path = f"data/06_models/candidate.skops/{VERSIONS[0]}/candidate.skops"
-    file = {"path": path, "version": VERSIONS[0], "sha256": hash_file(tmp_path / path)}
+    file = record_of(path, hash_file(tmp_path / path), VERSIONS[0])
     write_run(tmp_path, VERSIONS[1], inputs={"champion": file})
     assert [v["version"] for v in prunable_versions(tmp_path, keep=1)] == [VERSIONS[0]]
     promote(tmp_path, VERSIONS[0])

@@ -65,12 +65,12 @@ def test_a_candidate_that_was_judged_against_another_champion_is_refused(
     with pytest.raises(RunError, match="came first: the champion is a now"):
         champion.promote(pointer, a)
     assert champion.conflict_message(pointer, a.sha256) is None
-    assert champion.conflict_message(pointer, None) == "the champion is a now"
+    assert "is a now" in (champion.conflict_message(pointer, None) or "")
     pointer.unlink()
-    assert champion.conflict_message(pointer, a.sha256) == "there is no champion now"
+    assert "no champion" in (champion.conflict_message(pointer, a.sha256) or "")
 
 
-@pytest.mark.parametrize(("spoil", "said"), [(Path.unlink, "gone"), (Path.touch, "other bytes")])
+@pytest.mark.parametrize(("spoil", "said"), [(Path.unlink, "gone"), (Path.touch, "has changed")])
 def test_a_champion_whose_file_is_not_as_it_was_does_not_come_back(
     tmp_path: Path, pointer: Path, spoil: Any, said: str
 ) -> None:
@@ -138,7 +138,7 @@ def test_of_several_promotions_at_once_one_wins_and_the_others_are_told(
 def test_while_one_is_at_work_another_is_told(tmp_path: Path, pointer: Path) -> None:
     with (
         champion._locked(pointer),
-        pytest.raises(RunError, match=r"is at work: try again"),
+        pytest.raises(RunError, match=r"in progress: try again"),
     ):
         champion.promote(pointer, promoted(tmp_path, "a"))
     assert version(pointer) is None

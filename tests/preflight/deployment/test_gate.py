@@ -27,11 +27,7 @@ from preflight.runs.manifest import RUN_MANIFEST, describe_code
 
 Made = dict[str, Any]
 VERSION = "2013-01-01T00.00.00.000Z"
-TRUSTED = [
-    "functools.partial",
-    "sklearn.utils.validation.check_array",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-]
+OTHER = {"path": "gone", "version": "v", "bytes": 1, "sha256": "2" * 64}
 NO_OVERRIDE = Deployment.model_validate({"override": {"by": None, "reason": None}})
 OVERRIDE = Deployment.model_validate({"override": {"by": "Ada", "reason": "the airport moves"}})
 
@@ -48,7 +44,14 @@ def end_to_end(made: Made, contracts: Any) -> pd.DataFrame:
 
 
 @pytest.fixture
-def judged(made: Made, end_to_end: pd.DataFrame, tmp_path: Path) -> Made:
+def judged(
+    made: Made,
+    end_to_end: pd.DataFrame,
+    manifest_of: Callable[..., Made],
+    record_of: Callable[..., Made],
+    trusted_types: list[str],
+    tmp_path: Path,
+) -> Made:
     """The manifest of a run that judged, with its files on disk."""
     (tmp_path / "pyproject.toml").write_text("1")
     outputs = {}
@@ -64,22 +67,15 @@ def judged(made: Made, end_to_end: pd.DataFrame, tmp_path: Path) -> Made:
         else:
             end_to_end.to_parquet(tmp_path / path)
         digest = sha256((tmp_path / path).read_bytes()).hexdigest()
-        outputs[name] = {"path": path, "version": VERSION, "sha256": digest}
-    run = {
-        "run": VERSION,
-        "status": "done",
-        "error": None,
-        "pipelines": [],
-        "filters": {},
-        "packages": {},
-        "python": "",
-        "parameters": {},
-        "contracts": True,
-        "code": describe_code(tmp_path),
-        "catalog": {"candidate": {"load_args": {"trusted": TRUSTED}}},
-        "inputs": {},
-        "outputs": outputs,
-    }
+        outputs[name] = record_of(path, digest, VERSION)
+    run = manifest_of(
+        VERSION,
+        contracts=True,
+        code=describe_code(tmp_path),
+        catalog={"candidate": {"load_args": {"trusted": trusted_types}}},
+        inputs={},
+        outputs=outputs,
+    )
     keep(tmp_path, run)
     return run
 
@@ -117,14 +113,14 @@ def test_what_is_as_it_was_judged_passes(tmp_path: Path, judged: Made) -> None:
     [
         ({"status": "failed", "error": "no report"}, "run", "failed: no report"),
         ({"contracts": False}, "contracts", "were off in"),
-        ({"code": {"sha256": "1"}}, "code", "changed since"),
         (
-            {"inputs": {"champion": {"path": "x", "version": "v", "sha256": "2" * 64}}},
-            "champion",
-            "there is no champion now",
+            {"code": {"commit": None, "changed": None, "sha256": "1" * 64}},
+            "code",
+            "changed since",
         ),
+        ({"inputs": {"champion": OTHER}}, "champion", "there is no champion now"),
         (
-            {"inputs": {"train": {"path": "gone", "version": "v", "sha256": "2" * 64}}},
+            {"inputs": {"train": OTHER}},
             "run",
             "run v, which it was made from, has left no manifest; gone is gone",
         ),
@@ -143,10 +139,11 @@ def test_a_what_if_is_told_with_what_to_do_and_no_override_helps(
 ) -> None:
     found = refused(tmp_path, judged, "framing.costs.fn is 10, in conf/base 5", "b")
     assert set(found) == {"what-if"}
-    assert found["what-if"].startswith("framing.costs.fn is 10, in conf/base 5; b. No what-if is")
+    assert found["what-if"].startswith("framing.costs.fn is 10, in conf/base 5; b. ")
+    assert "--load-versions=verdict:<version>" in found["what-if"]
     checks = check_unchanged(tmp_path, judged, ["a"])
     for verdict in ({"decision": "ship", "reasons": ["better"], "checks": []}, HOLD):
-        with pytest.raises(RunError, match=r"\n  - what-if: a\. No what-if is deployed"):
+        with pytest.raises(RunError, match=r"\n  - what-if: a\. "):
             clear(as_judged=checks, verdict=verdict, deployment=OVERRIDE)
     assert clear(as_judged=check_unchanged(tmp_path, judged, []), deployment=OVERRIDE)
 
@@ -162,7 +159,7 @@ def test_a_fresh_process_gives_the_stored_probabilities(
 ) -> None:
     check = predict_in_fresh_process(tmp_path, judged, made["candidate"])
     assert check["ok"]
-    assert check["says"] == "gives 20 stored predictions again, exactly"
+    assert "20 stored predictions" in check["says"]
 
 
 def test_a_probability_that_differs_in_its_last_bit_is_told(
@@ -172,17 +169,14 @@ def test_a_probability_that_differs_in_its_last_bit_is_told(
     stored.loc[3, "probability"] += 2**-53
     stored.to_parquet(tmp_path / judged["outputs"]["end_to_end"]["path"])
     check = predict_in_fresh_process(tmp_path, judged, made["candidate"])
-    assert check == {
-        "name": "end to end",
-        "ok": False,
-        "says": "1 of 20 stored predictions differ",
-    }
+    assert (check["name"], check["ok"]) == ("end to end", False)
+    assert "1 of 20" in check["says"]
 
 
 def test_a_file_with_a_type_that_is_not_trusted_is_not_loaded(
     tmp_path: Path, judged: Made, made: Made
 ) -> None:
-    judged["catalog"]["candidate"]["load_args"]["trusted"] = TRUSTED[:1]
+    judged["catalog"]["candidate"]["load_args"]["trusted"] = []
     check = predict_in_fresh_process(tmp_path, judged, made["candidate"])
     assert not check["ok"]
     assert "Untrusted" in check["says"]
@@ -226,7 +220,7 @@ def test_a_model_that_ships_is_cleared_with_all_that_was_seen(clear: Callable[..
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"verdict": HOLD}, "verdict: it says hold: not enough"),
+        ({"verdict": HOLD}, "verdict: hold: not enough"),
         (
             {"metrics": {"candidate": {"roc_auc": {"mean": 0.97}, "value_per_1000": {"mean": 9}}}},
             "metrics: roc_auc is 0.97; plausible is 0.6 to 0.95",
@@ -306,9 +300,9 @@ def test_what_was_measured_over_http_counts_if_it_is_of_this_candidate(
     quick = over_http(judged)
     other = over_http(judged, p99_ms=41.0, sha256="2" * 64)
     for measured, says in (
-        ([], "holds when measured again, not over HTTP: make bench-service"),
+        ([], "not over HTTP: make bench-service"),
         ([other], "not over HTTP: make bench-service"),
-        ([slow, quick, other], "again, over HTTP on 2013-01-01T12:00:00+00:00"),
+        ([slow, quick, other], "over HTTP on 2013-01-01T12:00:00+00:00"),
     ):
         cleared = clear(service_limits=measured)
         (check,) = [check for check in cleared["checks"] if check["name"] == "speed"]

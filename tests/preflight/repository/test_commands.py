@@ -45,7 +45,7 @@ TOLD_BY_NAME = {"make reproduce"}  # in the middle of a sentence
 TARGETS = {
     "mkdocs.yml": "docs",
     "benchmarks/README.md": "bench",
-    "benchmarks/service.py": "bench-service",
+    "src/preflight/serving/measure.py": "bench-service",
     "tests/preflight/reporting/axe.mjs": "axe",
 }
 GONE = {word for part, word in TARGETS.items() if not (PROJECT / part).exists()}

@@ -23,7 +23,7 @@ WriteRun = Callable[..., None]
 Run = dict[str, Any]
 VERSIONS = [f"2013-01-0{day}T00.00.00.000Z" for day in range(1, 7)]
 
-FILE = {"path": "data/a", "version": None, "sha256": "3" * 64}
+FILE = {"path": "data/a", "version": None, "bytes": 1, "sha256": "3" * 64}
 WHOLE = dict.fromkeys(("verdict", "metrics", "end_to_end", "candidate"), FILE)
 
 
@@ -62,11 +62,11 @@ def test_the_newest_run_with_a_verdict_is_the_one_that_is_judged(
 
 
 def test_what_a_run_was_made_from_is_compared_with_its_manifest(
-    write_run: WriteRun, tmp_path: Path
+    write_run: WriteRun, record_of: Callable[..., Run], tmp_path: Path
 ) -> None:
     model = tmp_path / f"data/06_models/candidate.skops/{VERSIONS[0]}/candidate.skops"
-    made = {"path": str(model.relative_to(tmp_path)), "version": VERSIONS[0]}
-    made["sha256"] = sha256(VERSIONS[0].encode()).hexdigest()
+    digest = sha256(VERSIONS[0].encode()).hexdigest()
+    made = record_of(str(model.relative_to(tmp_path)), digest, VERSIONS[0])
     write_run(tmp_path, VERSIONS[0], inputs={}, outputs={"candidate": made})
     write_run(tmp_path, VERSIONS[1], inputs={"candidate": made})
     judged = read_manifest(tmp_path, VERSIONS[1])

@@ -202,26 +202,29 @@ class File:
 VERSIONS = [f"2013-01-0{day}T00.00.00.000Z" for day in range(1, 5)]
 
 
-def record(name: str, version: str) -> dict[str, str]:
-    return {"version": version, "path": name, "sha256": "0" * 64}
+@pytest.fixture
+def keep(
+    manifest_of: Callable[..., Given], record_of: Callable[..., Given], tmp_path: Path
+) -> Callable[..., None]:
+    """Writes the manifest of a run that has read files of these versions."""
+
+    def write(version: str, what_if: list[str], outputs: Given | None = None, **read: str) -> None:
+        inputs = {name: record_of(name, "0" * 64, from_) for name, from_ in read.items()}
+        run = manifest_of(version, inputs=inputs, outputs=outputs or {}, what_if=what_if)
+        path = tmp_path / RUN_MANIFEST / version / "run_manifest.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(run))
+
+    return write
 
 
-def keep(project: Path, version: str, what_if: list[str], **read: str) -> None:
-    """The manifest of a run that has read files of these versions."""
-    inputs = {name: record(name, from_) for name, from_ in read.items()}
-    run = {"run": version, "inputs": inputs, "outputs": {}, "what_if": what_if}
-    run |= {"status": "done", "error": None, "pipelines": [], "python": "3.11.4"}
-    run |= {key: {} for key in ["filters", "code", "packages", "parameters", "catalog"]}
-    path = project / RUN_MANIFEST / version / "run_manifest.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(run))
-
-
-def test_a_run_is_a_what_if_if_one_that_it_reads_from_was(tmp_path: Path) -> None:
+def test_a_run_is_a_what_if_if_one_that_it_reads_from_was(
+    keep: Callable[..., None], tmp_path: Path
+) -> None:
     first, second, third, orphan = VERSIONS
-    keep(tmp_path, first, ["audit.single_auc is 1, in conf/base 0.8"])
-    keep(tmp_path, second, [], audit=first)
-    keep(tmp_path, third, [], champion=first)
+    keep(first, ["audit.single_auc is 1, in conf/base 0.8"])
+    keep(second, [], audit=first)
+    keep(third, [], champion=first)
     catalog = {
         name: File(tmp_path / f"data/{name}/{version}/{name}")
         for name, version in zip(("audit", "candidate", "train", "test"), VERSIONS, strict=True)
@@ -230,19 +233,18 @@ def test_a_run_is_a_what_if_if_one_that_it_reads_from_was(tmp_path: Path) -> Non
     assert what_ifs_before(tmp_path, catalog, ["audit"]) == told
     assert what_ifs_before(tmp_path, catalog, ["candidate", "params:framing"]) == told
     assert what_ifs_before(tmp_path, catalog, ["train", "champion", "test"]) == {}
-    keep(tmp_path, orphan, [*told, "b"])
+    keep(orphan, [*told, "b"])
     assert what_ifs_before(tmp_path, catalog, ["audit", "test"]) == {
         "b": orphan,
         **dict.fromkeys(told, orphan),
     }
 
 
-def test_what_an_earlier_run_made_is_among_what_a_run_rests_on(tmp_path: Path) -> None:
+def test_what_an_earlier_run_made_is_among_what_a_run_rests_on(
+    keep: Callable[..., None], record_of: Callable[..., Given], tmp_path: Path
+) -> None:
     first, second, *_ = VERSIONS
-    keep(tmp_path, first, ["a"])
-    keep(tmp_path, second, [])
-    path = tmp_path / RUN_MANIFEST / second / "run_manifest.json"
-    run = json.loads(path.read_text())
-    run["outputs"] = {"audit": record("audit", first)}  # --only-missing-outputs
-    path.write_text(json.dumps(run))
+    keep(first, ["a"])
+    # --only-missing-outputs
+    keep(second, [], outputs={"audit": record_of("audit", "0" * 64, first)})
     assert lineage(tmp_path, {second}) == {first, second}

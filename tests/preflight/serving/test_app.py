@@ -5,10 +5,10 @@ import concurrent.futures
 import json
 import math
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +26,15 @@ from preflight.deployment import champion
 from preflight.deployment.datasets import Champion
 from preflight.inference.prediction_log import PredictionLog
 from preflight.modeling.model import decide, predict
-from preflight.modeling.skops_file import dump
 from preflight.serving import app
 from preflight.serving import log_writer as log
 
 from late_flights.contracts.derived import PredictionLog as LoggedPredictions
 from late_flights.contracts.features import Features
 
+Promote = Callable[..., champion.ChampionRecord]
 COLUMNS = list(Features.to_schema().columns)
 LOG_CONTRACT = "late_flights.contracts.derived.PredictionLog"
-TRUSTED = [
-    "functools.partial",
-    "sklearn.utils.validation.check_array",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-]
 
 
 def as_json(rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -57,32 +52,19 @@ def as_json(rows: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def promote(project: Path, bundle: Any, version: str) -> champion.ChampionRecord:
-    """Write a candidate, and make it the champion."""
-    path = f"data/06_models/candidate.skops/{version}/candidate.skops"
-    (project / path).parent.mkdir(parents=True, exist_ok=True)
-    with (project / path).open("wb") as file:
-        dump(bundle, file)
-    pointer = project / champion.POINTER
-    before = champion.current(pointer)
-    record = {"path": path, "version": version}
-    record["sha256"] = sha256((project / path).read_bytes()).hexdigest()
-    now = champion.champion_record(record, version, None, before.sha256 if before else None)
-    champion.promote(pointer, now)
-    return now
-
-
 def another(bundle: Any) -> Any:
     """A model that says something else of every row."""
     return {**bundle, "slope": 0.5, "intercept": -1.0}
 
 
 @pytest.fixture
-def catalog(tmp_path: Path, project_contracts: dict[str, Any]) -> DataCatalog:
+def catalog(
+    tmp_path: Path, project_contracts: dict[str, Any], trusted_types: list[str]
+) -> DataCatalog:
     folder = tmp_path / "data/07_model_output/prediction_log"
     return DataCatalog(
         {
-            "champion": Champion(str(tmp_path / champion.POINTER), TRUSTED),
+            "champion": Champion(str(tmp_path / champion.POINTER), trusted_types),
             "contracts": MemoryDataset(project_contracts, copy_mode="assign"),
             "prediction_log": PredictionLog(str(folder), LOG_CONTRACT),
             "model_card": TextDataset(
@@ -97,7 +79,7 @@ def client(
     tmp_path: Path, catalog: DataCatalog, served: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[TestClient]:
     """The service of a project without a champion."""
-    monkeypatch.setattr(app, "FOLLOWS", 0.02)
+    monkeypatch.setattr(app, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(log, "FLUSH_SECONDS", 0.05)
     service = app.create_app(catalog, tmp_path / champion.POINTER, served["framing"])
     with TestClient(service, raise_server_exceptions=False) as client:
@@ -105,7 +87,9 @@ def client(
 
 
 @pytest.fixture
-def ready(client: TestClient, tmp_path: Path, served: dict[str, Any]) -> TestClient:
+def ready(
+    client: TestClient, tmp_path: Path, served: dict[str, Any], promote: Promote
+) -> TestClient:
     """The service with the champion v1."""
     promote(tmp_path, served["bundle"], "v1")
     wait_for(lambda: client.get("/ready").status_code == 200)
@@ -165,10 +149,9 @@ def test_columns_are_answered_by_column_with_the_same_numbers(
     assert answer.status_code == 422
     assert answer.json()["faults"] == told["faults"]
     says = [(fault["row"], fault["says"]) for fault in told["faults"]]
-    assert says == [
-        (1, ["column distance is below 0.0: -1"]),
-        (3, ["key carrier, flight, origin, scheduled_departure is not unique"]),
-    ]
+    assert [row for row, _ in says] == [1, 3]
+    assert re.search(r"distance .*0\.0: -1$", *says[0][1])
+    assert ", ".join(Features.grain()) in says[1][1][0]
 
 
 def test_columns_have_to_be_all_there_and_of_one_length(
@@ -176,19 +159,21 @@ def test_columns_have_to_be_all_there_and_of_one_length(
 ) -> None:
     whole = as_columns(as_json(rows.head(3)))
     for change, says in (
-        ({"slack": [1.0]}, "columns differ in length: slack 1, planned_turn 3"),
-        ({"slack": [1.0, 2.0, "x"]}, "column slack Input should be a valid number: 'x'"),
-        ({"slack": 1.0}, "column slack Input should be a valid array"),
-        ({"slack": None}, "column slack Input should be a valid array"),
-        ({"tail": [1]}, "column tail is not in the contract"),
+        ({"slack": [1.0]}, "differ in length.* slack 1, .* 3"),
+        ({"slack": [1.0, 2.0, "x"]}, "slack .*number: 'x'"),
+        ({"slack": 1.0}, "slack .*array"),
+        ({"slack": None}, "slack .*array"),
+        ({"tail": [1]}, "tail .*not in the contract"),
     ):
         answer = ready.post("/predict", content=json.dumps({"columns": whole["columns"] | change}))
         assert answer.status_code == 422
-        assert answer.json()["faults"][0]["says"] == [says]
+        (message,) = answer.json()["faults"][0]["says"]
+        assert re.search(says, message)
     both = {**whole, "rows": as_json(rows.head(1))}
     for body in (both, {}):
         answer = ready.post("/predict", content=json.dumps(body))
-        assert answer.json()["faults"][0]["says"] == ["either rows or columns are needed"]
+        (message,) = answer.json()["faults"][0]["says"]
+        assert "rows or columns" in message
 
 
 def test_many_who_ask_at_once_get_their_own_answers(
@@ -225,15 +210,18 @@ def test_a_bad_row_is_refused_with_all_its_faults_in_words(
     assert answer.status_code == 422
     (first, second) = answer.json()["faults"]
     assert first["row"] == 1
-    assert sorted(first["says"]) == [
-        "column hour Input should be a valid number: True",
-        "column origin is none of 'EWR', 'JFK' or 'LGA': 'IDL'",
-        "column slack is missing",
-        "column tail is not in the contract",
-        "column visibility is above 10.0: 11",
-    ]
+    expected = (
+        "hour .*number: True",
+        "origin .*'EWR', 'JFK' or 'LGA': 'IDL'",
+        "slack is missing",
+        "tail .*not in the contract",
+        r"visibility .*10\.0: 11",
+    )
+    for pattern, message in zip(expected, sorted(first["says"]), strict=True):
+        assert re.search(pattern, message)
     assert second["row"] == 2
-    assert second["says"] == ["key carrier, flight, origin, scheduled_departure is not unique"]
+    (message,) = second["says"]
+    assert ", ".join(Features.grain()) in message
 
 
 def test_good_rows_are_answered_beside_bad_ones_if_that_is_asked_for(
@@ -264,11 +252,11 @@ def test_what_is_no_body_is_refused(ready: TestClient, body: bytes) -> None:
 def test_too_much_at_once_is_refused(
     ready: TestClient, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    many = as_json(rows.head(1)) * (app.MOST_ROWS + 1)
+    many = as_json(rows.head(1)) * (app.MAX_ROWS + 1)
     answer = ask(ready, many)
     assert answer.status_code == 422
     assert "a request may have 10,000 rows" in str(answer.json())
-    monkeypatch.setattr(app, "MOST_BYTES", 1000)
+    monkeypatch.setattr(app, "MAX_BYTES", 1000)
     answer = ask(ready, many[:2])
     assert answer.status_code == 413
     assert "1,000 bytes" in str(answer.json())
@@ -299,7 +287,7 @@ def answered(
 
 
 def test_a_body_has_a_deadline(ready: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "READS", 0.01)
+    monkeypatch.setattr(app, "BODY_SECONDS", 0.01)
     status, headers, content = answered(ready.app, {}, [b'{"rows":', b"[{"])
     assert (status, headers["connection"]) == (408, "close")
     assert "within 0.01 seconds" in str(content)
@@ -310,7 +298,7 @@ def test_a_body_has_a_deadline(ready: TestClient, monkeypatch: pytest.MonkeyPatc
 def test_a_large_body_is_not_read_to_its_end(
     ready: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "MOST_BYTES", 1000)
+    monkeypatch.setattr(app, "MAX_BYTES", 1000)
     parts = [b" " * 400] * 9
     status, headers, _ = answered(ready.app, {}, parts)  # of unknown length
     assert (status, headers["connection"], len(parts)) == (413, "close", 6)
@@ -354,13 +342,14 @@ def test_many_rows_are_read_and_answered_in_threads(
 
     seen: dict[str, str] = {}
     service = ready.app.state.service
-    monkeypatch.setattr(service.rows, "read", of("read", service.rows.read))
-    monkeypatch.setattr(service.model, "_answers", of("answers", service.model._answers))
+    monkeypatch.setattr(service.reader, "read", of("read", service.reader.read))
+    predictor = service.predictor
+    monkeypatch.setattr(predictor, "_predict", of("predict", predictor._predict))
     monkeypatch.setattr(app, "to_json", of("to_json", app.to_json))
     many = [row | {"flight": n + 1} for n in range(100) for row in as_json(rows.head(1))]
     assert ask(ready, many).status_code == 200
     assert all(name.startswith("large_") for name in seen.values()), seen
-    assert [*seen] == ["read", "answers", "to_json"]
+    assert [*seen] == ["read", "predict", "to_json"]
     assert ask(ready, many[:1]).status_code == 200
     assert not any(name.startswith("large_") for name in seen.values()), seen
 
@@ -372,7 +361,7 @@ def test_whole_numbers_may_be_written_as_pandas_writes_them(
     whole, part = row | {"flight": float(row["flight"])}, row | {"flight": row["flight"] + 0.5}
     assert ask(ready, [whole]).json()["answers"] == ask(ready, [row]).json()["answers"]
     (fault,) = ask(ready, [part]).json()["faults"]
-    assert fault["says"] == [f"column flight Input should be a valid integer: {part['flight']}"]
+    assert re.search(f"flight .*integer: {part['flight']}", *fault["says"])
 
 
 def test_what_is_new_or_missing_is_served_and_flagged(
@@ -388,7 +377,7 @@ def test_what_is_new_or_missing_is_served_and_flagged(
 def test_a_key_is_asked_for_if_one_is_set(
     ready: TestClient, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(app.KEY, "secret")
+    monkeypatch.setenv(app.API_KEY_VARIABLE, "secret")
     assert ask(ready, as_json(rows.head(1))).status_code == 401
     for path, status in (("/model", 401), ("/ready", 200), ("/health", 200)):
         assert ready.get(path).status_code == status
@@ -398,7 +387,11 @@ def test_a_key_is_asked_for_if_one_is_set(
 
 
 def test_without_a_champion_it_says_so_and_follows_the_first(
-    client: TestClient, rows: pd.DataFrame, tmp_path: Path, served: dict[str, Any]
+    client: TestClient,
+    rows: pd.DataFrame,
+    tmp_path: Path,
+    served: dict[str, Any],
+    promote: Promote,
 ) -> None:
     assert client.get("/health").json() == {"status": "alive"}
     for answer in (client.get("/ready"), client.get("/model"), ask(client, as_json(rows))):
@@ -421,7 +414,11 @@ def test_without_a_champion_it_says_so_and_follows_the_first(
 
 
 def test_promotions_and_rollbacks_under_load_fail_no_request(
-    ready: TestClient, rows: pd.DataFrame, tmp_path: Path, served: dict[str, Any]
+    ready: TestClient,
+    rows: pd.DataFrame,
+    tmp_path: Path,
+    served: dict[str, Any],
+    promote: Promote,
 ) -> None:
     models = {"v1": served["bundle"], "v2": another(served["bundle"])}
     says = {name: predict(bundle, rows).tolist() for name, bundle in models.items()}

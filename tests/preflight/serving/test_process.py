@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,42 +10,41 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from preflight.deployment import champion
 from preflight.inference.prediction_log import PredictionLog
 from preflight.modeling.model import predict
-from preflight.modeling.skops_file import dump
 
 from late_flights.contracts.derived import PredictionLog as LoggedPredictions
 from late_flights.contracts.features import Features
 
-ROOT = Path(__file__).parents[3]
-
 
 @pytest.fixture
-def project(tmp_path: Path, served: dict[str, Any]) -> Path:
+def project(
+    tmp_path: Path,
+    served: dict[str, Any],
+    copy_project: Callable[[Path], Path],
+    promote: Callable[..., Any],
+) -> Path:
     """A copy of the project with a champion, and without data."""
-    for name in ("src", "conf"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("local"))
-    (tmp_path / "conf/local").mkdir()
-    (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
-    (tmp_path / ".telemetry").write_text("consent: false")
-    path = "data/06_models/candidate.skops/v1/candidate.skops"
-    (tmp_path / path).parent.mkdir(parents=True)
-    with (tmp_path / path).open("wb") as file:
-        dump(served["bundle"], file)
-    record = {"path": path, "version": "v1"}
-    record["sha256"] = sha256((tmp_path / path).read_bytes()).hexdigest()
-    champion.promote(tmp_path / champion.POINTER, champion.champion_record(record, "v1"))
+    promote(copy_project(tmp_path), served["bundle"], "v1")
     return tmp_path
+
+
+def log_of(project: Path) -> PredictionLog:
+    folder = project / "data/07_model_output/prediction_log"
+    return PredictionLog(str(folder), "late_flights.contracts.derived.PredictionLog")
+
+
+def body_of(rows: pd.DataFrame) -> bytes:
+    text = rows[list(Features.to_schema().columns)].to_json(orient="records", date_format="iso")
+    return f'{{"rows": {text}}}'.encode()
 
 
 @contextmanager
@@ -86,24 +84,17 @@ def test_a_service_that_is_killed_leaves_a_log_that_is_whole_and_true(
 ) -> None:
     rows = served["features"].iloc[20_000:20_020].reset_index(drop=True)
     chance = predict(served["bundle"], rows)
-    columns = list(Features.to_schema().columns)
-    body = json.dumps(
-        {"rows": json.loads(rows[columns].to_json(orient="records", date_format="iso"))}
-    )
+    body = body_of(rows)
     told: dict[str, list[float]] = {}
     for _ in range(2):
         with service(project) as (address, process):
             until = time.monotonic() + 6 + random.random()
             while time.monotonic() < until:
-                answer = get(f"{address}/predict", body.encode())
+                answer = get(f"{address}/predict", body)
                 told[answer["moment"]] = [one["probability"] for one in answer["answers"]]
             process.kill() if os.name == "nt" else os.kill(process.pid, signal.SIGKILL)
     assert all(one == chance.tolist() for one in told.values())
-    log = PredictionLog(
-        str(project / "data/07_model_output/prediction_log"),
-        "late_flights.contracts.derived.PredictionLog",
-    )
-    kept = LoggedPredictions.validate(log.load())  # readable, free of doubles
+    kept = LoggedPredictions.validate(log_of(project).load())  # readable, free of doubles
     for moment, group in kept.groupby("moment"):
         assert group["probability"].tolist() == told[pd.Timestamp(moment).isoformat()]
 
@@ -112,24 +103,13 @@ def test_a_service_that_is_stopped_has_logged_all_that_it_answered(
     project: Path, served: dict[str, Any]
 ) -> None:
     row = served["features"].iloc[[20_000]]
-    columns = list(Features.to_schema().columns)
-    body = json.dumps(
-        {"rows": json.loads(row[columns].to_json(orient="records", date_format="iso"))}
-    )
+    body = body_of(row)
     with service(project) as (address, process):
         for _ in range(5):
-            get(f"{address}/predict", body.encode())
+            get(f"{address}/predict", body)
         process.terminate()
         process.wait(timeout=30)
-    assert (
-        len(
-            PredictionLog(
-                str(project / "data/07_model_output/prediction_log"),
-                "late_flights.contracts.derived.PredictionLog",
-            ).load()
-        )
-        == 5
-    )
+    assert len(log_of(project).load()) == 5
 
 
 def test_a_body_that_is_half_sent_does_not_hold_up_the_end(

@@ -17,8 +17,8 @@ from pydantic_core import to_json
 
 from preflight.contracts.table import LARGEST, Table, Utc, column, rule
 from preflight.serving import body as bodies
-from preflight.serving import rows as reading
-from preflight.serving.rows import Rows
+from preflight.serving import requests as reading
+from preflight.serving.requests import RequestReader
 
 Nano = Annotated[pd.DatetimeTZDtype, "ns", "UTC"]
 Letters = Annotated[pd.CategoricalDtype, ["b", "a"], False]
@@ -168,7 +168,7 @@ def test_a_value_is_accepted_if_and_only_if_the_contract_accepts_it(
     dtype: Any, checks: dict[str, Any]
 ) -> None:
     contract = contract_of({"x": (dtype, checks)})
-    rows = Rows(contract, 10)
+    rows = RequestReader(contract, 10)
     held = contract.to_schema().columns["x"].dtype.type
     seen = set()
 
@@ -177,8 +177,8 @@ def test_a_value_is_accepted_if_and_only_if_the_contract_accepts_it(
         seen.add(expected)
         for by_column in (False, True):
             asked = rows.read(as_json([{"x": value}], by_column))
-            assert (asked.places == [0]) is expected, (value, asked.faults.said)
-            assert bool(asked.faults.said) is not expected
+            assert (asked.row_numbers == [0]) is expected, (value, asked.faults.messages)
+            assert bool(asked.faults.messages) is not expected
             if expected:
                 contract.to_schema().validate(rows.table(asked.blocks)[["x"]])
 
@@ -215,28 +215,28 @@ def test_checks_that_only_pandera_makes_refuse_the_rows_that_break_them(by_colum
         pair("e", None),
         pair("f", -1),
     ]
-    asked = Rows(Pair, 10).read(as_json(rows, by_column))
-    assert (asked.places, asked.size) == ([0, 4], 6)
-    assert asked.faults.said == {
+    asked = RequestReader(Pair, 10).read(as_json(rows, by_column))
+    assert (asked.row_numbers, asked.size) == ([0, 4], 6)
+    assert asked.faults.messages == {
         1: ["breaks the contract: low is not above high"],
         2: ["column name breaks the contract: str_matches('^[a-z]+$')"],
         3: ["column code breaks the contract: unique"],
         5: ["column low is below 0.0: -1"],
     }
-    assert not Rows(Pair, 10).read(as_json([rows[0], rows[4]], by_column)).faults.said
+    assert not RequestReader(Pair, 10).read(as_json([rows[0], rows[4]], by_column)).faults.messages
 
 
 def test_a_contract_without_such_checks_costs_no_pandera() -> None:
     from late_flights.contracts.features import Features
 
-    assert Rows(Features, 10)._rest == []
+    assert RequestReader(Features, 10)._table_checks == []
 
 
 @pytest.mark.parametrize("value", [LARGEST, -LARGEST, LARGEST * 1.01, -LARGEST * 1.01, 1e300])
 def test_a_feature_is_within_what_models_compute_with(value: float) -> None:
     contract = contract_of({"x": (np.float64, {"group": "a"})})
-    asked = Rows(contract, 10).read(as_json([{"x": value}]))
-    assert (asked.places == [0]) is accepts(contract, {"x": value}) is (abs(value) <= LARGEST)
+    asked = RequestReader(contract, 10).read(as_json([{"x": value}]))
+    assert (asked.row_numbers == [0]) is accepts(contract, {"x": value}) is (abs(value) <= LARGEST)
 
 
 def test_a_check_that_fails_on_a_table_refuses_all_its_rows() -> None:
@@ -246,9 +246,9 @@ def test_a_check_that_fails_on_a_table_refuses_all_its_rows() -> None:
     import pandera.pandas as pa
 
     check = pa.dataframe_check(none_is_the_most)
-    rows = Rows(contract_of({"x": (np.int64, {})}, none_is_the_most=check), 10)
-    assert rows.read(as_json([{"x": 1}, {"x": 4}])).places == [0, 1]
-    assert rows.read(as_json([{"x": 1}, {"x": 5}])).places == []
+    rows = RequestReader(contract_of({"x": (np.int64, {})}, none_is_the_most=check), 10)
+    assert rows.read(as_json([{"x": 1}, {"x": 4}])).row_numbers == [0, 1]
+    assert rows.read(as_json([{"x": 1}, {"x": 5}])).row_numbers == []
 
 
 WIDE = {f"x{i}": (np.float32, {"ge": 0, "nullable": i > 0}) for i in range(40)}
@@ -256,15 +256,17 @@ MOST = 1000
 
 
 @pytest.fixture(scope="module")
-def wide() -> Rows:
-    return Rows(contract_of(WIDE, Config=type("Config", (Table.Config,), {"unique": ["x0"]})), MOST)
+def wide() -> RequestReader:
+    return RequestReader(
+        contract_of(WIDE, Config=type("Config", (Table.Config,), {"unique": ["x0"]})), MOST
+    )
 
 
 def good(size: int) -> list[dict[str, Any]]:
     return [dict.fromkeys(WIDE, 1.5) | {"x0": i} for i in range(size)]
 
 
-def cost(rows: Rows, body: bytes) -> float:
+def cost(rows: RequestReader, body: bytes) -> float:
     """CPU seconds of reading a body, the least of five."""
 
     def once() -> float:
@@ -275,7 +277,7 @@ def cost(rows: Rows, body: bytes) -> float:
     return min(once() for _ in range(5))
 
 
-def peak(rows: Rows, body: bytes) -> int:
+def peak(rows: RequestReader, body: bytes) -> int:
     tracemalloc.start()
     rows.read(body)
     most = tracemalloc.get_traced_memory()[1]
@@ -300,22 +302,22 @@ ATTACKS = {
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_body_over_the_limits_is_refused_before_it_is_parsed(
-    name: str, wide: Rows, monkeypatch: pytest.MonkeyPatch
+    name: str, wide: RequestReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parsed: list[int] = []
     parse = bodies.from_json
     monkeypatch.setattr(bodies, "from_json", lambda text: parsed.append(len(text)) or parse(text))
     monkeypatch.setattr(reading, "from_json", None)
-    monkeypatch.setattr(wide, "_parsed", None)
+    monkeypatch.setattr(wide, "_parse", None)
     monkeypatch.setattr(wide, "_values", {})
     asked = wide.read(ATTACKS[name])
-    (says,) = asked.faults.said.values()
-    assert (len(says), asked.places) == (1, [])
+    (says,) = asked.faults.messages.values()
+    assert (len(says), asked.row_numbers) == (1, [])
     assert sum(parsed) < 20  # no more than what is around the rows
     assert peak(wide, ATTACKS[name]) < 50 * bodies.BLOCK
 
 
-def test_what_is_refused_costs_no_more_than_what_is_answered(wide: Rows) -> None:
+def test_what_is_refused_costs_no_more_than_what_is_answered(wide: RequestReader) -> None:
     valid = as_json(good(MOST))
     refused = {
         "bad values": valid.replace(b"1.5", b"-10"),
@@ -328,32 +330,36 @@ def test_what_is_refused_costs_no_more_than_what_is_answered(wide: Rows) -> None
     answered = cost(wide, valid)
     for name, body in refused.items():
         asked = wide.read(body)
-        assert not asked.places, name
-        assert sum(map(len, asked.faults.said.values())) <= 20
+        assert not asked.row_numbers, name
+        assert sum(map(len, asked.faults.messages.values())) <= 20
         assert cost(wide, body) < 2.5 * answered, name  # to answer it takes as long again
         assert peak(wide, body) < 2 * peak(wide, valid), name
     columns = as_json(good(MOST), by_column=True)
     bad = columns.replace(b"1.5", b"-10")
-    assert wide.read(bad).faults.more == (len(WIDE) - 1) * MOST - 20
+    by_row, by_column = (wide.read(body).faults for body in (refused["bad values"], bad))
+    assert vars(by_column) == vars(by_row)
+    assert by_column.more == len(WIDE) - 1 - 20 + MOST - 1
     assert cost(wide, bad) < 4 * cost(wide, columns)
 
 
 def test_empty_rows_make_no_error_for_each_column(
-    wide: Rows, monkeypatch: pytest.MonkeyPatch
+    wide: RequestReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wide, "_parsed", None)  # no row of them is parsed with the others
+    monkeypatch.setattr(wide, "_parse", None)  # no row of them is parsed with the others
     asked = wide.read(b'{"rows":[' + b",".join([b"{}"] * MOST) + b"]}")
-    assert asked.faults.said == {0: [f"column {name} is missing" for name in [*WIDE][:20]]}
+    assert asked.faults.messages == {0: [f"column {name} is missing" for name in [*WIDE][:20]]}
     assert asked.faults.more == len(WIDE) - 20 + MOST - 1
     assert asked.faults.rows == {*range(MOST)}
 
 
-def test_many_rows_are_parsed_a_few_at_a_time(wide: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_rows_are_parsed_a_few_at_a_time(
+    wide: RequestReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sizes = []
-    parse = wide._parsed
-    monkeypatch.setattr(wide, "_parsed", lambda texts: sizes.append(len(texts)) or parse(texts))
-    assert len(wide.read(as_json(good(MOST))).places) == MOST
-    assert max(sizes) <= reading.AT_ONCE
+    parse = wide._parse
+    monkeypatch.setattr(wide, "_parse", lambda texts: sizes.append(len(texts)) or parse(texts))
+    assert len(wide.read(as_json(good(MOST))).row_numbers) == MOST
+    assert max(sizes) <= reading.ROWS_AT_ONCE
     assert sum(sizes) == MOST
 
 
@@ -365,13 +371,13 @@ TEXTS = st.text(st.sampled_from('"\\{}[],:ab\n\u00e9'), max_size=6)
     st.lists(TEXTS, min_size=1, max_size=5, unique=True), st.integers(2, 9), st.booleans()
 )
 def test_no_text_is_taken_for_structure(texts: list[str], block: int, by_column: bool) -> None:
-    rows = Rows(contract_of({"a": (str, {}), "b": (str, {})}), 10)
+    rows = RequestReader(contract_of({"a": (str, {}), "b": (str, {})}), 10)
     body = as_json([{"a": text, "b": text[::-1]} for text in texts], by_column)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bodies, "BLOCK", block)
-        patch.setattr(rows, "_good", lambda _: None)
+        patch.setattr(rows, "_read_few", lambda _: None)
         asked = rows.read(body)
-    assert asked.places == [*range(len(texts))]
+    assert asked.row_numbers == [*range(len(texts))]
     assert rows.table(asked.blocks)["a"].tolist() == texts
 
 
@@ -400,15 +406,15 @@ def test_no_text_is_taken_for_structure(texts: list[str], block: int, by_column:
     ],
 )
 def test_what_is_no_row_is_refused_in_few_words(body: bytes, says: str) -> None:
-    asked = Rows(contract_of({"x": (np.float32, {})}), 10).read(body)
-    told = [said for messages in asked.faults.said.values() for said in messages]
-    assert not asked.places
+    asked = RequestReader(contract_of({"x": (np.float32, {})}), 10).read(body)
+    told = [said for messages in asked.faults.messages.values() for said in messages]
+    assert not asked.row_numbers
     assert says in told[0]
     assert len(told[0]) < 200
 
 
 def test_a_number_of_another_form_is_the_same_number() -> None:
-    rows = Rows(contract_of({"x": (np.int64, {})}), 10)
+    rows = RequestReader(contract_of({"x": (np.int64, {})}), 10)
     asked = rows.read(b'{"rows":[{"x":1.0},{"x":1.5},{"x":5000000000},{"x":9223372036854775808}]}')
     assert rows.table(asked.blocks)["x"].tolist() == [1, 5_000_000_000]
-    assert [*asked.faults.said] == [1, 3]
+    assert [*asked.faults.messages] == [1, 3]
