@@ -1,6 +1,7 @@
 """Shared by tests of the engine: a small problem of another trade, and runs on disk."""
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -9,7 +10,6 @@ import sys
 from collections.abc import Callable
 from copy import deepcopy
 from html.parser import HTMLParser
-from logging import INFO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,6 +42,10 @@ from preflight.runs.raw_files import accept
 from late_flights.pipelines.feature_engineering.pipeline import create_pipeline as to_features
 
 PROJECT = Path(__file__).parents[2]
+
+# Where Python is told to keep nothing that it compiles, each process that tests start would compile
+# all libraries anew, for seconds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session")
@@ -620,20 +624,33 @@ class Done(NamedTuple):
     said: str
 
 
-@pytest.fixture
-def run(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+class InThisProcess:
     """Runs pipelines of a project (by default, all) in this process, and raises as they do.
 
-    The code is that of this repository, whatever the project has.
+    The code is that of this repository, whatever the project has. `said`: by the last run.
     """
 
-    def call(where: Path, *pipelines: str, params: Any = None, **options: Any) -> Done:
-        caplog.set_level(INFO, "preflight")
-        caplog.clear()
-        monkeypatch.chdir(where)
-        bootstrap_project(where)
-        with KedroSession.create(where, runtime_params=params) as session:
-            session.run(pipeline_names=list(pipelines) or None, **options)
-            return Done(session.session_id, "\n".join(caplog.messages))
+    def __init__(self, change_folder: Callable[[Path], None]) -> None:
+        self.said: list[str] = []
+        self._change_folder = change_folder
+        self._handler = logging.Handler()
+        self._handler.emit = lambda one: self.said.append(one.getMessage())
 
-    return call
+    def __call__(self, where: Path, *pipelines: str, params: Any = None) -> Done:
+        self.said.clear()
+        self._change_folder(where)
+        bootstrap_project(where)
+        logger = logging.getLogger("preflight")
+        logger.setLevel(logging.INFO)
+        logger.addHandler(self._handler)
+        try:
+            with KedroSession.create(where, runtime_params=params) as session:
+                session.run(pipeline_names=list(pipelines) or None)
+                return Done(session.session_id, "\n".join(self.said))
+        finally:
+            logger.removeHandler(self._handler)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> InThisProcess:
+    return InThisProcess(monkeypatch.chdir)

@@ -54,7 +54,7 @@ MEASURED = {
 }
 
 
-class InThisProcess(Executor):
+class AtOnce(Executor):
     """Does at once what a process of its own would do."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
@@ -69,9 +69,9 @@ class InThisProcess(Executor):
 @pytest.fixture(autouse=True)
 def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The run that is started as a user does has both; each has tests of its own."""
-    monkeypatch.setattr("preflight.modeling.resources.ProcessPoolExecutor", InThisProcess)
+    monkeypatch.setattr("preflight.modeling.resources.ProcessPoolExecutor", AtOnce)
     monkeypatch.setattr("preflight.modeling.resources.measure", lambda *_: MEASURED)
-    monkeypatch.setattr("preflight.deployment.gate.ProcessPoolExecutor", InThisProcess)
+    monkeypatch.setattr("preflight.deployment.gate.ProcessPoolExecutor", AtOnce)
 
 
 def refused(run: Run, where: Path, *pipelines: str, **options: Any) -> str:
@@ -314,7 +314,7 @@ def test_a_run_in_which_a_model_could_learn_from_test_does_not_begin(
 
 
 def test_a_fault_of_the_program_names_its_node_and_shows_its_traceback(
-    project: Project, run: Run, monkeypatch: pytest.MonkeyPatch, caplog: Any, capsys: Any
+    project: Project, run: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     @functools.wraps(features.build_weather_features)
     def divide(*_: Any, **__: Any) -> float:
@@ -323,7 +323,7 @@ def test_a_fault_of_the_program_names_its_node_and_shows_its_traceback(
     monkeypatch.setattr(features, "build_weather_features", divide)
     with pytest.raises(ZeroDivisionError) as stopped:
         run(project(), "data_engineering", "feature_engineering")
-    assert "Node feature_engineering.build_weather_features failed." in caplog.messages
+    assert "Node feature_engineering.build_weather_features failed." in run.said
     sys.excepthook(stopped.type, stopped.value, stopped.tb)
     assert "Traceback" in capsys.readouterr().err
 
@@ -530,7 +530,7 @@ def reproduced_here(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         run(cwd, *stages)
         return SimpleNamespace(returncode=0)
 
-    monkeypatch.setattr("preflight.cli.reproduce.subprocess.run", here)
+    monkeypatch.setattr("preflight.cli.reproduce.subprocess", SimpleNamespace(run=here))
 
 
 @pytest.mark.xdist_group("finished")

@@ -131,19 +131,19 @@ def place(line: str, project: Path = PROJECT) -> Path:
 
 
 def mirrored(file: Path, project: Path = PROJECT) -> list[Path]:
-    """Return the tests of a file's folder: src/preflight/audit/replay.py -> tests/preflight/audit.
+    """Return the tests of a file, and then those of its folder.
 
-    A file of no folder has tests of its own name: src/preflight/files.py -> test_files.py.
+    src/preflight/audit/replay.py -> tests/preflight/audit/test_replay.py, tests/preflight/audit
     """
-    folder, *rest = file.relative_to("src/preflight").parts
-    tests = TESTS / (folder if rest else f"test_{folder}")
-    return [tests] if (project / tests).exists() else []
+    inside = TESTS / file.relative_to("src/preflight")
+    found = [inside.with_name(f"test_{inside.name}"), inside.parent]
+    return [tests for tests in found if tests != TESTS and (project / tests).exists()]
 
 
 def others(tests: list[Path], project: Path = PROJECT) -> list[Path]:
-    """Return all tests of the engine but these, the quickest first."""
+    """Return all other tests of the engine."""
     files = [*(project / TESTS).glob("*/test_*.py"), *(project / TESTS).glob("test_*.py")]
-    found = sorted({path.relative_to(project) for path in files})
+    found = sorted(path.relative_to(project) for path in files)
     return [path for path in found if path not in tests and path.parent not in tests]
 
 
