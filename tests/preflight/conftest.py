@@ -1,19 +1,26 @@
 """Shared by tests of the engine: a small problem of another trade, and runs on disk."""
 
 import json
+import logging
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 from kedro.config import OmegaConfigLoader
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
 from kedro.pipeline import Node, Pipeline
 from kedro.validation import DataValidationError
+from omegaconf import OmegaConf
 from pandera.errors import SchemaErrors
 
 from preflight.deployment import champion
@@ -33,11 +40,15 @@ from preflight.modeling.training import (
 )
 from preflight.problem.framing import Framing
 from preflight.runs.manifest import RUN_MANIFEST
-from preflight.runs.raw_files import hash_file
+from preflight.runs.raw_files import accept, hash_file
 
 from late_flights.pipelines.feature_engineering.pipeline import create_pipeline as to_features
 
 PROJECT = Path(__file__).parents[2]
+
+# Where Python is told to keep nothing that it compiles, each process that tests start would compile
+# all libraries anew, for seconds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session")
@@ -522,3 +533,151 @@ def refuse_table() -> Callable[..., None]:
         assert set(error.value.failure_cases["check"]) == {check}
 
     return refuse
+
+
+# Whole runs of the example, on a cut of its tables and with a small model.
+SMALL: dict[str, Any] = {
+    "framing": {  # a model so small is deployed
+        "guardrails": {"plausible": {"roc_auc": [0, 1], "value_per_1000": [-100_000, 100_000]}},
+    },
+    "audit": {"moments": 8},
+    "modeling": {
+        "candidates": {
+            "boosted_trees": {
+                "params": {"max_iter": 20, "min_samples_leaf": 50},
+                "space": {"max_iter": {"low": 10, "high": 30}},
+            }
+        },
+        "search": {
+            "trials": 2,
+            "earlier_folds": [
+                {"start": "2013-01-21T00:00:00-05:00", "until": "2013-02-04T00:00:00-05:00"}
+            ],
+        },
+    },
+    "evaluation": {"replicates": 200, "importance_rows": 500},
+    "diagnosis": {"step_rows": 1000, "segment_share": 0.05},
+}
+
+
+@pytest.fixture(scope="session")
+def small(small_params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters of a whole run in seconds. Only to be read."""
+    return SMALL | {"framing": SMALL["framing"] | small_params["framing"]}
+
+
+def write_raw(project: Path, tables: dict[str, pd.DataFrame]) -> None:
+    """Write raw tables, by the names of their files, and accept them."""
+    raw = project / "data/01_raw"
+    for name, table in tables.items():
+        table.to_csv(raw / name, index=False)
+    accept(raw)
+
+
+@pytest.fixture(scope="session")
+def blueprint(tmp_path_factory: pytest.TempPathFactory, small_raw: dict[str, pd.DataFrame]) -> Path:
+    """A copy of the project on small data, to be copied."""
+    where = tmp_path_factory.mktemp("blueprint") / "project"
+    for name in ("src", "conf", "data/01_raw"):
+        ignored = shutil.ignore_patterns("local", "__pycache__")
+        shutil.copytree(PROJECT / name, where / name, ignore=ignored)
+    for name in ("pyproject.toml", ".telemetry"):
+        (where / name).write_bytes((PROJECT / name).read_bytes())
+    (where / "conf/local").mkdir()
+    write_raw(where, small_raw)
+    return where
+
+
+@pytest.fixture
+def project(tmp_path: Path, blueprint: Path) -> Callable[..., Path]:
+    """Copies the small project; changed raw tables take the place of the good ones."""
+
+    def make(changed: dict[str, pd.DataFrame] | None = None) -> Path:
+        where = Path(shutil.copytree(blueprint, tmp_path / "project"))
+        if changed:
+            write_raw(where, changed)
+        return where
+
+    return make
+
+
+def kedro_command(
+    project: Path, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "kedro", *arguments],
+        cwd=project,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def kedro() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Gives a command to a project, in a process of its own: it begins with seconds of imports."""
+    return kedro_command
+
+
+class Finished(NamedTuple):
+    """A small project after `kedro run`, and what the command printed. Only to be read."""
+
+    project: Path
+    done: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="session")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, blueprint: Path, small: dict[str, Any]
+) -> Finished:
+    where = Path(shutil.copytree(blueprint, tmp_path_factory.mktemp("finished") / "project"))
+    for name, values in small.items():  # by the owner, not with --params: no what-if
+        path = where / f"conf/base/parameters/{name}.yml"
+        OmegaConf.save(OmegaConf.merge(OmegaConf.load(path), {name: values}), path)
+    return Finished(where, kedro_command(where, "run"))
+
+
+@pytest.fixture
+def finished_copy(finished: Finished, tmp_path: Path) -> Path:
+    """A finished project, to go on with."""
+    return Path(shutil.copytree(finished.project, tmp_path / "copy"))
+
+
+class Done(NamedTuple):
+    """The version of a run, and what it said."""
+
+    version: str
+    said: str
+
+
+class InThisProcess:
+    """Runs pipelines of a project (by default, all) in this process, and raises as they do.
+
+    The code is that of this repository, whatever the project has. `said`: by the last run.
+    """
+
+    def __init__(self, change_folder: Callable[[Path], None]) -> None:
+        self.said: list[str] = []
+        self._change_folder = change_folder
+        self._handler = logging.Handler()
+        self._handler.emit = lambda one: self.said.append(one.getMessage())
+
+    def __call__(self, where: Path, *pipelines: str, params: Any = None) -> Done:
+        self.said.clear()
+        self._change_folder(where)
+        bootstrap_project(where)
+        logger = logging.getLogger("preflight")
+        logger.setLevel(logging.INFO)
+        logger.addHandler(self._handler)
+        try:
+            with KedroSession.create(where, runtime_params=params) as session:
+                session.run(pipeline_names=list(pipelines) or None)
+                return Done(session.session_id, "\n".join(self.said))
+        finally:
+            logger.removeHandler(self._handler)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> InThisProcess:
+    return InThisProcess(monkeypatch.chdir)

@@ -1,138 +1,91 @@
-"""Whole runs as a user starts them, on a small copy of the project; good input and bad."""
+"""Whole runs on a small copy of the project; good input and bad.
+
+One run is started as a user starts it and shared by many tests (`finished`); the others are made in
+this process, where the engine and the project are those of this repository.
+"""
 
 import functools
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import nbformat
 import numpy as np
-import optuna
 import pandas as pd
 import pytest
 import skops.io
 import yaml
+from click.testing import CliRunner, Result
+from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
-from nbclient import NotebookClient
-from omegaconf import OmegaConf
+from kedro.pipeline import pipeline
 
+from preflight.cli.commands import cli
 from preflight.cli.versions import list_versions
 from preflight.deployment import champion
 from preflight.errors import RunError, explain
 from preflight.inference.prediction_log import PredictionLog
 from preflight.problem.money import format_money
 from preflight.runs.manifest import RUN_MANIFEST, read_manifest
-from preflight.runs.raw_files import MANIFEST, UNFILLED, accept
 
 from late_flights.pipeline_registry import RUN, register_pipelines
+from late_flights.pipelines.feature_engineering import nodes as features
+from late_flights.pipelines.modeling import pipeline as modeling
 
 ROOT = Path(__file__).parents[2]
 Tables = dict[str, pd.DataFrame]
-FILES = {
-    "flights": "flights.csv.zip",
-    "weather": "weather.csv",
-    "planes": "planes.csv",
-    "airports": "airports.csv",
-    "airlines": "airlines.csv",
-}
-# Seven weeks, a sixth of the carriers' flights, a small model: a whole run in seconds.
-SPLIT = {
-    "split": {
-        "validation_from": "2013-02-04T00:00:00-05:00",
-        "test_from": "2013-02-11T00:00:00-05:00",
-    }
-}
-SMALL = {
-    "framing": {
-        **SPLIT,  # and a model so small is deployed
-        "guardrails": {"plausible": {"roc_auc": [0, 1], "value_per_1000": [-100_000, 100_000]}},
-    },
-    "modeling": {
-        "candidates": {
-            "boosted_trees": {
-                "params": {"max_iter": 20, "min_samples_leaf": 50},
-                "space": {"max_iter": {"low": 10, "high": 30}},
-            }
-        },
-        "search": {
-            "trials": 2,
-            "earlier_folds": [
-                {"start": "2013-01-21T00:00:00-05:00", "until": "2013-02-04T00:00:00-05:00"}
-            ],
-        },
-    },
-    "evaluation": {"replicates": 200, "importance_rows": 500},
-}
-SMALL["diagnosis"] = {"step_rows": 1000, "segment_share": 0.05}
-
-
-def read(name: str) -> pd.DataFrame:
-    return pd.read_csv(ROOT / "data/01_raw" / FILES[name])
-
-
-@pytest.fixture(scope="session")
-def small_tables() -> Tables:
-    tables = {name: read(name) for name in FILES}
-    for name in ("flights", "weather"):
-        tables[name] = tables[name][tables[name]["time_hour"] < "2013-02-18"]
-    tables["flights"] = tables["flights"][tables["flights"]["carrier"].isin(["B6", "EV", "US"])]
-    return tables
-
-
 Project = Callable[..., Path]
+Run = Callable[..., Any]
+Kedro = Callable[..., subprocess.CompletedProcess[str]]
+MEASURED = {
+    "model_mb": 1.0,
+    "memory_mb": 10.0,
+    "p99_ms": 5.0,
+    "p99_load": 1.0,
+    "rows_per_second": 100_000.0,
+    "rows_load": 1.0,
+}
 
 
-def copy_of_the_project(where: Path, tables: Tables) -> Path:
-    for name in ("src", "conf"):
-        shutil.copytree(ROOT / name, where / name, ignore=shutil.ignore_patterns("local"))
-    for name in ("pyproject.toml", ".telemetry"):
-        (where / name).write_bytes((ROOT / name).read_bytes())
-    (where / "conf/local").mkdir()
-    raw = where / "data/01_raw"
-    raw.mkdir(parents=True)
-    for name, table in tables.items():
-        table.to_csv(raw / FILES[name], index=False)
-    accept(raw)
-    text = (raw / MANIFEST).read_text().replace(UNFILLED, "a test")
-    (raw / MANIFEST).write_text(text)
-    return where
+class AtOnce(Executor):
+    """Does at once what a process of its own would do."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def submit(self, fn: Callable[..., Any], /, *given: Any, **named: Any) -> "Future[Any]":
+        future: Future[Any] = Future()
+        future.set_result(fn(*given, **named))
+        return future
 
 
-@pytest.fixture
-def project(tmp_path: Path, small_tables: Tables) -> Project:
-    """A copy of the project on small data; `**changed` tables take the place of the good ones."""
-    return lambda **changed: copy_of_the_project(tmp_path, {**small_tables, **changed})
+@pytest.fixture(autouse=True)
+def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run that is started as a user does has both; each has tests of its own."""
+    monkeypatch.setattr("preflight.modeling.resources.ProcessPoolExecutor", AtOnce)
+    monkeypatch.setattr("preflight.modeling.resources.measure", lambda *_: MEASURED)
+    monkeypatch.setattr("preflight.deployment.gate.ProcessPoolExecutor", AtOnce)
 
 
-@pytest.fixture(scope="session")
-def finished(
-    tmp_path_factory: pytest.TempPathFactory, small_tables: Tables
-) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A small project after `kedro run`, and what the command printed."""
-    where = copy_of_the_project(tmp_path_factory.mktemp("finished"), small_tables)
-    for name, values in SMALL.items():  # by the owner, not with --params: no what-if
-        path = where / f"conf/base/parameters/{name}.yml"
-        conf = OmegaConf.merge(OmegaConf.load(path), {name: values})
-        OmegaConf.save(conf, path)
-    (where / "params.json").write_text(json.dumps({"run": {"params": SMALL}}))
-    return where, kedro(where, "run", "--config", "params.json")
+def refused(run: Run, where: Path, *pipelines: str, **options: Any) -> str:
+    """What a user is told of a run that fails."""
+    with pytest.raises(Exception) as stopped:
+        run(where, *pipelines, **options)
+    message = explain(stopped.value)
+    assert message is not None, stopped.value
+    return message
 
 
-def run(
-    project: Path, *pipelines: str, params: dict[str, Any] | None = None, **options: Any
-) -> str:
-    """Run the pipelines (all by default) and return the version of the run."""
-    bootstrap_project(project)
-    with KedroSession.create(project, runtime_params=params) as session:
-        session.run(pipeline_names=list(pipelines) or None, **options)
-        return session.session_id
+def command(where: Path, *arguments: str) -> Result:
+    """Give one of the project's own commands in this process."""
+    return CliRunner().invoke(cli, arguments, obj=bootstrap_project(where))
 
 
 def saved(project: Path) -> dict[str, list[str]]:
@@ -142,6 +95,20 @@ def saved(project: Path) -> dict[str, list[str]]:
         if path.is_file() and path.parent.name[:2] == "20":
             versions.setdefault(path.name, []).append(path.parent.name)
     return versions
+
+
+def newest(project: Path, name: str) -> Path:
+    return sorted(project.glob(f"data/*/{name}/*/{name}"))[-1]
+
+
+def version_of(project: Path) -> str:
+    return sorted(path.name for path in (project / RUN_MANIFEST).iterdir())[-1]
+
+
+def catalog_of(project: Path) -> Any:
+    bootstrap_project(project)
+    with KedroSession.create(project) as session:
+        return session.load_context().catalog
 
 
 def change(column: str, to: Callable[[pd.Series], Any]) -> Callable[[pd.DataFrame], pd.DataFrame]:
@@ -205,13 +172,12 @@ DEFECTS = {
 
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_bad_input_stops_the_run_before_anything_is_made_from_it(
-    defect: str, project: Project, small_tables: Tables
+    defect: str, project: Project, run: Run, raw_tables: Tables, small_raw: Tables
 ) -> None:
     table, spoil, words = DEFECTS[defect]
-    where = project(**{table: spoil(small_tables[table])})
-    with pytest.raises(Exception) as stopped:
-        run(where, "data_engineering", "feature_engineering")
-    message = explain(stopped.value) or ""
+    file = "flights.csv.zip" if table == "flights" else f"{table}.csv"
+    where = project({file: spoil((raw_tables | small_raw)[file])})
+    message = refused(run, where, "data_engineering", "feature_engineering")
     assert f"Dataset 'raw_{table}', as read, breaks its contract" in message
     for word in words:
         assert word in message
@@ -220,9 +186,11 @@ def test_bad_input_stops_the_run_before_anything_is_made_from_it(
         assert f"{name}.parquet" not in saved(where)
 
 
-def test_the_clean_twin_of_all_these_passes(project: Project) -> None:
+def test_the_clean_twin_of_all_these_passes(
+    project: Project, run: Run, small: dict[str, Any]
+) -> None:
     where = project()
-    version = run(where, "data_engineering", "feature_engineering", params={"framing": SPLIT})
+    version = run(where, "data_engineering", "feature_engineering", params=small).version
     made = {"flights", "weather", "aircraft", "airports", "features", "train", "validation", "test"}
     assert made <= {name.removesuffix(".parquet") for name in saved(where)}
     assert {v for versions in saved(where).values() for v in versions} == {version}
@@ -230,7 +198,7 @@ def test_the_clean_twin_of_all_these_passes(project: Project) -> None:
 
 @pytest.mark.parametrize("change", ["missing", "changed"])
 def test_a_raw_file_that_is_not_the_one_in_the_manifest_stops_the_run(
-    change: str, project: Project
+    change: str, project: Project, run: Run
 ) -> None:
     where = project()
     file = where / "data/01_raw/weather.csv"
@@ -240,26 +208,15 @@ def test_a_raw_file_that_is_not_the_one_in_the_manifest_stops_the_run(
     assert not saved(where)
 
 
-def test_a_split_that_leaves_a_part_empty_is_told(project: Project) -> None:
+def test_a_split_that_leaves_a_part_empty_is_told(project: Project, run: Run) -> None:
     with pytest.raises(RunError, match="leaves validation and test without examples"):
         run(project(), "data_engineering", "feature_engineering")
 
 
-def kedro(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kedro", *arguments],
-        cwd=project,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_on_the_command_line_an_error_is_a_message_and_not_a_traceback(
-    project: Project, small_tables: Tables
+    project: Project, kedro: Kedro, raw_tables: Tables
 ) -> None:
-    where = project(planes=small_tables["planes"].assign(seats=0))
+    where = project({"planes.csv": raw_tables["planes.csv"].assign(seats=0)})
     done = kedro(where, "run", "--pipelines", "data_engineering")
     assert done.returncode == 1
     assert "column seats is below 1: 3,322 values" in done.stderr
@@ -267,10 +224,10 @@ def test_on_the_command_line_an_error_is_a_message_and_not_a_traceback(
 
 
 def test_on_a_full_disk_the_first_error_is_told_and_the_old_versions_stay_the_newest(
-    project: Project,
+    project: Project, run: Run
 ) -> None:
     where = project()
-    first = run(where, "data_engineering")
+    first = run(where, "data_engineering").version
     before = saved(where)
     # no file may grow beyond 4 kB: neither the first table nor the manifest of the run
     limited = """
@@ -303,24 +260,30 @@ main()
     assert saved(where)["flights.parquet"] == [first]
 
 
-def edit(project: Path, old: str, new: str) -> None:
-    """Change the features of a copy, as a user would."""
-    nodes = project / "src/late_flights/pipelines/feature_engineering/nodes.py"
-    assert old in nodes.read_text()
-    nodes.write_text(nodes.read_text().replace(old, new))
+@pytest.fixture
+def leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weather of an hour is taken for known when the hour begins, as a user's mistake would."""
+    build = features.build_weather_features
+
+    @functools.wraps(build)
+    def at_once(*tables: pd.DataFrame, **named: Any) -> pd.DataFrame:
+        def early(table: Any) -> Any:
+            known = isinstance(table, pd.DataFrame) and "published_at" in table
+            return table.assign(published_at=table["hour_start"]) if known else table
+
+        return build(*map(early, tables), **{name: early(one) for name, one in named.items()})
+
+    monkeypatch.setattr(features, "build_weather_features", at_once)
 
 
+@pytest.mark.usefixtures("leak")
 def test_a_feature_that_knows_the_future_stops_the_run_before_anything_is_fitted(
-    project: Project,
+    project: Project, run: Run, small: dict[str, Any]
 ) -> None:
     where = project()
-    (where / "params.json").write_text(json.dumps({"run": {"params": SMALL}}))
-    edit(where, 'Events(weather["published_at"]', 'Events(weather["hour_start"]')
-    done = kedro(where, "run", "--config", "params.json")
-    assert done.returncode == 1
-    assert "known_at: temperature: knows the rows of weather, weather.temp too early" in done.stderr
-    assert done.stderr.count("known_at: temperature") == 1
-    assert "Traceback" not in done.stderr
+    message = refused(run, where, params=small)
+    assert "known_at: temperature: knows the rows of weather, weather.temp too early" in message
+    assert message.count("known_at: temperature") == 1
     written = {name.split(".")[0] for name in saved(where)}
     assert {"features", "train"} <= written
     assert written.isdisjoint({"feature_audit", "best_params", "candidate", "verdict", "report"})
@@ -328,139 +291,136 @@ def test_a_feature_that_knows_the_future_stops_the_run_before_anything_is_fitted
 
 @pytest.mark.xdist_group("finished")
 def test_features_that_failed_their_audit_are_not_fitted_by_a_later_run(
-    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+    finished_copy: Path, run: Run, request: pytest.FixtureRequest
 ) -> None:
-    where = shutil.copytree(finished[0], tmp_path / "copy")
-    passed = kedro(where, "run", "--config", "params.json", "--pipelines", "audit")
-    assert "audit passed. Assumed, not checked: assumption: flights.tailnum." in passed.stderr
-    edit(where, 'Events(weather["published_at"]', 'Events(weather["hour_start"]')
-    first = "feature_engineering,audit"
-    assert kedro(where, "run", "--config", "params.json", "--pipelines", first).returncode == 1
-    later = "modeling,evaluation"
-    done = kedro(where, "run", "--config", "params.json", "--pipelines", later)
-    assert done.returncode == 1
-    assert "'train' is not the one that the audit has passed" in done.stderr
+    where = finished_copy
+    assert (
+        "audit passed. Assumed, not checked: assumption: flights.tailnum."
+        in run(where, "audit").said
+    )
+    request.getfixturevalue("leak")
+    assert "known_at: temperature" in refused(run, where, "feature_engineering", "audit")
+    message = refused(run, where, "modeling", "evaluation")
+    assert "'train' is not the one that the audit has passed" in message
     assert len(saved(where)["candidate.skops"]) == 1
 
 
-def test_a_run_in_which_a_model_could_learn_from_test_does_not_begin(project: Project) -> None:
-    where = project()
-    pipeline = where / "src/late_flights/pipelines/modeling/pipeline.py"
-    text = pipeline.read_text()
-    read = '["train", "validation", "feature_audit"'
-    assert read in text
-    text = text.replace(read, '["train", "test", "feature_audit"')
-    pipeline.write_text(text)
-    done = kedro(where, "run")
-    assert done.returncode == 1
-    assert "'test' reaches 'candidate' through modeling.join_development" in done.stderr
+def test_a_run_in_which_a_model_could_learn_from_test_does_not_begin(
+    project: Project, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where, fit = project(), modeling.create_pipeline()
+    wrong = pipeline(fit, inputs={"validation": "test"})
+    monkeypatch.setattr("late_flights.pipelines.modeling.create_pipeline", lambda: wrong)
+    message = refused(run, where)
+    assert "'test' reaches 'candidate' through modeling.join_development" in message
     assert not saved(where)
 
 
-def test_a_fault_of_the_program_names_its_node_and_shows_its_traceback(project: Project) -> None:
-    where = project()
-    edit(where, "    angle = np.deg2rad", "    angle = 1 / 0 + np.deg2rad")
-    done = kedro(where, "run", "--pipelines", "data_engineering,feature_engineering")
-    assert done.returncode == 1
-    assert "Node feature_engineering.build_weather_features failed." in done.stderr
-    assert "ZeroDivisionError" in done.stderr
-    assert "Traceback" in done.stderr
+def test_a_fault_of_the_program_names_its_node_and_shows_its_traceback(
+    project: Project, run: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    @functools.wraps(features.build_weather_features)
+    def divide(*_: Any, **__: Any) -> float:
+        return 1 / 0
+
+    monkeypatch.setattr(features, "build_weather_features", divide)
+    with pytest.raises(ZeroDivisionError) as stopped:
+        run(project(), "data_engineering", "feature_engineering")
+    assert "Node feature_engineering.build_weather_features failed." in run.said
+    sys.excepthook(stopped.type, stopped.value, stopped.tb)
+    assert "Traceback" in capsys.readouterr().err
 
 
-def test_a_contract_that_does_not_exist_stops_the_run_at_its_start(project: Project) -> None:
+def test_a_contract_that_does_not_exist_stops_the_run_at_its_start(
+    project: Project, run: Run
+) -> None:
     where = project()
     catalog = where / "conf/base/catalog/feature_engineering.yml"
     catalog.write_text(catalog.read_text().replace("SplitSummary", "Splits"))
-    done = kedro(where, "run", "--pipelines", "data_engineering")
-    assert done.returncode == 1
-    assert "split_summary: Could not import validator" in done.stderr
+    message = refused(run, where, "data_engineering")
+    assert "split_summary: Could not import validator" in message
     assert not saved(where)
 
 
 def test_parameters_that_make_no_sense_are_told_all_at_once_before_any_node(
-    project: Project,
+    project: Project, run: Run
 ) -> None:
     where = project()
-    space = "modeling.candidates.boosted_trees.space.max_iter.low=900"
-    wrong = f"framing.costs.fn=1,framing.confidence=2,{space}"
-    done = kedro(where, "run", "--params", wrong)
-    assert done.returncode == 1
+    space = {"boosted_trees": {"space": {"max_iter": {"low": 900}}}}
+    wrong = {
+        "framing": {"costs": {"fn": 1}, "confidence": 2},
+        "modeling": {"candidates": space},
+    }
+    message = refused(run, where, params=wrong)
     for words in ("nothing to learn", "confidence", "max_iter: 900 to 300 is no range"):
-        assert words in done.stderr
-    assert done.stderr.count("nothing to learn") == 1
-    assert "Traceback" not in done.stderr
+        assert words in message
+    assert message.count("nothing to learn") == 1
     assert not saved(where)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("pipelines", "params", "words"),
     [
-        (
-            ["--params", "modelling.search.trials=0"],
-            "no parameter 'modelling'. There are: ",
-        ),
-        (["--pipelines", "audits"], "Did you mean one of these instead?\n    audit"),
-        (["--pipelines", "evaluation"], "There is no 'baselines' yet. `make run` makes"),
+        ((), {"modelling": {"search": {"trials": 0}}}, "no parameter 'modelling'. There are: "),
+        (("audits",), {}, "Did you mean one of these instead?\n    audit"),
+        (("evaluation",), {}, "There is no 'baselines' yet. `make run` makes"),
     ],
 )
-def test_what_a_user_mistypes_is_told_without_a_traceback(
-    arguments: list[str], words: str, project: Project
+def test_what_a_user_mistypes_is_told(
+    pipelines: tuple[str, ...], params: dict[str, Any], words: str, project: Project, run: Run
 ) -> None:
-    done = kedro(project(), "run", *arguments)
-    assert done.returncode == 1
-    assert words in done.stderr.replace("'candidate' yet", "'baselines' yet")
-    assert "Traceback" not in done.stderr
+    message = refused(run, project(), *pipelines, params=params)
+    assert words in message.replace("'candidate' yet", "'baselines' yet")
 
 
 @pytest.mark.xdist_group("finished")
-def test_results_of_different_runs_are_not_shown_together(
-    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
-    where = shutil.copytree(finished[0], tmp_path / "copy")
-    dearer = {**SMALL, "framing": {**SMALL["framing"], "costs": {"fn": 5000}}}
+def test_results_of_different_runs_are_not_shown_together(finished_copy: Path, run: Run) -> None:
+    dearer = {"framing": {"costs": {"fn": 5000}}}
     with pytest.raises(RunError, match="made under another framing: costs"):
-        run(where, "evaluation", "reporting", params=dearer)
+        run(finished_copy, "evaluation", "reporting", params=dearer)
     with pytest.raises(RunError, match="not of one run and framing"):
-        run(where, "reporting", params=dearer)
-    assert run(where, "reporting", params=SMALL)
+        run(finished_copy, "reporting", params=dearer)
+    assert run(finished_copy, "reporting").version
 
 
 @pytest.mark.xdist_group("finished")
 def test_a_card_with_an_empty_section_fails_the_run_and_evidence_that_is_deleted_costs_its_point(
-    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+    finished_copy: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    where = shutil.copytree(finished[0], tmp_path / "copy")
+    where = finished_copy
     points = []
     # evidence that the model is judged before it is served
     test = where / "tests/preflight/evaluation/test_verdict.py"
     test.parent.mkdir(parents=True)
     for change in (test.touch, test.unlink):
         change()
-        assert run(where, "reporting", params=SMALL)
+        run(where, "reporting")
         checklist = json.loads(newest(where, "checklist.json").read_text())
         points.append(checklist["sections"]["infrastructure"]["points"])
     assert points == [1, 0]
 
     cards = len(saved(where)["model_card.md"])
-    card = next(where.rglob("model_card.md.j2"))
-    card.write_text(re.sub(r"(## Factors\n).*?(?=## )", r"\1", card.read_text(), flags=re.S))
-    done = kedro(where, "run", "--config", "params.json", "--pipelines", "reporting")
-    assert done.returncode == 1
-    assert "has nothing under 'Factors'" in done.stderr
-    assert "Traceback" not in done.stderr
+    empty = "## Factors\n\n## Metrics\n"
+    monkeypatch.setattr("preflight.reporting.render_model_card", lambda reported: empty)
+    message = refused(run, where, "reporting")
+    assert "has nothing under" in message
+    assert "'Factors'" in message
     assert len(saved(where)["model_card.md"]) == cards
 
 
-def test_contracts_switched_off_are_told_loudly(project: Project) -> None:
-    done = kedro(
-        project(), "run", "--pipelines", "data_engineering", KEDRO_DATASET_VALIDATION="false"
-    )
-    assert "no contract is enforced" in done.stderr
+def test_contracts_switched_off_are_told_loudly(
+    project: Project, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEDRO_DATASET_VALIDATION", "false")
+    assert "no contract is enforced" in run(project(), "data_engineering").said
 
 
-def test_two_runs_leave_both_complete_and_the_second_repeats_the_first(project: Project) -> None:
-    where = project()
-    first, second = (run(where, params=SMALL) for _ in range(2))
+@pytest.mark.xdist_group("finished")
+def test_a_second_run_leaves_both_complete_and_repeats_the_first(
+    finished_copy: Path, run: Run
+) -> None:
+    where, first = finished_copy, version_of(finished_copy)
+    second = run(where).version
     for name, versions in saved(where).items():
         assert versions == [first, second], name
     for name in ("metrics.json", "selection.json", "best_params.json"):
@@ -473,7 +433,7 @@ def test_two_runs_leave_both_complete_and_the_second_repeats_the_first(project: 
 
 @pytest.mark.xdist_group("finished")
 def test_the_run_ends_with_the_decision_its_interval_the_report_and_what_comes_next(
-    finished: tuple[Path, subprocess.CompletedProcess[str]],
+    finished: Any,
 ) -> None:
     where, done = finished
     assert done.returncode == 0, done.stderr
@@ -492,13 +452,9 @@ def test_the_run_ends_with_the_decision_its_interval_the_report_and_what_comes_n
     assert "Warning" not in done.stderr
 
 
-def newest(project: Path, name: str) -> Path:
-    return sorted(project.glob(f"data/*/{name}/*/{name}"))[-1]
-
-
 @pytest.mark.xdist_group("finished")
 def test_the_shipped_verdict_is_right_by_its_predictions_alone(
-    finished: tuple[Path, subprocess.CompletedProcess[str]],
+    finished: Any,
 ) -> None:
     where, _ = finished
     verdict = json.loads(newest(where, "verdict.json").read_text())["value"]
@@ -527,93 +483,81 @@ def test_the_shipped_verdict_is_right_by_its_predictions_alone(
     assert over["baseline"] == max(worth, key=lambda name: worth[name])
 
 
-def version_of(project: Path) -> str:
-    return sorted(path.name for path in (project / RUN_MANIFEST).iterdir())[-1]
-
-
 @pytest.mark.xdist_group("finished")
 def test_a_run_is_made_again_to_the_byte_and_what_changed_since_is_named(
-    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+    finished_copy: Path,
 ) -> None:
-    where = shutil.copytree(finished[0], tmp_path / "copy")
-    version = version_of(where)
+    where, version = finished_copy, version_of(finished_copy)
     made = read_manifest(where, version)
     assert {"candidate", "metrics", "verdict", "test_predictions"} <= made["outputs"].keys()
     assert set(made["nodes"]) == {n.name for n in register_pipelines()["__default__"].nodes}
-    done = kedro(where, "reproduce", version)
-    assert done.returncode == 0, done.stderr
+    done = command(where, "reproduce", version)
+    assert done.exit_code == 0, done.output
     assert f"{version} is reproduced: every output is the same." in done.stdout
 
-    # An output that was not what the run makes, a package, a raw file: each is named.
+    # A package and a raw file of today are others: each is named.
     path = where / RUN_MANIFEST / version / "run_manifest.json"
-    made["outputs"]["metrics"]["sha256"] = "0" * 64
-    metrics = where / made["outputs"]["metrics"]["path"]
-    metrics.write_text(metrics.read_text().replace("0.", "1.", 1))
-    path.write_text(json.dumps(made))
-    done = kedro(where, "reproduce", version)
-    assert done.returncode == 1
-    assert "metrics: candidate.roc_auc.mean: 1." in done.stderr
     made["packages"]["pandas"] = "1.0"
     path.write_text(json.dumps(made))
     raw = where / "data/01_raw/airlines.csv"
     raw.write_text(raw.read_text() + "\n")
-    done = kedro(where, "reproduce", version)
-    assert done.returncode == 1
+    done = command(where, "reproduce", version)
+    assert done.exit_code == 1
     assert "package pandas: 1.0 -> " in done.stderr
     assert "input raw_airlines: data/01_raw/airlines.csv has changed" in done.stderr
-    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def reproduced_here(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run that is made again is made in this process."""
+
+    def here(kedro: list[str], cwd: Path, **_: Any) -> SimpleNamespace:
+        stages = kedro[-1].split(",") if "--pipelines" in kedro else []
+        run(cwd, *stages)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr("preflight.cli.reproduce.subprocess", SimpleNamespace(run=here))
 
 
 @pytest.mark.xdist_group("finished")
-def test_two_processes_search_in_one_study(
-    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
-    where = shutil.copytree(finished[0], tmp_path / "copy")
-    search = SMALL["modeling"]["search"] | {"trials": 8, "workers": 2, "study": "second"}
-    params = {**SMALL, "modeling": SMALL["modeling"] | {"search": search}}
-    run(where, "modeling", params=params)
-    storage = f"sqlite:///{where}/data/06_models/studies.db"
-    names = optuna.get_all_study_names(storage)
-    assert sorted(name.split("-")[0] for name in names) == ["main", "second"]
-    second = next(name for name in names if name.startswith("second"))
-    trials = optuna.load_study(study_name=second, storage=storage).trials
-    assert [trial.user_attrs["number"] for trial in trials] == [*range(8)]
-    assert {trial.state.name for trial in trials} <= {"COMPLETE", "PRUNED"}
+@pytest.mark.usefixtures("reproduced_here")
+def test_an_output_that_is_not_what_the_run_makes_is_named(finished_copy: Path, run: Run) -> None:
+    where, version = finished_copy, run(finished_copy, "evaluation").version
+    made = read_manifest(where, version)
+    made["outputs"]["metrics"]["sha256"] = "0" * 64
+    metrics = where / made["outputs"]["metrics"]["path"]
+    metrics.write_text(metrics.read_text().replace("0.", "1.", 1))
+    path = where / RUN_MANIFEST / version / "run_manifest.json"
+    path.write_text(json.dumps(made))
+    done = command(where, "reproduce", version)
+    assert done.exit_code == 1
+    assert "metrics: candidate.roc_auc.mean: 1." in done.stderr
+    assert done.stderr.count("\n  - ") == 1
 
 
 @pytest.mark.xdist_group("finished")
-def test_a_failed_run_leaves_a_manifest_that_says_why(
-    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
-    where = shutil.copytree(finished[0], tmp_path / "copy")
+def test_a_failed_run_leaves_a_manifest_that_says_why(finished_copy: Path, run: Run) -> None:
+    where = finished_copy
     (next((where / "data/06_models/candidate.skops").iterdir()) / "candidate.skops").write_text("?")
     with pytest.raises(Exception, match="candidate"):
-        run(where, "audit", "evaluation", params=SMALL)
+        run(where, "audit", "evaluation")
     failed = read_manifest(where, version_of(where))
     assert failed["status"] == "failed"
     assert "candidate" in failed["error"]
-    done = kedro(where, "reproduce", failed["run"])
-    assert done.returncode == 1
+    done = command(where, "reproduce", failed["run"])
+    assert done.exit_code == 1
     assert "the run failed: " in done.stderr
-    listed = kedro(where, "versions").stdout
+    listed = command(where, "versions").stdout
     assert f"{failed['run']} " in listed
     assert "audit, evaluation: failed" in listed
-    pruned = kedro(where, "versions", "--prune", "--keep", "0", "--yes")
-    assert pruned.returncode == 0, pruned.stderr
+    pruned = command(where, "versions", "--prune", "--keep", "0", "--yes")
+    assert pruned.exit_code == 0, pruned.output
     assert [p for p in where.glob("data/**/candidate.skops") if p.is_file()] == []
-
-
-def catalog_of(project: Path) -> Any:
-    bootstrap_project(project)
-    with KedroSession.create(project) as session:
-        return session.load_context().catalog
 
 
 @pytest.mark.xdist_group("finished")
 @pytest.mark.parametrize("model", ["candidate", "baselines"])
-def test_a_model_file_loads_with_the_types_trusted(
-    model: str, finished: tuple[Path, subprocess.CompletedProcess[str]]
-) -> None:
+def test_a_model_file_loads_with_the_types_trusted(model: str, finished: Any) -> None:
     where, _ = finished
     file = next((where / "data/06_models").glob(f"{model}.skops/*/{model}.skops"))
     conf = yaml.safe_load((ROOT / "conf/base/catalog/modeling.yml").read_text())
@@ -622,60 +566,47 @@ def test_a_model_file_loads_with_the_types_trusted(
 
 
 @pytest.mark.xdist_group("finished")
-def test_a_model_file_that_would_run_a_command_is_not_loaded(
-    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
-    where = shutil.copytree(finished[0], tmp_path / "copy")
-    file = next((where / "data/06_models").glob("candidate.skops/*/candidate.skops"))
+def test_a_model_file_that_would_run_a_command_is_not_loaded(finished_copy: Path) -> None:
+    file = next((finished_copy / "data/06_models").glob("candidate.skops/*/candidate.skops"))
     skops.io.dump({"estimator": functools.partial(os.system, "echo owned")}, file)
     with pytest.raises(Exception, match="Untrusted types found"):
-        catalog_of(where).load("candidate")
+        catalog_of(finished_copy).load("candidate")
 
 
-def deploy(where: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    """Promote though the verdict holds: the test is short and the model small."""
-    anyway = "deployment.override.by=Ada,deployment.override.reason=a test"
-    params = ",".join([anyway, *more])
-    return kedro(where, "run", "--pipelines", "deployment", "--params", params)
+# Promote though the verdict holds: the test is short and the model small.
+ANYWAY = {"deployment": {"override": {"by": "Ada", "reason": "a test"}}}
 
 
 @pytest.mark.xdist_group("finished")
-def test_a_candidate_is_promoted_by_its_gate_alone(
-    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
-    where = shutil.copytree(finished[0], tmp_path / "copy")
+@pytest.mark.usefixtures("reproduced_here")
+def test_a_candidate_is_promoted_by_its_gate_alone(finished_copy: Path, run: Run) -> None:
+    where = finished_copy
     version, pointer = version_of(where), where / champion.POINTER
     assert not pointer.exists()  # `kedro run` deploys nothing
-    done = kedro(where, "run", "--pipelines", "deployment")
-    assert done.returncode == 1
-    assert f"The candidate of run {version} is not promoted:" in done.stderr
-    assert "- verdict: hold: " in done.stderr
-    assert "Traceback" not in done.stderr
+    message = refused(run, where, "deployment")
+    assert f"The candidate of run {version} is not promoted:" in message
+    assert "- verdict: hold: " in message
     assert champion.current(pointer) is None
 
-    done = deploy(where)
-    assert done.returncode == 0, done.stderr
-    assert f"PROMOTED: {version} is the champion." in done.stderr
+    done = run(where, "deployment", params=ANYWAY)
+    assert f"PROMOTED: {version} is the champion." in done.said
     promoted = champion.current(pointer)
     assert promoted is not None
     assert promoted.override is not None
     assert promoted.override.by == "Ada"
     assert [v["version"] for v in list_versions(where) if v["champion"]] == [version]
-    again = deploy(where)
-    assert again.returncode == 1
-    assert f"compared with another: the champion is {version} now" in again.stderr
-    done = kedro(where, "rollback")
-    assert done.returncode == 1
-    assert "no champion before this one" in done.stderr
+    again = refused(run, where, "deployment", params=ANYWAY)
+    assert f"compared with another: the champion is {version} now" in again
+    rolled_back = command(where, "rollback")
+    assert rolled_back.exit_code == 1
+    assert "no champion before this one" in rolled_back.stderr
 
     # What is judged from now on is judged against it, and that can be made again.
-    judged = kedro(where, "run", "--config", "params.json", "--pipelines", "evaluation")
-    assert judged.returncode == 0, judged.stderr
-    against = read_manifest(where, version_of(where))["inputs"]["champion"]
+    judged = run(where, "evaluation").version
+    against = read_manifest(where, judged)["inputs"]["champion"]
     assert (against["version"], against["sha256"]) == (version, promoted.sha256)
-    done = kedro(where, "reproduce", version_of(where))
-    assert "reproduced" in done.stdout + done.stderr
-    assert "test_predictions:" not in done.stderr  # they have the champion's columns
+    reproduced = command(where, "reproduce", judged)
+    assert reproduced.exit_code == 0, reproduced.output
 
 
 def verdict_of(where: Path) -> dict[str, Any]:
@@ -684,47 +615,41 @@ def verdict_of(where: Path) -> dict[str, Any]:
 
 
 @pytest.mark.xdist_group("finished")
-def test_a_what_if_says_so_is_not_counted_and_not_deployed(
-    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
-    where = shutil.copytree(finished[0], tmp_path / "copy")
+def test_a_what_if_says_so_is_not_counted_and_not_deployed(finished_copy: Path, run: Run) -> None:
+    where = finished_copy
     assert verdict_of(where)["what_if"] == []
     assert verdict_of(where)["test_set"]["opened"] == 1
     loosened = "evaluation.seed is 7, in conf/base 2013"
-    refused = deploy(where, "evaluation.seed=7")  # in the deployment alone
-    assert refused.returncode == 1
-    assert f"- what-if: {loosened}. " in refused.stderr
+    here_alone = ANYWAY | {"evaluation": {"seed": 7}}
+    message = refused(run, where, "deployment", params=here_alone)
+    assert f"- what-if: {loosened}. " in message
 
     # One stage alone is a what-if, and with it all that is made from it.
-    assert run(where, "audit", params={"audit": {"single_auc": 1}})
-    later = kedro(where, "run", "--pipelines", "evaluation")
-    assert later.returncode == 0, later.stderr
-    told = "WHAT-IF, not an evaluation: audit.single_auc is 1, in conf/base 0.8 (in run 2"
-    (decision,) = [line for line in later.stderr.splitlines() if line.startswith(told)]
+    run(where, "audit", params={"audit": {"single_auc": 1}})
+    told = "\nWHAT-IF, not an evaluation: audit.single_auc is 1, in conf/base 0.8 (in run 2"
+    later = run(where, "evaluation").said
+    (decision,) = [line for line in later.split("\n\n") if told in f"\n{line}"] or [later]
+    assert told in f"\n{decision}"
     assert "). It would be HOLD: " in decision
     assert verdict_of(where)["test_set"]["opened"] == 1
-    refused = deploy(where)
-    assert refused.returncode == 1
-    assert "- what-if: audit.single_auc is 1, in conf/base 0.8 (in run 2" in refused.stderr
+    message = refused(run, where, "deployment", params=ANYWAY)
+    assert "- what-if: audit.single_auc is 1, in conf/base 0.8 (in run 2" in message
     assert not (where / champion.POINTER).exists()
 
     # Without it the verdict is one again.
-    again = kedro(where, "run", "--pipelines", "audit,evaluation")
-    assert "\nHOLD: " in again.stderr
+    assert "\nHOLD: " in run(where, "audit", "evaluation").said
     assert verdict_of(where)["what_if"] == []
     assert verdict_of(where)["test_set"]["opened"] == 2
 
 
 @pytest.mark.xdist_group("finished")
 def test_the_champion_says_of_all_days_of_test_what_it_said_in_evaluation(
-    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+    finished_copy: Path, run: Run
 ) -> None:
-    where = shutil.copytree(finished[0], tmp_path / "copy")
-    assert deploy(where).returncode == 0
+    where, version = finished_copy, version_of(finished_copy)
+    run(where, "deployment", params=ANYWAY)
     days = {"moment": "2013-02-11T05:00:00Z", "until": "2013-02-18T05:00:00Z", "every_minutes": 120}
-    (where / "infer.json").write_text(json.dumps({"run": {"params": {"inference": days}}}))
-    infer = ["run", "--pipelines", "inference", "--config", "infer.json"]
-    assert (told := kedro(where, *infer)).returncode == 0, told.stderr
+    run(where, "inference", params={"inference": days})
     contract = "late_flights.contracts.derived.PredictionLog"
     log = PredictionLog(str(where / "data/07_model_output/prediction_log"), contract)
     given = log.load()
@@ -735,68 +660,53 @@ def test_the_champion_says_of_all_days_of_test_what_it_said_in_evaluation(
     assert len(both) == len(test) > 1000
     assert (both["probability"] == both["probability_given"]).all()
     assert (both["act"] == both["act_given"]).all()
-    assert set(given["model"]) == {version_of_champion(where)}
+    assert set(given["model"]) == {version}
     files = set((where / "data/07_model_output/prediction_log").rglob("*"))
-    assert kedro(where, *infer).returncode == 0
+    run(where, "inference", params={"inference": days | {"until": "2013-02-12T05:00:00Z"}})
     assert set((where / "data/07_model_output/prediction_log").rglob("*")) == files
-
-    now = kedro(where, "run", "--pipelines", "inference")
-    assert now.returncode == 0, now.stderr
-    assert "0 decisions due" in now.stderr
-
-
-def version_of_champion(where: Path) -> str | None:
-    now = champion.current(where / champion.POINTER)
-    return now.version if now else None
+    assert "0 decisions due" in run(where, "inference").said
 
 
 @pytest.mark.xdist_group("finished")
-def test_kedro_viz_builds_its_site_with_folded_stages_layers_and_previews(
-    finished: tuple[Path, subprocess.CompletedProcess[str]],
+def test_stages_layers_and_previews_are_there_for_kedro_viz(finished: Any) -> None:
+    """A site is built of them by a slow test."""
+    catalog = catalog_of(finished.project)
+    layers = {
+        (entry.metadata or {}).get("kedro-viz", {}).get("layer")
+        for name in pipelines["__default__"].datasets()
+        if hasattr(entry := catalog.get(name), "metadata")
+    }
+    assert {"raw", "primary", "feature", "model_input", "models", "reporting"} <= layers
+    assert {node.namespace for node in pipelines["__default__"].nodes} >= {
+        stage.__name__.rpartition(".")[2] for stage in RUN
+    }
+    for name in ["raw_flights", "flights", "features", "cleaning", "metrics", "value_figure"]:
+        assert catalog[name].preview(), name
+
+
+def test_a_run_reads_what_it_wrote_though_another_writes_a_newer_version(
+    project: Project, run: Run
 ) -> None:
-    where, _ = finished
-    done = kedro(where, "viz", "build", "--include-previews")
-    assert done.returncode == 0, done.stderr
-    graph = json.loads((where / "build/api/main").read_text())
-    assert {"raw", "primary", "feature", "model_input", "models", "reporting"} <= set(
-        graph["layers"]
-    )
-    stages = {node["name"] for node in graph["nodes"] if node["type"] == "modularPipeline"}
-    assert stages >= {stage.__name__.rpartition(".")[2] for stage in RUN}
-    previews = {}
-    for node in graph["nodes"]:
-        if node["type"] in {"data", "task"}:
-            told = json.loads((where / "build/api/nodes" / node["id"]).read_text())
-            previews[node["name"], node["type"]] = told.get("preview")
-    shown = ["raw_flights", "flights", "features", "cleaning", "metrics"]
-    for name in [*shown, "value_figure"]:
-        assert previews[name, "data"], name
-    assert "published_at (UTC): end of the hour" in previews["clean_weather", "task"]["content"]
-
-
-def test_a_run_reads_what_it_wrote_though_another_writes_a_newer_version(project: Project) -> None:
     where = project()
-    bootstrap_project(where)
-    version = run(where, "data_engineering")
+    version = run(where, "data_engineering").version
     newer = where / "data/03_primary/aircraft.parquet/2999-01-01T00.00.00.000Z/aircraft.parquet"
     newer.parent.mkdir()
     newer.write_bytes(b"not for this run")
     # The same nodes again, with the newer version there before they read what they write.
-    assert run(where, "data_engineering") > version
+    assert run(where, "data_engineering").version > version
 
 
 @pytest.mark.xdist_group("finished")
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
-def test_a_notebook_runs_on_a_finished_run(
-    finished: tuple[Path, subprocess.CompletedProcess[str]], path: Path
+def test_the_cells_of_a_notebook_run_one_after_the_other(
+    finished: Any, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    notebook = nbformat.read(path, as_version=4)
-    at = {"metadata": {"path": str(finished[0])}}
-    NotebookClient(notebook, timeout=120, resources=at).execute()
-    shown = [out for cell in notebook.cells for out in cell.get("outputs", [])]
-    kinds = {kind for out in shown for kind in out.get("data", {})}
-    assert {"text/html", "image/png"} <= kinds
-    assert not [out for out in shown if "Warning" in str(out.get("text"))]
+    """As Python, without a kernel, which a slow test starts."""
+    known: dict[str, Any] = {"catalog": catalog_of(finished.project)}
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        code = "".join(cell["source"])
+        if cell["cell_type"] == "code" and not code.startswith("%load_ext"):
+            exec(code, known)
 
 
 def test_only_the_example_knows_of_flights() -> None:

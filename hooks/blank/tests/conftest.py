@@ -1,47 +1,18 @@
-"""Shared by all tests: what is in `conf`."""
+"""The project's own tables, as far as tests need a cut of them."""
 
-import os
-import re
-from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
-from hypothesis import settings
-from kedro.config import OmegaConfigLoader
-
-from preflight.contracts.catalog import contracts_of, specs_of
-from preflight.contracts.catalog import tables as catalog_tables
-from preflight.problem.framing import Framing
-
-from late_flights.settings import CONFIG_LOADER_ARGS
-
-PROJECT = Path(__file__).parents[1]
-
-# What `make test ARGS=...` or a user's shell hands on must not reach the commands that tests start.
-OURS = "PREFLIGHT_|KEDRO_"
-OUTER = re.compile(rf"(MAKEFLAGS|MFLAGS|MAKEOVERRIDES|MAKELEVEL|ARGS)$|{OURS}")
-for variable in [name for name in os.environ if OUTER.match(name)]:
-    del os.environ[variable]
-
-# The same examples each time, however slow the machine is.
-settings.register_profile("steady", deadline=None, derandomize=True, max_examples=60)
-settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")
-def conf() -> OmegaConfigLoader:
-    """The shipped configuration, without what a user has in `conf/local`."""
-    arguments = CONFIG_LOADER_ARGS | {"default_run_env": "base"}
-    return OmegaConfigLoader(str(PROJECT / "conf"), **arguments)
+def small_raw() -> dict[str, pd.DataFrame]:
+    """Raw files, by name, that are cut for a run in seconds; these are small enough."""
+    return {}
 
 
 @pytest.fixture(scope="session")
-def framing(conf: OmegaConfigLoader) -> Framing:
-    """The framing of conf/base."""
-    return Framing.model_validate(conf["parameters"]["framing"])
-
-
-@pytest.fixture(scope="session")
-def project_contracts(conf: OmegaConfigLoader) -> dict[str, Any]:
-    """The contracts of the project's own tables, by the names of their datasets."""
-    return catalog_tables(contracts_of(specs_of(conf["catalog"])))
+def small_params() -> dict[str, Any]:
+    """Parameters that have to change with the cut, for example the dates of the split."""
+    return {}

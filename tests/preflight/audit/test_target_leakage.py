@@ -41,6 +41,17 @@ def test_the_label_under_another_name_is_caught(planted: Failures, parts: Parts)
     assert "one feature" in planted(train, one=noisy)
 
 
+def test_all_features_that_tell_are_listed_each_with_what_to_do(
+    target: Check, parts: Parts
+) -> None:
+    train = parts[0]
+    one, other = np.random.default_rng(0).normal(0, 0.3, (2, len(train)))
+    found = target(train.assign(one=train["label"] + one, other=train["label"] + other))
+    told = found.loc[(found["state"] == "failed") & (found["check"] == "one feature"), "evidence"]
+    assert sorted(text.split(": ")[0] for text in told) == ["one", "other"]
+    assert told.str.contains("say why in audit.allowed.one_feature", regex=False).all()
+
+
 def test_a_shape_that_no_order_shows_is_caught(planted: Failures, parts: Parts) -> None:
     train = parts[0]
     rng = np.random.default_rng(0)

@@ -188,7 +188,7 @@ def visits_in_three_days(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"visits": near.sum(axis=1)})
 
 
-@pytest.mark.parametrize("rows", [0, 1, 400])
+@pytest.mark.parametrize("rows", [0, 1, 4000])
 def test_in_yearly_chunks_it_gives_the_values_and_the_index_of_the_whole(rows: int) -> None:
     days = np.sort(np.random.default_rng(3).integers(0, 5 * 366, rows))
     table = pd.DataFrame({"booked_at": START + pd.to_timedelta(days, unit="D")})

@@ -79,6 +79,18 @@ def test_no_label_of_a_part_was_open_when_the_next_began(given: Given, framing: 
     assert (later["left_out"] > summary["left_out"]).tolist() == [True, True, False]
 
 
+def test_an_example_at_the_moment_of_a_boundary_is_the_first_of_the_later_part(
+    given: Given, framing: Framing
+) -> None:
+    features, labels = given
+    start = pd.Timestamp(framing.split.validation_from)
+    moved = features["predict_at"].searchsorted(start)
+    at = features["predict_at"].mask(features.index == moved, start.tz_convert("UTC"))
+    features = features.assign(predict_at=at.astype(features["predict_at"].dtype))
+    train, validation, *_ = split_examples(features, labels, framing, CONTRACTS)
+    assert validation["predict_at"].iloc[0] == start > train["predict_at"].max()
+
+
 def test_a_label_that_its_type_cannot_hold_is_refused(given: Given, framing: Framing) -> None:
     features, labels = given
     halves = labels.assign(label=labels["label"].where(labels["label"] != 1, 0.5))

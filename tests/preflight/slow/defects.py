@@ -1,14 +1,16 @@
 """Plant defects in the engine, one at a time, and count how many of them the tests find.
 
-    python tests/preflight/slow/defects.py [--only NUMBER ...] [--tests tests/preflight]
+    python tests/preflight/slow/defects.py [--only NUMBER ...] [--tests mirrored|rest ...]
 
-Each defect is a line of code and what stands in its place. It is planted in a copy of the project;
-the tests run there until the first one fails. About a minute for each defect that is found, and the
+Each defect is a line of code and what stands in its place. It is planted in a copy of the project.
+First the tests that mirror the folder of the defect run there, until the first one fails; if none
+does, all other tests of the engine. That takes seconds for most defects that are found, and the
 whole suite for each that is not. A defect whose line is not there exactly once is an error: so the
 list follows the code.
 """
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +18,12 @@ import tempfile
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[3]
-COPIED = ["src", "tests", "conf", "data/01_raw", "docs", "hooks", "benchmarks", "notebooks"]
+TESTS = Path("tests/preflight")
+# what is made, and what only makers need
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", ".viz", "__pycache__", ".*_cache", ".hypothesis", "site", "0[2-8]_*"
+)
+SECONDS = 3600  # of tests, after which a defect hangs and is found so
 
 DEFECTS = [
     # windows and tables at a moment
@@ -114,48 +121,95 @@ DEFECTS = [
 ]
 
 
-def place(line: str, source: Path = PROJECT / "src") -> Path:
-    """Return the one file that has the line."""
+def place(line: str, project: Path = PROJECT) -> Path:
+    """Return the one file of the engine that has the line, as a path in the project."""
+    source = project / "src"
     found = [path for path in sorted(source.rglob("*.py")) if line in path.read_text()]
     if len(found) != 1 or found[0].read_text().count(line) != 1:
         sys.exit(f"{line!r} is in {[str(path) for path in found] or 'no file'}: once is expected.")
-    return found[0]
+    return found[0].relative_to(project)
 
 
-def is_found(line: str, old: str, new: str, tests: list[str]) -> bool:
-    """Return whether a test fails when a part of the line is replaced."""
-    file = place(line).relative_to(PROJECT)
+def mirrored(file: Path, project: Path = PROJECT) -> list[Path]:
+    """Return the tests of a file, and then those of its folder.
+
+    src/preflight/audit/replay.py -> tests/preflight/audit/test_replay.py, tests/preflight/audit
+    """
+    inside = TESTS / file.relative_to("src/preflight")
+    found = [inside.with_name(f"test_{inside.name}"), inside.parent]
+    return [tests for tests in found if tests != TESTS and (project / tests).exists()]
+
+
+def others(tests: list[Path], project: Path = PROJECT) -> list[Path]:
+    """Return all other tests of the engine."""
+    files = [*(project / TESTS).glob("*/test_*.py"), *(project / TESTS).glob("test_*.py")]
+    found = sorted(path.relative_to(project) for path in files)
+    return [path for path in found if path not in tests and path.parent not in tests]
+
+
+def copied(folder: str, project: Path = PROJECT) -> Path:
+    """Return a copy of the project in a folder, without data but the raw."""
+    copy = Path(shutil.copytree(project, Path(folder, "project"), ignore=LEFT_OUT))
+    for kept in sorted((project / "data").glob("*/.gitkeep")):
+        (copy / kept.relative_to(project)).parent.mkdir(exist_ok=True)
+        (copy / kept.relative_to(project)).touch()
+    return copy
+
+
+def first_failure(project: Path, tests: list[Path], workers: int) -> str | None:
+    """Return the test that fails first; None if none does."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", str(workers)]
+    command += ["--dist", "loadgroup"]
+    try:
+        done = subprocess.run(
+            [*command, *map(str, tests)],
+            cwd=project,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return "none ended in time"
+    failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, flags=re.MULTILINE)
+    return (failed or [done.stdout[-500:]])[0] if done.returncode else None
+
+
+def find(number: int | None, steps: list[str]) -> str | None:
+    """Return the test that finds a defect; without a defect all have to pass."""
     with tempfile.TemporaryDirectory() as folder:
-        project = Path(folder, "project")
-        ignored = shutil.ignore_patterns("__pycache__")
-        for name in COPIED:
-            shutil.copytree(PROJECT / name, project / name, ignore=ignored)
-        for path in PROJECT.iterdir():
-            if path.is_file():
-                shutil.copy(path, project)
-        text = (project / file).read_text()
-        (project / file).write_text(text.replace(line, line.replace(old, new, 1)))
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "2", "--dist", "loadgroup"]
-        done = subprocess.run([*command, *tests], cwd=project, capture_output=True, check=False)
-        return done.returncode != 0
+        project = copied(folder)
+        nearest: list[Path] = []
+        if number is not None:
+            line, old, new = DEFECTS[number]
+            file = project / place(line)
+            file.write_text(file.read_text().replace(line, line.replace(old, new, 1)))
+            nearest = mirrored(place(line))
+        # without workers, whose imports take longer than most of these tests
+        if "mirrored" in steps and nearest and (failed := first_failure(project, nearest, 0)):
+            return failed
+        return first_failure(project, others(nearest), 2) if "rest" in steps else None
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", type=int, nargs="*", help="numbers of defects, from 0")
-    parser.add_argument("--tests", nargs="*", default=["tests/preflight"])
+    steps = ["mirrored", "rest"]
+    parser.add_argument("--tests", nargs="*", choices=steps, default=steps, help="both by default")
     parser.add_argument("--list", action="store_true", help="only look for the lines")
+    parser.add_argument("--control", action="store_true", help="no defect: all tests pass")
     asked = parser.parse_args()
-    numbers = range(len(DEFECTS)) if asked.only is None else asked.only
-    found = 0
-    for number in numbers:
-        file = place(DEFECTS[number][0]).relative_to(PROJECT)
-        seen = asked.list or is_found(*DEFECTS[number], asked.tests)
-        found += seen
-        state = "found" if seen else "NOT FOUND"
-        sys.stdout.write(f"{number:3} {state:9} {file}: {DEFECTS[number][0]}\n")
+    if asked.control:
+        sys.exit(find(None, ["rest"]))
+    missed = []
+    for number in range(len(DEFECTS)) if asked.only is None else asked.only:
+        file = place(DEFECTS[number][0])
+        failed = "" if asked.list else find(number, asked.tests)
+        if failed is None:
+            missed.append(number)
+        sys.stdout.write(f"{number:3} {file}: {failed if failed is not None else 'NOT FOUND'}\n")
         sys.stdout.flush()
-    sys.stdout.write(f"{found} of {len(numbers)} defects are found\n")
+    sys.stdout.write(f"not found: {missed or 'none'}\n")
 
 
 if __name__ == "__main__":

@@ -241,6 +241,111 @@ def test_without_the_example_the_smallest_problem_stands_in_its_place_and_runs(
     assert list(project.glob("data/08_reporting/verdict.json/*/verdict.json"))
 
 
+FRAMING = "conf/base/parameters/framing.yml"
+SPLIT = "    validation_from: 2024-05-15T00:00:00+02:00"
+FEATURES, STAGE = "src/own/contracts/features.py", "src/own/pipelines/feature_engineering"
+OF_THE_ORDER = 'parcels[["place", "weight"]]'
+FIT = "src/own/pipelines/modeling/pipeline.py"
+MISTAKES = {  # of an owner: the file, what stands there, what takes its place; and the test
+    "a feature that has no contract": (
+        f"{STAGE}/nodes.py",
+        OF_THE_ORDER,
+        f"{OF_THE_ORDER}.assign(old=0.0)",
+        "test_run",
+    ),
+    "features without a contract": (
+        "conf/base/catalog/feature_engineering.yml",
+        "  validator: {class: own.contracts.features.Features, skip_load_after_save: true}\n",
+        "",
+        "test_conf",
+    ),
+    "a contract that allows everything": (
+        FEATURES,
+        '    weight: Float32 = column("with its packing", "kg", gt=0, le=100, group="order")',
+        '    weight: Float32 = column("with its packing", group="order")',
+        "test_contracts",
+    ),
+    "a parameter that nothing uses": (
+        "conf/base/parameters/modeling.yml",
+        "modeling:\n",
+        "spare: 1 # of nothing\nmodeling:\n",
+        "test_conf",
+    ),
+    "a setting that does not exist": (FRAMING, SPLIT, f"    spare: 1 # a\n{SPLIT}", "test_conf"),
+    "a split out of order": (FRAMING, SPLIT, SPLIT.replace("05-15", "08-15"), "test_conf"),
+    "a graph in which test reaches modeling": (
+        FIT,
+        '["train", "validation", "feature_audit"',
+        '["train", "test", "feature_audit"',
+        "test_graph",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def own(starter: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new project, without the example."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / ".telemetry").write_text("consent: false")
+    command = [sys.executable, "-m", "kedro", "new", f"--starter={starter}", "--name", "Own"]
+    environment = os.environ | {"DO_NOT_TRACK": "1", "PWD": str(folder)}
+    subprocess.run(command, cwd=folder, input="no\n", text=True, check=True, env=environment)
+    return folder / "own"
+
+
+def own_tests(project: Path) -> Made:
+    command = [sys.executable, "-m", "pytest", "-q", "--tb=line"]
+    alone = {name: value for name, value in os.environ.items() if name != "PYTEST_XDIST_WORKER"}
+    return subprocess.run(
+        command, cwd=project, capture_output=True, text=True, check=False, env=alone
+    )
+
+
+def edit(project: Path, name: str, old: str, new: str) -> None:
+    text = (project / name).read_text(encoding="utf-8")
+    assert text.count(old) == 1, (name, old)
+    (project / name).write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.mark.xdist_group("own")
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_an_owners_mistake_is_red_in_the_tests_that_a_new_project_has(
+    own: Path, tmp_path: Path, mistake: str
+) -> None:
+    project = Path(shutil.copytree(own, tmp_path / "own"))
+    *change, found_by = MISTAKES[mistake]
+    edit(project, *change)
+    done = own_tests(project)
+    assert done.returncode == 1, done.stdout
+    assert f"/{found_by}.py::" in done.stdout
+
+
+@pytest.mark.xdist_group("own")
+def test_changes_that_an_owner_may_make_stay_green(own: Path, tmp_path: Path) -> None:
+    project = Path(shutil.copytree(own, tmp_path / "own"))
+    assert "    fn: 15 # broken" in (project / FRAMING).read_text()
+    edit(project, FRAMING, "    fn: 15 # broken", "    fn: 20 # broken, and sent again")
+    edit(project, FRAMING, SPLIT, SPLIT.replace("05-15", "05-01"))
+    edit(
+        project,
+        f"{STAGE}/nodes.py",
+        f'{OF_THE_ORDER}.assign(glass=parcels["glass"].astype("float32"))',
+        f"""{OF_THE_ORDER}.assign(
+        glass=parcels["glass"].astype("float32"),
+        heavy=(parcels["weight"] > 20).astype("float32"),
+    )""",
+    )
+    edit(
+        project,
+        FEATURES,
+        '    glass: Float32 = column("1: there is glass in it", isin=[0, 1], group="order")\n',
+        '    glass: Float32 = column("1: there is glass in it", isin=[0, 1], group="order")\n'
+        '    heavy: Float32 = column("1: above 20 kg", isin=[0, 1], group="order")\n',
+    )
+    done = own_tests(project)
+    assert done.returncode == 0, done.stdout
+
+
 def test_the_page_on_your_data_leads_to_a_verdict_if_it_is_followed_to_the_letter(
     starter: Path, new: Callable[..., Made], tmp_path: Path
 ) -> None:
