@@ -99,7 +99,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worlds", type=int, default=1000)
     worlds = parser.parse_args(argv).worlds
-    free = shipped_framing(upkeep_per_month=0, least_net_saving=0)
+    free = shipped_framing(upkeep_per_month=0, min_net_saving=0)
     framing = shipped_framing()
     least = framing.least_per_1000
     seen = shown(framing, least)

@@ -130,7 +130,9 @@ def inferences(folder: Path, kills: int) -> tuple[int, str]:
 
 def services(folder: Path, kills: int) -> tuple[int, str]:
     """Kill services that are asked all the time."""
-    stored = sorted((PROJECT / "data/07_model_output/end_to_end.parquet").glob("*/*.parquet"))[-1]
+    stored = sorted(
+        (PROJECT / "data/07_model_output/reference_predictions.parquet").glob("*/*.parquet")
+    )[-1]
     body = bodies(stored, folder, 2)["ours one"].read_bytes()
     told: dict[str, float] = {}
     inside = 0

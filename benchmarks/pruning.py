@@ -44,8 +44,10 @@ def judged(every: int, trials: int, seed: int) -> list[tuple[str, float, float]]
             estimator: Any = spec.build().set_params(warm_start=True)
             for part, share in enumerate(PARTS):
                 step, began = fold * len(PARTS) + part, time.perf_counter()
-                size = max(1, round(share * spec.params[spec.grows]))
-                estimator.set_params(**{spec.grows: size}).fit(known[names], known["label"])
+                size = max(1, round(share * spec.params[spec.warm_start_param]))
+                estimator.set_params(**{spec.warm_start_param: size}).fit(
+                    known[names], known["label"]
+                )
                 chance = estimator.predict_proba(judge[names])[:, 1]
                 value = 1000 * saving(judge, chance, framing).mean()
                 values[number, step] = (done + value) / (fold + 1)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.service --mlflow PYTHON    (one with requirements/tracking.lock)
 
-The model is the candidate of the newest verdict, with rows of `end_to_end`, as in `make
+The model is the candidate of the newest verdict, with rows of `reference_predictions`, as in `make
 bench-service`, which measures the two loads of the promotion gate alone.
 """
 
@@ -124,7 +124,7 @@ def main(argv: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as where, contextlib.ExitStack() as started:
         folder = Path(where)
         copy_with_candidate(PROJECT, run, folder)
-        stored = pd.read_parquet(PROJECT / files_of(run)["end_to_end"]["path"])
+        stored = pd.read_parquet(PROJECT / files_of(run)["reference_predictions"]["path"])
         batch = batch_of(stored, Features, options.rows)
         servers = {"ours": (SERVICE, write_bodies(batch, folder))}
         if options.mlflow:

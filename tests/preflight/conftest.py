@@ -63,7 +63,7 @@ FRAMING: dict[str, Any] = {
     "goal": {
         "objective": "fewer broken parcels",
         "owner": "the packers",
-        "kpi": {"name": "broken parcels packed once, per 1,000", "now": 300, "wanted": 100},
+        "kpi": {"name": "broken parcels packed once, per 1,000", "current": 300, "target": 100},
     },
     "decision": {
         "unit": "parcel",
@@ -71,7 +71,7 @@ FRAMING: dict[str, Any] = {
         "per_month": 10_000,
         "actor": "a packer",
         "act": "pack it twice",
-        "wait": "pack it once",
+        "no_action": "pack it once",
         "undo": "unpack it",
         "label": "arrives broken",
     },
@@ -89,7 +89,7 @@ FRAMING: dict[str, Any] = {
         "upkeep_per_month": 100,
         "label_source": "complaints",
         "label_price": 0.1,
-        "label_waiver": None,
+        "label_cost_note": None,
     },
     "serving": {
         "p99_ms": 40,
@@ -107,7 +107,7 @@ FRAMING: dict[str, Any] = {
         "groups": [],
         "embargo_hours": 0,
     },
-    "success": {"months": 6, "least_net_saving": 600, "power": 0.8, "test_openings": 3},
+    "success": {"months": 6, "min_net_saving": 600, "power": 0.8, "max_test_evaluations": 3},
     "guardrails": {
         "slice_loss": 50,
         "protected": ["place"],
@@ -135,7 +135,13 @@ def framing() -> Framing:
 AMOUNTS: dict[str, Any] = {
     **FRAMING,
     "task": "regression",
-    "costs": {"unit": "EUR", "over": 1, "under": 3, "without": 30, "under_factors": [0.8, 1.25]},
+    "costs": {
+        "unit": "EUR",
+        "overage": 1,
+        "underage": 3,
+        "default_amount": 30,
+        "underage_factors": [0.8, 1.25],
+    },
     "baselines": ["usual", "lookup"],
     "guardrails": {
         **FRAMING["guardrails"],
@@ -262,7 +268,7 @@ EVALUATION = Evaluation(
     thresholds=10,
     importance_rows=100,
     importance_shuffles=2,
-    end_to_end_rows=20,
+    reference_rows=20,
 )
 
 
@@ -277,7 +283,7 @@ def small_modeling(
         "candidates": {
             "trees": {
                 "path": path,
-                "without": list(without),
+                "exclude_groups": list(without),
                 "params": {
                     "max_iter": 30,
                     "min_samples_leaf": 20,

@@ -166,7 +166,7 @@ def test_every_model_explains_flags_and_stands_noise(
         why = reasons(bundle, examples, said, groups)
         assert why.str.contains("content").all()
         assert len(set(why)) > 1 or name in {"never", "rules"}
-        typical = bundle["provenance"]["typical"]["told"]
+        typical = bundle["provenance"]["reference_values"]["told"]
         assert typical in examples["told"].tolist()
         marks = input_flags(bundle, examples, groups)
         assert not marks["no content"].any()

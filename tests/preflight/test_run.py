@@ -618,7 +618,7 @@ def verdict_of(where: Path) -> dict[str, Any]:
 def test_a_what_if_says_so_is_not_counted_and_not_deployed(finished_copy: Path, run: Run) -> None:
     where = finished_copy
     assert verdict_of(where)["what_if"] == []
-    assert verdict_of(where)["test_set"]["opened"] == 1
+    assert verdict_of(where)["test_set"]["evaluations"] == 1
     loosened = "evaluation.seed is 7, in conf/base 2013"
     here_alone = ANYWAY | {"evaluation": {"seed": 7}}
     message = refused(run, where, "deployment", params=here_alone)
@@ -631,7 +631,7 @@ def test_a_what_if_says_so_is_not_counted_and_not_deployed(finished_copy: Path, 
     (decision,) = [line for line in later.split("\n\n") if told in f"\n{line}"] or [later]
     assert told in f"\n{decision}"
     assert "). It would be HOLD: " in decision
-    assert verdict_of(where)["test_set"]["opened"] == 1
+    assert verdict_of(where)["test_set"]["evaluations"] == 1
     message = refused(run, where, "deployment", params=ANYWAY)
     assert "- what-if: audit.single_auc is 1, in conf/base 0.8 (in run 2" in message
     assert not (where / champion.POINTER).exists()
@@ -639,7 +639,7 @@ def test_a_what_if_says_so_is_not_counted_and_not_deployed(finished_copy: Path, 
     # Without it the verdict is one again.
     assert "\nHOLD: " in run(where, "audit", "evaluation").said
     assert verdict_of(where)["what_if"] == []
-    assert verdict_of(where)["test_set"]["opened"] == 2
+    assert verdict_of(where)["test_set"]["evaluations"] == 2
 
 
 @pytest.mark.xdist_group("finished")

@@ -41,11 +41,11 @@ class TestPredictions(Labelled, TestPredictionColumns, Key):
     """One row per test example, in the order of prediction."""
 
 
-class EndToEnd(PredictionValues, Features):
+class ReferencePredictions(PredictionValues, Features):
     """Features with what the candidate said of them, to the last bit: some rows of test."""
 
 
-class SuspiciousLabels(Labelled, SuspiciousLabelColumns, Key, key=OF_FOLD):
+class LabelIssues(Labelled, SuspiciousLabelColumns, Key, key=OF_FOLD):
     """One row per label that the candidate contradicts, the most suspicious first."""
 
 

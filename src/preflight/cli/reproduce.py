@@ -82,7 +82,7 @@ def _short(value: Any) -> str:
 
 
 # Measured again in each run, or counted over the versions on disk: they always differ.
-VOLATILE_KEYS = {"measured", "opened", "candidates", "says"}
+VOLATILE_KEYS = {"measured", "evaluations", "candidates", "message"}
 # These show such values, the version of their run, or a list of tests.
 VOLATILE_OUTPUTS = {"report", "model_card", "datasheet", "checklist", "checklist_figure"}
 

@@ -17,7 +17,7 @@ from preflight.modeling.skops_file import load
 from preflight.problem.framing import Framing
 from preflight.runs.manifest import describe_code, with_ancestors
 
-Check = dict[str, Any]  # name, ok, says
+Check = dict[str, Any]  # name, ok, message
 Document = dict[str, Any]
 
 SLOW_HINT = """\
@@ -41,8 +41,8 @@ def _check(
     """Return a check: passed without faults, or with an override."""
     found = "; ".join(faults)
     if faults and override:
-        return {"name": name, "ok": True, "says": f"overridden: {found}"}
-    return {"name": name, "ok": not faults, "says": found or passed}
+        return {"name": name, "ok": True, "message": f"overridden: {found}"}
+    return {"name": name, "ok": not faults, "message": found or passed}
 
 
 def check_unchanged(project: Path, judged_run: Document, what_if: list[str]) -> list[Check]:
@@ -85,7 +85,9 @@ def predict_in_fresh_process(project: Path, judged_run: Document, candidate: Bun
     candidate: unused; the catalog loads it, and so checks that its file has only trusted types.
     """
     files = _files(judged_run)
-    model, rows_file = (project / files[name]["path"] for name in ("candidate", "end_to_end"))
+    model, rows_file = (
+        project / files[name]["path"] for name in ("candidate", "reference_predictions")
+    )
     trusted = judged_run["catalog"]["candidate"]["load_args"]["trusted"]
     try:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
@@ -96,11 +98,13 @@ def predict_in_fresh_process(project: Path, judged_run: Document, candidate: Bun
     return _check("end to end", faults, f"repeats {rows} stored predictions exactly")
 
 
-def load_and_predict(model: Path, end_to_end: Path, trusted: list[str]) -> tuple[int, int]:
+def load_and_predict(
+    model: Path, reference_predictions: Path, trusted: list[str]
+) -> tuple[int, int]:
     """Return the number of stored rows, and of those that are predicted differently now."""
     with model.open("rb") as file:
         bundle = load(file, trusted)
-    rows = pd.read_parquet(end_to_end)
+    rows = pd.read_parquet(reference_predictions)
     stored = rows["probability" if is_binary(bundle) else "prediction"]
     return len(rows), int(np.count_nonzero(predict(bundle, rows) != stored))
 
@@ -135,7 +139,9 @@ def clear_candidate(
     large = violations([one for one in limits if not is_speed(one)], unit)
     rejected = [f"hold: {'; '.join(verdict['reasons'])}"] * (verdict["decision"] != "ship")
     override = deployment.override.model_dump() if deployment.override.by else None
-    off = [one["says"] for one in verdict["checks"] if one["name"] == "contracts" and not one["ok"]]
+    off = [
+        one["message"] for one in verdict["checks"] if one["name"] == "contracts" and not one["ok"]
+    ]
     implausible = framing.guardrails.implausible(metrics["candidate"], unit)
     checks = [
         *as_judged,
@@ -146,7 +152,7 @@ def clear_candidate(
         _check("limits", large, "size and memory are within the limits, measured again"),
         _check("speed", slow, f"is within the limits, measured again, {source}", override),
     ]
-    if failed := [f"  - {c['name']}: {c['says']}" for c in checks if not c["ok"]]:
+    if failed := [f"  - {c['name']}: {c['message']}" for c in checks if not c["ok"]]:
         hint = [SLOW_HINT] * bool(slow and not override)
         title = f"The candidate of run {judged_run['run']} is not promoted:"
         raise RunError("\n".join([title, *failed, *hint]))

@@ -133,11 +133,11 @@ def _steps(
     spec: Estimator, chosen: Estimator, features: Contract
 ) -> Iterator[tuple[str, str, Estimator]]:
     """Yield each step that is a fit: its kind, its name and the estimator."""
-    groups = [group for group in features.groups() if group not in spec.without]
+    groups = [group for group in features.groups() if group not in spec.exclude_groups]
     for number, group in enumerate(groups):
-        unseen = [*spec.without, *groups[number + 1 :]]
+        unseen = [*spec.exclude_groups, *groups[number + 1 :]]
         kind, name = ("group", group) if number else ("first group", f"{group} alone")
-        yield kind, name, spec.model_copy(update={"without": unseen})
+        yield kind, name, spec.model_copy(update={"exclude_groups": unseen})
     if chosen != spec:
         yield "tuning", "tuning", chosen
 

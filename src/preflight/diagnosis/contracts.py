@@ -40,7 +40,7 @@ STEPS = [
 ]
 
 
-class Waterfall(Table, key=["part", "kind", "step"]):
+class Ablation(Table, key=["part", "kind", "step"]):
     """One row per part of the split and step from the best baseline to the candidate, in order."""
 
     part: str = column("validation or test", isin=["validation", "test"])
@@ -77,7 +77,7 @@ class MoreLabels(Document):
     months: float
     value: Interval = Field(description="of these labels over these months, in currency")
     price: float = Field(ge=0, description="of these labels, in currency")
-    worth: Literal["yes", "no", "can't tell"]
+    worth: Literal["yes", "no", "inconclusive"]
 
 
 class SuspiciousLabelColumns(Table):
@@ -100,10 +100,10 @@ class Segments(Table, key=["number"]):
     segment: str = column("its conditions")
     rows: int = column("examples", "rows", gt=0)
     share: float = column("of all examples", **PROBABILITY)
-    lost_per_1000: float = column("regret: cost above the best decisions", MONEY, ge=0)
+    regret_per_1000: float = column("regret: cost above the best decisions", MONEY, ge=0)
     low: float = column("lower bound", MONEY)
     high: float = column("upper bound", MONEY)
-    share_lost: float = column("of all regret", **PROBABILITY)
+    regret_share: float = column("of all regret", **PROBABILITY)
     label_mean: float = column("mean label: of 0 and 1 the share of 1")
     predicted: float = column("mean prediction")
     decided: float = column("share acted on, or mean decision")
@@ -115,7 +115,7 @@ class SegmentExampleColumns(DecisionValues):
     predict_at: Utc = column("moment of prediction", "UTC")
     number: int = column("of the segment", ge=1)
     segment: str = column("its conditions")
-    lost: float = column("regret: cost above the best decision", "currency of the costs", ge=0)
+    regret: float = column("regret: cost above the best decision", "currency of the costs", ge=0)
     facts: str = column("values of the features in the segment's conditions")
 
 

@@ -76,7 +76,7 @@ def _more_labels(
     value = interval(slope * more * a_month * framing.success.months, framing.confidence)
     price = labels * framing.project.label_price
     low, high = value["low"], value["high"]
-    worth = "can't tell"
+    worth = "inconclusive"
     if low is not None and high is not None and not low <= price <= high:
         worth = "yes" if low > price else "no"
     return {

@@ -67,7 +67,7 @@ def find_segments(
         for node, segment in zip(rules, _describe_rules(list(rules.values()), order), strict=True)
     ]
     segments = pd.DataFrame(rows, index=list(rules))
-    beyond = segments["share"] - segments["share_lost"]
+    beyond = segments["share"] - segments["regret_share"]
     segments = segments.loc[beyond.sort_values(kind="stable").index]
     segments.insert(0, "number", np.arange(1, len(segments) + 1))
     worst = [
@@ -97,8 +97,8 @@ def _measure(
     return {
         "rows": int(here.sum()),
         "share": here.mean(),
-        **interval_columns(days.per_1000(regret, here), "lost_per_1000", "low", "high"),
-        "share_lost": regret[here].sum() / regret.sum() if regret.any() else 0.0,
+        **interval_columns(days.per_1000(regret, here), "regret_per_1000", "low", "high"),
+        "regret_share": regret[here].sum() / regret.sum() if regret.any() else 0.0,
         "label_mean": label,
         "predicted": predicted,
         "decided": decided,
@@ -205,8 +205,8 @@ def _examples(
     """Return the decisions of a segment with the most regret, the least expected label first."""
     error = (predictions["label"] - predictions[framing.predicted]).abs()
     columns = dict.fromkeys([*key, "predict_at", "label", framing.predicted, framing.decided])
-    table = predictions[[*columns]].assign(lost=regret, error=error)
-    worst = table.sort_values(["lost", "error"], ascending=False, kind="stable").head(number)
+    table = predictions[[*columns]].assign(regret=regret, error=error)
+    worst = table.sort_values(["regret", "error"], ascending=False, kind="stable").head(number)
     shown = facts.loc[worst.index].to_dict("records")
     texts = [", ".join(f"{name} {short(value)}" for name, value in row.items()) for row in shown]
     return worst.drop(columns="error").assign(facts=texts)

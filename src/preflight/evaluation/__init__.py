@@ -2,10 +2,10 @@
 
 from preflight.evaluation.metrics import (
     compute_calibration_curve,
-    compute_cost_curve,
     compute_importance,
     compute_metrics,
     compute_slices,
+    compute_threshold_curve,
 )
 from preflight.evaluation.predictions import predict_test, select_reference_rows
 from preflight.evaluation.verdict import compute_power, decide_verdict
@@ -15,7 +15,7 @@ __all__ = [
     "predict_test",
     "compute_metrics",
     "compute_calibration_curve",
-    "compute_cost_curve",
+    "compute_threshold_curve",
     "compute_slices",
     "compute_importance",
     "select_reference_rows",

@@ -148,7 +148,7 @@ def net_gain(test: TestComparison) -> Condition:
     """Is the gain over the best baseline, less upkeep, at least the required one?"""
     framing, gain = test.framing, test.gain_over(test.baseline)
     money, required = partial(format_money, unit=framing.costs.unit), framing.least_per_1000
-    least, units = framing.success.least_net_saving, framing.decision.units
+    least, units = framing.success.min_net_saving, framing.decision.units
     message = (
         f"the candidate {test.describe(gain, f'{_plain(test.baseline)}, the best baseline')}; "
         f"{money(framing.net(gain.mean))} in {framing.success.months:g} months after upkeep, "
@@ -172,7 +172,7 @@ def net_gain(test: TestComparison) -> Condition:
         )
     elif not passed:
         message = f"not enough: {message}; {money(least)} is required"
-    return Condition(name="gain", ok=passed, says=message)
+    return Condition(name="gain", ok=passed, message=message)
 
 
 def detectable_gain(gain: Gain, framing: Framing) -> float:
@@ -186,12 +186,12 @@ def detectable_gain(gain: Gain, framing: Framing) -> float:
 def beats_champion(test: TestComparison) -> Condition:
     """Is it significantly better than the model in use? Upkeep is the same for both."""
     if not test.has_champion:
-        return Condition(name="champion", ok=True, says="there is no champion to replace")
+        return Condition(name="champion", ok=True, message="there is no champion to replace")
     gain = test.gain_over(CHAMPION)
     message, better = test.describe(gain, "the champion"), gain.low > 0
     if not better:
         message = f"not significantly better: {message}"
-    return Condition(name="champion", ok=better, says=message)
+    return Condition(name="champion", ok=better, message=message)
 
 
 def robust_to_costs(test: TestComparison) -> Condition:
@@ -210,7 +210,7 @@ def robust_to_costs(test: TestComparison) -> Condition:
     message = f"the gain covers upkeep with {miss} at {' and at '.join(at)}"
     if bad:
         message = f"the gain is not significantly above upkeep with {miss} at {' or at '.join(at)}"
-    return Condition(name="costs", ok=not bad, says=message)
+    return Condition(name="costs", ok=not bad, message=message)
 
 
 def slices_hold(test: TestComparison, slices: pd.DataFrame) -> Condition:
@@ -233,7 +233,7 @@ def slices_hold(test: TestComparison, slices: pd.DataFrame) -> Condition:
     message = _with_unchecked(message, len(checked), len(every), framing.decision.units)
     if worse:
         message = f"worse than {_plain(baseline)} in {_first(worse, ', ')}"
-    return Condition(name="slices", ok=not worse, says=message)
+    return Condition(name="slices", ok=not worse, message=message)
 
 
 def equal_opportunity(test: TestComparison, groups: pd.DataFrame) -> Condition:
@@ -257,7 +257,7 @@ def equal_opportunity(test: TestComparison, groups: pd.DataFrame) -> Condition:
     message = _with_unchecked("protected groups are served alike", checked, len(every), what)
     if unequal:
         message = f"served significantly more or less often: {', '.join(unequal)}"
-    return Condition(name="groups", ok=not unequal, says=message)
+    return Condition(name="groups", ok=not unequal, message=message)
 
 
 def _with_unchecked(message: str, checked: int, every: int, rows: str) -> str:
@@ -283,36 +283,36 @@ def calibration_within_limit(curve: pd.DataFrame, framing: Framing) -> Condition
 
     Only the part of each gap that lies outside the interval counts.
     """
-    outside = np.maximum(curve["low"] - curve["asked"], curve["asked"] - curve["high"])
+    outside = np.maximum(curve["low"] - curve["expected"], curve["expected"] - curve["high"])
     significant = float(np.average(np.maximum(outside, 0), weights=curve["rows"]))
-    gap = float(np.average((curve["observed"] - curve["asked"]).abs(), weights=curve["rows"]))
+    gap = float(np.average((curve["observed"] - curve["expected"]).abs(), weights=curve["rows"]))
     allowed = framing.guardrails.calibration_gap
     message = (
         f"the mean gap between observed and predicted shares is {gap:.1%}; {significant:.1%} lies "
         f"outside the {framing.confidence:.0%} intervals, {allowed:.1%} is allowed"
     )
-    return Condition(name="calibration", ok=significant <= allowed, says=message)
+    return Condition(name="calibration", ok=significant <= allowed, message=message)
 
 
 def within_limits(limits: list[dict[str, Any]], unit: str) -> Condition:
     """Does the model stay within its limits of size and memory? Deployment enforces its speed."""
     over = violations([limit for limit in limits if not is_speed(limit)], unit)
     message = f"exceeds its limits: {', '.join(over)}" if over else "size and memory are in limits"
-    return Condition(name="limits", ok=not over, says=message)
+    return Condition(name="limits", ok=not over, message=message)
 
 
 def reuse_within_limit(candidates: int, framing: Framing) -> Condition:
     """Were few enough candidates evaluated on this test set?"""
-    allowed = framing.success.test_openings
+    allowed = framing.success.max_test_evaluations
     were = "candidate was" if candidates == 1 else "candidates were"
     message = f"{candidates} {were} evaluated on this test set, {allowed} may be"
-    return Condition(name="test openings", ok=candidates <= allowed, says=message)
+    return Condition(name="test evaluations", ok=candidates <= allowed, message=message)
 
 
 def contracts_on(enabled: bool) -> Condition:
     """Were the contracts enforced?"""
     message = "contracts were on" if enabled else "contracts were off (KEDRO_DATASET_VALIDATION)"
-    return Condition(name="contracts", ok=enabled, says=message)
+    return Condition(name="contracts", ok=enabled, message=message)
 
 
 def describe_what_if(what_if: list[str]) -> list[str]:

@@ -24,7 +24,7 @@ class Evaluation(Parameters):
     thresholds: int = Field(ge=2, description="steps from 0 to 1 that the cost curve has")
     importance_rows: int = Field(gt=0)
     importance_shuffles: int = Field(ge=2)
-    end_to_end_rows: int = Field(gt=0)
+    reference_rows: int = Field(gt=0)
 
     def bootstrap(self, predictions: pd.DataFrame, framing: Framing) -> DayBootstrap:
         """Return the bootstrap over the days of a table of predictions, or of examples."""
@@ -35,10 +35,10 @@ class Power(Document):
     """The gain that a test of so many days can detect, known before the test set is used."""
 
     days: int = Field(ge=1)
-    shows_per_1000: float | None = Field(
+    detectable_per_1000: float | None = Field(
         description="gain that is detected with the framing's power; null: not known"
     )
-    asked_per_1000: float = Field(description="gain that gives the least net saving")
+    required_per_1000: float = Field(description="gain that gives the least net saving")
 
 
 class TestPredictionColumns(DecisionValues):
@@ -90,7 +90,7 @@ class Net(Interval):
     """That gain over so many months, less upkeep, and the required one."""
 
     months: float
-    least: float
+    required: float
 
 
 class Value(Document):
@@ -150,7 +150,7 @@ class Condition(Document):
 
     name: str
     ok: bool
-    says: str
+    message: str
 
 
 class TestSetUsage(Document):
@@ -158,7 +158,7 @@ class TestSetUsage(Document):
 
     id: str
     candidate: str
-    opened: int = Field(ge=0, description="verdicts on it that are kept, without what-ifs")
+    evaluations: int = Field(ge=0, description="verdicts on it that are kept, without what-ifs")
     candidates: int = Field(ge=0, description="different candidates among them")
 
 
@@ -177,8 +177,8 @@ class Verdict(Document):
     @model_validator(mode="after")
     def counts(self) -> Self:
         """It is among the verdicts on its test set, unless it is a what-if."""
-        if not self.what_if and min(self.test_set.opened, self.test_set.candidates) < 1:
-            raise ValueError("no what-if, but not counted in test_set.opened and candidates")
+        if not self.what_if and min(self.test_set.evaluations, self.test_set.candidates) < 1:
+            raise ValueError("no what-if, but not counted in test_set.evaluations and candidates")
         return self
 
     @model_validator(mode="after")
@@ -202,7 +202,7 @@ class CalibrationCurve(Table, key=["bin"]):
     bin: int = column("from the lowest predictions to the highest", ge=0)
     rows: int = column("examples", "rows", gt=0)
     predicted: float = column("mean prediction: a probability, or a quantity")
-    asked: float = column(
+    expected: float = column(
         "expected share: that probability; in regression the quantile that the costs ask for",
         **PROBABILITY,
     )
@@ -215,7 +215,7 @@ class CalibrationCurve(Table, key=["bin"]):
     in_order = bounds("low", "high")
 
 
-class CostCurve(Table, key=["setting"]):
+class ThresholdCurve(Table, key=["setting"]):
     """One row per decision threshold: the saving on test with it."""
 
     setting: float = column(

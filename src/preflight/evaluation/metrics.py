@@ -71,14 +71,14 @@ def compute_calibration_curve(
                 "bin": number,
                 "rows": int(here.sum()),
                 "predicted": predicted[here].mean(),
-                "asked": expected[here].mean(),
+                "expected": expected[here].mean(),
                 **interval_columns(days.mean(observed, here), "observed", "low", "high"),
             }
         )
     return pd.DataFrame(rows)
 
 
-def compute_cost_curve(
+def compute_threshold_curve(
     test_predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> pd.DataFrame:
     """Return the candidate's saving by decision threshold, the same threshold for all rows.

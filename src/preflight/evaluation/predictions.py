@@ -91,7 +91,7 @@ def select_reference_rows(
     Grain: one row per example, spread evenly over the predictions.
     """
     order = test_predictions[framing.predicted].argsort(kind="stable")
-    few = min(evaluation.end_to_end_rows, len(order))
+    few = min(evaluation.reference_rows, len(order))
     rows = order.iloc[np.linspace(0, len(order) - 1, few).astype(int)]
     features = contracts["features"]
     columns = dict.fromkeys([*features.grain(), "predict_at", *features.names()])

@@ -75,7 +75,7 @@ def compute_power(
             framing.decision.units,
             format_money(required, framing.costs.unit),
         )
-    return {"days": test_days, "shows_per_1000": detectable, "asked_per_1000": required}
+    return {"days": test_days, "detectable_per_1000": detectable, "required_per_1000": required}
 
 
 def decide_verdict(
@@ -116,10 +116,10 @@ def decide_verdict(
         reuse_within_limit(opened["candidates"], framing),
         contracts_on(DataCatalog()._is_validation_enabled()),
     ]
-    failed = [check.says for check in checks if not check.ok]
+    failed = [check.message for check in checks if not check.ok]
     return {
         "decision": "hold" if failed else "ship",
-        "reasons": describe_what_if(what_if) + (failed or [checks[0].says]),
+        "reasons": describe_what_if(what_if) + (failed or [checks[0].message]),
         "value": _value(comparison, framing),
         "kpi": {**framing.goal.kpi.model_dump(), "measured": comparison.kpi()},
         "limits": limits,
@@ -142,7 +142,7 @@ def _value(comparison: TestComparison, framing: Framing) -> dict[str, Any]:
         "over_champion": champion,
         "net": {
             "months": framing.success.months,
-            "least": framing.success.least_net_saving,
+            "required": framing.success.min_net_saving,
             **{end: framing.net(value) for end, value in gain._asdict().items()},
         },
     }
@@ -166,4 +166,4 @@ def _test_set_usage(
     counted = [one.get("test_set", {}) for one in earlier if not one.get("what_if")]
     same = [one["candidate"] for one in counted if one.get("id") == this["id"]]
     same += [] if what_if else [this["candidate"]]
-    return {**this, "opened": len(same), "candidates": len(set(same))}
+    return {**this, "evaluations": len(same), "candidates": len(set(same))}

@@ -84,6 +84,8 @@ def _fit_quantile_shift(predictions: pd.DataFrame, framing: Framing) -> float:
     error = (predictions["label"] - predictions["prediction_candidate"]).to_numpy()
     costs, order = framing.costs.at(predictions), np.argsort(error)
     assert isinstance(costs, UnitCosts)
-    under, both = (np.broadcast_to(c, error.shape) for c in (costs.under, costs.over + costs.under))
+    under, both = (
+        np.broadcast_to(c, error.shape) for c in (costs.underage, costs.overage + costs.underage)
+    )
     reached = np.searchsorted(np.cumsum(both[order]), under.sum())
     return float(error[order[min(reached, len(order) - 1)]])

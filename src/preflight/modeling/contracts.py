@@ -129,7 +129,10 @@ class Champion(RootModel[ModelBundle | None]):
         """Refuse a model without the values that flags and reasons are made from."""
         if self.root is None:
             return self
-        if lacks := {"typical", "known", "framing"} - self.root.provenance.keys():
+        if (
+            lacks := {"reference_values", "seen_categories", "framing"}
+            - self.root.provenance.keys()
+        ):
             raise ValueError(
                 f"its provenance lacks {', '.join(sorted(lacks))}, as other code made it: kedro "
                 "rollback, or make and promote a new one: kedro run, then --pipelines deployment"

@@ -66,7 +66,7 @@ class Estimator(Parameters):
     path: Path
     preprocessing: Path | None = Field(None, description="of what is fitted before it, if anything")
     params: dict[str, Any] = Field(default_factory=dict)
-    without: list[str] = Field(default_factory=list, description="feature groups to exclude")
+    exclude_groups: list[str] = Field(default_factory=list, description="feature groups to exclude")
 
     def build(self) -> Any:
         """Return a new estimator; with preprocessing it is the last step of a pipeline."""
@@ -85,7 +85,9 @@ class Estimator(Parameters):
 
     def features(self, groups: dict[str, list[str]]) -> list[str]:
         """Return the features that it reads, in order."""
-        return [name for group in groups if group not in self.without for name in groups[group]]
+        return [
+            name for group in groups if group not in self.exclude_groups for name in groups[group]
+        ]
 
 
 class Baseline(Estimator):
@@ -125,7 +127,9 @@ Range = Annotated[Float | Int | Choice, Field(discriminator="type")]
 class Candidate(Estimator):
     """An estimator that may ship: where its search begins, and what is searched."""
 
-    grows: str | None = Field(None, description="the parameter that counts its trees or steps")
+    warm_start_param: str | None = Field(
+        None, description="the parameter that counts its trees or steps"
+    )
     space: dict[str, Range] = Field(default_factory=dict)
 
     @property
@@ -141,10 +145,12 @@ class Candidate(Estimator):
         for path in getattr(self.space.get(PREPROCESSING), "choices", []):
             if path is not None:
                 require_importable(path)
-        if self.grows and self.grows not in self.params:
-            found.append(f"grows names {self.grows}, which is not in params")
-        if self.grows and (self.preprocessing or PREPROCESSING in self.space):
-            found.append("grows can't be used with preprocessing, which would be fitted each time")
+        if self.warm_start_param and self.warm_start_param not in self.params:
+            found.append(f"warm_start_param names {self.warm_start_param}, which is not in params")
+        if self.warm_start_param and (self.preprocessing or PREPROCESSING in self.space):
+            found.append(
+                "warm_start_param can't be used with preprocessing, which would be fitted each time"
+            )
         return found
 
 

@@ -142,8 +142,10 @@ def reference_values(examples: pd.DataFrame) -> dict[str, dict[str, Any]]:
         for name, values in examples.select_dtypes("category").items()
     }
     return {
-        "typical": {str(name): _reference_value(values) for name, values in examples.items()},
-        "known": seen_categories,
+        "reference_values": {
+            str(name): _reference_value(values) for name, values in examples.items()
+        },
+        "seen_categories": seen_categories,
     }
 
 
@@ -168,7 +170,7 @@ def input_flags(
     groups: the features of each group, by its name.
     """
     flags = {}
-    for name, values in bundle["provenance"]["known"].items():
+    for name, values in bundle["provenance"]["seen_categories"].items():
         category, seen = examples[name].array, set(values)
         new = [one not in seen for one in category.categories]
         flags[f"unseen {name}"] = np.array([*new, False])[category.codes]
@@ -199,7 +201,7 @@ def group_effects(
     Kononenko 2008). Each group is changed alone: the effects do not add up to the prediction, and
     of two groups with the same information neither may have a large one.
     """
-    reference = bundle["provenance"]["typical"]
+    reference = bundle["provenance"]["reference_values"]
     effects = {}
     for group, names in groups.items():
         if changed := [name for name in names if name in bundle["features"]]:

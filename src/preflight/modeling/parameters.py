@@ -83,9 +83,9 @@ class Modeling(Parameters):
         """Return a message for each setting that does not fit the framing or the feature groups."""
         errors = []
         for name, spec in self.estimators().items():
-            if unknown := set(spec.without) - set(groups):
+            if unknown := set(spec.exclude_groups) - set(groups):
                 errors.append(
-                    f"modeling.{name}.without names {sorted(unknown)}, which are no feature "
+                    f"modeling.{name}.exclude_groups names {sorted(unknown)}, which are no feature "
                     f"groups; there are {', '.join(groups)}"
                 )
         if missing := set(framing.baselines) - set(self.baselines):

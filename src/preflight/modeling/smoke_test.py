@@ -23,12 +23,12 @@ ROWS_PER_LABEL = 50  # rows: an estimator that cross-validates needs several of 
 DROPPED_REMEDY = (
     "A ColumnTransformer drops the columns that it does not name: give it a `remainder`. A "
     "SimpleImputer drops a column without any value: give it `keep_empty_features=True`. To leave "
-    "features out on purpose, list their group in `without`."
+    "features out on purpose, list their group in `exclude_groups`."
 )
 FIT_REMEDY = (
     "Its settings are in conf/base/parameters/modeling.yml. For a feature that it can't take: "
     "encode or fill it in its `preprocessing`; merge rare categories, and make an infinite value "
-    "missing, where the feature is built; or list its group in `without`."
+    "missing, where the feature is built; or list its group in `exclude_groups`."
 )
 
 

@@ -160,13 +160,15 @@ def fit_in_stages(
     """Yield the fitted estimator and which share of its growth is done, at last all of it.
 
     Stages share one warm-started fit, so the last estimator equals a single fit. An estimator
-    without a parameter that it grows by (`grows`) has one stage.
+    without a parameter that it grows by (`warm_start_param`) has one stage.
     """
     seen = examples[spec.features(features.groups())]
     estimator = spec.build()
-    if spec.grows:
+    if spec.warm_start_param:
         estimator.set_params(warm_start=True)
-    for share in (FIRST_STAGE, 1.0) if spec.grows else (1.0,):
-        if spec.grows:
-            estimator.set_params(**{spec.grows: max(1, round(share * spec.params[spec.grows]))})
+    for share in (FIRST_STAGE, 1.0) if spec.warm_start_param else (1.0,):
+        if spec.warm_start_param:
+            estimator.set_params(
+                **{spec.warm_start_param: max(1, round(share * spec.params[spec.warm_start_param]))}
+            )
         yield estimator.fit(seen, examples["label"]), share

@@ -68,17 +68,18 @@ class Outcomes(NamedTuple):
 class UnitCosts(NamedTuple):
     """The cost of each unit that decisions are wrong by: one for all, or one for each, shape (n,).
 
-    over: the decision is too high; under: too low. without: the decision without a prediction.
+    overage: the decision is too high; underage: too low. default_amount: the decision without a
+    prediction.
     """
 
-    over: float | Floats
-    under: float | Floats
-    without: float | Floats
+    overage: float | Floats
+    underage: float | Floats
+    default_amount: float | Floats
 
     @property
     def quantile(self) -> float | Floats:
         """Return the quantile of the label that costs least as a decision (newsvendor)."""
-        return self.under / (self.over + self.under)
+        return self.underage / (self.overage + self.underage)
 
     def decide(self, predicted: Floats) -> Decided:
         """Return the predictions: each is the decision, shape (n,)."""
@@ -86,15 +87,15 @@ class UnitCosts(NamedTuple):
 
     def saving(self, label: Decided, decided: Decided) -> Floats:
         """Return the saving of each decision compared with that without a prediction."""
-        return self._cost(label, self.without) - self._cost(label, decided)
+        return self._cost(label, self.default_amount) - self._cost(label, decided)
 
     def _cost(self, label: Decided, decided: Any) -> Floats:
         off = decided - np.asarray(label, dtype=np.float64)
-        return np.maximum(self.over * off, -self.under * off)
+        return np.maximum(self.overage * off, -self.underage * off)
 
     def with_miss_cost_scaled(self, factor: float) -> Self:
         """Return the costs with each unit too little at `factor` times its cost."""
-        return self._replace(under=self.under * factor)
+        return self._replace(underage=self.underage * factor)
 
 
 def per_1000(saving: Floats) -> float:
@@ -232,27 +233,29 @@ class RegressionCosts(BaseCosts):
     """The cost of each unit that a decision is wrong by (see `UnitCosts`), in `unit`."""
 
     values_type = UnitCosts
-    uncertain = "under"
+    uncertain = "underage"
 
-    over: Cost
-    under: Cost
-    without: Cost
-    under_factors: tuple[float, float] = Field((1, 1), description="under may be so many times it")
+    overage: Cost
+    underage: Cost
+    default_amount: Cost
+    underage_factors: tuple[float, float] = Field(
+        (1, 1), description="underage may be so many times it"
+    )
 
     @property
     def factors(self) -> tuple[float, float]:
-        """Return `under_factors`."""
-        return self.under_factors
+        """Return `underage_factors`."""
+        return self.underage_factors
 
     @property
     def quantile(self) -> float | None:
         """Return the quantile of the label that costs least; None: each row has its own."""
-        if {"over", "under"} & self.columns.keys():
+        if {"overage", "underage"} & self.columns.keys():
             return None
-        return float(self.under) / (float(self.over) + float(self.under))
+        return float(self.underage) / (float(self.overage) + float(self.underage))
 
     def _impossible(self, costs: UnitCosts) -> list[tuple[str, Any]]:
-        return [(f"{n} is not above 0", getattr(costs, n) <= 0) for n in ("over", "under")]
+        return [(f"{n} is not above 0", getattr(costs, n) <= 0) for n in ("overage", "underage")]
 
     def at(self, table: pd.DataFrame) -> UnitCosts:
         """Return the costs of the rows of a table.
@@ -267,7 +270,7 @@ class RegressionCosts(BaseCosts):
 def costs_kind(costs: Any) -> str:
     """Return the kind of costs by their names: of outcomes, or of errors."""
     given = costs if isinstance(costs, dict) else vars(costs) if hasattr(costs, "unit") else {}
-    return "errors" if {"over", "under", "without"} & given.keys() else "outcomes"
+    return "errors" if {"overage", "underage", "default_amount"} & given.keys() else "outcomes"
 
 
 AnyCosts = Annotated[

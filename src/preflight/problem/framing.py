@@ -15,7 +15,7 @@ from preflight.problem.money import format_money
 Task = Literal["binary", "regression"]
 METRICS: dict[Task, tuple[str, ...]] = {  # of each model; figures show the first
     "binary": ("roc_auc", "average_precision", "log_loss", "brier", "value_per_1000"),
-    "regression": ("mae", "rmse", "r2", "covered", "value_per_1000"),
+    "regression": ("mae", "rmse", "r2", "coverage", "value_per_1000"),
 }
 
 
@@ -26,15 +26,16 @@ class Kpi(Parameters):
     """
 
     name: Text
-    now: float = Field(ge=0)
-    wanted: float = Field(ge=0)
+    current: float = Field(ge=0)
+    target: float = Field(ge=0)
 
     @model_validator(mode="after")
     def improves(self) -> Self:
         """Refuse a target that is already reached."""
-        if self.wanted >= self.now:
+        if self.target >= self.current:
             raise ValueError(
-                f"now is {self.now:g} and wanted is {self.wanted:g}: give a wanted value below now"
+                f"current is {self.current:g} and target is {self.target:g}: "
+                "give a target below current"
             )
         return self
 
@@ -55,7 +56,7 @@ class Decision(Parameters):
     per_month: float = Field(gt=0, description="decisions a month")
     actor: Text = Field(description="who acts")
     act: Text = Field(description="what acting means")
-    wait: Text = Field(description="what not acting means")
+    no_action: Text = Field(description="what not acting means")
     undo: Text = Field(description="whether and how acting can be undone")
     label: Text = Field(description="the meaning of label 1, or the quantity that the label is")
 
@@ -77,13 +78,13 @@ class Project(Parameters):
     upkeep_per_month: float = Field(ge=0, description="to run, watch and retrain it")
     label_source: Text = Field(description="where labels come from")
     label_price: float = Field(ge=0, description="of one label")
-    label_waiver: Text | None = Field(None, description="why labels cost nothing, if they do")
+    label_cost_note: Text | None = Field(None, description="why labels cost nothing, if they do")
 
     @model_validator(mode="after")
     def labels_are_paid_for(self) -> Self:
         """Refuse labels without a price and without a reason for that."""
-        if self.label_price == 0 and not self.label_waiver:
-            raise ValueError("label_price is 0. Give the price, or the reason in label_waiver")
+        if self.label_price == 0 and not self.label_cost_note:
+            raise ValueError("label_price is 0. Give the price, or the reason in label_cost_note")
         return self
 
 
@@ -105,11 +106,13 @@ class Success(Parameters):
     """Criteria to ship."""
 
     months: float = Field(gt=0, description="over which saving and upkeep are counted")
-    least_net_saving: float = Field(
+    min_net_saving: float = Field(
         ge=0, description="over those months, after upkeep, in the costs' currency"
     )
     power: float = Field(gt=0.5, lt=1, description="probability to detect a gain of that size")
-    test_openings: int = Field(gt=0, description="candidates that may be evaluated on a test set")
+    max_test_evaluations: int = Field(
+        gt=0, description="candidates that may be evaluated on a test set"
+    )
 
 
 class Guardrails(Parameters):
@@ -229,7 +232,7 @@ class Framing(Parameters):
     @property
     def least_per_1000(self) -> float:
         """Return the saving per 1,000 decisions that gives the least net saving."""
-        a_month = self.success.least_net_saving / self.success.months
+        a_month = self.success.min_net_saving / self.success.months
         return 1000 * (a_month + self.project.upkeep_per_month) / self.decision.per_month
 
     def unknown_columns(self, features: list[str]) -> list[str]:
@@ -258,15 +261,21 @@ class Framing(Parameters):
     def fits_its_task(self) -> Self:
         """Refuse costs, or plausible metrics, of another task."""
         if isinstance(self.costs, Costs) != (self.task == "binary"):
-            named = "tp, fp, fn and tn" if self.task == "binary" else "over, under and without"
+            named = (
+                "tp, fp, fn and tn"
+                if self.task == "binary"
+                else "overage, underage and default_amount"
+            )
             raise ValueError(f"the costs are of the other task: task {self.task} needs {named}")
         if unknown := self.guardrails.plausible.keys() - set(self.metrics):
             raise ValueError(
                 f"guardrails.plausible names unknown metrics, {sorted(unknown)}. Task {self.task} "
                 f"has {', '.join(self.metrics)}"
             )
-        if self.task == "binary" and self.goal.kpi.now > 1000:
-            raise ValueError("goal.kpi.now is above 1,000, but it counts cases per 1,000 decisions")
+        if self.task == "binary" and self.goal.kpi.current > 1000:
+            raise ValueError(
+                "goal.kpi.current is above 1,000, but it counts cases per 1,000 decisions"
+            )
         return self
 
     @model_validator(mode="after")
@@ -280,7 +289,7 @@ class Framing(Parameters):
     def can_pay(self) -> Self:
         """Refuse a project that doesn't pay off even with the whole achievable saving."""
         best, months = self.net(self.project.achievable_saving), self.success.months
-        needed = max(self.project.budget, self.success.least_net_saving)
+        needed = max(self.project.budget, self.success.min_net_saving)
         money = partial(format_money, unit=self.costs.unit, decimals=0)
         if best < needed:
             raise ValueError(
@@ -288,6 +297,6 @@ class Framing(Parameters):
                 f"{money(self.project.achievable_saving)} per 1,000 {self.decision.units} is "
                 f"{money(best)} over {months:g} months after upkeep, less than the budget "
                 f"({money(self.project.budget)}) or the least net saving "
-                f"({money(self.success.least_net_saving)})"
+                f"({money(self.success.min_net_saving)})"
             )
         return self

@@ -3,8 +3,8 @@
 from preflight.reporting.checklist import score_checklist
 from preflight.reporting.figures import (
     figure,
+    plot_ablation,
     plot_calibration,
-    plot_cost_curve,
     plot_importance,
     plot_learning_curve,
     plot_parameter_importance,
@@ -13,8 +13,8 @@ from preflight.reporting.figures import (
     plot_search,
     plot_segments,
     plot_slices,
+    plot_threshold_curve,
     plot_value,
-    plot_waterfall,
 )
 from preflight.reporting.report import (
     collect_results,
@@ -28,12 +28,12 @@ __all__ = [
     "plot_value",
     "plot_score",
     "plot_calibration",
-    "plot_cost_curve",
+    "plot_threshold_curve",
     "plot_slices",
     "plot_importance",
     "plot_search",
     "plot_parameter_importance",
-    "plot_waterfall",
+    "plot_ablation",
     "plot_learning_curve",
     "plot_segments",
     "plot_robustness",

@@ -17,9 +17,9 @@ from preflight.reporting.formatting import (
 )
 
 
-def summarize_ablation(waterfall: pd.DataFrame, framing: Framing) -> str:
+def summarize_ablation(ablation: pd.DataFrame, framing: Framing) -> str:
     """Return which feature groups gain significantly on the test set, and which do not."""
-    steps = records(waterfall[waterfall["part"] == "test"])
+    steps = records(ablation[ablation["part"] == "test"])
     half = steps.pop() if steps[-1]["kind"] == "threshold" else None
     unit, groups = framing.costs.unit, [step for step in steps[2:] if step["gain_low"] is not None]
     gains = sorted(
@@ -55,7 +55,7 @@ def summarize_more_labels(more: dict[str, Any], framing: Framing) -> str:
     advice = {
         "yes": f"significantly more than their price of {price}: collect them",
         "no": f"significantly less than their price of {price}: do not collect them",
-        "can't tell": f"not significantly different from their price of {price}",
+        "inconclusive": f"not significantly different from their price of {price}",
     }[more["worth"]]
     return (
         f"Twice the examples change the saving by {money_span(more['per_doubling'], unit)} per "
@@ -67,10 +67,10 @@ def summarize_more_labels(more: dict[str, Any], framing: Framing) -> str:
 def summarize_segments(segments: pd.DataFrame, framing: Framing) -> str:
     """Return the segment with the largest regret, and what is special about it."""
     top = records(segments)[0]
-    if top["share_lost"] == 0:
+    if top["regret_share"] == 0:
         return "There is no regret: every decision was the best one."
     text = (
-        f"{percent(top['share_lost'])} of all regret comes from {percent(top['share'])} of the "
+        f"{percent(top['regret_share'])} of all regret comes from {percent(top['share'])} of the "
         f"{framing.decision.units}: {words(top['segment'])}."
     )
     if framing.task == "binary":
@@ -108,6 +108,6 @@ def summarize_labels(suspicious: pd.DataFrame) -> str:
     return (
         f"The candidate contradicts {found:,} of {of:,} labels of the folds that it was not fitted "
         f"on ({found / of:.1%}). Where chance plays a part, most of them are surprises and not "
-        f"errors. The dataset suspicious_labels lists the {len(suspicious)} most suspicious for "
+        f"errors. The dataset label_issues lists the {len(suspicious)} most suspicious for "
         "review."
     )

@@ -105,14 +105,14 @@ def plot_calibration(calibration_curve: pd.DataFrame, framing: Framing) -> Any:
     if framing.task == "binary":
         axes.axline((0, 0), slope=1, color=SOFT, linewidth=1, linestyle=":")
     else:
-        axes.axhline(curve["asked"].mean(), color=SOFT, linewidth=1, linestyle=":")
+        axes.axhline(curve["expected"].mean(), color=SOFT, linewidth=1, linestyle=":")
     draw_curve(axes, curve["predicted"], curve["observed"], curve["low"], curve["high"])
     name_axis(axes.xaxis, task.predicted, percent if framing.task == "binary" else short)
     name_axis(axes.yaxis, task.observed, percent)
     return figure
 
 
-def plot_cost_curve(cost_curve: pd.DataFrame, framing: Framing) -> Any:
+def plot_threshold_curve(threshold_curve: pd.DataFrame, framing: Framing) -> Any:
     """Return a figure of what the decisions save at each setting, with intervals."""
     task = vocabulary(framing)
     binary = framing.task == "binary"
@@ -121,9 +121,9 @@ def plot_cost_curve(cost_curve: pd.DataFrame, framing: Framing) -> Any:
         [PLOT],
     )
     columns = ["setting", "value_per_1000", "low", "high"]
-    draw_curve(axes, *(cost_curve[name] for name in columns), joined=True)
+    draw_curve(axes, *(threshold_curve[name] for name in columns), joined=True)
     axes.axhline(0, color=SOFT, linewidth=1)
-    for setting in cost_curve.loc[cost_curve["by_costs"], "setting"]:
+    for setting in threshold_curve.loc[threshold_curve["by_costs"], "setting"]:
         axes.axvline(setting, color=ORANGE, linewidth=1.2)
         place = axes.get_xaxis_transform()
         axes.text(setting, 0.03, " from the costs", color=SOFT, fontsize=SIZE, transform=place)
@@ -181,13 +181,13 @@ def plot_importance(importance: pd.DataFrame, framing: Framing) -> Any:
     return figure
 
 
-def plot_waterfall(waterfall: pd.DataFrame, framing: Framing) -> Any:
+def plot_ablation(ablation: pd.DataFrame, framing: Framing) -> Any:
     """Return a figure of the steps from the best baseline to the candidate, on each part.
 
     A bar leads from the saving before a step to the saving after it, with the interval of the
     difference: blue if it gains significantly, orange if it loses significantly, else grey.
     """
-    parts = list(waterfall.groupby("part", sort=False))
+    parts = list(ablation.groupby("part", sort=False))
     heights = [len(part) * ROW + 0.35 for _, part in parts]
     figure, axes = new_figure("Ablation: saving with one feature group after another", heights)
     for plot, (name, part) in zip(axes[:, 0], parts, strict=True):
@@ -228,8 +228,8 @@ def plot_segments(segments: pd.DataFrame, framing: Framing) -> Any:
     draw_dots(
         axes,
         [f"segment {number}" for number in segments["number"]],
-        *(segments[name] for name in ("lost_per_1000", "low", "high")),
-        texts=[percent(share) for share in segments["share_lost"]],
+        *(segments[name] for name in ("regret_per_1000", "low", "high")),
+        texts=[percent(share) for share in segments["regret_share"]],
         hollow=[rows < FEWEST_ROWS for rows in segments["rows"]],
     )
     name_money_axis(axes.xaxis, framing)

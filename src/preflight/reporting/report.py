@@ -49,7 +49,7 @@ def collect_results(
         RunError: something that was fixed before the test set was used was made again since, or
             the value of the candidate's decisions differs between the results.
     """
-    again = f"Run: kedro run --pipelines evaluation,{'diagnosis,' * ('waterfall' in results)}"
+    again = f"Run: kedro run --pipelines evaluation,{'diagnosis,' * ('ablation' in results)}"
     again += "reporting"
     files = provenance["files"]
     tested = files["test_predictions"]["version"]
@@ -58,7 +58,7 @@ def collect_results(
             f"{', '.join(newer)} of {files[newer[0]]['version']} came after the test set was used, "
             f"{tested}: the results are of an older candidate. {again}"
         )
-    require_one_run(verdict, metrics, test_predictions, framing, results.get("waterfall"), again)
+    require_one_run(verdict, metrics, test_predictions, framing, results.get("ablation"), again)
     results |= {
         "provenance": provenance,
         "verdict": verdict,
@@ -70,7 +70,7 @@ def collect_results(
     }
     sentences = _describe_results(results) | _describe_diagnosis(results)
     figures = {name: svg for name, svg in results.items() if name.endswith("_figure")}
-    return results | {"says": sentences, "figures": figures}
+    return results | {"sentences": sentences, "figures": figures}
 
 
 def require_one_run(
@@ -78,12 +78,12 @@ def require_one_run(
     metrics: dict[str, Any],
     test_predictions: pd.DataFrame,
     framing: Framing,
-    waterfall: pd.DataFrame | None,
+    ablation: pd.DataFrame | None,
     again: str,
 ) -> None:
     """Raise RunError if the value of the candidate's decisions differs between the results.
 
-    waterfall: of diagnosis, if that was run.
+    ablation: of diagnosis, if that was run.
     again: says what to run.
     """
     label, decided = (test_predictions[name].to_numpy() for name in ("label", framing.decided))
@@ -93,9 +93,9 @@ def require_one_run(
         "verdict": verdict["value"]["per_1000"],
         "metrics": metrics["candidate"]["value_per_1000"]["mean"],
     }
-    if waterfall is not None:
-        steps = waterfall[(waterfall["part"] == "test") & (waterfall["kind"] != "threshold")]
-        values["waterfall"] = steps["value_per_1000"].iloc[-1]
+    if ablation is not None:
+        steps = ablation[(ablation["part"] == "test") & (ablation["kind"] != "threshold")]
+        values["ablation"] = steps["value_per_1000"].iloc[-1]
     first = next(iter(values.values()))
     if np.ptp(list(values.values())) > 1e-6 * (1 + abs(first)):
         money = partial(format_money, unit=framing.costs.unit, decimals=2)
@@ -107,7 +107,7 @@ def require_one_run(
 
 def _describe_results(r: dict[str, Any]) -> dict[str, str]:
     """Return the sentences of the report, by what they are about."""
-    framing, verdict, curve, audit = r["framing"], r["verdict"], r["cost_curve"], r["audit"]
+    framing, verdict, curve, audit = r["framing"], r["verdict"], r["threshold_curve"], r["audit"]
     costs = framing.costs.at(r["test_predictions"])
     return {
         "headline": summary.summarize_verdict(verdict, framing),
@@ -128,15 +128,15 @@ def _describe_results(r: dict[str, Any]) -> dict[str, str]:
 
 def _describe_diagnosis(r: dict[str, Any]) -> dict[str, str]:
     """Return the sentences about diagnosis; none if the project left that stage out."""
-    if "waterfall" not in r:
+    if "ablation" not in r:
         return {}
     framing = r["framing"]
     return {
-        "ablation": summarize_ablation(r["waterfall"], framing),
+        "ablation": summarize_ablation(r["ablation"], framing),
         "more_labels": summarize_more_labels(r["more_labels"], framing),
         "segments": summarize_segments(r["segments"], framing),
         "robustness": summarize_robustness(r["robustness"], framing),
-        "labels": summarize_labels(r["suspicious_labels"]),
+        "labels": summarize_labels(r["label_issues"]),
     }
 
 
@@ -247,7 +247,7 @@ def _tabulate_outcomes(test_predictions: pd.DataFrame, framing: Framing) -> list
     costs = framing.costs.at(test_predictions)
     label, decided = (test_predictions[name].to_numpy() for name in ("label", framing.decided))
     if isinstance(costs, UnitCosts):
-        cost = -costs._replace(without=label).saving(label, decided)
+        cost = -costs._replace(default_amount=label).saving(label, decided)
         without = cost + costs.saving(label, decided)
         outcomes = {
             "decided on too much": decided > label,

@@ -36,7 +36,7 @@ def summarize_verdict(verdict: dict[str, Any], framing: Framing) -> str:
         ship, hold = (f"{verdict['reasons'][0]}. It would {end}" for end in ("ship", "not ship"))
     decision = ship
     if verdict["decision"] == "hold":
-        why = next(check["says"] for check in verdict["checks"] if not check["ok"])
+        why = next(check["message"] for check in verdict["checks"] if not check["ok"])
         decision = f"{hold} ({why.split(': ')[0]})"
     over, unit = verdict["value"]["over_baseline"], verdict["value"]["unit"]
     mean, low, high = over["mean"], over["low"], over["high"]
@@ -111,10 +111,10 @@ def _saving(row: dict[str, Any], unit: str) -> str:
 
 def summarize_power(power: dict[str, Any], framing: Framing) -> str:
     """Return what a test of this length can detect, as computed before the test set was used."""
-    required = money(power["asked_per_1000"], framing.costs.unit)
-    if power["shows_per_1000"] is None:
+    required = money(power["required_per_1000"], framing.costs.unit)
+    if power["detectable_per_1000"] is None:
         return "What the test can detect is not known: validation has too few days."
-    shows = money(power["shows_per_1000"], framing.costs.unit)
+    shows = money(power["detectable_per_1000"], framing.costs.unit)
     return (
         f"By the spread on validation, {power['days']} test days detect a gain of {shows} per "
         f"1,000 {framing.decision.units} with a power of {framing.success.power:.0%}; the required "
@@ -170,13 +170,13 @@ def summarize_baseline(selection: dict[str, Any], framing: Framing) -> str:
 
 def summarize_calibration(curve: pd.DataFrame) -> str:
     """Return in how many groups the prediction holds, and what was observed in the highest."""
-    within = len(curve.query("low <= asked <= high"))
+    within = len(curve.query("low <= expected <= high"))
     top = max(records(curve), key=lambda group: group["predicted"])
     observed = f"{top['observed']:.0%} ({top['low']:.0%}{TO}{top['high']:.0%})"
     return (
         f"In {within} of {len(curve)} groups the expected share lies within the interval of the "
         f"observed share. In the group with the highest predictions ({top['rows']:,} rows), "
-        f"{top['asked']:.0%} was expected and {observed} was observed."
+        f"{top['expected']:.0%} was expected and {observed} was observed."
     )
 
 

@@ -73,9 +73,9 @@ REGRESSION = Vocabulary(
     observed="share of labels below the prediction",
     setting="added to each prediction",
     setting_heads=["added", "labels below"],
-    setting_why="The lowest-cost amount is a quantile of what may happen: under / (over + under), "
-    "where over is the cost of each unit too much, and under that of each unit too little (the "
-    "newsvendor's quantile).",
+    setting_why="The lowest-cost amount is a quantile of what may happen: "
+    "underage / (overage + underage). Here overage is the cost of each unit too much, and underage "
+    "of each unit too little (the newsvendor's quantile).",
 )
 
 

@@ -203,7 +203,7 @@ def evaluated_run(project: Path, version: str | None = None) -> Document:
     for one in [version] if version else reversed(versions_with_manifest(project)):
         run = read_manifest(project, one) if version else read_or_none(project, one)
         if run and "verdict" in run["outputs"]:
-            _require_files(run, "candidate", "metrics", "end_to_end")
+            _require_files(run, "candidate", "metrics", "reference_predictions")
             return run
     raise RunError(f"There is no verdict{f' of run {version}' if version else ''} yet: kedro run")
 

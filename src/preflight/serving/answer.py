@@ -20,7 +20,7 @@ class Fault(BaseModel):
     """The faults of one row, or of the request as a whole."""
 
     row: int | None = Field(description="from 0; null: the request")
-    says: list[str]
+    messages: list[str]
 
 
 class Refusal(BaseModel):
@@ -58,7 +58,9 @@ BAD: Any = {
 }
 
 
-def refusal(status: int, *says: str) -> JSONResponse:
+def refusal(status: int, *messages: str) -> JSONResponse:
     """Return an answer with the faults of the request as a whole."""
     close = {"connection": "close"} if status in {408, 413} else None  # more of the body may come
-    return JSONResponse({"faults": [{"row": None, "says": list(says)}], "more": 0}, status, close)
+    return JSONResponse(
+        {"faults": [{"row": None, "messages": list(messages)}], "more": 0}, status, close
+    )

@@ -178,7 +178,9 @@ async def predict(
         return body
     parsed = await _in_thread(len(body) > INLINE_PARSE_BYTES, service.reader.read, body)
     faults, rows = parsed.faults, len(parsed.row_numbers)
-    listed = [{"row": row, "says": messages} for row, messages in sorted(faults.messages.items())]
+    listed = [
+        {"row": row, "messages": messages} for row, messages in sorted(faults.messages.items())
+    ]
     ROWS.labels("refused").inc(len(faults.rows) or len(listed))
     if not rows or (listed and not partial):
         return JSONResponse({"faults": listed, "more": faults.more}, 422)

@@ -1,7 +1,8 @@
 """Measures the newest candidate as a service, for the promotion gate: `make bench-service`.
 
 The candidate is served over loopback HTTP from a temporary copy of the project, and answers rows of
-`end_to_end`. hey makes the load. The result is saved as the dataset `service_limits`. Linux only.
+`reference_predictions`. hey makes the load. The result is saved as the dataset `service_limits`.
+Linux only.
 """
 
 import argparse
@@ -192,7 +193,7 @@ def measure(project: Path, folder: Path, seconds: float, rounds: int, rows: int)
     run = evaluated_run(project)
     copy_with_candidate(project, run, folder)
     contract = contracts_of(specs_of(read_catalog(project)))["features"]
-    stored = pd.read_parquet(project / files_of(run)["end_to_end"]["path"])
+    stored = pd.read_parquet(project / files_of(run)["reference_predictions"]["path"])
     one, many = write_bodies(batch_of(stored, contract, rows), folder)
     rate = run["parameters"]["framing"]["serving"]["requests_per_second"]
     framed = Load(FRAMED_PROCESSES, 1, rate / FRAMED_PROCESSES)

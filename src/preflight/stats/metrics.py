@@ -69,7 +69,7 @@ def metrics_with_intervals(
     """Return the metrics of one model, each with its interval: `framing.METRICS` of its task.
 
     value_per_1000 is the saving per 1,000 decisions, in the currency of the costs. mae and rmse are
-    in the unit of the label, r2 is the share of its variance that is explained, and covered is the
+    in the unit of the label, r2 is the share of its variance that is explained, and coverage is the
     share of labels up to the prediction.
     """
     if isinstance(costs, Outcomes):
@@ -87,7 +87,7 @@ def metrics_with_intervals(
             "mae": mean_over(np.abs(predicted - label), day, weights),
             "rmse": np.sqrt(squares),
             "r2": 1 - ratio(squares, spread),
-            "covered": mean_over(coverage(label, predicted), day, weights),
+            "coverage": mean_over(coverage(label, predicted), day, weights),
         }
     value = 1000 * mean_over(costs.saving(label, decided), day, weights)
     return {

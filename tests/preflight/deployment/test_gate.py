@@ -33,7 +33,7 @@ OVERRIDE = Deployment.model_validate({"override": {"by": "Ada", "reason": "the a
 
 
 @pytest.fixture(scope="module")
-def end_to_end(made: Made, contracts: Any) -> pd.DataFrame:
+def reference_predictions(made: Made, contracts: Any) -> pd.DataFrame:
     return select_reference_rows(
         made["test"],
         made["test_predictions"],
@@ -46,7 +46,7 @@ def end_to_end(made: Made, contracts: Any) -> pd.DataFrame:
 @pytest.fixture
 def judged(
     made: Made,
-    end_to_end: pd.DataFrame,
+    reference_predictions: pd.DataFrame,
     manifest_of: Callable[..., Made],
     record_of: Callable[..., Made],
     trusted_types: list[str],
@@ -57,7 +57,7 @@ def judged(
     outputs = {}
     for name, kind, folder in (
         ("candidate", "skops", "06_models"),
-        ("end_to_end", "parquet", "07_model_output"),
+        ("reference_predictions", "parquet", "07_model_output"),
     ):
         path = f"data/{folder}/{name}.{kind}/{VERSION}/{name}.{kind}"
         (tmp_path / path).parent.mkdir(parents=True)
@@ -65,7 +65,7 @@ def judged(
             with (tmp_path / path).open("wb") as file:
                 dump(made[name], file)
         else:
-            end_to_end.to_parquet(tmp_path / path)
+            reference_predictions.to_parquet(tmp_path / path)
         digest = sha256((tmp_path / path).read_bytes()).hexdigest()
         outputs[name] = record_of(path, digest, VERSION)
     run = manifest_of(
@@ -89,19 +89,21 @@ def keep(project: Path, run: Made) -> None:
 def refused(project: Path, run: Made, *what_if: str) -> dict[str, str]:
     keep(project, run)
     checks = check_unchanged(project, run, list(what_if))
-    return {c["name"]: c["says"] for c in checks if not c["ok"]}
+    return {c["name"]: c["message"] for c in checks if not c["ok"]}
 
 
 def test_stored_rows_are_of_test_with_the_probabilities_of_evaluation(
-    made: Made, end_to_end: pd.DataFrame
+    made: Made, reference_predictions: pd.DataFrame
 ) -> None:
-    assert len(end_to_end) == 20
-    both = end_to_end.merge(made["test_predictions"], on="parcel", suffixes=("", "_there"))
+    assert len(reference_predictions) == 20
+    both = reference_predictions.merge(
+        made["test_predictions"], on="parcel", suffixes=("", "_there")
+    )
     assert (both["probability"] == both["probability_there"]).all()
     said = made["test_predictions"]["probability"]
-    assert end_to_end["probability"].iloc[0] == said.min()
-    assert end_to_end["probability"].iloc[-1] == said.max()
-    assert "label" not in end_to_end
+    assert reference_predictions["probability"].iloc[0] == said.min()
+    assert reference_predictions["probability"].iloc[-1] == said.max()
+    assert "label" not in reference_predictions
 
 
 def test_what_is_as_it_was_judged_passes(tmp_path: Path, judged: Made) -> None:
@@ -159,18 +161,18 @@ def test_a_fresh_process_gives_the_stored_probabilities(
 ) -> None:
     check = predict_in_fresh_process(tmp_path, judged, made["candidate"])
     assert check["ok"]
-    assert "20 stored predictions" in check["says"]
+    assert "20 stored predictions" in check["message"]
 
 
 def test_a_probability_that_differs_in_its_last_bit_is_told(
-    tmp_path: Path, judged: Made, made: Made, end_to_end: pd.DataFrame
+    tmp_path: Path, judged: Made, made: Made, reference_predictions: pd.DataFrame
 ) -> None:
-    stored = end_to_end.copy()
+    stored = reference_predictions.copy()
     stored.loc[3, "probability"] += 2**-53
-    stored.to_parquet(tmp_path / judged["outputs"]["end_to_end"]["path"])
+    stored.to_parquet(tmp_path / judged["outputs"]["reference_predictions"]["path"])
     check = predict_in_fresh_process(tmp_path, judged, made["candidate"])
     assert (check["name"], check["ok"]) == ("end to end", False)
-    assert "1 of 20" in check["says"]
+    assert "1 of 20" in check["message"]
 
 
 def test_a_file_with_a_type_that_is_not_trusted_is_not_loaded(
@@ -179,7 +181,7 @@ def test_a_file_with_a_type_that_is_not_trusted_is_not_loaded(
     judged["catalog"]["candidate"]["load_args"]["trusted"] = []
     check = predict_in_fresh_process(tmp_path, judged, made["candidate"])
     assert not check["ok"]
-    assert "Untrusted" in check["says"]
+    assert "Untrusted" in check["message"]
 
 
 SMALL = {"name": "model_mb", "limit": 20.0, "measured": 12.0, "ok": True, "load": None}
@@ -191,7 +193,7 @@ BUSY = QUICK | {"measured": None, "ok": None, "load": 2.5}
 @pytest.fixture
 def clear(framing: Framing, judged: Made) -> Callable[..., Made]:
     """The gate on what is right, but for what is changed."""
-    fine = {"name": "fine", "ok": True, "says": "it is"}
+    fine = {"name": "fine", "ok": True, "message": "it is"}
     given: Made = {
         "as_judged": [fine],
         "fresh_answers": fine,
@@ -229,9 +231,9 @@ def test_a_model_that_ships_is_cleared_with_all_that_was_seen(clear: Callable[..
             {"metrics": {"candidate": {"roc_auc": {"mean": None}, "value_per_1000": {"mean": 9}}}},
             "metrics: roc_auc is not known",
         ),
-        ({"as_judged": [{"name": "code", "ok": False, "says": "changed"}]}, "code: changed"),
+        ({"as_judged": [{"name": "code", "ok": False, "message": "changed"}]}, "code: changed"),
         (
-            {"fresh_answers": {"name": "end to end", "ok": False, "says": "1 differs"}},
+            {"fresh_answers": {"name": "end to end", "ok": False, "message": "1 differs"}},
             "end to end: 1 differs",
         ),
     ],
@@ -271,7 +273,7 @@ def test_speed_has_to_be_measured_and_to_hold_or_somebody_answers_for_it(
     assert "deployment.override.by=NAME" in str(error.value)
     cleared = clear(limits_now=[SMALL, speed], deployment=OVERRIDE)
     assert cleared["override"] == {"by": "Ada", "reason": "the airport moves"}
-    says = [check["says"] for check in cleared["checks"] if check["name"] == "speed"]
+    says = [check["message"] for check in cleared["checks"] if check["name"] == "speed"]
     assert says == [f"overridden: {message.removeprefix('speed: ')}"]
 
 
@@ -306,7 +308,7 @@ def test_what_was_measured_over_http_counts_if_it_is_of_this_candidate(
     ):
         cleared = clear(service_limits=measured)
         (check,) = [check for check in cleared["checks"] if check["name"] == "speed"]
-        assert check["says"].endswith(says)
+        assert check["message"].endswith(says)
 
 
 @pytest.mark.parametrize(
@@ -331,7 +333,7 @@ def test_an_override_goes_for_verdict_and_speed_alone_and_is_kept(
 ) -> None:
     said = {"by": "Ada", "reason": "the airport moves"}
     assert clear(verdict=HOLD, deployment=OVERRIDE)["override"] == said
-    unchecked = {**HOLD, "checks": [{"name": "contracts", "ok": False, "says": "they were off"}]}
+    unchecked = {**HOLD, "checks": [{"name": "contracts", "ok": False, "message": "they were off"}]}
     with pytest.raises(RunError, match="contracts of the verdict: they were off"):
         clear(verdict=unchecked, deployment=OVERRIDE)
     with pytest.raises(RunError, match="roc_auc"):

@@ -7,7 +7,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from preflight.diagnosis.ablation import THRESHOLD_HALF_STEP, compute_ablation
-from preflight.diagnosis.contracts import Waterfall
+from preflight.diagnosis.contracts import Ablation
 from preflight.errors import RunError
 from preflight.problem.framing import Framing
 
@@ -24,7 +24,7 @@ class NeedsWeather(HistGradientBoostingClassifier):
 
 def waterfall_of(made: Made) -> pd.DataFrame:
     steps = compute_ablation(**{name: made[name] for name in made if name != "baselines"})
-    return Waterfall.validate(steps, lazy=True)
+    return Ablation.validate(steps, lazy=True)
 
 
 def on(table: pd.DataFrame, part: str) -> pd.DataFrame:
@@ -108,7 +108,7 @@ def test_a_candidate_that_needs_a_later_group_skips_the_step(
 
 
 def test_results_of_another_run_are_refused(made: Made) -> None:
-    fewer = made["modeling"].candidates["trees"].model_copy(update={"without": ["weather"]})
+    fewer = made["modeling"].candidates["trees"].model_copy(update={"exclude_groups": ["weather"]})
     modeling = made["modeling"].model_copy(update={"candidates": {"trees": fewer}})
     with pytest.raises(RunError, match="'candidate' was made with other features"):
         waterfall_of({**made, "modeling": modeling})

@@ -37,7 +37,7 @@ def test_the_curve_ends_at_the_candidate_and_takes_the_latest_examples(made: Mad
     )
 
 
-@pytest.mark.parametrize(("price", "worth"), [(0.0, "yes"), (0.1, "can't tell"), (10.0, "no")])
+@pytest.mark.parametrize(("price", "worth"), [(0.0, "yes"), (0.1, "inconclusive"), (10.0, "no")])
 def test_more_labels_are_worth_their_slope_and_judged_by_their_price(
     made: Made, framing: Framing, price: float, worth: str
 ) -> None:
@@ -71,7 +71,7 @@ def test_shares_that_come_to_the_same_size_are_one_point_of_the_curve(made: Made
 def test_one_size_says_nothing_of_more(made: Made, framing: Framing) -> None:
     more = _more_labels(np.array([100]), np.full((1, 201), 5.0), framing, made["diagnosis"])
     assert more["per_doubling"] == {"mean": None, "low": None, "high": None}
-    assert more["worth"] == "can't tell"
+    assert more["worth"] == "inconclusive"
 
 
 def test_the_curve_of_amounts_rises_with_the_examples(made_amounts: Made) -> None:

@@ -55,12 +55,12 @@ def test_segments_hold_every_example_once_and_all_that_is_lost(made: Made) -> No
     lost = costs.saving(label, label == 1) - costs.saving(label, act)
     assert segments["rows"].sum() == len(predictions)
     assert segments["share"].sum() == pytest.approx(1)
-    assert segments["share_lost"].sum() == pytest.approx(1)
-    in_all = (segments["rows"] * segments["lost_per_1000"]).sum() / 1000
+    assert segments["regret_share"].sum() == pytest.approx(1)
+    in_all = (segments["rows"] * segments["regret_per_1000"]).sum() / 1000
     assert in_all == pytest.approx(lost.sum())
-    beyond = segments["share_lost"] - segments["share"]
+    beyond = segments["regret_share"] - segments["share"]
     assert beyond.is_monotonic_decreasing
-    assert examples["lost"].iloc[0] == lost.max()
+    assert examples["regret"].iloc[0] == lost.max()
     assert examples.groupby("segment").size().le(3).all()
     assert set(examples["segment"]) <= set(segments["segment"])
 
@@ -71,11 +71,11 @@ def test_a_planted_hole_is_found_named_and_shown(made: Made) -> None:
     worst = segments.iloc[0]
     assert "place west" in worst["segment"]
     assert "noise above 1" in worst["segment"] or "noise above 0.99" in worst["segment"]
-    assert worst["share_lost"] > 0.95
-    assert worst["lost_per_1000"] > 900
+    assert worst["regret_share"] > 0.95
+    assert worst["regret_per_1000"] > 900
     assert examples["facts"].iloc[0].startswith(("place west", "noise "))
     nothing_wrong, _ = segments_of(wrong(made, lambda parcels: parcels["noise"] > 99))
-    assert (nothing_wrong["lost_per_1000"] == 0).all()
+    assert (nothing_wrong["regret_per_1000"] == 0).all()
 
 
 def test_a_tree_of_one_leaf_is_everything(made: Made) -> None:
@@ -127,7 +127,7 @@ def test_segments_of_values_with_the_same_text_are_two(made: Made) -> None:
     texts = {**made, **{part: with_texts(made[part]) for part in ("validation", "test")}}
     segments, examples = segments_of(wrong(texts, lambda parcels: parcels["place"] == "5.0"))
     assert segments["segment"].tolist() == ["place 5.0", "place 5.0"]
-    assert segments["share_lost"].tolist() == [1, 0]
+    assert segments["regret_share"].tolist() == [1, 0]
     assert examples.groupby("number").size().tolist() == [3, 3]
 
 

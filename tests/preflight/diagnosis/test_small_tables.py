@@ -8,7 +8,7 @@ import pytest
 from kedro.config import OmegaConfigLoader
 
 from preflight.diagnosis.ablation import compute_ablation
-from preflight.diagnosis.contracts import Diagnosis, LearningCurve, Segments, Waterfall, more_labels
+from preflight.diagnosis.contracts import Ablation, Diagnosis, LearningCurve, Segments, more_labels
 from preflight.diagnosis.learning_curve import compute_learning_curve
 from preflight.diagnosis.segments import find_segments
 from preflight.evaluation.contracts import CalibrationCurve, Slices
@@ -62,7 +62,7 @@ def test_sizes_follow_the_table(small: Callable[[int], Made]) -> None:
     more_labels.validate(more)
     assert 0 < more["labels"] < 0.1 * len(made["train"])
     steps = compute_ablation(**{name: made[name] for name in made if name != "baselines"})
-    Waterfall.validate(steps, lazy=True)
+    Ablation.validate(steps, lazy=True)
 
 
 def test_what_could_not_be_checked_is_said(small: Callable[[int], Made]) -> None:
@@ -73,7 +73,7 @@ def test_what_could_not_be_checked_is_said(small: Callable[[int], Made]) -> None
     tables = given(made, "test_predictions", "test")
     Slices.validate(compute_slices(*tables, *wide), lazy=True)
     verdict = decide_verdict(*tables, made["selection"], curve, [], [], [], *wide)
-    said = {check["name"]: check["says"] for check in verdict["checks"]}
+    said = {check["name"]: check["message"] for check in verdict["checks"]}
     assert verdict["decision"] == "hold"
     assert said["gain"].startswith("inconclusive: ")
     assert "52 test days" in said["gain"]

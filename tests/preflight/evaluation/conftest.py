@@ -58,7 +58,7 @@ def evaluation() -> Evaluation:
         thresholds=3,
         importance_rows=300,
         importance_shuffles=3,
-        end_to_end_rows=10,
+        reference_rows=10,
     )
 
 

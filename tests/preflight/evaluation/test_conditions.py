@@ -74,7 +74,7 @@ def in_cents(framing: Framing) -> Framing:
     for section, names in {
         "costs": ("tp", "fp", "fn", "tn"),
         "project": ("achievable_saving", "budget", "upkeep_per_month", "label_price"),
-        "success": ("least_net_saving",),
+        "success": ("min_net_saving",),
         "guardrails": ("slice_loss",),
     }.items():
         written[section] |= {name: 100 * written[section][name] for name in names}
@@ -113,14 +113,14 @@ def test_no_amount_is_told_but_by_the_function_that_names_its_currency(
         ):
             found = [check(one) for one in judged]
             assert found[0].ok == found[1].ok
-            has_amount = "amount" in found[0].says or re.search(r"\d\.\d\d", found[0].says)
-            assert (found[0].says == found[1].says) == (same or not has_amount), found
+            has_amount = "amount" in found[0].message or re.search(r"\d\.\d\d", found[0].message)
+            assert (found[0].message == found[1].message) == (same or not has_amount), found
 
 
 def test_a_gain_that_covers_upkeep_and_more_passes(judge: Judge) -> None:
     check = net_gain(judge())
     assert check.ok
-    assert "€336 more per 1,000 parcels than flat" in check.says
+    assert "€336 more per 1,000 parcels than flat" in check.message
 
 
 def test_upkeep_above_the_gain_holds(judge: Judge, framing: Framing) -> None:
@@ -129,13 +129,13 @@ def test_upkeep_above_the_gain_holds(judge: Judge, framing: Framing) -> None:
     dear = changed(framing, "project", upkeep_per_month=earned + 1)
     check = net_gain(judge(framing=dear))
     assert not check.ok
-    assert "6 months after upkeep" in check.says
+    assert "6 months after upkeep" in check.message
 
 
 def test_the_whole_interval_has_to_reach_the_least_saving(judge: Judge, framing: Framing) -> None:
     gain = judge().gain_over("flat")
     for asked, ok in ((framing.net(gain.low), True), (framing.net(gain.low) + 1, False)):
-        least = changed(framing, "success", least_net_saving=asked)
+        least = changed(framing, "success", min_net_saving=asked)
         assert net_gain(judge(framing=least)).ok is ok
 
 
@@ -144,8 +144,8 @@ def test_a_model_that_is_the_baseline_holds_with_its_interval(
 ) -> None:
     check = net_gain(judge(predictions.assign(probability=0.3, act=True)))
     assert not check.ok
-    assert "€0 more per 1,000 parcels than flat" in check.says
-    assert "90% CI €0 to €0" in check.says
+    assert "€0 more per 1,000 parcels than flat" in check.message
+    assert "90% CI €0 to €0" in check.message
 
 
 def test_labels_that_tell_nothing_hold(judge: Judge, predictions: Predictions) -> None:
@@ -159,7 +159,7 @@ def test_forty_rows_are_too_little_to_tell(judge: Judge, predictions: Prediction
     for some, size, needed in ((few, "40 parcels", "100"), (week, "7 days", "10")):
         check = net_gain(judge(some))
         assert not check.ok
-        reason, lacking, gain = check.says.split(": ")
+        reason, lacking, gain = check.message.split(": ")
         assert reason == "too little data"
         assert size in lacking
         assert needed in lacking
@@ -174,18 +174,18 @@ def test_a_test_that_can_not_show_what_is_asked_says_so(
     free = changed(framing, "project", upkeep_per_month=0)
     judged = judge(days.assign(act=~seldom), free)
     found = free.net(judged.gain_over("flat").mean)
-    judged.framing = changed(free, "success", least_net_saving=found)
+    judged.framing = changed(free, "success", min_net_saving=found)
     check = net_gain(judged)
     assert not check.ok
-    assert check.says.startswith("inconclusive: ")
-    assert "12 test days" in check.says
+    assert check.message.startswith("inconclusive: ")
+    assert "12 test days" in check.message
 
 
 def test_a_gain_that_is_surely_too_small_is_not_called_too_little_data(
     judge: Judge, predictions: Predictions
 ) -> None:
     worse = predictions.assign(act=~predictions["act"])
-    assert net_gain(judge(worse)).says.startswith("not enough: ")
+    assert net_gain(judge(worse)).message.startswith("not enough: ")
 
 
 def test_a_dearer_miss_moves_the_threshold_and_the_value(
@@ -208,7 +208,7 @@ def test_the_decision_has_to_be_the_same_over_the_range_of_costs(
     wide = changed(framing, "costs", fn_factors=(0.8, 100))  # then to act always is as good
     check = robust_to_costs(judge(framing=wide))
     assert not check.ok
-    assert "not significantly above upkeep with a miss at €600" in check.says
+    assert "not significantly above upkeep with a miss at €600" in check.message
 
 
 def test_a_bad_range_of_costs_is_found_beside_one_that_is_written_alike(
@@ -222,7 +222,7 @@ def test_a_bad_range_of_costs_is_found_beside_one_that_is_written_alike(
     assert robust_to_costs(judge(idle, thought)).ok
     check = robust_to_costs(judge(idle, wide))
     assert not check.ok
-    assert check.says.endswith("not significantly above upkeep with a miss at €6")
+    assert check.message.endswith("not significantly above upkeep with a miss at €6")
 
 
 def test_a_miss_that_is_a_column_is_told_in_times_its_cost(
@@ -234,11 +234,13 @@ def test_a_miss_that_is_a_column_is_told_in_times_its_cost(
         judge().gain_over("flat", factor=f) for f in (0.8, 1.25)
     ]
     assert robust_to_costs(same).ok
-    assert "a miss at 0.8 times its cost and at 1.25 times" in robust_to_costs(same).says
+    assert "a miss at 0.8 times its cost and at 1.25 times" in robust_to_costs(same).message
     wide = changed(column, "costs", fn_factors=(0.8, 100))
     check = robust_to_costs(judge(predictions.assign(cost_fn=6.0), wide))
     assert not check.ok
-    assert check.says.endswith("not significantly above upkeep with a miss at 100 times its cost")
+    assert check.message.endswith(
+        "not significantly above upkeep with a miss at 100 times its cost"
+    )
 
 
 def test_where_a_miss_costs_more_the_threshold_moves_row_by_row(
@@ -262,7 +264,7 @@ def test_a_broken_slice_holds_and_is_named(judge: Judge, predictions: Prediction
     broken = predictions["act"] & (predictions["place"] != "west")
     check = slices_hold(judge(predictions.assign(act=broken)), predictions[["place"]])
     assert not check.ok
-    assert check.says.startswith("worse than flat in place west (-")
+    assert check.message.startswith("worse than flat in place west (-")
 
 
 def test_a_slice_of_few_rows_is_not_judged(judge: Judge, predictions: Predictions) -> None:
@@ -270,8 +272,8 @@ def test_a_slice_of_few_rows_is_not_judged(judge: Judge, predictions: Prediction
     broken = predictions["act"] & (place != "new")
     check = slices_hold(judge(predictions.assign(act=broken)), place.to_frame())
     assert check.ok
-    assert "none of 3 slices" in check.says
-    assert check.says.endswith("; 1 are too few to evaluate: below 100 parcels or 10 days")
+    assert "none of 3 slices" in check.message
+    assert check.message.endswith("; 1 are too few to evaluate: below 100 parcels or 10 days")
 
 
 def test_a_slice_of_few_days_is_not_judged(judge: Judge, predictions: Predictions) -> None:
@@ -280,7 +282,7 @@ def test_a_slice_of_few_days_is_not_judged(judge: Judge, predictions: Prediction
         broken = predictions["act"] & (place != "new")
         check = slices_hold(judge(predictions.assign(act=broken)), place.to_frame())
         assert check.ok is ok
-        assert ("; 1 are too few" in check.says) is ok
+        assert ("; 1 are too few" in check.message) is ok
 
 
 def test_where_no_slice_and_no_group_is_large_enough_it_says_that_nothing_was_checked(
@@ -297,10 +299,10 @@ def test_where_no_slice_and_no_group_is_large_enough_it_says_that_nothing_was_ch
     assert all(check.ok for check in checks)
     small = [("all 24", "100 parcels or"), ("all 3", "100 parcels with label 1 or")]
     for check, parts in zip(checks, [*small, ["none is named"], ["none is named"]], strict=True):
-        assert check.says.startswith("nothing was checked: ")
-        assert all(part in check.says for part in parts)
+        assert check.message.startswith("nothing was checked: ")
+        assert all(part in check.message for part in parts)
     for check in (slices_hold, equal_opportunity):
-        says = check(judge(), predictions[["place"]]).says
+        says = check(judge(), predictions[["place"]]).message
         assert "checked" not in says
         assert "too few" not in says
 
@@ -342,7 +344,7 @@ def test_a_group_that_is_served_less_holds_and_is_named(
     unlike = predictions.assign(act=predictions["act"] & (predictions["place"] != "west"))
     check = equal_opportunity(judge(unlike, alike), groups)
     assert not check.ok
-    assert "place west (-" in check.says
+    assert "place west (-" in check.message
     lenient = changed(framing, "guardrails", protected_gap=0.95)
     assert equal_opportunity(judge(unlike, lenient), groups).ok
 
@@ -351,7 +353,7 @@ def curve(shift: float, width: float = 0.02) -> pd.DataFrame:
     predicted = np.array([0.1, 0.3, 0.6])
     observed = predicted + shift
     return pd.DataFrame(
-        {"rows": [100, 100, 100], "asked": predicted, "observed": observed,
+        {"rows": [100, 100, 100], "expected": predicted, "observed": observed,
          "low": observed - width, "high": observed + width}
     )  # fmt: skip
 
@@ -375,16 +377,16 @@ def test_the_verdict_rests_on_size_and_memory_and_never_on_speed() -> None:
     assert within_limits([fine], "USD").ok
     check = within_limits([fine, large], "USD")
     assert not check.ok
-    assert "memory mb 62.3" in check.says
-    assert "model mb" not in check.says
+    assert "memory mb 62.3" in check.message
+    assert "model mb" not in check.message
 
 
 def test_too_many_candidates_on_one_test_set_hold(framing: Framing) -> None:
     assert conditions.reuse_within_limit(3, framing).ok
     check = conditions.reuse_within_limit(4, framing)
     assert not check.ok
-    assert "4 candidates" in check.says
-    assert "3 may be" in check.says
+    assert "4 candidates" in check.message
+    assert "3 may be" in check.message
 
 
 def test_contracts_that_were_off_hold() -> None:
@@ -415,13 +417,13 @@ def test_a_dearer_unit_too_little_costs_both_more(
         assert judged.gain_over("flat", factor=factor).mean == pytest.approx(1000 * gain)
     check = robust_to_costs(judged)
     assert check.ok
-    assert check.says.endswith("each unit too little at €2.40 and at €3.75")
+    assert check.message.endswith("each unit too little at €2.40 and at €3.75")
     low = amounts.assign(prediction=amounts["label"] - 3, prediction_flat=amounts["label"] + 12)
     assert net_gain(judge(low, amount_framing)).ok  # 9 against 12
-    wide = changed(amount_framing, "costs", under_factors=(0.8, 2))
+    wide = changed(amount_framing, "costs", underage_factors=(0.8, 2))
     check = robust_to_costs(judge(low, wide))  # 18 against 12
     assert not check.ok
-    assert check.says.endswith("not significantly above upkeep with each unit too little at €6")
+    assert check.message.endswith("not significantly above upkeep with each unit too little at €6")
 
 
 def test_of_amounts_a_group_that_gets_too_little_more_often_holds_and_is_named(
@@ -436,4 +438,4 @@ def test_of_amounts_a_group_that_gets_too_little_more_often_holds_and_is_named(
     west = (amounts["place"] == "west").to_numpy()
     covered = (unlike.predictions["prediction"] > amounts["label"]).to_numpy()
     gap = covered[west].mean() - covered[~west].mean()
-    assert f"place west ({gap:+.0%})" in check.says
+    assert f"place west ({gap:+.0%})" in check.message

@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from preflight.evaluation import contracts
 from preflight.evaluation.contracts import (
     CalibrationCurve,
-    CostCurve,
     Evaluation,
     Importance,
     Slices,
+    ThresholdCurve,
 )
 
 INTERVAL = {"mean": 5.0, "low": 1.0, "high": 9.0}
@@ -42,16 +42,16 @@ def clean(contract: str) -> Any:
                     "per_1000": 400.0,
                     "over_baseline": {"baseline": "lookup", **INTERVAL},
                     "over_champion": None,
-                    "net": {"months": 12, "least": 5, **INTERVAL},
+                    "net": {"months": 12, "required": 5, **INTERVAL},
                 },
-                "kpi": {"name": "missed", "now": 9, "wanted": 3, "measured": 4},
+                "kpi": {"name": "missed", "current": 9, "target": 3, "measured": 4},
                 "limits": [
                     {"name": "size", "limit": 100, "measured": 20, "ok": True, "load": None},
                     {"name": "p99", "limit": 9, "measured": 20, "ok": False, "load": 1.0},
                     {"name": "rows", "limit": 9, "measured": None, "ok": None, "load": 2.5},
                 ],
-                "checks": [{"name": "gain", "ok": True, "says": "it saves more"}],
-                "test_set": {"id": "a", "candidate": "b", "opened": 1, "candidates": 1},
+                "checks": [{"name": "gain", "ok": True, "message": "it saves more"}],
+                "test_set": {"id": "a", "candidate": "b", "evaluations": 1, "candidates": 1},
             },
         }[contract]
     )
@@ -80,9 +80,9 @@ DOCUMENTS = {"metrics": contracts.metrics, "verdict": contracts.verdict}
         ("verdict", "limits.2.ok", True, "only if it was measured"),
         ("verdict", "limits.2.load", None, "does not depend on the machine: measure it"),
         ("verdict", "checks.0.ok", False, "ships, but a condition does not hold"),
-        ("verdict", "test_set.opened", 0, "not counted in test_set.opened"),
-        ("verdict", "test_set.candidates", 0, "not counted in test_set.opened"),
-        ("verdict", "test_set.opened", -1, "greater than or equal to 0"),
+        ("verdict", "test_set.evaluations", 0, "not counted in test_set.evaluations"),
+        ("verdict", "test_set.candidates", 0, "not counted in test_set.evaluations"),
+        ("verdict", "test_set.evaluations", -1, "greater than or equal to 0"),
         ("verdict", "value.costs.fn", ..., "tp, fp, tn"),
         ("verdict", "value.costs.over", 1.0, "tp, fp, fn, tn, over"),
     ],
@@ -105,7 +105,7 @@ def test_a_candidate_with_nothing_to_compare_it_with_is_refused() -> None:
 def test_a_what_if_may_be_the_first_on_its_test_set_and_is_not_counted() -> None:
     document = clean("verdict")
     document["what_if"] = ["framing.costs.fn is 10, in conf/base 5"]
-    document["test_set"] |= {"opened": 0, "candidates": 0}
+    document["test_set"] |= {"evaluations": 0, "candidates": 0}
     assert contracts.verdict.validate(document) is document
 
 
@@ -127,7 +127,7 @@ def test_a_cost_in_a_column_is_named(refuse_document: Callable[..., None]) -> No
         refuse_document(contracts.verdict, clean("verdict"), "value.costs.fn", wrong, "'cost_fn'")
 
 
-AMOUNT = ["mae", "rmse", "r2", "covered", "value_per_1000"]
+AMOUNT = ["mae", "rmse", "r2", "coverage", "value_per_1000"]
 
 
 def test_figures_and_costs_of_amounts_pass_and_are_not_mixed(
@@ -139,9 +139,12 @@ def test_figures_and_costs_of_amounts_pass_and_are_not_mixed(
     refuse_document(contracts.metrics, deepcopy(models), "usual", of_the_other_task, " lacks ")
     refuse_document(contracts.metrics, models, "usual.brier", INTERVAL, r"usual has \['brier'\]")
     document = clean("verdict")
-    document["value"]["costs"] = {"over": 1, "under": 3, "without": 20}
+    document["value"]["costs"] = {"overage": 1, "underage": 3, "default_amount": 20}
     assert contracts.verdict.validate(document) is document
-    for path, value, message in (("without", ..., "over, under"), ("under", "cost_over", "under")):
+    for path, value, message in (
+        ("default_amount", ..., "overage, underage"),
+        ("underage", "cost_overage", "underage"),
+    ):
         refuse_document(
             contracts.verdict, deepcopy(document), f"value.costs.{path}", value, message
         )
@@ -171,7 +174,7 @@ def curve() -> pd.DataFrame:
             "bin": [0, 1],
             "rows": [10, 10],
             "predicted": [0.1, 0.4],
-            "asked": [0.1, 0.4],
+            "expected": [0.1, 0.4],
             "observed": [0.1, 0.5],
             "low": [0.0, 0.3],
             "high": [0.2, 0.6],
@@ -245,16 +248,16 @@ def steps(share: list[float]) -> pd.DataFrame:
 
 def test_the_shares_of_a_cost_curve_go_one_way() -> None:
     for share in ([1, 0.5, 0.5], [0, 0.5, 0.5], [0.5, 0.5, 0.5]):
-        CostCurve.validate(steps([float(one) for one in share]), lazy=True)
+        ThresholdCurve.validate(steps([float(one) for one in share]), lazy=True)
     for share in ([1.0, 0.5, 0.6], [0.0, 0.6, 0.5], [0.5, 0.6, 0.5]):
         with pytest.raises(SchemaErrors, match="the share goes one way"):
-            CostCurve.validate(steps(share), lazy=True)
+            ThresholdCurve.validate(steps(share), lazy=True)
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [("replicates", 99), ("calibration_bins", 1), ("importance_rows", 0),
-     ("importance_shuffles", 1), ("end_to_end_rows", 0), ("replicats", 100)],
+     ("importance_shuffles", 1), ("reference_rows", 0), ("replicats", 100)],
 )  # fmt: skip
 def test_settings_that_measure_too_little_are_refused(
     evaluation: Evaluation, name: str, value: int

@@ -13,10 +13,10 @@ from preflight.evaluation.conditions import calibration_within_limit
 from preflight.evaluation.contracts import Evaluation
 from preflight.evaluation.metrics import (
     compute_calibration_curve,
-    compute_cost_curve,
     compute_importance,
     compute_metrics,
     compute_slices,
+    compute_threshold_curve,
 )
 from preflight.evaluation.predictions import select_reference_rows
 from preflight.modeling.model import Bundle
@@ -106,8 +106,8 @@ def test_bins_of_the_calibration_hold_all_rows_in_order_of_probability(
 def test_the_cost_curve_goes_from_always_to_never_past_the_threshold_of_the_costs(
     predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
-    found = compute_cost_curve(predictions, framing, evaluation)
-    results.CostCurve.validate(found, lazy=True)
+    found = compute_threshold_curve(predictions, framing, evaluation)
+    results.ThresholdCurve.validate(found, lazy=True)
     own = framing.costs.at(predictions).threshold
     assert found["setting"].tolist() == pytest.approx(sorted([0, 1 / 3, 2 / 3, 1, own]))
     assert found.loc[found["by_costs"], "setting"].tolist() == [own]
@@ -126,12 +126,12 @@ def test_a_threshold_that_is_a_step_stands_once_and_a_row_s_own_is_no_curve(
     predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
     tens = evaluation.model_copy(update={"thresholds": 10})
-    found = compute_cost_curve(predictions, framing, tens)
+    found = compute_threshold_curve(predictions, framing, tens)
     assert len(found) == 11  # 20% is one of the steps
     assert found["by_costs"].sum() == 1
     columns = framing.costs.model_copy(update={"fn": "amount"})
     each = framing.model_copy(update={"costs": columns})
-    found = compute_cost_curve(predictions.assign(cost_fn=6.0 + predictions.index), each, tens)
+    found = compute_threshold_curve(predictions.assign(cost_fn=6.0 + predictions.index), each, tens)
     assert not found["by_costs"].any()
 
 
@@ -303,7 +303,7 @@ def test_amounts_are_calibrated_by_the_share_of_labels_that_the_costs_ask_to_be_
     predictions, framing = made_amounts["test_predictions"], made_amounts["framing"]
     found = compute_calibration_curve(predictions, framing, evaluation)
     results.CalibrationCurve.validate(found, lazy=True)
-    assert set(found["asked"]) == {0.75}
+    assert set(found["expected"]) == {0.75}
     in_order = predictions.sort_values("prediction", kind="stable")
     lowest = in_order.head(found["rows"].iloc[0])
     assert found["predicted"].iloc[0] == pytest.approx(lowest["prediction"].mean())
@@ -320,10 +320,10 @@ def test_a_cost_curve_of_amounts_adds_to_each(
     made_amounts: dict[str, Any], evaluation: Evaluation
 ) -> None:
     predictions, framing = made_amounts["test_predictions"], made_amounts["framing"]
-    found = compute_cost_curve(
+    found = compute_threshold_curve(
         predictions, framing, evaluation.model_copy(update={"thresholds": 9})
     )
-    results.CostCurve.validate(found, lazy=True)
+    results.ThresholdCurve.validate(found, lazy=True)
     assert found.loc[found["by_costs"], "setting"].tolist() == [0]
     assert found["setting"].min() < 0 < found["setting"].max()
     assert found["setting"].is_monotonic_increasing

@@ -105,7 +105,7 @@ def test_a_cost_in_a_column_of_one_value_gives_the_very_same_results(
     constant = judge(predictions, examples, framing, evaluation)
     assert verdict["value"].pop("costs") == {"tp": 2, "fp": 1, "fn": "cost_fn", "tn": 0}
     assert constant["value"].pop("costs") == {"tp": 2, "fp": 1, "fn": 6, "tn": 0}
-    told, before = (one["checks"].pop(2)["says"] for one in (verdict, constant))
+    told, before = (one["checks"].pop(2)["message"] for one in (verdict, constant))
     for of_its_cost, in_money in (("0.8", "€4.80"), ("1.25", "€7.50")):
         told = told.replace(f"{of_its_cost} times its cost", in_money)
     assert told == before
@@ -258,7 +258,7 @@ def test_two_more_of_the_same_test_set_are_counted_and_the_candidates_told_apart
     def opened(predictions: pd.DataFrame, *earlier: dict[str, Any], **changed: Any) -> Any:
         framed = framing.model_copy(update=changed)
         found = judge(predictions, examples, framed, evaluation, earlier=earlier)
-        return found, (found["test_set"]["opened"], found["test_set"]["candidates"])
+        return found, (found["test_set"]["evaluations"], found["test_set"]["candidates"])
 
     other = predictions.assign(probability=predictions["probability"] * 0.999)
     longer = framing.split.model_copy(update={"embargo_hours": 1})
@@ -289,7 +289,7 @@ def test_a_what_if_says_so_first_decides_the_same_and_is_not_counted(
     assert reasons == real["reasons"]
     assert (tried["decision"], tried["checks"][:-2]) == (real["decision"], real["checks"][:-2])
     assert not real["what_if"]
-    count = ["opened", "candidates"]
+    count = ["evaluations", "candidates"]
     assert [tried["test_set"][name] for name in count] == [0, 0]
     assert [of(tried, tried)["test_set"][name] for name in count] == [1, 1]
     assert [of(real, real)["test_set"][name] for name in count] == [3, 1]
@@ -340,12 +340,12 @@ def test_what_the_test_can_show_is_told_before_it_is_opened(
     by_day = 4 * acted / 10  # what a parcel of the day saves: 6 less 2, where it was acted on
     error = by_day.std(ddof=1) / np.sqrt(30)  # of a test of 30 days
     assert power["days"] == 30
-    assert power["shows_per_1000"] == pytest.approx(1000 * error * (1.6449 + 0.8416), rel=1e-3)
-    assert power["asked_per_1000"] == pytest.approx(1000 * (100 + 100) / 10_000)
+    assert power["detectable_per_1000"] == pytest.approx(1000 * error * (1.6449 + 0.8416), rel=1e-3)
+    assert power["required_per_1000"] == pytest.approx(1000 * (100 + 100) / 10_000)
     assert all(part in caplog.text for part in ("30 test days", "€20", "framing.split.test_from"))
     caplog.clear()
     steady = power_of(validation_of(31, np.full(31, 5)), models, framing)
-    assert steady["shows_per_1000"] == pytest.approx(0)
+    assert steady["detectable_per_1000"] == pytest.approx(0)
     assert not caplog.records
 
 
@@ -353,7 +353,7 @@ def test_of_one_day_of_validation_nothing_is_known(
     framing: Framing, models: tuple[Bundle, dict[str, Bundle]]
 ) -> None:
     power = power_of(validation_of(1, np.full(1, 5)), models, framing)
-    assert power["shows_per_1000"] is None
+    assert power["detectable_per_1000"] is None
 
 
 def test_a_candidate_of_amounts_ships_and_its_verdict_can_be_recomputed(
@@ -367,7 +367,7 @@ def test_a_candidate_of_amounts_ships_and_its_verdict_can_be_recomputed(
     cost = {name: np.maximum(one, -3 * one) for name, one in off.items()}
     gain = 1000 * (cost["prediction_lookup"] - cost["prediction"]).mean()
     assert found["value"]["over_baseline"]["mean"] == pytest.approx(gain)
-    assert found["value"]["costs"] == {"over": 1, "under": 3, "without": 30}
+    assert found["value"]["costs"] == {"overage": 1, "underage": 3, "default_amount": 30}
     assert found["kpi"]["measured"] == pytest.approx(off["prediction"].abs().mean())
     same = predictions.assign(prediction=predictions["prediction_lookup"])
     held = judge(same, made_amounts["test"], framing, evaluation, best)
@@ -383,4 +383,4 @@ def test_what_a_test_of_amounts_can_show_is_told(made_amounts: dict[str, Any]) -
         made_amounts["framing"],
     )
     assert results.power.validate(found) is found
-    assert found["shows_per_1000"] > 0
+    assert found["detectable_per_1000"] > 0

@@ -91,9 +91,9 @@ def test_a_planted_defect_is_refused(
     refuse_document(DOCUMENTS[contract], clean(contract), path, value, sentence)
 
 
-@pytest.mark.parametrize("lacks", ["typical", "known", "framing"])
+@pytest.mark.parametrize("lacks", ["reference_values", "seen_categories", "framing"])
 def test_a_champion_that_other_code_made_is_refused_with_what_to_do(lacks: str) -> None:
-    provenance = {"typical": {}, "known": {}, "framing": {}}
+    provenance = {"reference_values": {}, "seen_categories": {}, "framing": {}}
     whole = bundle(provenance=provenance)
     assert contracts.champion.validate(whole) is whole
     assert contracts.champion.validate(None) is None
@@ -109,7 +109,7 @@ def test_a_bundle_without_threshold_carries_the_costs_that_it_derives_it_from() 
 
 
 def test_a_bundle_of_amounts_has_no_threshold_and_carries_its_costs() -> None:
-    costs = {"unit": "EUR", "over": 1, "under": 3, "without": 20}
+    costs = {"unit": "EUR", "overage": 1, "underage": 3, "default_amount": 20}
     carried = bundle(
         estimator=DummyRegressor().fit([[0], [0]], [3, 5]),
         threshold=None,

@@ -189,13 +189,13 @@ def test_what_is_typical_and_known_comes_from_the_examples() -> None:
         {"a": [1, 2, 9], "b": [None] * 3, "place": ["north", "north", None]}
     ).astype(TRADE)
     assert reference_values(examples) == {
-        "typical": {"a": 2.0, "b": None, "place": "north"},
-        "known": {"place": ["north"]},
+        "reference_values": {"a": 2.0, "b": None, "place": "north"},
+        "seen_categories": {"place": ["north"]},
     }
 
 
 def test_a_move_is_against_the_typical_value_of_one_group(bundle: Bundle) -> None:
-    bundle["provenance"] |= {"typical": {"a": 1.0, "b": 2.0}, "known": {}}
+    bundle["provenance"] |= {"reference_values": {"a": 1.0, "b": 2.0}, "seen_categories": {}}
     table = pd.DataFrame({"a": [1.0, 3.0], "b": [7.0, 1.0]})
     chance = predict(bundle, table)
     found = group_effects(bundle, table, chance, GROUPS)
@@ -211,7 +211,7 @@ def test_a_move_is_against_the_typical_value_of_one_group(bundle: Bundle) -> Non
 
 
 def test_what_was_never_seen_or_is_missing_is_flagged(bundle: Bundle) -> None:
-    bundle["provenance"] |= {"known": {"place": ["north"]}}
+    bundle["provenance"] |= {"seen_categories": {"place": ["north"]}}
     table = pd.DataFrame(
         {"a": [1, None, None], "b": [1, 1, None], "place": ["north", "south", None]}
     ).astype(TRADE)
@@ -236,7 +236,11 @@ class Amounts:
 
 @pytest.fixture
 def of_amounts(bundle: Bundle) -> Bundle:
-    made = {"framing": {"task": "regression"}, "typical": {"a": 1.0, "b": 2.0}, "known": {}}
+    made = {
+        "framing": {"task": "regression"},
+        "reference_values": {"a": 1.0, "b": 2.0},
+        "seen_categories": {},
+    }
     return {**bundle, "estimator": Amounts(), "threshold": None, "provenance": made}
 
 
@@ -272,7 +276,7 @@ def test_the_reasons_of_an_amount_are_in_its_unit(of_amounts: Bundle) -> None:
 
 
 def test_a_scorer_of_amounts_is_the_saving_per_1000() -> None:
-    costs = RegressionCosts(unit="EUR", over=1, under=3, without=20)
+    costs = RegressionCosts(unit="EUR", overage=1, underage=3, default_amount=20)
     X = pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, 2.0]})
     # 11 where 10 is right, and 22 where 30 is: 1 and 24, not 10 and 30
     score = value_scorer(costs, ["b", "a"])(Amounts(), X, [10, 30])

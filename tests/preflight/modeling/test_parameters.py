@@ -131,13 +131,13 @@ def test_settings_that_do_not_fit_together_are_all_named(
     assert modeling.configuration_errors(framing, groups) == []
     fold = modeling.search.earlier_folds[0]
     longer = fold.model_copy(update={"until": framing.split.test_from})
-    blind = modeling.candidates["trees"].model_copy(update={"without": ["wether"]})
+    blind = modeling.candidates["trees"].model_copy(update={"exclude_groups": ["wether"]})
     search = modeling.search.model_copy(update={"earlier_folds": [longer]})
     wrong = modeling.model_copy(update={"search": search, "candidates": {"trees": blind}})
     unknown = framing.model_copy(update={"baselines": ["never", "nobody"]})
     faults = wrong.configuration_errors(unknown, groups)
     assert [fault.split(" names ")[0].split(":")[0] for fault in faults] == [
-        "modeling.candidates.trees.without",
+        "modeling.candidates.trees.exclude_groups",
         "framing.baselines",
         "modeling.search.earlier_folds",
     ]
@@ -155,7 +155,7 @@ def test_a_quantile_that_is_not_that_of_the_costs_is_refused(
 ) -> None:
     groups = ["content", "weather"]
     assert modeling_amounts().configuration_errors(amount_framing, groups) == []
-    dearer = amount_framing.costs.model_copy(update={"under": 4.0})
+    dearer = amount_framing.costs.model_copy(update={"underage": 4.0})
     other = amount_framing.model_copy(update={"costs": dearer})
     errors = modeling_amounts().configuration_errors(other, groups)
     assert [error.split(",")[0] for error in errors] == [

@@ -274,7 +274,10 @@ def search_side_by_side(
 def test_the_trials_are_the_same_whichever_worker_is_faster(
     development: pd.DataFrame, framing: Framing, modeling: Any, search: Search
 ) -> None:
-    grows = {"grows": "max_iter", "space": {"max_iter": {"type": "int", "low": 2, "high": 30}}}
+    grows = {
+        "warm_start_param": "max_iter",
+        "space": {"max_iter": {"type": "int", "low": 2, "high": 30}},
+    }
     trees = settings(modeling, 9, workers=2).candidates["trees"].model_dump() | grows
     asked = settings(modeling, 9, workers=2).model_copy(
         update={"candidates": modeling(candidates={"trees": trees}).candidates}
@@ -456,7 +459,7 @@ SURE = {"calibration": {"slope": 1.0, "intercept": 0.0}}
 def test_what_is_grown_in_parts_is_the_same_as_at_once(
     development: pd.DataFrame, modeling: Any, parcels: Any
 ) -> None:
-    of = {**TREES, "grows": "max_iter", "params": TREES["params"] | {"max_iter": 10}}
+    of = {**TREES, "warm_start_param": "max_iter", "params": TREES["params"] | {"max_iter": 10}}
     spec = modeling(candidates={"trees": of}).candidates["trees"]
     features = spec.features(parcels.groups())
     found = [
@@ -473,7 +476,7 @@ def test_a_hopeless_trial_is_given_up_before_it_is_grown(
     development: pd.DataFrame, framing: Framing, modeling: Any, search: Search
 ) -> None:
     space = {"learning_rate": {"type": "float", "low": 1e-6, "high": 0.3, "log": True}}
-    grows = {"grows": "max_iter", "space": space}
+    grows = {"warm_start_param": "max_iter", "space": space}
     asked = settings(modeling, 12)
     trees = asked.candidates["trees"].tuned({"max_iter": 20}).model_dump() | grows
     given = {"candidates": modeling(candidates={"trees": trees}).candidates}

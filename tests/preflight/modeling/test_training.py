@@ -219,7 +219,7 @@ def test_a_model_can_go_without_a_group_of_features(
     development: pd.DataFrame, framing: Framing, contracts: Any, settings: Settings
 ) -> None:
     modeling = settings()
-    blind = modeling.candidates["trees"].model_copy(update={"without": ["weather"]})
+    blind = modeling.candidates["trees"].model_copy(update={"exclude_groups": ["weather"]})
     best, chosen = (
         {"candidate": "trees", "params": {}},
         {"calibration": {"slope": 1.0, "intercept": 0.0}},

@@ -204,7 +204,7 @@ def test_constants_beside_a_column_are_looked_at_before_a_run(
     assert all(re.search(fault, message) for fault in faults)
 
 
-SOLD: dict[str, Any] = {"unit": "EUR", "over": 1, "under": 3, "without": 20}
+SOLD: dict[str, Any] = {"unit": "EUR", "overage": 1, "underage": 3, "default_amount": 20}
 UNIT = st.floats(0.1, 10).map(lambda price: round(price, 2))
 
 
@@ -213,7 +213,7 @@ def test_no_amount_is_cheaper_than_the_quantile_that_the_costs_ask_for(
     over: float, under: float, seed: int
 ) -> None:
     label = np.random.default_rng(seed).gamma(2, 10, 101).round(1)
-    costs = UnitCosts(over, under, without=0.0)
+    costs = UnitCosts(over, under, default_amount=0.0)
     asked = np.quantile(label, costs.quantile, method="inverted_cdf")
     best = max(costs.saving(label, np.full(101, amount)).sum() for amount in np.unique(label))
     assert costs.saving(label, np.full(101, asked)).sum() == pytest.approx(best, abs=1e-6)
@@ -231,7 +231,7 @@ def test_an_amount_is_its_own_decision_and_saves_what_it_is_nearer_by() -> None:
     assert costs.saving(whole, amount).tolist() == [8, 0, 15]
 
 
-@given(names=st.sets(st.sampled_from(["over", "under", "without"]), min_size=1))
+@given(names=st.sets(st.sampled_from(["overage", "underage", "default_amount"]), min_size=1))
 def test_a_column_of_one_value_is_that_constant_of_amounts_too(names: set[str]) -> None:
     label = np.random.default_rng(0).normal(20, 9, 30)
     table = pd.DataFrame({f"of_{name}": [float(SOLD[name])] * 30 for name in names})
@@ -246,21 +246,21 @@ def test_a_column_of_one_value_is_that_constant_of_amounts_too(names: set[str]) 
 
 def test_the_quantile_is_told_unless_each_row_has_its_own() -> None:
     assert RegressionCosts.model_validate(SOLD).quantile == 0.75
-    assert RegressionCosts.model_validate(SOLD | {"without": "usual"}).quantile == 0.75
-    assert RegressionCosts.model_validate(SOLD | {"under": "margin"}).quantile is None
+    assert RegressionCosts.model_validate(SOLD | {"default_amount": "usual"}).quantile == 0.75
+    assert RegressionCosts.model_validate(SOLD | {"underage": "margin"}).quantile is None
     table = pd.DataFrame({"margin": [1.0, 3.0]})
-    at = RegressionCosts.model_validate(SOLD | {"under": "margin"}).at(table)
+    at = RegressionCosts.model_validate(SOLD | {"underage": "margin"}).at(table)
     assert np.asarray(at.quantile).tolist() == [0.5, 0.75]
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"over": 0}, r"over is not above 0\b.*over: 0"),
-        ({"under": -1}, r"under is not above 0\b.*under: -1"),
-        ({"under": True}, "neither a number nor the name of a feature"),
-        ({"under_factors": [1.5, 2]}, "under_factors are 1.5 and 2"),
-        ({"under_factors": [0.5, 0.9]}, "under_factors are 0.5 and 0.9"),
+        ({"overage": 0}, r"overage is not above 0\b.*overage: 0"),
+        ({"underage": -1}, r"underage is not above 0\b.*underage: -1"),
+        ({"underage": True}, "neither a number nor the name of a feature"),
+        ({"underage_factors": [1.5, 2]}, "underage_factors are 1.5 and 2"),
+        ({"underage_factors": [0.5, 0.9]}, "underage_factors are 0.5 and 0.9"),
         ({"fn": 5}, "not permitted"),
     ],
 )
@@ -274,19 +274,21 @@ def test_amounts_of_which_nothing_is_to_be_learnt_are_refused(
 @pytest.mark.parametrize(
     ("margin", "sentence"),
     [
-        ([3.0, np.nan, 2.0], "under is missing in 1 of 3 rows"),
-        ([3.0, 0.0, -1.0], "under is not above 0 in 2 of 3 rows"),
+        ([3.0, np.nan, 2.0], "underage is missing in 1 of 3 rows"),
+        ([3.0, 0.0, -1.0], "underage is not above 0 in 2 of 3 rows"),
     ],
 )
 def test_rows_without_a_cost_of_an_error_are_counted(margin: list[float], sentence: str) -> None:
-    priced = RegressionCosts.model_validate(SOLD | {"under": "margin"})
-    assert priced.at(pd.DataFrame({"margin": [3.0, 1.0, 2.0]})).under.tolist() == [3, 1, 2]
+    priced = RegressionCosts.model_validate(SOLD | {"underage": "margin"})
+    assert priced.at(pd.DataFrame({"margin": [3.0, 1.0, 2.0]})).underage.tolist() == [3, 1, 2]
     with pytest.raises(RunError, match=sentence):
         priced.at(pd.DataFrame({"margin": margin}))
-    with pytest.raises(RunError, match=r"framing.costs.under names 'margin', which is no column"):
+    with pytest.raises(
+        RunError, match=r"costs.underage names 'margin', which is no column"
+    ):
         priced.at(pd.DataFrame({"other": margin}))
 
 
 def test_factors_are_those_of_the_kind_of_costs() -> None:
-    assert RegressionCosts.model_validate(SOLD | {"under_factors": [0.5, 2]}).factors == (0.5, 2)
+    assert RegressionCosts.model_validate(SOLD | {"underage_factors": [0.5, 2]}).factors == (0.5, 2)
     assert dear(fn_factors=[0.9, 2]).factors == (0.9, 2)

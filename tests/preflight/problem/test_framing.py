@@ -91,9 +91,9 @@ def test_a_test_that_does_not_follow_the_validation_is_refused(
             "achievable saving of €200 per 1,000",
         ),
         ("project", {"budget": 11_500}, r"€11,400 over 6 months .* the budget \(€11,500\)"),
-        ("success", {"least_net_saving": 11_500}, r"the least net saving \(€11,500\)"),
-        ("project", {"label_price": 0}, "label_price is 0.*label_waiver"),
-        ("goal", {"kpi": {"name": "a", "now": 5, "wanted": 5}}, "now is 5 and wanted is 5"),
+        ("success", {"min_net_saving": 11_500}, r"the least net saving \(€11,500\)"),
+        ("project", {"label_price": 0}, "label_price is 0.*label_cost_note"),
+        ("goal", {"kpi": {"name": "a", "current": 5, "target": 5}}, "current is 5 and target is 5"),
     ],
 )
 def test_a_project_that_makes_no_sense_is_refused(
@@ -108,7 +108,7 @@ def test_a_project_that_makes_no_sense_is_refused(
 def test_errors_of_all_sections_come_at_once(framing_as_written: dict[str, Any]) -> None:
     framing_as_written["costs"] |= {"fn": 1}
     framing_as_written["project"] |= {"label_price": 0}
-    framing_as_written["goal"]["kpi"] |= {"wanted": 400}
+    framing_as_written["goal"]["kpi"] |= {"target": 400}
     with pytest.raises(ValidationError) as refused:
         Framing.model_validate(framing_as_written)
     assert len(refused.value.errors()) == 3
@@ -222,7 +222,7 @@ def test_costs_are_those_of_the_task(
     assert (framing.task, framing.predicted, framing.decided) == ("binary", "probability", "act")
     for written, other, named in (
         (framing_as_written, amounts_as_written, "task binary needs tp, fp, fn and tn"),
-        (amounts_as_written, framing_as_written, "task regression needs over, under and without"),
+        (amounts_as_written, framing_as_written, "task regression needs overage, underage"),
     ):
         with pytest.raises(ValidationError, match=named):
             Framing.model_validate(written | {"costs": other["costs"]})
@@ -261,7 +261,7 @@ def test_a_share_per_1000_is_not_above_it_and_an_error_may_be(
     framing_as_written: dict[str, Any], amounts_as_written: dict[str, Any]
 ) -> None:
     for written in (framing_as_written, amounts_as_written):
-        written["goal"]["kpi"] |= {"now": 5000}
+        written["goal"]["kpi"] |= {"current": 5000}
     Framing.model_validate(amounts_as_written)
-    with pytest.raises(ValidationError, match="now is above 1,000"):
+    with pytest.raises(ValidationError, match="current is above 1,000"):
         Framing.model_validate(framing_as_written)

@@ -106,12 +106,12 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "costs": {"tp": 2, "fp": 1, "fn": 6, "tn": 0},
                 "per_1000": 123.4,
                 "over_baseline": {"baseline": "table_of_rates", **interval(22.2, 12.6, 33.3)},
-                "net": {"months": 6, "least": 600, **interval(732.0, 156.0, 1398.0)},
+                "net": {"months": 6, "required": 600, **interval(732.0, 156.0, 1398.0)},
             },
-            "kpi": {"name": "missed", "now": 300, "wanted": 100, "measured": 88.8},
+            "kpi": {"name": "missed", "current": 300, "target": 100, "measured": 88.8},
             "limits": [],
-            "checks": [{"name": "gain", "ok": True, "says": "clearly better"}],
-            "test_set": {"id": "a", "candidate": "b", "opened": 3, "candidates": 2},
+            "checks": [{"name": "gain", "ok": True, "message": "clearly better"}],
+            "test_set": {"id": "a", "candidate": "b", "evaluations": 3, "candidates": 2},
             "what_if": [],
         },
         "selection": {
@@ -124,7 +124,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "loss_with": 0.51234,
             },
         },
-        "power": {"days": 30, "shows_per_1000": 31.2, "asked_per_1000": 20.0},
+        "power": {"days": 30, "detectable_per_1000": 31.2, "required_per_1000": 20.0},
         "best_params": {
             "candidate": "trees",
             "params": {"depth": 4, "rate": 0.123456},
@@ -155,13 +155,13 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "bin": [0, 1, 2],
                 "rows": [334, 333, 333],
                 "predicted": [0.1, 0.3, 0.6],
-                "asked": [0.1, 0.3, 0.6],
+                "expected": [0.1, 0.3, 0.6],
                 "observed": [0.12, 0.38, 0.57],
                 "low": [0.08, 0.33, 0.5],
                 "high": [0.16, 0.43, 0.64],
             }
         ),
-        "cost_curve": pd.DataFrame(
+        "threshold_curve": pd.DataFrame(
             {
                 "setting": [0.0, 0.2, 0.25, 1.0],
                 "by_costs": [False, True, False, False],
@@ -212,7 +212,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "evidence": ["2 moments, 40 decisions: all the same", "weight: 0.612", "as stated"],
             }
         ),
-        "waterfall": pd.DataFrame(
+        "ablation": pd.DataFrame(
             [
                 ("validation", "baseline", "table_of_rates", 111.0, None, None, None),
                 ("validation", "first group", "box alone", 130.0, 19.0, 12.0, 26.0),
@@ -239,7 +239,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
             "months": 6.0,
             "value": interval(407.0, 163.0, 651.0),
             "price": 300.0,
-            "worth": "can't tell",
+            "worth": "inconclusive",
         },
         "segments": pd.DataFrame(
             {
@@ -247,10 +247,10 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "segment": ["weight above 3, depot north", "weight up to 3"],
                 "rows": [300, 700],
                 "share": [0.3, 0.7],
-                "lost_per_1000": [800.0, 200.0],
+                "regret_per_1000": [800.0, 200.0],
                 "low": [700.0, 150.0],
                 "high": [900.0, 250.0],
-                "share_lost": [0.63, 0.37],
+                "regret_share": [0.63, 0.37],
                 "label_mean": [0.4, 0.25],
                 "predicted": [0.2, 0.26],
                 "decided": [0.11, 0.3],
@@ -266,7 +266,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "act": [False],
                 "number": [1],
                 "segment": ["weight above 3, depot north"],
-                "lost": [4.0],
+                "regret": [4.0],
                 "facts": ["weight 7.5, depot north"],
             }
         ),
@@ -285,7 +285,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
             "code": {"commit": "0" * 40, "changed": ["a.py"], "sha256": "1" * 64},
             "kept": ["docs/a.md", "tests/test_a.py", "tests/test_a.py::test_b"],
         },
-        "suspicious_labels": pd.DataFrame({"found": [77, 77], "of": [7000, 7000]}),
+        "label_issues": pd.DataFrame({"found": [77, 77], "of": [7000, 7000]}),
     }
     found["provenance"]["files"] = {name: dict(FILE) for name in found if name not in NO_FILES}
     return found

@@ -18,17 +18,17 @@ FIGURES = {
     "value": ["metrics", "selection", "framing"],
     "score": ["metrics", "selection", "framing"],
     "calibration": ["calibration_curve", "framing"],
-    "cost_curve": ["cost_curve", "framing"],
+    "threshold_curve": ["threshold_curve", "framing"],
     "slices": ["slices", "framing"],
     "importance": ["importance", "framing"],
-    "waterfall": ["waterfall", "framing"],
+    "ablation": ["ablation", "framing"],
     "learning_curve": ["learning_curve", "framing"],
     "segments": ["segments", "framing"],
     "robustness": ["robustness", "framing"],
     "search": ["trials", "best_params", "framing"],
     "parameter_importance": ["parameter_importance"],
 }
-MONEY = {"value", "slices", "waterfall", "segments", "robustness"}
+MONEY = {"value", "slices", "ablation", "segments", "robustness"}
 
 
 def drawn(name: str, results: dict[str, Any]) -> Drawn:
@@ -117,13 +117,13 @@ def test_calibration_shows_the_groups_their_intervals_and_the_diagonal(
 def test_the_threshold_curve_shows_its_band_and_the_threshold_of_the_costs(
     results: dict[str, Any],
 ) -> None:
-    axes, curve = drawn("cost_curve", results).axes[0], results["cost_curve"]
+    axes, curve = drawn("threshold_curve", results).axes[0], results["threshold_curve"]
     assert [*axes.lines[0].get_ydata()] == [*curve["value_per_1000"]]
     band = axes.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == (curve["low"].min(), curve["high"].max())
     assert [*axes.lines[2].get_xdata()] == [0.2, 0.2]
-    results["cost_curve"] = curve.assign(by_costs=False)
-    assert texts(drawn("cost_curve", results).axes[0]) == []
+    results["threshold_curve"] = curve.assign(by_costs=False)
+    assert texts(drawn("threshold_curve", results).axes[0]) == []
 
 
 def test_trials_are_shown_in_their_order_and_by_each_parameter(results: dict[str, Any]) -> None:
@@ -172,7 +172,7 @@ def test_importance_shows_the_top_with_group_and_range(results: dict[str, Any]) 
 
 
 def test_the_bars_of_the_ablation_hang_together(results: dict[str, Any]) -> None:
-    axes = drawn("waterfall", results).axes[1]
+    axes = drawn("ablation", results).axes[1]
     bars = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches]
     ends = [(0, 101.2), (101.2, 121.2), (121.2, 123.4), (123.4, 80)]
     assert np.array(bars) == pytest.approx(np.array(ends))

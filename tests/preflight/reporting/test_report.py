@@ -24,13 +24,13 @@ from preflight.reporting.report import (
 
 APPROVED = Path(__file__).with_name("approved")
 DIAGNOSED = [
-    "waterfall",
+    "ablation",
     "learning_curve",
     "more_labels",
     "segments",
     "segment_examples",
     "robustness",
-    "suspicious_labels",
+    "label_issues",
 ]
 NO_TABLE = pd.DataFrame()  # constants need none
 NOTHING = {"mean": None, "low": None, "high": None}
@@ -74,7 +74,7 @@ def section(text: str, title: str) -> str:
 def hold(results: dict[str, Any]) -> None:
     few = "too little data to tell: 3 days of test, 10 are needed: the candidate saves €22"
     results["verdict"]["decision"] = "hold"
-    results["verdict"]["checks"] = [{"name": "gain", "ok": False, "says": few}]
+    results["verdict"]["checks"] = [{"name": "gain", "ok": False, "message": few}]
 
 
 @pytest.mark.parametrize("name", ["report.txt", "model_card.md", "datasheet.md"])
@@ -127,7 +127,7 @@ def test_costs_in_a_column_are_shown_as_their_mean_and_sum(results: dict[str, An
     amount = np.where(table.index % 2, 3.0, 21.0)  # thresholds of 1 / 2 and 1 / 20
     costs = framing.costs.model_copy(update={"fn": "amount"})
     results["framing"] = framing.model_copy(update={"costs": costs})
-    results["cost_curve"] = results["cost_curve"].assign(by_costs=False)
+    results["threshold_curve"] = results["threshold_curve"].assign(by_costs=False)
     results["test_predictions"] = table.assign(cost_fn=amount)
     act, label = table["act"].to_numpy(dtype=bool), table["label"].to_numpy(dtype=bool)
     missed = amount[~act & label]
@@ -145,7 +145,7 @@ def test_costs_in_a_column_are_shown_as_their_mean_and_sum(results: dict[str, An
 def test_a_cost_of_what_never_happened_is_no_number(results: dict[str, Any]) -> None:
     costs = results["framing"].costs.model_copy(update={"fn": "amount"})
     results["framing"] = results["framing"].model_copy(update={"costs": costs})
-    results["cost_curve"] = results["cost_curve"].assign(by_costs=False)
+    results["threshold_curve"] = results["threshold_curve"].assign(by_costs=False)
     table = results["test_predictions"]
     results["test_predictions"] = table.assign(cost_fn=6.0, act=True)
     text = read(results)
@@ -243,7 +243,7 @@ def test_figures_stand_in_their_sections_and_own_ones_in_one_more(
 OF_ANOTHER_RUN = {
     "verdict": lambda results: results["verdict"]["value"].update(per_1000=600.0),
     "metrics": lambda r: r["metrics"]["candidate"]["value_per_1000"].update(mean=600.0),
-    "waterfall": lambda results: results["waterfall"].__setitem__("value_per_1000", 600.0),
+    "ablation": lambda results: results["ablation"].__setitem__("value_per_1000", 600.0),
     "today's costs": lambda results: results.update(
         test_predictions=results["test_predictions"].iloc[:600]
     ),
@@ -260,14 +260,14 @@ def test_results_that_are_not_of_one_run_and_framing_are_refused(
     saved = per_1000(results["framing"].costs.at(table).saving(table["label"], table["act"]))
     results["verdict"]["value"]["per_1000"] = saved
     results["metrics"]["candidate"]["value_per_1000"]["mean"] = saved
-    test = (results["waterfall"]["part"] == "test") & (results["waterfall"]["kind"] == "group")
-    results["waterfall"].loc[test, "value_per_1000"] = saved
+    test = (results["ablation"]["part"] == "test") & (results["ablation"]["kind"] == "group")
+    results["ablation"].loc[test, "value_per_1000"] = saved
     if changed:
         OF_ANOTHER_RUN[changed](results)
     if not diagnosed:
         for name in DIAGNOSED:
             del results[name]
-    if changed is None or (changed == "waterfall" and not diagnosed):
+    if changed is None or (changed == "ablation" and not diagnosed):
         assert collect_results(**results)
         return
     stages = "evaluation,diagnosis,reporting" if diagnosed else "evaluation,reporting"
@@ -345,15 +345,15 @@ def test_a_busy_machine_and_a_missed_kpi_are_reported(results: dict[str, Any]) -
 
 
 def test_the_power_may_be_unknown(results: dict[str, Any]) -> None:
-    results["power"]["shows_per_1000"] = None
+    results["power"]["detectable_per_1000"] = None
     assert "validation has too few days" in read(results)
 
 
 def test_a_significant_gain_of_a_group_is_named(results: dict[str, Any]) -> None:
     assert "No group gains significantly. No significant gain: sender." in read(results)
-    table = results["waterfall"]
+    table = results["ablation"]
     low = table["gain_low"].mask(table["step"] == "sender", 0.5)
-    results["waterfall"] = table.assign(gain_low=low)
+    results["ablation"] = table.assign(gain_low=low)
     assert "Significant gains: sender +€2.20 (€0.50 to €5)." in read(results)
 
 
@@ -362,7 +362,7 @@ def test_a_significant_gain_of_a_group_is_named(results: dict[str, Any]) -> None
     [
         ("yes", "significantly more than their price of €300: collect them"),
         ("no", "significantly less than their price of €300: do not collect them"),
-        ("can't tell", "not significantly different from their price of €300"),
+        ("inconclusive", "not significantly different from their price of €300"),
     ],
 )
 def test_more_labels_are_compared_with_their_price(
@@ -375,5 +375,5 @@ def test_more_labels_are_compared_with_their_price(
 
 
 def test_labels_that_nothing_contradicts(results: dict[str, Any]) -> None:
-    results["suspicious_labels"] = results["suspicious_labels"].iloc[:0]
+    results["label_issues"] = results["label_issues"].iloc[:0]
     assert "contradicts no label" in read(results)

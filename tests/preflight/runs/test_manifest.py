@@ -24,7 +24,7 @@ Run = dict[str, Any]
 VERSIONS = [f"2013-01-0{day}T00.00.00.000Z" for day in range(1, 7)]
 
 FILE = {"path": "data/a", "version": None, "bytes": 1, "sha256": "3" * 64}
-WHOLE = dict.fromkeys(("verdict", "metrics", "end_to_end", "candidate"), FILE)
+WHOLE = dict.fromkeys(("verdict", "metrics", "reference_predictions", "candidate"), FILE)
 
 
 def test_a_run_that_is_not_there_is_told_with_those_that_are(
@@ -43,7 +43,7 @@ def test_the_newest_run_with_a_verdict_is_the_one_that_is_judged(
 ) -> None:
     with pytest.raises(RunError, match="no verdict yet: kedro run"):
         evaluated_run(tmp_path)
-    whole = {"verdict": FILE, "metrics": FILE, "end_to_end": FILE}
+    whole = {"verdict": FILE, "metrics": FILE, "reference_predictions": FILE}
     write_run(tmp_path, VERSIONS[0], inputs={"candidate": FILE}, outputs=whole)
     write_run(tmp_path, VERSIONS[1], outputs=whole | {"candidate": FILE})
     write_run(tmp_path, VERSIONS[2], outputs={"report": FILE})
@@ -57,7 +57,9 @@ def test_the_newest_run_with_a_verdict_is_the_one_that_is_judged(
     write_run(
         tmp_path, part, inputs={"candidate": FILE, "metrics": FILE}, outputs={"verdict": FILE}
     )
-    with pytest.raises(RunError, match=f"Run {part} gave a verdict and no end_to_end: it"):
+    with pytest.raises(
+        RunError, match=f"Run {part} gave a verdict and no reference_predictions: it"
+    ):
         evaluated_run(tmp_path)
 
 

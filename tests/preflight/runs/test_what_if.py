@@ -111,7 +111,7 @@ def test_a_difference_that_judges_is_told(differ: Differ, given: Given, told: st
     "given",
     [
         {"params": {"modeling": {"search": {"trials": 0}}}},
-        {"params": {"modeling": {"candidates": {"boosted_trees": {"without": ["plan"]}}}}},
+        {"params": {"modeling": {"candidates": {"boosted_trees": {"exclude_groups": ["plan"]}}}}},
         {"params": {"deployment": {"override": {"by": "Ada", "reason": "so"}}}},
         {"params": {"inference": {"moment": "2013-12-24T12:00:00Z"}}},
         {"parameters": {"about": {"model": {"users": "all"}}}},

@@ -148,7 +148,7 @@ def test_columns_are_answered_by_column_with_the_same_numbers(
     answer = ready.post("/predict", content=body)
     assert answer.status_code == 422
     assert answer.json()["faults"] == told["faults"]
-    says = [(fault["row"], fault["says"]) for fault in told["faults"]]
+    says = [(fault["row"], fault["messages"]) for fault in told["faults"]]
     assert [row for row, _ in says] == [1, 3]
     assert re.search(r"distance .*0\.0: -1$", *says[0][1])
     assert ", ".join(Features.grain()) in says[1][1][0]
@@ -167,12 +167,12 @@ def test_columns_have_to_be_all_there_and_of_one_length(
     ):
         answer = ready.post("/predict", content=json.dumps({"columns": whole["columns"] | change}))
         assert answer.status_code == 422
-        (message,) = answer.json()["faults"][0]["says"]
+        (message,) = answer.json()["faults"][0]["messages"]
         assert re.search(says, message)
     both = {**whole, "rows": as_json(rows.head(1))}
     for body in (both, {}):
         answer = ready.post("/predict", content=json.dumps(body))
-        (message,) = answer.json()["faults"][0]["says"]
+        (message,) = answer.json()["faults"][0]["messages"]
         assert "rows or columns" in message
 
 
@@ -217,10 +217,10 @@ def test_a_bad_row_is_refused_with_all_its_faults_in_words(
         "tail .*not in the contract",
         r"visibility .*10\.0: 11",
     )
-    for pattern, message in zip(expected, sorted(first["says"]), strict=True):
+    for pattern, message in zip(expected, sorted(first["messages"]), strict=True):
         assert re.search(pattern, message)
     assert second["row"] == 2
-    (message,) = second["says"]
+    (message,) = second["messages"]
     assert ", ".join(Features.grain()) in message
 
 
@@ -246,7 +246,7 @@ def test_good_rows_are_answered_beside_bad_ones_if_that_is_asked_for(
 def test_what_is_no_body_is_refused(ready: TestClient, body: bytes) -> None:
     answer = ready.post("/predict", content=body)
     assert answer.status_code == 422
-    assert answer.json()["faults"][0]["says"]
+    assert answer.json()["faults"][0]["messages"]
 
 
 def test_too_much_at_once_is_refused(
@@ -292,7 +292,7 @@ def test_a_body_has_a_deadline(ready: TestClient, monkeypatch: pytest.MonkeyPatc
     assert (status, headers["connection"]) == (408, "close")
     assert "within 0.01 seconds" in str(content)
     status, _, content = answered(ready.app, {}, [b'{"rows":'], "gone")
-    assert (status, content["faults"][0]["says"]) == (400, ["the body is not complete"])
+    assert (status, content["faults"][0]["messages"]) == (400, ["the body is not complete"])
 
 
 def test_a_large_body_is_not_read_to_its_end(
@@ -326,7 +326,7 @@ def test_an_answer_lists_twenty_faults_and_counts_the_rest(
     answer = ready.post("/predict", content=b'{"rows":[' + b",".join([b"{}"] * 10_000) + b"]}")
     assert (answer.status_code, len(answer.content) < 2000) == (422, True)
     told = answer.json()
-    assert (len(told["faults"]), len(told["faults"][0]["says"])) == (1, 20)
+    assert (len(told["faults"]), len(told["faults"][0]["messages"])) == (1, 20)
     assert told["more"] == len(COLUMNS) - 20 + 9_999
 
 
@@ -361,7 +361,7 @@ def test_whole_numbers_may_be_written_as_pandas_writes_them(
     whole, part = row | {"flight": float(row["flight"])}, row | {"flight": row["flight"] + 0.5}
     assert ask(ready, [whole]).json()["answers"] == ask(ready, [row]).json()["answers"]
     (fault,) = ask(ready, [part]).json()["faults"]
-    assert re.search(f"flight .*integer: {part['flight']}", *fault["says"])
+    assert re.search(f"flight .*integer: {part['flight']}", *fault["messages"])
 
 
 def test_what_is_new_or_missing_is_served_and_flagged(

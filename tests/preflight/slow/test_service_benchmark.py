@@ -47,7 +47,10 @@ def project(
     project = copy_project(tmp_path / "project")
     rows = served["features"].iloc[20_000:20_040]
     files = {}
-    for name, path in (("candidate", "06_models/candidate.skops"), ("end_to_end", "07/e.parquet")):
+    for name, path in (
+        ("candidate", "06_models/candidate.skops"),
+        ("reference_predictions", "07/e.parquet"),
+    ):
         file = project / "data" / path / VERSION / Path(path).name
         file.parent.mkdir(parents=True)
         if name == "candidate":
@@ -57,7 +60,9 @@ def project(
             rows.assign(probability=predict(served["bundle"], rows)).to_parquet(file)
         inside = file.relative_to(project).as_posix()
         files[name] = record_of(inside, hash_file(file), VERSION)
-    others = dict.fromkeys(("verdict", "metrics", "end_to_end"), files["end_to_end"])
+    others = dict.fromkeys(
+        ("verdict", "metrics", "reference_predictions"), files["reference_predictions"]
+    )
     run = manifest_of(
         VERSION,
         inputs={"candidate": files["candidate"]},

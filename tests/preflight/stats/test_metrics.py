@@ -168,7 +168,7 @@ def test_the_figures_of_amounts_are_scikit_learns_with_the_days_as_weights(
     said = (label + rng.normal(1, 3, 40)).round(digits)
     day = np.concatenate([np.arange(days), rng.integers(0, days, 40 - days)])
     weights = day_weights(days, 60, seed)
-    costs = UnitCosts(over=1, under=3, without=18)
+    costs = UnitCosts(overage=1, underage=3, default_amount=18)
     found = metrics_with_intervals(label, said, said, day, weights, costs, 0.9)
     assert tuple(found) == METRICS["regression"]
 
@@ -180,7 +180,7 @@ def test_the_figures_of_amounts_are_scikit_learns_with_the_days_as_weights(
             "mae": sk.mean_absolute_error(label, said, sample_weight=weight),
             "rmse": sk.root_mean_squared_error(label, said, sample_weight=weight),
             "r2": sk.r2_score(label, said, sample_weight=weight),
-            "covered": np.average((off > 0) + (off == 0) / 2, weights=weight),
+            "coverage": np.average((off > 0) + (off == 0) / 2, weights=weight),
             "value_per_1000": 1000 * np.average(without - cost, weights=weight),
         }
 
@@ -197,7 +197,7 @@ def test_amounts_that_are_all_the_same_have_no_r2() -> None:
     found = metrics_with_intervals(label, said, said, day, weights, UnitCosts(1, 3, 0), 0.9)
     assert found["r2"] == {"mean": None, "low": None, "high": None}
     assert found["mae"] == {"mean": 1, "low": 1, "high": 1}
-    assert found["covered"]["mean"] == 0
+    assert found["coverage"]["mean"] == 0
 
 
 def test_what_is_equal_is_covered_by_half() -> None:

@@ -23,7 +23,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 modeling.measure_limits,
-                ["candidate", "end_to_end", "params:framing"],
+                ["candidate", "reference_predictions", "params:framing"],
                 "limits_now",
                 name="measure_limits",
             ),

@@ -17,7 +17,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 diagnosis.compute_ablation,
                 ["train", *RESULTS, "best_params", "selection", *SETTINGS],
-                "waterfall",
+                "ablation",
                 name="compute_ablation",
             ),
             Node(
@@ -29,7 +29,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 diagnosis.find_label_issues,
                 ["validation_predictions", FRAMING, DIAGNOSIS, "contracts"],
-                "suspicious_labels",
+                "label_issues",
                 name="find_label_issues",
             ),
             Node(
@@ -44,7 +44,7 @@ def create_pipeline() -> Pipeline:
                 "robustness",
                 name="measure_robustness",
             ),
-            reporting.figure(reporting.plot_waterfall, "waterfall", FRAMING),
+            reporting.figure(reporting.plot_ablation, "ablation", FRAMING),
             reporting.figure(reporting.plot_learning_curve, "learning_curve", FRAMING),
             reporting.figure(reporting.plot_segments, "segments", FRAMING),
             reporting.figure(reporting.plot_robustness, "robustness", FRAMING),

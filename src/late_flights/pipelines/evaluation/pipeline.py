@@ -33,7 +33,12 @@ def create_pipeline() -> Pipeline:
                 "calibration_curve",
                 name="compute_calibration_curve",
             ),
-            Node(evaluation.compute_cost_curve, TESTED, "cost_curve", name="compute_cost_curve"),
+            Node(
+                evaluation.compute_threshold_curve,
+                TESTED,
+                "threshold_curve",
+                name="compute_threshold_curve",
+            ),
             Node(
                 evaluation.compute_slices,
                 ["test_predictions", "test", *PARAMS],
@@ -49,7 +54,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 evaluation.select_reference_rows,
                 ["test", "test_predictions", *PARAMS, "contracts"],
-                "end_to_end",
+                "reference_predictions",
                 name="select_reference_rows",
             ),
             Node(

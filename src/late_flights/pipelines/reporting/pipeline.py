@@ -20,7 +20,7 @@ RESULTS = [
     "test_predictions",
     "metrics",
     "calibration_curve",
-    "cost_curve",
+    "threshold_curve",
     "slices",
     "importance",
     "power",
@@ -29,8 +29,8 @@ RESULTS = [
 ]
 # Without the stage diagnosis: DIAGNOSIS = []
 DIAGNOSIS = [
-    "waterfall",
-    "waterfall_figure",
+    "ablation",
+    "ablation_figure",
     "learning_curve",
     "learning_curve_figure",
     "more_labels",
@@ -39,7 +39,7 @@ DIAGNOSIS = [
     "segment_examples",
     "robustness",
     "robustness_figure",
-    "suspicious_labels",
+    "label_issues",
 ]
 
 
@@ -49,7 +49,7 @@ def create_pipeline() -> Pipeline:
         figure(reporting.plot_value, "metrics", "selection", FRAMING),
         figure(reporting.plot_score, "metrics", "selection", FRAMING),
         figure(reporting.plot_calibration, "calibration_curve", FRAMING),
-        figure(reporting.plot_cost_curve, "cost_curve", FRAMING),
+        figure(reporting.plot_threshold_curve, "threshold_curve", FRAMING),
         figure(reporting.plot_slices, "slices", FRAMING),
         figure(reporting.plot_importance, "importance", FRAMING),
         figure(reporting.plot_search, "trials", "best_params", FRAMING),
