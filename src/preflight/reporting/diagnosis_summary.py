@@ -22,16 +22,23 @@ def summarize_ablation(ablation: pd.DataFrame, framing: Framing) -> str:
     steps = records(ablation[ablation["part"] == "test"])
     half = steps.pop() if steps[-1]["kind"] == "threshold" else None
     unit, groups = framing.costs.unit, [step for step in steps[2:] if step["gain_low"] is not None]
-    gains = sorted(
-        (step for step in groups if step["gain_low"] > 0), key=lambda step: -step["gain"]
+    groups.sort(key=lambda step: -step["gain"])
+    gains, losses = (
+        [
+            f"{words(step['step'])} {signed(_gain(step), unit)}"
+            for step in groups
+            if sign * step[bound] > 0
+        ]
+        for sign, bound in ((1, "gain_low"), (-1, "gain_high"))
     )
     unsure = [step for step in groups if step["gain_low"] <= 0 <= step["gain_high"]]
     text = (
         f"With {words(steps[1]['step'])} the model saves "
         f"{money(steps[1]['value_per_1000'], unit)} per 1,000 {framing.decision.units}. "
     )
-    each = [f"{words(step['step'])} {signed(_gain(step), unit)}" for step in gains]
-    text += f"Significant gains: {listed(each)}." if each else "No group gains significantly."
+    text += f"Significant gains: {listed(gains)}." if gains else "No group gains significantly."
+    if losses:
+        text += f" Significant losses: {listed(losses)}."
     if unsure:
         text += f" No significant gain: {listed(words(step['step']) for step in unsure)}."
     if half:
@@ -66,7 +73,7 @@ def summarize_more_labels(more: dict[str, Any], framing: Framing) -> str:
 
 def summarize_segments(segments: pd.DataFrame, framing: Framing) -> str:
     """Return the segment with the largest regret, and what is special about it."""
-    top = records(segments)[0]
+    top = max(records(segments), key=lambda segment: segment["regret_share"])
     if top["regret_share"] == 0:
         return "There is no regret: every decision was the best one."
     text = (

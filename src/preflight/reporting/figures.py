@@ -126,7 +126,7 @@ def plot_threshold_curve(threshold_curve: pd.DataFrame, framing: Framing) -> Any
     for setting in threshold_curve.loc[threshold_curve["by_costs"], "setting"]:
         axes.axvline(setting, color=ORANGE, linewidth=1.2)
         place = axes.get_xaxis_transform()
-        axes.text(setting, 0.03, " from the costs", color=SOFT, fontsize=SIZE, transform=place)
+        axes.text(setting, 0.03, "  from the costs", color=SOFT, fontsize=SIZE, transform=place)
     name_axis(axes.xaxis, task.setting, percent if binary else short)
     name_money_axis(axes.yaxis, framing)
     return figure
@@ -225,6 +225,7 @@ def plot_segments(segments: pd.DataFrame, framing: Framing) -> Any:
     """Return a figure of the regret in each segment: what decisions with hindsight would save."""
     title = "Regret by segment, and the segment's share of all regret"
     figure, ((axes,),) = new_figure(title, [len(segments) * ROW + 0.3])
+    segments = segments.sort_values("regret_share", ascending=False, kind="stable")
     draw_dots(
         axes,
         [f"segment {number}" for number in segments["number"]],

@@ -1,6 +1,7 @@
 """The report, the model card and the datasheet."""
 
 import json
+import re
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -101,7 +102,8 @@ def require_one_run(
         money = partial(format_money, unit=framing.costs.unit, decimals=2)
         saves = ", ".join(f"{money(value)} per 1,000 by {name}" for name, value in values.items())
         raise RunError(
-            f"The results are not of one run and framing: the candidate saves {saves}. {again}"
+            f"The results are not of one run and framing: the candidate saves {saves}. {again}. "
+            "If the framing has changed since the candidate was made: kedro run"
         )
 
 
@@ -143,6 +145,7 @@ def _describe_diagnosis(r: dict[str, Any]) -> dict[str, str]:
 def render_report(reported: dict[str, Any], checklist: dict[str, Any]) -> str:
     """Return the report: one HTML page that loads nothing and needs no script."""
     page = _render("report.html.j2", reported | {"checklist": checklist})
+    page = re.sub(r"(?<![\w-])-(?=[$€£¥]|[A-Z]{3}\s?\d)", MINUS, page)  # of the verdict's reasons
     return page.replace(MINUS, f"{MINUS}\N{WORD JOINER}")  # no line ends after a minus
 
 

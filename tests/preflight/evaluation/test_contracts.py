@@ -84,7 +84,7 @@ DOCUMENTS = {"metrics": contracts.metrics, "verdict": contracts.verdict}
         ("verdict", "test_set.candidates", 0, "not counted in test_set.evaluations"),
         ("verdict", "test_set.evaluations", -1, "greater than or equal to 0"),
         ("verdict", "value.costs.fn", ..., "tp, fp, tn"),
-        ("verdict", "value.costs.over", 1.0, "tp, fp, fn, tn, over"),
+        ("verdict", "value.costs.overage", 1.0, "tp, fp, fn, tn, overage"),
     ],
 )
 def test_a_planted_defect_is_refused(

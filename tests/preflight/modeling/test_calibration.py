@@ -253,7 +253,7 @@ def test_no_other_shift_costs_less_where_each_row_has_its_own_costs(
     amount_framing: Framing, rows: int
 ) -> None:
     rng = np.random.default_rng(rows)
-    costs = amount_framing.costs.model_copy(update={"over": "dear", "under": "scarce"})
+    costs = amount_framing.costs.model_copy(update={"overage": "dear", "underage": "scarce"})
     framing = amount_framing.model_copy(update={"costs": costs})
     some = pd.DataFrame(
         {

@@ -164,6 +164,6 @@ def test_a_quantile_that_is_not_that_of_the_costs_is_refused(
     ]
     assert "20.0%" in errors[0]
     assert errors[0].endswith("0.8")
-    each = amount_framing.costs.model_copy(update={"under": "margin"})
+    each = amount_framing.costs.model_copy(update={"underage": "margin"})
     own = amount_framing.model_copy(update={"costs": each})
     assert modeling_amounts().configuration_errors(own, groups) == []  # of each row its own

@@ -283,9 +283,7 @@ def test_rows_without_a_cost_of_an_error_are_counted(margin: list[float], senten
     assert priced.at(pd.DataFrame({"margin": [3.0, 1.0, 2.0]})).underage.tolist() == [3, 1, 2]
     with pytest.raises(RunError, match=sentence):
         priced.at(pd.DataFrame({"margin": margin}))
-    with pytest.raises(
-        RunError, match=r"costs.underage names 'margin', which is no column"
-    ):
+    with pytest.raises(RunError, match=r"costs.underage names 'margin', which is no column"):
         priced.at(pd.DataFrame({"other": margin}))
 
 

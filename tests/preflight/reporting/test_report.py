@@ -271,7 +271,7 @@ def test_results_that_are_not_of_one_run_and_framing_are_refused(
         assert collect_results(**results)
         return
     stages = "evaluation,diagnosis,reporting" if diagnosed else "evaluation,reporting"
-    said = rf"not of one run and framing: .* by .*{changed}.*kedro run --pipelines {stages}$"
+    said = rf"not of one run and framing: .* by .*{changed}.*kedro run --pipelines {stages}\. "
     with pytest.raises(RunError, match=said):
         collect_results(**results)
 
@@ -355,6 +355,9 @@ def test_a_significant_gain_of_a_group_is_named(results: dict[str, Any]) -> None
     low = table["gain_low"].mask(table["step"] == "sender", 0.5)
     results["ablation"] = table.assign(gain_low=low)
     assert "Significant gains: sender +€2.20 (€0.50 to €5)." in read(results)
+    loses = table["step"] == "sender"
+    results["ablation"] = table.assign(gain_high=table["gain_high"].mask(loses, -0.5))
+    assert "Significant losses: sender" in read(results)
 
 
 @pytest.mark.parametrize(
