@@ -47,9 +47,9 @@ def explain(error: BaseException) -> str | None:
         return _wrong_parameters(str(error))
     if isinstance(error, DatasetError):
         return _dataset_error(str(error))
-    if isinstance(error, RunError) or _raised_by_kedro(error):
-        return str(error)
-    return None
+    if isinstance(error, RunError):
+        return "\n".join([str(error), *getattr(error, "__notes__", [])])
+    return str(error) if _raised_by_kedro(error) else None
 
 
 def _wrong_parameters(message: str) -> str:
