@@ -1,6 +1,8 @@
-"""The hooks of a run: what a message says about the place of an error."""
+"""The hooks of a run: the place of an error, and the runs that leave a manifest."""
 
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -11,11 +13,19 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 
 from preflight.contracts.exact import narrow
+from preflight.contracts.raw_table import RawTable, read_by_contract
+from preflight.contracts.table import column
 from preflight.errors import RunError, explain
 from preflight.features.split import split_examples
+from preflight.hooks.manifest import FILTERS, ManifestHooks
 from preflight.hooks.messages import ErrorHooks
+from preflight.runs.manifest import RUN_MANIFEST, read_manifest
 
-RUN_PARAMS: dict[str, Any] = {"run_id": "2013-01-01T00.00.00.000Z", "pipeline_names": None}
+RUN_PARAMS: dict[str, Any] = {
+    "run_id": "2013-01-01T00.00.00.000Z",
+    "pipeline_names": None,
+    **dict.fromkeys(FILTERS),
+}
 
 
 def run(pipeline: Pipeline, catalog: DataCatalog, *hooks: Any) -> None:
@@ -65,3 +75,89 @@ def test_a_bug_stays_a_bug_and_an_error_of_the_engine_stays_its_own() -> None:
     refusal = RunError("The split leaves test without examples.")
     ErrorHooks().on_node_error(refusal, engine)
     assert explain(refusal) == str(refusal)
+
+
+class Weights(RawTable, key=["parcel"]):
+    """One row per parcel."""
+
+    parcel: int = column("the parcel")
+    weight: float = column("weight", "kg", ge=0)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> DataCatalog:
+    """A raw file and a versioned table, with the manifest of runs."""
+    (tmp_path / "weights.csv").write_text("parcel,weight\n1,7\n2,8\n3,9\n")
+    version = {"versioned": True, "type": "preflight.datasets.ParquetTable"}
+    entries: dict[str, Any] = {
+        "raw": {
+            "type": "pandas.CSVDataset",
+            "filepath": str(tmp_path / "weights.csv"),
+            "validator": f"{__name__}.Weights",
+        },
+        "parcels": {**version, "filepath": str(tmp_path / "parcels.parquet")},
+        "run_manifest": {
+            "type": "json.JSONDataset",
+            "versioned": True,
+            "filepath": str(tmp_path / RUN_MANIFEST),
+            "validator": "preflight.runs.contracts.run_manifest",
+        },
+    }
+    made = DataCatalog.from_config(entries, save_version=RUN_PARAMS["run_id"])
+    read_by_contract(made)
+    return made
+
+
+@pytest.fixture
+def manifests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ManifestHooks:
+    """The hook, in a project whose settings are those of conf/base."""
+    monkeypatch.setattr("preflight.runs.what_if.find_what_ifs", lambda *_: [])
+    hook = ManifestHooks()
+    context = SimpleNamespace(project_path=tmp_path, params={}, config_loader={"catalog": {}})
+    hook.after_context_created(context)
+    return hook
+
+
+def weigh(raw: pd.DataFrame) -> pd.DataFrame:
+    return raw.assign(weight=narrow(raw["weight"], "int8"))
+
+
+def read(parcels: pd.DataFrame) -> int:
+    return len(parcels)
+
+
+WEIGH = Node(weigh, "raw", "parcels", name="weigh")
+READ = Node(read, "parcels", "rows", name="read")
+
+
+def test_a_run_that_is_done_leaves_a_manifest_without_an_error(
+    catalog: DataCatalog, manifests: ManifestHooks, tmp_path: Path
+) -> None:
+    run(Pipeline([WEIGH, READ]), catalog, manifests, ErrorHooks())
+    made = read_manifest(tmp_path, RUN_PARAMS["run_id"])
+    assert (made["status"], made["error"]) == ("done", None)
+    assert list(made["nodes"]) == ["weigh", "read"]
+
+
+EARLY = {
+    "a broken contract of a raw file": ("1,-7", "breaks its contract Weights"),
+    "an error in cleaning": ("1,700", "that int8 can't hold, e.g. 700"),
+    "a bug in cleaning": (None, "ValueError('a bug')"),
+}
+
+
+@pytest.mark.parametrize("case", EARLY)
+def test_a_run_that_fails_in_its_first_node_leaves_a_manifest_with_the_error(
+    case: str, catalog: DataCatalog, manifests: ManifestHooks, tmp_path: Path
+) -> None:
+    row, error = EARLY[case]
+    if row:
+        (tmp_path / "weights.csv").write_text(f"parcel,weight\n{row}\n")
+    node = WEIGH if row else Node(stop, "raw", "parcels", name="stop")
+    with pytest.raises(Exception):  # noqa: B017 - the message of each is checked below
+        run(Pipeline([node]), catalog, manifests, ErrorHooks())
+    left = read_manifest(tmp_path, RUN_PARAMS["run_id"])
+    assert left["status"] == "failed"
+    assert error in left["error"]
+    assert (left["nodes"], left["outputs"]) == ({}, {})
+    assert list(left["inputs"]) == ["raw"]
