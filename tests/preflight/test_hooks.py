@@ -1,5 +1,7 @@
 """The hooks of a run: the place of an error, and the runs that leave a manifest."""
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -161,3 +163,89 @@ def test_a_run_that_fails_in_its_first_node_leaves_a_manifest_with_the_error(
     assert error in left["error"]
     assert (left["nodes"], left["outputs"]) == ({}, {})
     assert list(left["inputs"]) == ["raw"]
+
+
+def message_of(catalog: DataCatalog, *nodes: Node) -> str:
+    with pytest.raises(Exception) as error:
+        run(Pipeline(nodes), catalog, ErrorHooks())
+    return explain(error.value) or ""
+
+
+FAULTS = {
+    "parcel,weight\n1,7\n2,-8\n3,-9\n": "is below 0: 2 values, e.g. -8.0 (data row 2), -9.0",
+    "parcel,weight\n1,7\n2,8\n2,9\n": "key parcel is not unique: 2 rows, e.g. 2 (data row 2); 2",
+    "parcel,weight\n1,7\n2,x\n": "that float64 can't hold: 1 value, e.g. x (data row 2)",
+    "parcel,weight\n1,7\n,8\n": "column parcel has missing values: 1 value, e.g. None (data row 2)",
+    # pandas reads whole numbers as floats next to a missing one
+    "parcel,weight\n9007199254740993,7\n,8\n": "e.g. about 9007199254740992 (data row 1)",
+    "parcel\n1\n": "column weight is missing",
+}
+
+
+@pytest.mark.parametrize("text", FAULTS)
+def test_a_fault_of_a_raw_file_names_file_and_row(
+    text: str, catalog: DataCatalog, tmp_path: Path
+) -> None:
+    run(Pipeline([WEIGH]), catalog, ErrorHooks())
+    (tmp_path / "weights.csv").write_text(text)
+    message = message_of(catalog, WEIGH)
+    file = os.path.relpath(tmp_path / "weights.csv")
+    first = f"Dataset 'raw', as read, breaks its contract Weights (file {file}):"
+    assert message.startswith(f"{first}\n")
+    assert FAULTS[text] in message
+
+
+def second_version(catalog: DataCatalog, tmp_path: Path) -> Path:
+    """Return the file of the newest of two versions."""
+    for version in ("2013-01-01T00.00.00.000Z", "2013-01-02T00.00.00.000Z"):
+        path = tmp_path / "parcels.parquet" / version / "parcels.parquet"
+        path.parent.mkdir(parents=True)
+        pd.DataFrame({"parcel": [version]}).to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("left", [0, 3, 200, -1])
+def test_a_damaged_file_is_one_message_with_path_and_remedies(
+    left: int, catalog: DataCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered = {"__default__": Pipeline([]), "weighing": Pipeline([WEIGH])}
+    monkeypatch.setattr("preflight.hooks.messages.pipelines", registered)
+    path = second_version(catalog, tmp_path)
+    run(Pipeline([READ]), catalog, ErrorHooks())
+    path.write_bytes(path.read_bytes()[:left])
+    file = Path(os.path.relpath(path))
+    assert message_of(catalog, READ) == (
+        f"The file of 'parcels' is damaged: {file}. Delete the folder {file.parent}: runs then "
+        "read the version before it. Or make 'parcels' again: kedro run --pipelines weighing"
+    )
+    shutil.rmtree(path.parent)
+    catalog["parcels"].release()
+    run(Pipeline([READ]), catalog, ErrorHooks())
+
+
+def test_a_damaged_document_has_the_remedies_too(catalog: DataCatalog, tmp_path: Path) -> None:
+    path = tmp_path / RUN_MANIFEST / RUN_PARAMS["run_id"] / "run_manifest.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"run": ')
+    node = Node(read, "run_manifest", "rows", name="read")
+    message = message_of(catalog, node)
+    assert message.startswith("The file of 'run_manifest' is damaged: ")
+    assert "Delete the folder" in message
+    assert "kedro run" not in message  # no stage makes it
+
+
+def test_a_file_that_may_not_be_read_or_a_wrong_argument_is_no_damage(
+    catalog: DataCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second_version(catalog, tmp_path)
+    catalog["parcels"]._load_args = {"no_such_argument": 1}
+    assert "no_such_argument" in message_of(catalog, READ)
+    catalog["parcels"]._load_args = {}
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pandas.read_parquet", refuse)
+    message = message_of(catalog, READ)
+    assert "Permission denied" in message
+    assert "damaged" not in message
