@@ -10,6 +10,16 @@ from zipfile import BadZipFile
 from kedro.io import DatasetError
 from kedro.validation import CheckFailure, DataValidationError, ParameterValidationError
 
+# checks of features in every Table, with what to do where the feature is computed
+NOT_FINITE = "features with values that are infinite, or too large for 32 bits"
+NO_TEXT = "features with categories that are not text"
+FEATURE_REMEDIES = {
+    NOT_FINITE: "Make such values missing (NaN), or cap them, in the function that computes the "
+    "feature.",
+    NO_TEXT: "Declare a number as float or int. For a code, convert with "
+    '.astype(str).astype("category") in the function that computes the feature.',
+}
+
 # names of checks: pandera's, and that of RawTable
 UNIQUENESS_CHECK = "multiple_fields_uniqueness"
 TYPE_CHECK, MISSING_CHECK, CONVERSION_CHECK = "dtype", "not_nullable", "representable"
@@ -109,15 +119,19 @@ def _broken_contract(error: DataValidationError) -> str:
     contract = (error.validator or "").rsplit(".", 1)[-1]
     when = {"load": "as read", "save": "before it was written"}.get(error.mode or "", "")
     file = "".join(f" ({note})" for note in getattr(error, "__notes__", []))
-    failures = [_describe(failure) for failure in _deduplicated(_all_failures(error))]
-    return "\n  - ".join(
-        [
-            f"Dataset '{error.dataset_name}', {when}, breaks its contract {contract}{file}:",
-            *(failures or [error.message]),
-        ]
-    ) + (
-        f"\nNothing made from it was written. Correct the data, or change {error.validator} "
-        "if the data are right."
+    found = list(_deduplicated(_all_failures(error)))
+    failures = [_describe(failure) for failure in found]
+    remedy = f"Correct the data, or change {error.validator} if the data are right."
+    if found and all(failure.check in FEATURE_REMEDIES for failure in found):
+        remedy = ""
+    return (
+        "\n  - ".join(
+            [
+                f"Dataset '{error.dataset_name}', {when}, breaks its contract {contract}{file}:",
+                *(failures or [error.message]),
+            ]
+        )
+        + f"\nNothing made from it was written. {remedy}".rstrip()
     )
 
 
@@ -192,6 +206,8 @@ def _describe(failure: CheckFailure) -> str:
         rows = "; ".join(examples[:3])
         return f"key {failure.column} is not unique: {failure.failure_count:,} rows, e.g. {rows}"
     if broken := re.search(r'BrokenRuleError\("(.*)"\)', examples[0] if examples else "", re.S):
+        if remedy := FEATURE_REMEDIES.get(failure.check or ""):
+            return f"{failure.check}: {broken[1]}. {remedy}"
         return f"rule '{failure.check}': {broken[1]}"
     argument = re.sub(r"^\w+\('?(.*?)'?\)$", r"\1", failure.check or "")
     meaning = MEANINGS.get(kind, f"breaks '{failure.check or failure.message}'").format(argument)
