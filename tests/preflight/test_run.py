@@ -418,7 +418,7 @@ def test_results_of_different_runs_are_not_shown_together(
 ) -> None:
     where = shutil.copytree(finished[0], tmp_path / "copy")
     dearer = {**SMALL, "framing": {**SMALL["framing"], "costs": {"fn": 5000}}}
-    with pytest.raises(RunError, match="made under another framing: costs"):
+    with pytest.raises(RunError, match=r"another framing: framing\.costs\.fn: \S+ -> \S+\. "):
         run(where, "evaluation", "reporting", params=dearer)
     with pytest.raises(RunError, match="not of one run and framing"):
         run(where, "reporting", params=dearer)
