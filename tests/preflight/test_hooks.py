@@ -21,6 +21,7 @@ from preflight.errors import RunError, explain
 from preflight.features.split import split_examples
 from preflight.hooks.manifest import FILTERS, ManifestHooks
 from preflight.hooks.messages import ErrorHooks
+from preflight.hooks.progress import ProgressHooks
 from preflight.runs.manifest import RUN_MANIFEST, read_manifest
 
 RUN_PARAMS: dict[str, Any] = {
@@ -249,3 +250,17 @@ def test_a_file_that_may_not_be_read_or_a_wrong_argument_is_no_damage(
     message = message_of(catalog, READ)
     assert "Permission denied" in message
     assert "damaged" not in message
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_the_end_of_a_run_names_the_command_that_measures_the_speed_again(
+    is_busy: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    ok = None if is_busy else True
+    limit = {"name": "p99_ms", "limit": 20.0, "measured": 5.0, "ok": ok, "load": 3.0}
+    verdict = {"decision": "ship", "reasons": ["it pays"], "what_if": [], "limits": [limit]}
+    catalog = DataCatalog({"verdict": MemoryDataset(verdict | {"value": {"unit": "dollars"}})})
+    ProgressHooks().after_pipeline_run(Pipeline([Node(stop, "raw", "verdict")]), catalog)
+    assert ("p99 ms not measured: the machine was busy" in caplog.text) == is_busy
+    assert ("kedro run --pipelines deployment" in caplog.text) == is_busy
