@@ -3,9 +3,22 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pickle import UnpicklingError
+from typing import Any
+from zipfile import BadZipFile
 
 from kedro.io import DatasetError
 from kedro.validation import CheckFailure, DataValidationError, ParameterValidationError
+
+# checks of features in every Table, with what to do where the feature is computed
+NOT_FINITE = "features with values that are infinite, or too large for 32 bits"
+NO_TEXT = "features with categories that are not text"
+FEATURE_REMEDIES = {
+    NOT_FINITE: "Make such values missing (NaN), or cap them, in the function that computes the "
+    "feature.",
+    NO_TEXT: "Declare a number as float or int. For a code, convert with "
+    '.astype(str).astype("category") in the function that computes the feature.',
+}
 
 # names of checks: pandera's, and that of RawTable
 UNIQUENESS_CHECK = "multiple_fields_uniqueness"
@@ -45,11 +58,12 @@ def explain(error: BaseException) -> str | None:
         return _broken_contract(error)
     if isinstance(error, ParameterValidationError):
         return _wrong_parameters(str(error))
+    notes = getattr(error, "__notes__", [])  # from the hooks, which know node and file
     if isinstance(error, DatasetError):
-        return _dataset_error(str(error))
-    if isinstance(error, RunError) or _raised_by_kedro(error):
-        return str(error)
-    return None
+        return "\n".join(notes) or _dataset_error(str(error))
+    if isinstance(error, RunError):
+        return "\n".join([str(error), *notes])
+    return str(error) if _raised_by_kedro(error) else None
 
 
 def _wrong_parameters(message: str) -> str:
@@ -65,6 +79,22 @@ def _raised_by_kedro(error: BaseException) -> bool:
     while trace and trace.tb_next:
         trace = trace.tb_next
     return trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("kedro.")
+
+
+def is_damage(error: DatasetError) -> bool:
+    """Return whether a dataset can't be loaded because its file has other content than it should.
+
+    Libraries raise ValueError, an error of their own, or an OSError without a number from the
+    system. An OSError with a number, such as a missing right, and wrong arguments are no damage.
+    """
+    message, cause = str(error), error.__cause__
+    while isinstance(cause, DatasetError):
+        cause = cause.__cause__
+    if "Failed while loading" not in message or "Untrusted types found" in message:
+        return False
+    if isinstance(cause, OSError):
+        return cause.errno is None
+    return isinstance(cause, ValueError | EOFError | BadZipFile | UnpicklingError)
 
 
 def _dataset_error(message: str) -> str:
@@ -88,27 +118,55 @@ def _broken_contract(error: DataValidationError) -> str:
     """
     contract = (error.validator or "").rsplit(".", 1)[-1]
     when = {"load": "as read", "save": "before it was written"}.get(error.mode or "", "")
-    failures = [_describe(failure) for failure in _deduplicated(_all_failures(error))]
-    return "\n  - ".join(
-        [
-            f"Dataset '{error.dataset_name}', {when}, breaks its contract {contract}:",
-            *(failures or [error.message]),
-        ]
-    ) + (
-        f"\nNothing made from it was written. Correct the data, or change {error.validator} "
-        "if the data are right."
+    file = "".join(f" ({note})" for note in getattr(error, "__notes__", []))
+    found = list(_deduplicated(_all_failures(error)))
+    failures = [_describe(failure) for failure in found]
+    remedy = f"Correct the data, or change {error.validator} if the data are right."
+    if found and all(failure.check in FEATURE_REMEDIES for failure in found):
+        remedy = ""
+    return (
+        "\n  - ".join(
+            [
+                f"Dataset '{error.dataset_name}', {when}, breaks its contract {contract}{file}:",
+                *(failures or [error.message]),
+            ]
+        )
+        + f"\nNothing made from it was written. {remedy}".rstrip()
     )
 
 
 def _all_failures(error: DataValidationError) -> list[CheckFailure]:
-    """Return all failures; names of columns complete, of which Kedro keeps five."""
+    """Return all failures: names of columns complete, of which Kedro keeps five; else examples.
+
+    Where data were read, the first example comes with its row, of a key as a whole.
+    """
     cases = getattr(error.__cause__, "failure_cases", None)
-    return [
-        replace(f, failure_examples=list(cases["failure_case"][cases["check"] == f.check]))
-        if cases is not None and f.check in COLUMN_CHECKS
-        else f
-        for f in error.failures
-    ]
+    if cases is None:
+        return error.failures
+    found = []
+    key = [f for f in error.failures if _kind(f) == UNIQUENESS_CHECK][:-1]
+    for failure in error.failures:
+        same = cases[cases["check"] == failure.check]
+        if failure.check in COLUMN_CHECKS:
+            found.append(replace(failure, failure_examples=list(same["failure_case"])))
+            continue
+        examples = [_as_in_file(value, failure) for value in failure.failure_examples]
+        row = same.loc[same["column"] == failure.column, "index"].head(1).tolist()
+        if error.mode == "load" and failure not in key and _is_place(row):
+            examples[0] = f"{examples[0]} (data row {int(row[0]) + 1:,})"
+        found.append(replace(failure, failure_examples=examples))
+    return found
+
+
+def _is_place(row: list[Any]) -> bool:
+    """Return whether there is a row, numbered from 0; a fault of the whole table has none."""
+    return bool(row) and isinstance(row[0], int | float) and row[0] >= 0
+
+
+def _as_in_file(value: Any, failure: CheckFailure) -> Any:
+    """Return a value; a float from 2**53 on is no longer what the file contains."""
+    is_rounded = isinstance(value, float) and 2**53 <= abs(value) < float("inf")
+    return f"about {value:.0f}" if is_rounded and _kind(failure) == CONVERSION_CHECK else value
 
 
 def _deduplicated(failures: list[CheckFailure]) -> Iterator[CheckFailure]:
@@ -148,6 +206,8 @@ def _describe(failure: CheckFailure) -> str:
         rows = "; ".join(examples[:3])
         return f"key {failure.column} is not unique: {failure.failure_count:,} rows, e.g. {rows}"
     if broken := re.search(r'BrokenRuleError\("(.*)"\)', examples[0] if examples else "", re.S):
+        if remedy := FEATURE_REMEDIES.get(failure.check or ""):
+            return f"{failure.check}: {broken[1]}. {remedy}"
         return f"rule '{failure.check}': {broken[1]}"
     argument = re.sub(r"^\w+\('?(.*?)'?\)$", r"\1", failure.check or "")
     meaning = MEANINGS.get(kind, f"breaks '{failure.check or failure.message}'").format(argument)

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from kedro.io import DataCatalog, DatasetError
 from kedro.validation import DataValidationError, ParameterValidationError, instantiate_model
+from pandera.dtypes import Float32
 from pydantic import Field
 
 from preflight.contracts.documents import Document, DocumentContract
@@ -146,10 +148,49 @@ def test_a_key_that_is_not_unique_is_one_failure_with_examples(contract: str) ->
 
 @BOTH
 def test_a_broken_rule_is_one_failure_with_count_and_rows(contract: str) -> None:
-    table = boxes().assign(most=[0.5, 0.25, 2, 2, 2, 2])
+    table = boxes().assign(most=[2, 0.5, 2, 2, 0.25, 2])
+    place = {"RawBoxes": " (the first is data row 2)"}.get(contract, "")
     assert failures(table, contract) == [
-        "rule 'least is not above most': 2 rows, the first: least 1, most 0.5; least 1, most 0.25"
+        "rule 'least is not above most': 2 rows, the first: least 1, most 0.5; "
+        f"least 1, most 0.25{place}"
     ]
+
+
+class Features(Table, key=["parcel"]):
+    """One row per parcel."""
+
+    parcel: int = column("the parcel")
+    inv: float = column("one over the volume", group="size")
+    rate: Float32 = column("rate", group="size", nullable=True)
+    place: pd.CategoricalDtype = column("where it goes", group="place")
+    limit: float = column("no feature, so it may be infinite")
+
+
+def features(**changed: Any) -> pd.DataFrame:
+    made = {"parcel": [1, 2], "inv": [0.5, 2.0], "rate": np.array([1, np.nan], "float32")}
+    made |= {"place": pd.Categorical(["n", "s"]), "limit": [np.inf, 1.0]}
+    return pd.DataFrame(made | changed)
+
+
+def test_features_that_are_infinite_are_named_as_columns_with_the_remedy() -> None:
+    assert told(features(), "Features") == []
+    infinite = {"inv": [np.inf, 1.0], "rate": np.array([-np.inf, np.inf], "float32")}
+    _, failure, last = told(features(**infinite), "Features")
+    assert failure == (
+        "  - features with values that are infinite, or too large for 32 bits: column inv: "
+        "1 value, e.g. inf; column rate: 2 values, e.g. -inf, inf. Make such values missing (NaN), "
+        "or cap them, in the function that computes the feature."
+    )
+    assert last == "Nothing made from it was written."
+    _, *_, last = told(features(inv=[np.inf, 1.0], parcel=[1, 1]), "Features")
+    assert last.endswith(f"Correct the data, or change {__name__}.Features if the data are right.")
+
+
+def test_a_feature_whose_categories_are_no_text_is_named_with_the_remedy() -> None:
+    _, failure, last = told(features(place=pd.Categorical([7, 8])), "Features")
+    assert failure.startswith("  - features with categories that are not text: column place: 2 ")
+    assert 'astype(str).astype("category")' in failure
+    assert last == "Nothing made from it was written."
 
 
 @BOTH

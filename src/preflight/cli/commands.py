@@ -111,19 +111,26 @@ def versions(project: ProjectMetadata, prune: bool, keep: int, yes: bool) -> Non
 
     --prune also deletes unfinished files whose writers were killed over a day ago.
     """
-    from preflight.cli.versions import list_versions, prunable_versions
+    from preflight.cli.versions import list_versions, reasons_to_keep
     from preflight.files import abandoned
 
-    for one in list_versions(project.project_path):
-        mark = "  champion" if one["champion"] else ""
-        click.echo(f"{one['version']} {one['bytes'] / 1e6:8.1f} MB  {one['what']}{mark}")
+    found = list_versions(project.project_path)
+    kept = reasons_to_keep(project.project_path, found, keep) if prune else {}
+    for one in found:
+        mark = "champion" if one["champion"] else ""
+        if prune:
+            reason = kept.get(one["version"])
+            mark = f"keep: {reason}" if reason else "DELETE"
+        line = f"{one['version']} {one['bytes'] / 1e6:8.1f} MB  {one['what']}  {mark}"
+        click.echo(line.rstrip())
     if not prune:
         return
-    old = prunable_versions(project.project_path, keep)
+    old = [one for one in found if one["version"] not in kept]
     unfinished = abandoned(project.project_path / "data")
     size = sum(one["bytes"] for one in old) / 1e6
     summary = f"{len(old)} versions, {size:,.0f} MB, and {len(unfinished)} unfinished files"
-    if (old or unfinished) and (yes or click.confirm(f"Delete {summary}?")):
+    marked = "the versions marked DELETE: "
+    if (old or unfinished) and (yes or click.confirm(f"Delete {marked if old else ''}{summary}?")):
         for file in unfinished:
             file.unlink()
         for folder in (folder for one in old for folder in one["folders"]):

@@ -1,5 +1,6 @@
 """The versions on disk, and those that may be deleted."""
 
+from collections import defaultdict
 from pathlib import Path
 
 from kedro.framework.project import pipelines
@@ -12,8 +13,9 @@ def list_versions(project: Path) -> list[Document]:
     """Return the versions on disk, oldest first: size, folders, description and pipelines.
 
     what: the pipelines of a run, with its status if it failed; or that it is an orphan, whose
-    manifest is missing or broken. pipelines: the same as a list; None for an orphan. champion:
-    whether a champion, present or past, was made or evaluated by this version or needs it.
+    manifest is missing or broken. pipelines: the same as a list; None for an orphan. failed:
+    whether the run failed. champion: whether a champion, present or past, was made or evaluated by
+    this version or needs it.
     """
     folders: dict[str, list[Path]] = {}
     for path in (project / "data").glob("*/**/*/"):
@@ -36,27 +38,30 @@ def list_versions(project: Path) -> list[Document]:
 def _describe(project: Path, version: str) -> Document:
     run = read_or_none(project, version)
     if run is None:
-        return {"what": f"orphan: {describe_orphan(project, version)}", "pipelines": None}
-    stages = ", ".join(run["pipelines"]) or "all"
-    failed = "" if run["status"] == "done" else f": {run['status']}"
-    return {"what": stages + failed, "pipelines": run["pipelines"]}
+        what = f"orphan: {describe_orphan(project, version)}"
+        return {"what": what, "pipelines": None, "failed": False}
+    stages, failed = ", ".join(run["pipelines"]) or "all", run["status"] == "failed"
+    what = f"{stages}: failed" if failed else stages
+    return {"what": what, "pipelines": run["pipelines"], "failed": failed}
 
 
-def prunable_versions(project: Path, keep: int) -> list[Document]:
-    """Return the versions that may be deleted: all but the newest `keep` runs and what they need.
+def reasons_to_keep(project: Path, found: list[Document], keep: int) -> dict[str, str]:
+    """Return why versions stay, by version; all others may be deleted.
 
-    Ancestors of the kept runs and of the champions stay. Runs that only use the champion are
-    counted separately, because there may be one every hour.
+    The newest `keep` runs stay. Ancestors of the kept runs and of the champions stay. Runs that
+    only use the champion are counted separately, because there may be one every hour; so are failed
+    runs, because none of them should push out a result.
     """
-    found, on_demand = list_versions(project), _on_demand()
-    groups: dict[bool, list[str]] = {True: [], False: []}
+    on_demand = _on_demand()
+    groups: defaultdict[tuple[bool, bool], list[str]] = defaultdict(list)
     for one in found:
         if (stages := one["pipelines"]) is not None:
             only_uses = bool(stages) and set(stages) <= on_demand
-            groups[only_uses].append(one["version"])
+            groups[only_uses, one["failed"]].append(one["version"])
     newest = [version for group in groups.values() for version in group[-keep:] if keep]
-    kept = lineage(project, newest)
-    return [v for v in found if v["version"] not in kept and not v["champion"]]
+    reasons = dict.fromkeys(lineage(project, newest), "a newer run was made from it")
+    reasons |= dict.fromkeys(newest, f"of the newest {keep}")
+    return reasons | {one["version"]: "champion" for one in found if one["champion"]}
 
 
 def _on_demand() -> set[str]:

@@ -1,5 +1,6 @@
 """Exact conversion to a declared type: values that the type can't hold are reported."""
 
+from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,15 @@ from preflight.errors import RunError
 Mask = npt.NDArray[np.bool_]
 
 BOOLEANS = {"true": True, "false": False}
+TEXTS: tuple[type, ...] = (str, bytes)
+TIMES: tuple[type, ...] = (
+    date,
+    time,
+    timedelta,
+    np.datetime64,
+    np.timedelta64,
+    pd.Period,
+)  # and pandas' own
 ROUNDED = 2**53  # from here on a float may stand for several whole numbers
 
 
@@ -23,9 +33,11 @@ def narrow(values: pd.Series, dtype: Any) -> pd.Series:
     Decimals are rounded to the nearest float; whole numbers never are.
 
     Raises:
-        RunError: the type can't hold some of the values.
+        RunError: the type can't hold some of the values, or they are text or times where the type
+            holds numbers, or text where it holds times.
     """
     target = pd.api.types.pandas_dtype(dtype)
+    _require_same_meaning(values, target)
     made, unfit = convert(values, target)
     needs_all = isinstance(target, np.dtype) and target.kind in "biu"
     lost = unfit | (values.isna().to_numpy() & needs_all)
@@ -33,10 +45,33 @@ def narrow(values: pd.Series, dtype: Any) -> pd.Series:
         examples = ", ".join(map(str, values[lost].head(3)))
         raise RunError(
             f"Column '{values.name}' has {count:,} {'value' if count == 1 else 'values'} that "
-            f"{target} can't hold, e.g. {examples}. Choose a wider type here and in the contract, "
-            "or repair the values first."
+            f"{target} can't hold, e.g. {examples}. Choose a wider type in the function that calls "
+            "narrow and in the contract of its table, or repair the values first."
         )
     return made
+
+
+def _require_same_meaning(values: pd.Series, target: Any) -> None:
+    """Raise RunError if a conversion would interpret text, or would count the units of times."""
+    kind = getattr(target, "kind", "O")
+    if kind not in "biufcmM":
+        return
+    if values.dtype.kind in "biufc" or (values.dtype.kind in "mM" and kind in "mM"):
+        return
+    other = TEXTS if kind in "mM" else TEXTS + TIMES
+    places = [isinstance(value, other) for value in values]
+    found = values[places].dropna()
+    if count := len(found):
+        is_text = isinstance(found.iloc[0], TEXTS)
+        function = {"m": "pd.to_timedelta", "M": "pd.to_datetime"}.get(kind, "pd.to_numeric")
+        remedy = function if is_text else "`(moment - start) / pd.Timedelta(hours=1)`"
+        examples = ", ".join(repr(v) if is_text else str(v) for v in found.head(3))
+        raise RunError(
+            f"Column '{values.name}' holds {'text' if is_text else 'times'}, and {target} holds "
+            f"{'times' if kind in 'mM' else 'numbers'}: {count:,} "
+            f"{'value' if count == 1 else 'values'}, e.g. {examples}. narrow never interprets "
+            f"values. Convert the column on purpose before narrow, for example with {remedy}."
+        )
 
 
 def convert(values: pd.Series, dtype: Any) -> tuple[pd.Series, Mask]:

@@ -42,6 +42,11 @@ class RawTable(Table):
         return pd.Series(~convert(values, dtype)[1], values.index)
 
     @classmethod
+    def describe_place(cls, row: Any) -> str:
+        """Return the number of the first broken row, from 1, without the header."""
+        return f" (the first is data row {row + 1:,})" if isinstance(row, int | np.integer) else ""
+
+    @classmethod
     def read_args(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Return arguments for `pandas.read_csv` so that it guesses no type; `given` has priority.
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.engines.pandas_engine import Engine
 
-from preflight.errors import RunError
+from preflight.errors import NO_TEXT, NOT_FINITE, RunError
 
 # A moment in UTC, to the microsecond, as pandas 3 reads and Parquet keeps it.
 Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
@@ -115,7 +115,8 @@ def _hold(
         for row in broken.head(3).to_dict("records")
     )
     rows = "row" if len(broken) == 1 else "rows"
-    raise BrokenRuleError(f"{len(broken):,} {rows}, the first: {examples}", broken.index)
+    place = contract.describe_place(broken.index[0])
+    raise BrokenRuleError(f"{len(broken):,} {rows}, the first: {examples}{place}", broken.index)
 
 
 def short(value: Any) -> str:
@@ -151,6 +152,11 @@ class Table(pa.DataFrameModel):
             dtype = cls.to_schema().columns[name].dtype
             if remedy := unusable(dtype.type):
                 raise RunError(f"{cls.__name__}.{name} is a feature of type {dtype}. {remedy}")
+
+    @classmethod
+    def describe_place(cls, row: Any) -> str:
+        """Return where a file has a row, as a message ends with it; rows of a file are numbered."""
+        return ""
 
     @classmethod
     def columns(cls) -> dict[str, dict[str, Any]]:
@@ -205,23 +211,38 @@ class Table(pa.DataFrameModel):
             for pair in cls.known_later().items()
         )
 
-    @pa.dataframe_check(error="a number is finite, of 32 bits, or missing", ignore_na=False)
+    @pa.dataframe_check(error=NOT_FINITE, ignore_na=False)
     def finite(cls, table: pd.DataFrame) -> bool:
-        """Refuse a feature with a value that most models, and the service, can't take."""
-        return all(
-            _hold(cls, table, [name], lambda t: ~(t.iloc[:, 0].abs() > LARGEST))
-            for name in cls.names()
-            if cls.to_schema().columns[name].dtype.type.kind == "f"
-        )
+        """Refuse features with values that most models, and the service, can't take."""
+        return _features_hold(cls, table, "f", lambda values: ~(values.abs() > LARGEST))
 
-    @pa.dataframe_check(error="a category is text", ignore_na=False)
+    @pa.dataframe_check(error=NO_TEXT, ignore_na=False)
     def category_is_text(cls, table: pd.DataFrame) -> bool:
-        """Refuse a feature with numbers as categories: the service reads texts."""
-        return all(
-            _hold(cls, table, [name], lambda t: t.iloc[:, 0].isna() | _is_text(t.iloc[:, 0]))
-            for name in cls.names()
-            if isinstance(cls.to_schema().columns[name].dtype.type, pd.CategoricalDtype)
-        )
+        """Refuse features with numbers as categories: the service reads texts."""
+        return _features_hold(cls, table, "O", lambda values: values.isna() | _is_text(values))
+
+
+def _features_hold(
+    contract: Any, table: pd.DataFrame, kind: str, holds: Callable[[pd.Series], pd.Series]
+) -> bool:
+    """Return True if all features of a kind of type are valid; else raise BrokenRuleError."""
+    declared = contract.to_schema().columns
+    faults, broken = [], table.index[:0]
+    for name in contract.names():
+        dtype = declared[name].dtype
+        if dtype.type.kind != kind or name not in table:
+            continue
+        if not dtype.check(Engine.dtype(table[name].dtype)):
+            continue  # the check of the type has failed
+        bad = table.loc[~holds(table[name]), name]
+        if count := len(bad):
+            examples = ", ".join(map(short, bad.head(3)))
+            values = "value" if count == 1 else "values"
+            faults.append(f"column {name}: {count:,} {values}, e.g. {examples}")
+            broken = broken.union(bad.index)
+    if faults:
+        raise BrokenRuleError("; ".join(faults), broken)
+    return True
 
 
 def _is_text(values: pd.Series) -> pd.Series:

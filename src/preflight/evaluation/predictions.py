@@ -12,6 +12,7 @@ from preflight.evaluation.contracts import Evaluation
 from preflight.features.fingerprints import require_fingerprints
 from preflight.modeling.model import DECIDING, Bundle, is_binary, predict_and_decide
 from preflight.problem.framing import Framing
+from preflight.runs.manifest import flatten
 
 
 def predict_test(
@@ -41,9 +42,10 @@ def predict_test(
     for name, bundle in {"candidate": candidate, **baselines}.items():
         then = bundle["provenance"]["framing"]
         if changed := [section for section in DECIDING if then.get(section) != now[section]]:
+            changes = _differences(*({one: f.get(one) for one in changed} for f in (then, now)))
             raise RunError(
-                f"'{name}' was made under another framing: {', '.join(changed)} changed since. "
-                "Run the whole pipeline again: kedro run."
+                f"'{name}' was made under another framing: {'; '.join(changes)}. Set it back, or "
+                "run the whole pipeline again with the new settings: kedro run."
             )
     rivals = dict(baselines)
     if champion is not None:
@@ -55,6 +57,20 @@ def predict_test(
         columns |= {f"{name}{suffix}": values for name, values in predicted.items()}
     key = contracts["features"].grain()
     return test[[*key, "predict_at", "label"]].assign(**columns, **costs)
+
+
+def _differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return each setting of the framing that differs, as "name: before -> after"."""
+    before, after = flatten(then, "framing."), flatten(now, "framing.")
+
+    def written(settings: dict[str, Any], name: str) -> str:
+        return str(settings.get(name, "not set")).removesuffix(".0")
+
+    return [
+        f"{name}: {written(before, name)} -> {written(after, name)}"
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name, ...) != after.get(name, ...)
+    ]
 
 
 def _require_comparable(champion: Bundle, test: pd.DataFrame, framing: Framing) -> None:

@@ -80,15 +80,14 @@ class ManifestHooks:
     ) -> None:
         """Save the manifest of a failed run, with the outputs that it had saved.
 
-        If that fails too, for example on a full disk, the first error stays the error of the run.
+        Kedro calls this from the first node on, even if the node can't read its inputs. If saving
+        fails too, for example on a full disk, the first error stays the error of the run.
         """
-        if self._nodes:
-            message = explain(error) or repr(error)
-            try:
-                self.after_pipeline_run(run_params, pipeline, catalog, message)
-            except Exception as another:
-                why = str(another).strip().rpartition("\n")[2]
-                log.warning("This run has no manifest, because saving it failed: %s", why)
+        try:
+            self.after_pipeline_run(run_params, pipeline, catalog, explain(error) or repr(error))
+        except Exception as another:
+            why = str(another).strip().rpartition("\n")[2]
+            log.warning("This run has no manifest, because saving it failed: %s", why)
 
     @hook_impl
     def after_pipeline_run(

@@ -1,13 +1,19 @@
 """User errors as messages, bugs as tracebacks."""
 
 import logging
+import os
 import sys
+from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
+from kedro.io import AbstractVersionedDataset, DatasetError
 from kedro.pipeline.node import Node
+from kedro.validation import DataValidationError
 
-from preflight.errors import explain
+from preflight.errors import RunError, explain, is_damage
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +28,43 @@ class ErrorHooks:
 
     @hook_impl
     def on_node_error(self, error: Exception, node: Node) -> None:
-        """Log the node of a bug; a user error is shown once, at the end."""
+        """Log the node of a bug; a user error is shown once, at the end.
+
+        The error of a function of the project gets the names of function and node: the message of
+        a helper that the function calls, such as `narrow`, can't contain them.
+        """
+        module = getattr(node.func, "__module__", "")
+        if isinstance(error, RunError) and module.partition(".")[0] != "preflight":
+            error.add_note(f"Where: {module}.{node.func.__name__}, node {node.name}.")
         if not explain(error):
             log.error("Node %s failed.", node.name)
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception, catalog: Any) -> None:
+        """Add to the error of a dataset what only the catalog knows: the file, and its remedy."""
+        if not isinstance(error, DatasetError):
+            return
+        is_read = isinstance(error, DataValidationError) and error.mode == "load"
+        name = str(getattr(error, "dataset_name", None) or str(error).partition(":")[0])
+        dataset = catalog.get(name)
+        if (is_read or is_damage(error)) and isinstance(dataset, AbstractVersionedDataset):
+            path = os.path.relpath(dataset._get_load_path())
+            error.add_note(f"file {path}" if is_read else _describe_damage(name, dataset, path))
+
+
+def _describe_damage(name: str, dataset: Any, path: str) -> str:
+    """Return the message for a file that can't be read, with the stage that makes it, if any."""
+    remedies = []
+    if dataset._version:
+        folder = Path(path).parent
+        remedies.append(f"Delete the folder {folder}: runs then read the version before it.")
+    stages = (stage for stage in pipelines if stage != "__default__")
+    if stage := next((one for one in stages if name in pipelines[one].all_outputs()), None):
+        remedies.append(f"{'Or make' if remedies else 'Make'} '{name}' again:")
+        remedies.append(f"kedro run --pipelines {stage}")
+    if not remedies:
+        remedies.append("Restore the file from its source or a backup.")
+    return f"The file of '{name}' is damaged: {path}. {' '.join(remedies)}"
 
 
 def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

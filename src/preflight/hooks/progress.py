@@ -68,7 +68,8 @@ class ProgressHooks:
             log.info("\n%s: %s.", decision, "; ".join(reasons))
             speed = [one for one in verdict["limits"] if is_speed(one)]
             if slow := violations(speed, verdict["value"]["unit"]):
-                log.info("Speed:   %s. Deployment measures it again.", "; ".join(slow))
+                again = "Deployment measures it again: kedro run --pipelines deployment"
+                log.info("Speed:   %s. %s", "; ".join(slow), again)
         if "report" in made:
             log.info("Report:  %s", os.path.relpath(catalog["report"]._get_load_path()))
             log.info("Next:    make viz   (walk from any number in it to the raw data)")

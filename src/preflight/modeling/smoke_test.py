@@ -1,6 +1,8 @@
 """Checks before the search: can every model be fitted on every fold, and be saved and loaded?"""
 
+import contextlib
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +19,7 @@ from preflight.modeling.skops_file import dump, load
 from preflight.modeling.training import fit, folds
 from preflight.problem.framing import Framing
 
+log = logging.getLogger(__name__)
 SMOKE_TEST_ROWS = 1000  # drawn at random from each fold, next to those that `representative` keeps
 ROWS_PER_LABEL = 50  # rows: an estimator that cross-validates needs several of each label
 
@@ -41,7 +44,9 @@ def smoke_test_estimators(
 ) -> pd.DataFrame:
     """Return the examples unchanged, if every model can be fitted on a few of each fold.
 
-    The last of all models, of train and validation together, are also saved and loaded.
+    The last of all models, of train and validation together, are also saved and loaded. A feature
+    without any value there stops the run. Of one fold, it stops the run if a model can't be fitted
+    because of it, else it is a warning: the scores of the fold don't measure the feature.
 
     Args:
         trusted_types: types that may be in the file of a model.
@@ -54,6 +59,8 @@ def smoke_test_estimators(
     names = [f"the train part of the fold that starts on {start:%Y-%m-%d}" for start in starts]
     parts = zip(names, folds(train_and_validation, framing, modeling), strict=True)
     everything = (train_and_validation, train_and_validation)
+    used = used_features(modeling, features)
+    _require_values(train_and_validation, used)
     for where, (train, validation) in [*parts, ("train and validation together", everything)]:
         _require_labels(where, train, validation)
         few, others = (representative(p, features, modeling.seed) for p in (train, validation))
@@ -62,7 +69,13 @@ def smoke_test_estimators(
             try:
                 model = _fit(spec, few, others, framing, features)
             except Exception as error:  # whatever an estimator or a condition may raise
-                raise RunError(_describe_failure(name, where, few[columns], error)) from error
+                cause = _cause(spec, few, features, error)
+                empty = _describe_empty(few[columns], train_and_validation, framing)
+                remedy = FIT_REMEDY if cause else "Or fill it in the `preprocessing` of the model."
+                raise RunError(
+                    f"modeling.{name} can't be fitted on {where}: {cause}{'Also, '.join(empty)}"
+                    f"{remedy}"
+                ) from error
             if dropped := dropped_features(model):
                 raise RunError(
                     f"modeling.{name} never sees {', '.join(dropped)} of {where}: its "
@@ -70,6 +83,7 @@ def smoke_test_estimators(
                 )
             if train is train_and_validation:
                 _require_loadable(name, model, others, columns, trusted_types)
+        _warn_of_empty(where, train[used], validation[used], train_and_validation, framing)
     return train_and_validation
 
 
@@ -137,15 +151,85 @@ def _fit(
     return model
 
 
-def _describe_failure(name: str, where: str, few: pd.DataFrame, error: Exception) -> str:
-    message = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(".")
-    hint = ""
-    if missing := [str(column) for column in few if few[column].isna().all()]:
-        hint = (
-            f"There, all values of {', '.join(missing)} are missing: let the fold start later "
-            "(modeling.search.earlier_folds), or leave the feature out. "
+def used_features(modeling: Modeling, features: Contract) -> list[str]:
+    """Return the features that at least one model reads."""
+    groups = features.groups()
+    return list(dict.fromkeys(n for _, spec in variants(modeling) for n in spec.features(groups)))
+
+
+def _empty(examples: pd.DataFrame) -> list[str]:
+    return [str(name) for name in examples if examples[name].isna().all()]
+
+
+def _require_values(examples: pd.DataFrame, used: list[str]) -> None:
+    """Raise RunError if features have no value before the test: no model can learn from them."""
+    if missing := _empty(examples[used]):
+        raise RunError(
+            f"All values of {', '.join(missing)} are missing in train and validation, so no model "
+            "can learn from them. Correct the functions that compute the features, or list their "
+            "group in `without` (conf/base/parameters/modeling.yml)."
         )
-    return f"modeling.{name} can't be fitted on {where}: {message}. {hint}{FIT_REMEDY}"
+
+
+def _warn_of_empty(
+    where: str,
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    examples: pd.DataFrame,
+    framing: Framing,
+) -> None:
+    """Log the features without a value in a part of a fold, which every model could take."""
+    for empty in _describe_empty(train, examples, framing):
+        log.warning("In %s, %s", where, empty.rstrip())
+    if missing := [name for name in _empty(validation) if name not in _empty(train)]:
+        log.warning(
+            "All values of %s are missing in the validation part that follows %s: the scores there "
+            "don't measure what the features give. If they are missing by mistake, correct the "
+            "functions that compute them. Else choose other dates in modeling.search.earlier_folds "
+            "or framing.split.",
+            ", ".join(missing),
+            where,
+        )
+
+
+def _cause(spec: Estimator, few: pd.DataFrame, features: Contract, error: Exception) -> str:
+    """Return the error of a model; nothing if the missing values of whole features explain it."""
+    if missing := _empty(few[spec.features(features.groups())]):
+        filled = few.assign(**{name: _filled(few[name]) for name in missing})
+        with contextlib.suppress(Exception), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fit(spec, filled, features)
+            return ""
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(".") + ". "
+
+
+def _filled(values: pd.Series) -> pd.Series:
+    """Return values of the same type, with two different ones in turn."""
+    turn = np.arange(len(values)) % 2
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return pd.Series(pd.Categorical(turn.astype(str)), values.index)
+    return pd.Series(turn, values.index).astype(values.dtype)
+
+
+def _describe_empty(train: pd.DataFrame, examples: pd.DataFrame, framing: Framing) -> Iterator[str]:
+    """Yield a message for each feature without a value in a part, with what to do.
+
+    examples: train and validation together. A later start of a fold helps only if the feature has
+    values before the last fold starts.
+    """
+    for name in _empty(train):
+        first = examples.loc[examples[name].notna(), "predict_at"].min()
+        is_early = first < framing.split.validation_from
+        later = (
+            "Let the fold start later (modeling.search.earlier_folds)"
+            if is_early
+            else "Choose a later framing.split.validation_from"
+        )
+        yield (
+            f"all values of {name} are missing, so no model can learn from it there. Its first "
+            f"value is of {first:%Y-%m-%d}. {later}, or leave the feature out: list its group in "
+            "`without`. "
+        )
 
 
 def dropped_features(model: Any) -> list[str]:

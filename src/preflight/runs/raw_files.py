@@ -48,12 +48,12 @@ def read(folder: Path) -> Entries:
         return TypeAdapter(Entries).validate_json(path.read_bytes())
     except FileNotFoundError:
         raise RunError(
-            f"{path} is missing: `git restore {path}`, or write a new one with `make accept`."
+            f"{path} is missing. {_how_to_restore(path)}, or write a new one with `make accept`."
         ) from None
     except ValidationError as error:
         faults = "; ".join(": ".join((*map(str, one["loc"]), one["msg"])) for one in error.errors())
         raise RunError(
-            f"{path} is not a valid manifest: {faults}. Correct it, or `git restore {path}`."
+            f"{path} is not a valid manifest: {faults}. Correct it. Or: {_how_to_restore(path)}."
         ) from None
 
 
@@ -106,9 +106,16 @@ def count_rows(path: Path) -> int:
     )
 
 
+def _how_to_restore(path: Path) -> str:
+    """Return how to get a file back: git has it only in a repository."""
+    if any((folder / ".git").exists() for folder in path.resolve().parents):
+        return f"Restore it with `git restore {path}`"
+    return "Restore it from a backup or its source"
+
+
 def _differences(path: Path, entry: Entry | None) -> list[str]:
     if not path.is_file():
-        return [f"{path} is missing. Restore it, for example with `git restore {path}`."]
+        return [f"{path} is missing. {_how_to_restore(path)}."]
     if entry is None:
         return [
             f"{path} is not in {MANIFEST}. Run `make accept`, then write there where the file "
@@ -123,8 +130,8 @@ def _differences(path: Path, entry: Entry | None) -> list[str]:
     if found != entry.sha256:
         faults.append(
             f"{path} has changed: its SHA-256 begins with {found[:12]}, in {MANIFEST} with "
-            f"{entry.sha256[:12]}. Restore it with `git restore {path}`, or accept the new version "
-            "on purpose with `make accept`."
+            f"{entry.sha256[:12]}. {_how_to_restore(path)}, or accept the new version on purpose "
+            "with `make accept`."
         )
     return faults
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from preflight.cli.versions import list_versions, prunable_versions
+from preflight.cli.commands import cli
+from preflight.cli.versions import list_versions, reasons_to_keep
 from preflight.deployment import champion
 from preflight.runs.raw_files import hash_file
 
@@ -20,6 +23,12 @@ def promote(project: Path, version: str, instead_of: str | None = None) -> None:
     file = {"path": path, "version": version, "sha256": hash_file(project / path)}
     promoted = champion.champion_record(file, run=version, instead_of=instead_of)
     champion.promote(project / champion.POINTER, promoted)
+
+
+def prunable_versions(project: Path, keep: int) -> list[Any]:
+    found = list_versions(project)
+    kept = reasons_to_keep(project, found, keep)
+    return [one for one in found if one["version"] not in kept]
 
 
 @pytest.mark.parametrize("stages", [["orphan_parcels"], ["inference, twice"]])
@@ -39,6 +48,41 @@ def test_failed_inference_does_not_push_out_a_run_that_trained(
         write_run(tmp_path, version, pipelines=["inference"], status="failed", error="no feed")
     assert [v["version"] for v in prunable_versions(tmp_path, keep=1)] == VERSIONS[1:3]
     assert [v["version"] for v in prunable_versions(tmp_path, keep=0)] == VERSIONS[:4]
+
+
+def test_runs_that_failed_early_do_not_push_out_a_result(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
+    write_run(tmp_path, VERSIONS[0])
+    for version in VERSIONS[1:4]:
+        write_run(tmp_path, version, status="failed", error="a broken contract")
+    assert [v["version"] for v in prunable_versions(tmp_path, keep=1)] == VERSIONS[1:3]
+    write_run(tmp_path, VERSIONS[4])
+    assert [v["version"] for v in prunable_versions(tmp_path, keep=1)] == VERSIONS[:3]
+
+
+@pytest.mark.parametrize("answer", ["n", "y"])
+def test_pruning_marks_each_version_that_it_deletes_before_it_asks(
+    answer: str, write_run: WriteRun, tmp_path: Path
+) -> None:
+    write_run(tmp_path, VERSIONS[0])
+    write_run(tmp_path, VERSIONS[1])
+    write_run(tmp_path, VERSIONS[2])  # the newest one's train
+    write_run(tmp_path, VERSIONS[3], rests_on=VERSIONS[2])
+    promote(tmp_path, VERSIONS[0])
+    project = SimpleNamespace(project_path=tmp_path)
+    arguments = ["versions", "--prune", "--keep", "1"]
+    told = CliRunner().invoke(cli, arguments, obj=project, input=answer).output
+    *lines, question, _ = told.splitlines()
+    assert [line.split("all  ")[1] for line in lines] == [
+        "keep: champion", "DELETE", "keep: a newer run was made from it", "keep: of the newest 1",
+    ]  # fmt: skip
+    assert question.startswith("Delete the versions marked DELETE: 1 versions, ")
+    left = [one["version"] for one in list_versions(tmp_path)]
+    assert left == [v for v in VERSIONS[:4] if v != VERSIONS[1] or answer == "n"]
+    listed = CliRunner().invoke(cli, ["versions"], obj=project).output
+    assert [line.split("all")[1].strip() for line in listed.splitlines()][:1] == ["champion"]
+    assert "keep" not in listed
 
 
 def test_versions_are_listed_with_what_they_are(write_run: WriteRun, tmp_path: Path) -> None:

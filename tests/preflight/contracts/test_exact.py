@@ -186,4 +186,48 @@ def test_narrowing_that_would_change_a_value_stops(
 ) -> None:
     with pytest.raises(RunError, match=said) as error:
         narrow(pd.Series(values, name="parcel"), dtype)
-    assert "Choose a wider type here and in the contract" in str(error.value)
+    for words in ("Choose a wider type", "function that calls narrow", "contract of its table"):
+        assert words in str(error.value)
+
+
+TIME = pd.Timestamp("2024-01-01")
+INTERPRETED = [
+    (["007", "7"], "int32", "holds text, and int32 holds numbers: 2 values, e.g. '007', '7'"),
+    ([" 7", None], "float32", "1 value, e.g. ' 7'"),
+    (["1e3", 5], "Int64", "1 value, e.g. '1e3'"),
+    (["True"], "bool", "1 value, e.g. 'True'"),
+    (pd.Categorical(["7", "8", "7"]), "int8", "3 values, e.g. '7', '8', '7'"),
+    ([TIME, pd.NaT], "int64", "holds times, and int64 holds numbers: 1 value, e.g. 2024-01-01"),
+    (pd.to_datetime(["2024-01-01T00:00Z"]), "float64", "1 value, e.g. 2024-01-01"),
+    ([pd.Timedelta("1h")], "int64", "holds times, and int64 holds numbers: 1 value"),
+    (pd.Series([TIME.date(), 7], dtype="object"), "float64", "1 value, e.g. 2024-01-01"),
+    (["2024-01-01"], "datetime64[us]", "holds text, and datetime64.* holds times: 1 value"),
+    (["1h"], "timedelta64[s]", "holds text"),
+]
+
+
+@pytest.mark.parametrize(("values", "dtype", "said"), INTERPRETED)
+def test_narrowing_never_interprets_text_or_times(values: Any, dtype: str, said: str) -> None:
+    with pytest.raises(RunError, match=f"Column 'parcel' .*{said}.* on purpose before narrow"):
+        narrow(pd.Series(values, name="parcel"), dtype)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        (["007", None], "str"),
+        (["007", "7"], "category"),
+        ([True, False], "int8"),
+        ([1, 0], "bool"),
+        (pd.Series([7, 8], dtype="object"), "int8"),
+        (pd.Categorical([7, 8]), "int8"),
+        ([TIME, None], "datetime64[us]"),
+        (pd.Series([TIME, None], dtype="object"), "datetime64[us]"),
+        ([pd.Timedelta("1h")], "timedelta64[s]"),
+        (pd.Series([None, None], dtype="object"), "float32"),
+        (pd.to_numeric(pd.Series(["007", "7"])), "int32"),
+    ],
+)
+def test_narrowing_takes_what_has_the_meaning_of_its_type(values: Any, dtype: str) -> None:
+    column = pd.Series(values, name="parcel")
+    pd.testing.assert_series_equal(narrow(column, dtype), column.astype(dtype))

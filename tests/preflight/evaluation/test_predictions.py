@@ -38,7 +38,16 @@ def test_a_model_made_under_another_framing_is_not_judged(
 ) -> None:
     dearer = framing.costs.model_copy(update={"fn": framing.costs.fn + 1})
     other = framing.model_copy(update={"costs": dearer})
-    with pytest.raises(RunError, match="'candidate' was made under another framing: costs"):
+    fn = int(framing.costs.fn)
+    words = f"'candidate' was made under another framing: framing.costs.fn: {fn} -> {fn + 1}. Set"
+    with pytest.raises(RunError, match=words):
+        predict(*models, examples, other, contracts)
+    other = other.model_copy(
+        update={"prediction": other.prediction.model_copy(update={"lead_minutes": 7})}
+    )
+    lead = framing.prediction.lead_minutes
+    words = f"framing.prediction.lead_minutes: {lead} -> 7; framing.costs.fn: {fn} -> {fn + 1}. "
+    with pytest.raises(RunError, match=words):
         predict(*models, examples, other, contracts)
     reworded = framing.model_copy(update={"objective": "the same, in other words"})
     assert len(predict(*models, examples, reworded, contracts)) == len(examples)
@@ -83,7 +92,7 @@ def test_a_candidate_or_champion_of_the_other_task_is_not_judged(
     contracts: Any,
     predict: Predict,
 ) -> None:
-    with pytest.raises(RunError, match="'candidate' was made under another framing: task, costs"):
+    with pytest.raises(RunError, match=r"framing.task: binary -> regression; .*framing.costs"):
         predict(*models, examples, amount_framing, contracts)
     test, of_amounts = made_amounts["test"], [made_amounts[n] for n in ("candidate", "baselines")]
     with pytest.raises(RunError, match=r"champion .*framing.task, regression.*kedro rollback"):

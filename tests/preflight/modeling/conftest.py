@@ -105,14 +105,14 @@ def plant() -> Callable[[Any, str, Any], Any]:
 
 
 @contextmanager
-def refused_with(*words: str) -> Iterator[None]:
+def refused_with(*words: str) -> Iterator[pytest.ExceptionInfo[RunError]]:
     with pytest.raises(RunError) as error:
-        yield
+        yield error
     message = str(error.value)
     assert [word for word in words if word not in message] == [], message
 
 
 @pytest.fixture(scope="session")
-def refused() -> Callable[..., AbstractContextManager[None]]:
+def refused() -> Callable[..., AbstractContextManager[pytest.ExceptionInfo[RunError]]]:
     """A block that ends in a RunError, whose message has these names, numbers and remedies."""
     return refused_with

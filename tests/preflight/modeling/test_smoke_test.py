@@ -25,7 +25,7 @@ from preflight.problem.framing import Framing
 
 Examples = Callable[..., pd.DataFrame]
 Test = Callable[..., pd.DataFrame]
-Refused = Callable[..., AbstractContextManager[None]]
+Refused = Callable[..., AbstractContextManager[Any]]
 
 OURS = "preflight.modeling"
 LINEAR = {"path": "sklearn.linear_model.LogisticRegression"}
@@ -137,6 +137,70 @@ def test_a_sensor_that_began_after_a_fold_stops_the_models_that_cannot_take_it(
     for ours in ("scaled", "numbered"):
         path, params = "sklearn.ensemble.RandomForestClassifier", {"n_estimators": 3}
         more = {"path": path, "params": params, "preprocessing": f"{OURS}.preprocessing.{ours}"}
+        tested(late, trees=False, **more)
+
+
+def missing_before(examples: pd.DataFrame, name: str, moment: str) -> pd.DataFrame:
+    late = examples["predict_at"] >= pd.Timestamp(moment, tz="UTC")
+    return examples.assign(**{name: examples[name].where(late)})
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    told = [record.getMessage() for record in caplog.records]
+    caplog.clear()
+    return told
+
+
+@pytest.mark.parametrize("feature", ["place", "noise"])
+def test_a_feature_without_a_value_before_the_test_stops_whatever_its_type(
+    feature: str, examples: pd.DataFrame, tested: Test, refused: Refused
+) -> None:
+    path, params = "sklearn.ensemble.RandomForestClassifier", {"n_estimators": 3}
+    more = {"path": path, "params": params, "preprocessing": f"{OURS}.preprocessing.numbered"}
+    tested(examples, trees=False, **more)
+    with refused(f"All values of {feature} are missing in train and validation", "`without`") as e:
+        tested(missing_before(examples, feature, "2014-01-01"), trees=False, **more)
+    assert "earlier_folds" not in str(e.value)  # a later fold can't help
+
+
+def test_a_category_that_is_missing_in_a_fold_is_a_warning_with_what_helps(
+    examples: pd.DataFrame, tested: Test, caplog: pytest.LogCaptureFixture
+) -> None:
+    tested(examples)
+    assert warnings_of(caplog) == []
+    tested(missing_before(examples, "place", "2013-02-10"))
+    (first,) = warnings_of(caplog)
+    assert first.startswith(f"In the train part of {FOLD}, all values of place are missing")
+    assert "first value is of 2013-02-10. Let the fold start later" in first
+    tested(missing_before(examples, "place", "2013-03-15"))
+    february, march = warnings_of(caplog)
+    assert FOLD in february
+    assert "the fold that starts on 2013-03-01" in march
+    for told in (february, march):
+        assert "Choose a later framing.split.validation_from" in told
+        assert "earlier_folds" not in told
+
+
+@pytest.mark.parametrize("feature", ["place", "noise"])
+def test_a_feature_that_is_missing_in_a_validation_part_is_a_warning(
+    feature: str, examples: pd.DataFrame, tested: Test, caplog: pytest.LogCaptureFixture
+) -> None:
+    march = examples["predict_at"] >= pd.Timestamp("2013-03-01T05:00", tz="UTC")
+    tested(examples.assign(**{feature: examples[feature].where(~march)}))
+    (told,) = warnings_of(caplog)
+    assert f"All values of {feature} are missing in the validation part" in told
+    assert "the fold that starts on 2013-03-01" in told
+
+
+def test_a_message_has_the_error_of_a_library_only_where_it_explains_more(
+    examples: pd.DataFrame, tested: Test, refused: Refused
+) -> None:
+    late = sensor_from(examples, "2013-02-10")
+    with refused("can't be fitted", "all values of noise are missing") as error:
+        tested(late)
+    assert "Error" not in str(error.value)
+    more = {"path": "sklearn.ensemble.RandomForestClassifier", "params": {"max_dept": 2}}
+    with refused("can't be fitted", "TypeError", "max_dept", "all values of noise are missing"):
         tested(late, trees=False, **more)
 
 

@@ -18,7 +18,8 @@ NAMES = ["one.csv", "two.csv.zip"]
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    """A folder with two data files whose manifest is filled in: the clean twin."""
+    """A folder with two data files whose manifest is filled in: the clean twin, in a repository."""
+    (tmp_path / ".git").mkdir()
     (tmp_path / "README.md").write_text("no data\n")
     (tmp_path / ".gitkeep").touch()
     frame = pd.DataFrame({"key": [None, 2, 3], "value": list("abc")})
@@ -62,6 +63,27 @@ def test_unlisted_file_is_found(raw: Path) -> None:
     (fault,) = verify(raw, [*NAMES, "three.csv"])
     assert f"three.csv is not in {MANIFEST}" in fault
     assert "make accept" in fault
+
+
+def test_git_is_the_remedy_only_in_a_repository(raw: Path) -> None:
+    def told() -> list[str]:
+        faults = verify(raw, NAMES)
+        manifest = (raw / MANIFEST).read_bytes()
+        for broken in (b"{", None):
+            (raw / MANIFEST).write_bytes(broken) if broken else (raw / MANIFEST).unlink()
+            faults += verify(raw, NAMES)
+        (raw / MANIFEST).write_bytes(manifest)
+        return faults
+
+    (raw / "one.csv").unlink()
+    (raw / "two.csv.zip").write_bytes(b"")
+    with_git = told()
+    (raw / ".git").rmdir()
+    without = told()
+    assert len(with_git) == len(without) == 4
+    assert all("Restore it with `git restore " in fault for fault in with_git)
+    assert all("Restore it from a backup or its source" in fault for fault in without)
+    assert "git restore" not in "".join(without)
 
 
 @pytest.mark.parametrize("field", ["source", "licence"])

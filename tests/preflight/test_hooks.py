@@ -1,0 +1,266 @@
+"""The hooks of a run: the place of an error, and the runs that leave a manifest."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+from kedro.framework.hooks.manager import _create_hook_manager
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
+from kedro.runner import SequentialRunner
+
+from preflight.contracts.exact import narrow
+from preflight.contracts.raw_table import RawTable, read_by_contract
+from preflight.contracts.table import column
+from preflight.errors import RunError, explain
+from preflight.features.split import split_examples
+from preflight.hooks.manifest import FILTERS, ManifestHooks
+from preflight.hooks.messages import ErrorHooks
+from preflight.hooks.progress import ProgressHooks
+from preflight.runs.manifest import RUN_MANIFEST, read_manifest
+
+RUN_PARAMS: dict[str, Any] = {
+    "run_id": "2013-01-01T00.00.00.000Z",
+    "pipeline_names": None,
+    **dict.fromkeys(FILTERS),
+}
+
+
+def run(pipeline: Pipeline, catalog: DataCatalog, *hooks: Any) -> None:
+    """Run a pipeline with hooks, as Kedro's session does."""
+    manager = _create_hook_manager()
+    for hook in hooks:
+        manager.register(hook)
+    given = {"run_params": RUN_PARAMS, "pipeline": pipeline, "catalog": catalog}
+    manager.hook.before_pipeline_run(**given)
+    try:
+        SequentialRunner().run(pipeline, catalog, manager)
+    except Exception as error:
+        manager.hook.on_pipeline_error(error=error, **given)
+        raise
+    manager.hook.after_pipeline_run(run_result={}, **given)
+
+
+def clean_parcels(raw: pd.DataFrame) -> pd.DataFrame:
+    return raw.apply(narrow, dtype="int8")
+
+
+def stop(raw: pd.DataFrame) -> pd.DataFrame:
+    raise ValueError("a bug")
+
+
+def one_node(function: Callable[..., Any], table: pd.DataFrame) -> tuple[Pipeline, DataCatalog]:
+    catalog = DataCatalog({"raw": MemoryDataset(table), "parcels": MemoryDataset()})
+    return Pipeline([Node(function, "raw", "parcels", name="clean")]), catalog
+
+
+def test_the_error_of_a_function_of_the_project_names_function_and_node() -> None:
+    run(*one_node(clean_parcels, pd.DataFrame({"weight": [7]})), ErrorHooks())
+    with pytest.raises(RunError) as error:
+        run(*one_node(clean_parcels, pd.DataFrame({"weight": [700]})), ErrorHooks())
+    first, where = (explain(error.value) or "").splitlines()
+    assert "Column 'weight' has 1 value that int8 can't hold, e.g. 700" in first
+    assert where == f"Where: {__name__}.clean_parcels, node clean."
+
+
+def test_a_bug_stays_a_bug_and_an_error_of_the_engine_stays_its_own() -> None:
+    with pytest.raises(ValueError, match="a bug") as error:
+        run(*one_node(stop, pd.DataFrame()), ErrorHooks())
+    assert explain(error.value) is None
+
+    inputs = ["features", "labels", "params:framing", "contracts"]
+    engine = Node(split_examples, inputs, "parts", name="split")
+    refusal = RunError("The split leaves test without examples.")
+    ErrorHooks().on_node_error(refusal, engine)
+    assert explain(refusal) == str(refusal)
+
+
+class Weights(RawTable, key=["parcel"]):
+    """One row per parcel."""
+
+    parcel: int = column("the parcel")
+    weight: float = column("weight", "kg", ge=0)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> DataCatalog:
+    """A raw file and a versioned table, with the manifest of runs."""
+    (tmp_path / "weights.csv").write_text("parcel,weight\n1,7\n2,8\n3,9\n")
+    version = {"versioned": True, "type": "preflight.datasets.ParquetTable"}
+    entries: dict[str, Any] = {
+        "raw": {
+            "type": "pandas.CSVDataset",
+            "filepath": str(tmp_path / "weights.csv"),
+            "validator": f"{__name__}.Weights",
+        },
+        "parcels": {**version, "filepath": str(tmp_path / "parcels.parquet")},
+        "run_manifest": {
+            "type": "json.JSONDataset",
+            "versioned": True,
+            "filepath": str(tmp_path / RUN_MANIFEST),
+            "validator": "preflight.runs.contracts.run_manifest",
+        },
+    }
+    made = DataCatalog.from_config(entries, save_version=RUN_PARAMS["run_id"])
+    read_by_contract(made)
+    return made
+
+
+@pytest.fixture
+def manifests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ManifestHooks:
+    """The hook, in a project whose settings are those of conf/base."""
+    monkeypatch.setattr("preflight.runs.what_if.find_what_ifs", lambda *_: [])
+    hook = ManifestHooks()
+    context = SimpleNamespace(project_path=tmp_path, params={}, config_loader={"catalog": {}})
+    hook.after_context_created(context)
+    return hook
+
+
+def weigh(raw: pd.DataFrame) -> pd.DataFrame:
+    return raw.assign(weight=narrow(raw["weight"], "int8"))
+
+
+def read(parcels: pd.DataFrame) -> int:
+    return len(parcels)
+
+
+WEIGH = Node(weigh, "raw", "parcels", name="weigh")
+READ = Node(read, "parcels", "rows", name="read")
+
+
+def test_a_run_that_is_done_leaves_a_manifest_without_an_error(
+    catalog: DataCatalog, manifests: ManifestHooks, tmp_path: Path
+) -> None:
+    run(Pipeline([WEIGH, READ]), catalog, manifests, ErrorHooks())
+    made = read_manifest(tmp_path, RUN_PARAMS["run_id"])
+    assert (made["status"], made["error"]) == ("done", None)
+    assert list(made["nodes"]) == ["weigh", "read"]
+
+
+EARLY = {
+    "a broken contract of a raw file": ("1,-7", "breaks its contract Weights"),
+    "an error in cleaning": ("1,700", "that int8 can't hold, e.g. 700"),
+    "a bug in cleaning": (None, "ValueError('a bug')"),
+}
+
+
+@pytest.mark.parametrize("case", EARLY)
+def test_a_run_that_fails_in_its_first_node_leaves_a_manifest_with_the_error(
+    case: str, catalog: DataCatalog, manifests: ManifestHooks, tmp_path: Path
+) -> None:
+    row, error = EARLY[case]
+    if row:
+        (tmp_path / "weights.csv").write_text(f"parcel,weight\n{row}\n")
+    node = WEIGH if row else Node(stop, "raw", "parcels", name="stop")
+    with pytest.raises(Exception):  # noqa: B017 - the message of each is checked below
+        run(Pipeline([node]), catalog, manifests, ErrorHooks())
+    left = read_manifest(tmp_path, RUN_PARAMS["run_id"])
+    assert left["status"] == "failed"
+    assert error in left["error"]
+    assert (left["nodes"], left["outputs"]) == ({}, {})
+    assert list(left["inputs"]) == ["raw"]
+
+
+def message_of(catalog: DataCatalog, *nodes: Node) -> str:
+    with pytest.raises(Exception) as error:
+        run(Pipeline(nodes), catalog, ErrorHooks())
+    return explain(error.value) or ""
+
+
+FAULTS = {
+    "parcel,weight\n1,7\n2,-8\n3,-9\n": "is below 0: 2 values, e.g. -8.0 (data row 2), -9.0",
+    "parcel,weight\n1,7\n2,8\n2,9\n": "key parcel is not unique: 2 rows, e.g. 2 (data row 2); 2",
+    "parcel,weight\n1,7\n2,x\n": "that float64 can't hold: 1 value, e.g. x (data row 2)",
+    "parcel,weight\n1,7\n,8\n": "column parcel has missing values: 1 value, e.g. None (data row 2)",
+    # pandas reads whole numbers as floats next to a missing one
+    "parcel,weight\n9007199254740993,7\n,8\n": "e.g. about 9007199254740992 (data row 1)",
+    "parcel\n1\n": "column weight is missing",
+}
+
+
+@pytest.mark.parametrize("text", FAULTS)
+def test_a_fault_of_a_raw_file_names_file_and_row(
+    text: str, catalog: DataCatalog, tmp_path: Path
+) -> None:
+    run(Pipeline([WEIGH]), catalog, ErrorHooks())
+    (tmp_path / "weights.csv").write_text(text)
+    message = message_of(catalog, WEIGH)
+    file = os.path.relpath(tmp_path / "weights.csv")
+    first = f"Dataset 'raw', as read, breaks its contract Weights (file {file}):"
+    assert message.startswith(f"{first}\n")
+    assert FAULTS[text] in message
+
+
+def second_version(catalog: DataCatalog, tmp_path: Path) -> Path:
+    """Return the file of the newest of two versions."""
+    for version in ("2013-01-01T00.00.00.000Z", "2013-01-02T00.00.00.000Z"):
+        path = tmp_path / "parcels.parquet" / version / "parcels.parquet"
+        path.parent.mkdir(parents=True)
+        pd.DataFrame({"parcel": [version]}).to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("left", [0, 3, 200, -1])
+def test_a_damaged_file_is_one_message_with_path_and_remedies(
+    left: int, catalog: DataCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered = {"__default__": Pipeline([]), "weighing": Pipeline([WEIGH])}
+    monkeypatch.setattr("preflight.hooks.messages.pipelines", registered)
+    path = second_version(catalog, tmp_path)
+    run(Pipeline([READ]), catalog, ErrorHooks())
+    path.write_bytes(path.read_bytes()[:left])
+    file = Path(os.path.relpath(path))
+    assert message_of(catalog, READ) == (
+        f"The file of 'parcels' is damaged: {file}. Delete the folder {file.parent}: runs then "
+        "read the version before it. Or make 'parcels' again: kedro run --pipelines weighing"
+    )
+    shutil.rmtree(path.parent)
+    catalog["parcels"].release()
+    run(Pipeline([READ]), catalog, ErrorHooks())
+
+
+def test_a_damaged_document_has_the_remedies_too(catalog: DataCatalog, tmp_path: Path) -> None:
+    path = tmp_path / RUN_MANIFEST / RUN_PARAMS["run_id"] / "run_manifest.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"run": ')
+    node = Node(read, "run_manifest", "rows", name="read")
+    message = message_of(catalog, node)
+    assert message.startswith("The file of 'run_manifest' is damaged: ")
+    assert "Delete the folder" in message
+    assert "kedro run" not in message  # no stage makes it
+
+
+def test_a_file_that_may_not_be_read_or_a_wrong_argument_is_no_damage(
+    catalog: DataCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second_version(catalog, tmp_path)
+    catalog["parcels"]._load_args = {"no_such_argument": 1}
+    assert "no_such_argument" in message_of(catalog, READ)
+    catalog["parcels"]._load_args = {}
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pandas.read_parquet", refuse)
+    message = message_of(catalog, READ)
+    assert "Permission denied" in message
+    assert "damaged" not in message
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_the_end_of_a_run_names_the_command_that_measures_the_speed_again(
+    is_busy: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    ok = None if is_busy else True
+    limit = {"name": "p99_ms", "limit": 20.0, "measured": 5.0, "ok": ok, "load": 3.0}
+    verdict = {"decision": "ship", "reasons": ["it pays"], "what_if": [], "limits": [limit]}
+    catalog = DataCatalog({"verdict": MemoryDataset(verdict | {"value": {"unit": "dollars"}})})
+    ProgressHooks().after_pipeline_run(Pipeline([Node(stop, "raw", "verdict")]), catalog)
+    assert ("p99 ms not measured: the machine was busy" in caplog.text) == is_busy
+    assert ("kedro run --pipelines deployment" in caplog.text) == is_busy
