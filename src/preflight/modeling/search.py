@@ -209,7 +209,7 @@ def _start_worker(setup: Setup, workers: int) -> None:
     if parent := multiprocessing.parent_process():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started the search ends it
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    threadpool_limits(max(1, cpu_count() // workers))
+        threadpool_limits(max(1, cpu_count() // workers))
     _in_worker[:] = [setup()]
 
 
