@@ -1,6 +1,7 @@
 """Before the search: every model can be fitted on every fold, sees every feature, can be kept."""
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from preflight.errors import RunError
+from preflight.modeling import smoke_test
+from preflight.modeling.model import predict_uncalibrated
 from preflight.modeling.parameters import Modeling
 from preflight.modeling.smoke_test import (
     OF_EACH_LABEL,
@@ -236,6 +239,19 @@ def test_a_model_that_could_not_be_loaded_is_named_before_the_search(
     with pytest.raises(RunError, match=said):
         tested(examples, **more)
     tested(examples, [*trusted_types, f"{__name__}.Homemade"], **more)
+
+
+def test_a_model_that_predicts_otherwise_after_it_was_loaded_is_refused(
+    examples: pd.DataFrame, tested: Test, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = count()
+
+    def drifting(*given: Any) -> Any:
+        return predict_uncalibrated(*given) + 1e-12 * next(calls)
+
+    monkeypatch.setattr(smoke_test, "predict_uncalibrated", drifting)
+    with pytest.raises(RunError, match="gives other predictions after it was saved and loaded"):
+        tested(examples)
 
 
 def test_each_preprocessing_that_the_search_may_choose_is_tried(
