@@ -37,7 +37,7 @@ run: $(CORE) ## set up, then run the default pipeline (kedro run)
 	$(PY) -m kedro run $(ARGS)
 
 test: $(DEV) ## set up, then run the tests (pytest)
-	$(PY) -m pytest -n auto --dist loadgroup $(ARGS)
+	$(PY) -m pytest -n auto --dist loadfile $(ARGS)
 
 test-all: $(DEV) | tests/preflight/slow ## run all tests, those that take long too: about half an hour
 	$(PY) -m pytest -n auto --dist loadgroup -m "" $(ARGS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
+from preflight.errors import RunError
+from preflight.modeling import smoke_test
+from preflight.modeling.model import predict_uncalibrated
 from preflight.modeling.parameters import Modeling
 from preflight.modeling.smoke_test import (
     ROWS_PER_LABEL,
@@ -301,6 +305,19 @@ def test_a_model_that_could_not_be_loaded_is_named_before_the_search(
     with refused("modeling.baselines.more", named, "_trusted in conf/base/catalog/modeling.yml"):
         tested(examples, **more)
     tested(examples, [*trusted_types, f"{__name__}.Homemade"], **more)
+
+
+def test_a_model_that_predicts_otherwise_after_it_was_loaded_is_refused(
+    examples: pd.DataFrame, tested: Test, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = count()
+
+    def drifting(*given: Any) -> Any:
+        return predict_uncalibrated(*given) + 1e-12 * next(calls)
+
+    monkeypatch.setattr(smoke_test, "predict_uncalibrated", drifting)
+    with pytest.raises(RunError, match="gives other predictions after it was saved and loaded"):
+        tested(examples)
 
 
 def test_each_preprocessing_that_the_search_may_choose_is_tried(

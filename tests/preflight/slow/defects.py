@@ -159,7 +159,7 @@ def copied(folder: str, project: Path = PROJECT) -> Path:
 def first_failure(project: Path, tests: list[Path], workers: int) -> str | None:
     """Return the test that fails first; None if none does."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", str(workers)]
-    command += ["--dist", "loadgroup"]
+    command += ["--dist", "loadfile"]
     try:
         done = subprocess.run(
             [*command, *map(str, tests)],
