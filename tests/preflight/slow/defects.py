@@ -48,14 +48,14 @@ DEFECTS = [
         "",
     ),
     (
-        "above = [told for told in ranked if told.measured > told.limit][:5]",
-        "told.limit]",
-        "2 * told.limit]",
+        "above = [one for one in ranked if one.measured > one.limit][:MAX_REPORTED]",
+        "one.limit]",
+        "2 * one.limit]",
     ),
     ('"labels in time": (late,', "late", "0"),
     ('failed = together[together["state"] == "failed"]', '"failed"]', '"fail"]'),
     # costs and intervals
-    ("return self.under / (self.over + self.under)", "self.under /", "self.over /"),
+    ("return self.underage / (self.overage + self.underage)", "self.underage /", "self.overage /"),
     ("tail = (1 - confidence) / 2", " / 2", ""),
     (
         "drawn = rng.multinomial(days, np.full(days, 1 / days), size=replicates)",
@@ -69,22 +69,34 @@ DEFECTS = [
         "1 - inside, inside",
     ),
     # verdict
-    ("if framing.net(low) >= least and low > 0:", "framing.net(low)", "framing.net(mean)"),
-    ('return Check("champion", low > 0, said', "low > 0, said", "mean > 0, said"),
     (
-        "confidence = 1 - (1 - framing.confidence) / max(1, len(groups))",
-        "1 - (1 - framing.confidence) / max(1, len(groups))",
+        "passed = not lacking and framing.net(gain.low) >= least and gain.low > 0",
+        "framing.net(gain.low)",
+        "framing.net(gain.mean)",
+    ),
+    (
+        'message, better = test.describe(gain, "the champion"), gain.low > 0',
+        "gain.low > 0",
+        "gain.mean > 0",
+    ),
+    (
+        "confidence = 1 - (1 - framing.confidence) / max(1, len(checked))",
+        "1 - (1 - framing.confidence) / max(1, len(checked))",
         "framing.confidence",
     ),
-    ("if low is None or framing.net(low) < 0]", " or framing.net(low) < 0", ""),
-    ('"decision": "hold" if broken else "ship",', '"hold" if broken else ', ""),
+    (
+        "bad = [factor for factor, gain in gains.items() if framing.net(gain.low) < 0]",
+        " if framing.net(gain.low) < 0",
+        " if framing.net(gain.high) < 0",
+    ),
+    ('"decision": "hold" if failed else "ship",', '"hold" if failed else ', ""),
     # modeling
     (
-        "slope, intercept = line(predictions) if without - judged > least_gain else (1.0, 0.0)",
-        " if without - judged > least_gain else (1.0, 0.0)",
-        "",
+        'if unchanged["loss_without"] - unchanged["loss_with"] > least_gain:',
+        'unchanged["loss_without"] - unchanged["loss_with"] > least_gain',
+        "True",
     ),
-    ("if slope <= 0:", "0", "-99"),
+    ("if slope > 0:  # a model", "0", "-99"),
     (
         'known = (moment < start) & (development["label_known_at"] + embargo <= start)',
         ' & (development["label_known_at"] + embargo <= start)',
@@ -102,8 +114,8 @@ DEFECTS = [
         "True",
     ),
     ("if not np.array_equal(before, after):", "not np.array_equal(before, after)", "False"),
-    ("gone[:, used].all(axis=1)", "all", "any"),
-    ('order = np.argsort(-np.abs(value), axis=1, kind="stable")', "-np.abs(value)", "value"),
+    ("missing[:, used].all(axis=1)", "all", "any"),
+    ('order = np.argsort(-np.abs(values), axis=1, kind="stable")', "-np.abs(values)", "values"),
     # runs, deployment, inference, serving
     ("if found != entry.sha256:", "found != entry.sha256", "False"),
     (
@@ -111,12 +123,16 @@ DEFECTS = [
         '"test" in',
         '"tests" in',
     ),
-    ('JUDGING = ("framing", "audit",', '"audit",', ""),
-    ("!= promoted.sha256:", "!= promoted.sha256", "== ''"),
+    ('DECIDING = ("framing", "audit",', '"audit",', ""),
+    (
+        'return None if hash_file(path) == sha256 else "has changed since"',
+        "hash_file(path) == sha256",
+        "True",
+    ),
     ('now = features["predict_at"].between(since, moment, inclusive="right")', "right", "both"),
-    ("_add(folder, new)", "new", "rows"),
-    ("if wanted and not hmac.compare_digest(key.encode(), wanted.encode()):", "not ", ""),
-    ("if len(body) > MOST_BYTES:", "> MOST", "> 9 * MOST"),
+    ("_write_new(folder, new)", "new", "rows"),
+    ("if required and not hmac.compare_digest(key.encode(), required.encode()):", "not ", ""),
+    ("if len(body) > MAX_BYTES:", "> MAX", "> 9 * MAX"),
     ('if bundle["provenance"]["version"] != now.version:', "!=", "is"),
 ]
 
