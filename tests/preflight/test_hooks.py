@@ -222,6 +222,11 @@ def test_a_damaged_file_is_one_message_with_path_and_remedies(
     shutil.rmtree(path.parent)
     catalog["parcels"].release()
     run(Pipeline([READ]), catalog, ErrorHooks())
+    (first,) = tmp_path.glob("parcels.parquet/*/parcels.parquet")
+    first.write_bytes(b"?")
+    message = message_of(catalog, READ)
+    assert "Delete" not in message  # there is no version before it
+    assert message.endswith("Make 'parcels' again: kedro run --pipelines weighing")
 
 
 def test_a_damaged_document_has_the_remedies_too(catalog: DataCatalog, tmp_path: Path) -> None:
@@ -231,8 +236,8 @@ def test_a_damaged_document_has_the_remedies_too(catalog: DataCatalog, tmp_path:
     node = Node(read, "run_manifest", "rows", name="read")
     message = message_of(catalog, node)
     assert message.startswith("The file of 'run_manifest' is damaged: ")
-    assert "Delete the folder" in message
-    assert "kedro run" not in message  # no stage makes it
+    assert "Restore the file" in message  # no stage makes it, and there is no version before it
+    assert "Delete" not in message
 
 
 def test_a_file_that_may_not_be_read_or_a_wrong_argument_is_no_damage(

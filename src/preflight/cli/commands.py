@@ -128,7 +128,8 @@ def versions(project: ProjectMetadata, prune: bool, keep: int, yes: bool) -> Non
     old = [one for one in found if one["version"] not in kept]
     unfinished = abandoned(project.project_path / "data")
     size = sum(one["bytes"] for one in old) / 1e6
-    summary = f"{len(old)} versions, {size:,.0f} MB, and {len(unfinished)} unfinished files"
+    number = "1 version" if len(old) == 1 else f"{len(old)} versions"
+    summary = f"{number}, {size:,.0f} MB, and {len(unfinished)} unfinished files"
     marked = "the versions marked DELETE: "
     if (old or unfinished) and (yes or click.confirm(f"Delete {marked if old else ''}{summary}?")):
         for file in unfinished:

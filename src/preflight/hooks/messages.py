@@ -55,8 +55,8 @@ class ErrorHooks:
 def _describe_damage(name: str, dataset: Any, path: str) -> str:
     """Return the message for a file that can't be read, with the stage that makes it, if any."""
     remedies = []
-    if dataset._version:
-        folder = Path(path).parent
+    folder = Path(path).parent
+    if dataset._version and any(other.name < folder.name for other in folder.parent.iterdir()):
         remedies.append(f"Delete the folder {folder}: runs then read the version before it.")
     stages = (stage for stage in pipelines if stage != "__default__")
     if stage := next((one for one in stages if name in pipelines[one].all_outputs()), None):
