@@ -18,11 +18,13 @@ def cli() -> None:
 @contextmanager
 def report_user_errors() -> Iterator[None]:
     """Show an error that a user can cause as a message, without a traceback."""
+    from kedro.io import DatasetError
+
     from preflight.errors import RunError
 
     try:
         yield
-    except (RunError, OSError) as error:
+    except (RunError, DatasetError, OSError) as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -141,6 +143,7 @@ def versions(project: ProjectMetadata, prune: bool, keep: int, yes: bool) -> Non
 
 @cli.command("compact-log")
 @click.pass_obj
+@report_user_errors()
 def compact_log(project: ProjectMetadata) -> None:
     """Merge the prediction log's files of each past day into one."""
     from kedro.framework.session import KedroSession
