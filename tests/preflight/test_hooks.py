@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -59,10 +60,14 @@ def one_node(function: Callable[..., Any], table: pd.DataFrame) -> tuple[Pipelin
     return Pipeline([Node(function, "raw", "parcels", name="clean")]), catalog
 
 
-def test_the_error_of_a_function_of_the_project_names_function_and_node() -> None:
-    run(*one_node(clean_parcels, pd.DataFrame({"weight": [7]})), ErrorHooks())
+@pytest.mark.filterwarnings("ignore:.*partial:UserWarning")
+@pytest.mark.parametrize("function", [clean_parcels, partial(clean_parcels)])
+def test_the_error_of_a_function_of_the_project_names_function_and_node(
+    function: Callable[..., Any],
+) -> None:
+    run(*one_node(function, pd.DataFrame({"weight": [7]})), ErrorHooks())
     with pytest.raises(RunError) as error:
-        run(*one_node(clean_parcels, pd.DataFrame({"weight": [700]})), ErrorHooks())
+        run(*one_node(function, pd.DataFrame({"weight": [700]})), ErrorHooks())
     first, where = (explain(error.value) or "").splitlines()
     assert "Column 'weight' has 1 value that int8 can't hold, e.g. 700" in first
     assert where == f"Where: {__name__}.clean_parcels, node clean."
