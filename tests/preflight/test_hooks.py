@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -59,10 +60,14 @@ def one_node(function: Callable[..., Any], table: pd.DataFrame) -> tuple[Pipelin
     return Pipeline([Node(function, "raw", "parcels", name="clean")]), catalog
 
 
-def test_the_error_of_a_function_of_the_project_names_function_and_node() -> None:
-    run(*one_node(clean_parcels, pd.DataFrame({"weight": [7]})), ErrorHooks())
+@pytest.mark.filterwarnings("ignore:.*partial:UserWarning")
+@pytest.mark.parametrize("function", [clean_parcels, partial(clean_parcels)])
+def test_the_error_of_a_function_of_the_project_names_function_and_node(
+    function: Callable[..., Any],
+) -> None:
+    run(*one_node(function, pd.DataFrame({"weight": [7]})), ErrorHooks())
     with pytest.raises(RunError) as error:
-        run(*one_node(clean_parcels, pd.DataFrame({"weight": [700]})), ErrorHooks())
+        run(*one_node(function, pd.DataFrame({"weight": [700]})), ErrorHooks())
     first, where = (explain(error.value) or "").splitlines()
     assert "Column 'weight' has 1 value that int8 can't hold, e.g. 700" in first
     assert where == f"Where: {__name__}.clean_parcels, node clean."
@@ -222,6 +227,11 @@ def test_a_damaged_file_is_one_message_with_path_and_remedies(
     shutil.rmtree(path.parent)
     catalog["parcels"].release()
     run(Pipeline([READ]), catalog, ErrorHooks())
+    (first,) = tmp_path.glob("parcels.parquet/*/parcels.parquet")
+    first.write_bytes(b"?")
+    message = message_of(catalog, READ)
+    assert "Delete" not in message  # there is no version before it
+    assert message.endswith("Make 'parcels' again: kedro run --pipelines weighing")
 
 
 def test_a_damaged_document_has_the_remedies_too(catalog: DataCatalog, tmp_path: Path) -> None:
@@ -231,8 +241,8 @@ def test_a_damaged_document_has_the_remedies_too(catalog: DataCatalog, tmp_path:
     node = Node(read, "run_manifest", "rows", name="read")
     message = message_of(catalog, node)
     assert message.startswith("The file of 'run_manifest' is damaged: ")
-    assert "Delete the folder" in message
-    assert "kedro run" not in message  # no stage makes it
+    assert "Restore the file" in message  # no stage makes it, and there is no version before it
+    assert "Delete" not in message
 
 
 def test_a_file_that_may_not_be_read_or_a_wrong_argument_is_no_damage(

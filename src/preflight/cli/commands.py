@@ -18,11 +18,13 @@ def cli() -> None:
 @contextmanager
 def report_user_errors() -> Iterator[None]:
     """Show an error that a user can cause as a message, without a traceback."""
+    from kedro.io import DatasetError
+
     from preflight.errors import RunError
 
     try:
         yield
-    except (RunError, OSError) as error:
+    except (RunError, DatasetError, OSError) as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -128,7 +130,8 @@ def versions(project: ProjectMetadata, prune: bool, keep: int, yes: bool) -> Non
     old = [one for one in found if one["version"] not in kept]
     unfinished = abandoned(project.project_path / "data")
     size = sum(one["bytes"] for one in old) / 1e6
-    summary = f"{len(old)} versions, {size:,.0f} MB, and {len(unfinished)} unfinished files"
+    number = "1 version" if len(old) == 1 else f"{len(old)} versions"
+    summary = f"{number}, {size:,.0f} MB, and {len(unfinished)} unfinished files"
     marked = "the versions marked DELETE: "
     if (old or unfinished) and (yes or click.confirm(f"Delete {marked if old else ''}{summary}?")):
         for file in unfinished:
@@ -140,6 +143,7 @@ def versions(project: ProjectMetadata, prune: bool, keep: int, yes: bool) -> Non
 
 @cli.command("compact-log")
 @click.pass_obj
+@report_user_errors()
 def compact_log(project: ProjectMetadata) -> None:
     """Merge the prediction log's files of each past day into one."""
     from kedro.framework.session import KedroSession

@@ -33,30 +33,33 @@ class ErrorHooks:
         The error of a function of the project gets the names of function and node: the message of
         a helper that the function calls, such as `narrow`, can't contain them.
         """
-        module = getattr(node.func, "__module__", "")
+        function = getattr(node.func, "func", node.func)  # of a partial
+        module = getattr(function, "__module__", "")
         if isinstance(error, RunError) and module.partition(".")[0] != "preflight":
-            error.add_note(f"Where: {module}.{node.func.__name__}, node {node.name}.")
+            error.add_note(f"Where: {module}.{function.__name__}, node {node.name}.")
         if not explain(error):
             log.error("Node %s failed.", node.name)
 
     @hook_impl
     def on_pipeline_error(self, error: Exception, catalog: Any) -> None:
         """Add to the error of a dataset what only the catalog knows: the file, and its remedy."""
-        if not isinstance(error, DatasetError):
-            return
         is_read = isinstance(error, DataValidationError) and error.mode == "load"
+        if not is_read and not (isinstance(error, DatasetError) and is_damage(error)):
+            return
         name = str(getattr(error, "dataset_name", None) or str(error).partition(":")[0])
         dataset = catalog.get(name)
-        if (is_read or is_damage(error)) and isinstance(dataset, AbstractVersionedDataset):
-            path = os.path.relpath(dataset._get_load_path())
+        if not isinstance(dataset, AbstractVersionedDataset):
+            return
+        path = os.path.relpath(dataset._get_load_path())
+        if Path(path).is_file():  # not in a store elsewhere
             error.add_note(f"file {path}" if is_read else _describe_damage(name, dataset, path))
 
 
 def _describe_damage(name: str, dataset: Any, path: str) -> str:
     """Return the message for a file that can't be read, with the stage that makes it, if any."""
     remedies = []
-    if dataset._version:
-        folder = Path(path).parent
+    folder = Path(path).parent
+    if dataset._version and any(other.name < folder.name for other in folder.parent.iterdir()):
         remedies.append(f"Delete the folder {folder}: runs then read the version before it.")
     stages = (stage for stage in pipelines if stage != "__default__")
     if stage := next((one for one in stages if name in pipelines[one].all_outputs()), None):

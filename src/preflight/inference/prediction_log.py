@@ -50,7 +50,7 @@ class PredictionLog(ReadOnlyDataset):
         for day, rows in data.groupby(data["moment"].dt.strftime("%Y-%m-%d")):
             folder = self._filepath / f"day={day}"
             near = _overlapping(folder, *_span(rows))
-            logged = [_hash_keys(pd.read_parquet(file, columns=key), key) for file in near]
+            logged = [_hash_keys(_read_file(file, key), key) for file in near]
             new = rows[~np.isin(_hash_keys(rows, key), np.concatenate([_NO_KEYS, *logged]))]
             if len(new):
                 _write_new(folder, new)
@@ -77,11 +77,24 @@ class PredictionLog(ReadOnlyDataset):
 
 def _read_all(files: list[Path], key: list[str]) -> pd.DataFrame:
     """Return the rows of all files, each once, in the order of `moment`."""
-    parts = [pd.read_parquet(file) for file in files]
+    parts = [_read_file(file) for file in files]
     categories = parts[0].select_dtypes("category").columns
     rows = pd.concat(parts).astype(dict.fromkeys(categories, "category"))
     first = ~pd.Series(_hash_keys(rows, key)).duplicated().to_numpy()  # two wrote at once
     return rows[first].sort_values("moment", kind="stable", ignore_index=True)
+
+
+def _read_file(file: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Return the rows of a file; raise DatasetError if it is damaged."""
+    try:
+        return pd.read_parquet(file, columns=columns)
+    except (ValueError, OSError) as error:
+        if getattr(error, "errno", None):  # of the system, such as a missing right
+            raise
+        raise DatasetError(
+            f"A file of the prediction log is damaged: {file}. Restore it from a backup, or move "
+            "it out of the log, which then lacks its predictions."
+        ) from error
 
 
 def _write_new(folder: Path, rows: pd.DataFrame) -> None:

@@ -214,15 +214,16 @@ def _filled(values: pd.Series) -> pd.Series:
 def _describe_empty(train: pd.DataFrame, examples: pd.DataFrame, framing: Framing) -> Iterator[str]:
     """Yield a message for each feature without a value in a part, with what to do.
 
-    examples: train and validation together. A later start of a fold helps only if the feature has
-    values before the last fold starts.
+    examples: train and validation together. A later start of a fold helps only if the last fold,
+    too, can be fitted on values of the feature.
     """
+    embargo = pd.Timedelta(hours=framing.split.embargo_hours)
     for name in _empty(train):
-        first = examples.loc[examples[name].notna(), "predict_at"].min()
-        is_early = first < framing.split.validation_from
+        rows = examples[examples[name].notna()]
+        first, usable = rows["predict_at"].min(), rows["label_known_at"].min() + embargo
         later = (
             "Let the fold start later (modeling.search.earlier_folds)"
-            if is_early
+            if usable <= framing.split.validation_from
             else "Choose a later framing.split.validation_from"
         )
         yield (

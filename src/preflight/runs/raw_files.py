@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from zipfile import BadZipFile
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -96,10 +97,16 @@ def count_rows(path: Path) -> int:
     import pandas as pd  # here, as it takes a second that verify has no need of
     from pyarrow.parquet import read_metadata
 
-    if ".csv" in path.suffixes:
-        return len(pd.read_csv(path, usecols=[0]))
-    if path.suffix == ".parquet":
-        return int(read_metadata(path).num_rows)
+    try:
+        if ".csv" in path.suffixes:
+            return len(pd.read_csv(path, usecols=[0]))
+        if path.suffix == ".parquet":
+            return int(read_metadata(path).num_rows)
+    except (ValueError, EOFError, BadZipFile) as error:
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        raise RunError(
+            f"{path} can't be read, its rows can't be counted: {reason}. {_how_to_restore(path)}."
+        ) from error
     raise RunError(
         f"{path}: only the rows of CSV and Parquet files can be counted. "
         "Move the file elsewhere, or extend count_rows in preflight/runs/raw_files.py."

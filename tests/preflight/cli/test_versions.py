@@ -77,7 +77,7 @@ def test_pruning_marks_each_version_that_it_deletes_before_it_asks(
     assert [line.split("all  ")[1] for line in lines] == [
         "keep: champion", "DELETE", "keep: a newer run was made from it", "keep: of the newest 1",
     ]  # fmt: skip
-    assert question.startswith("Delete the versions marked DELETE: 1 versions, ")
+    assert question.startswith("Delete the versions marked DELETE: 1 version, ")
     left = [one["version"] for one in list_versions(tmp_path)]
     assert left == [v for v in VERSIONS[:4] if v != VERSIONS[1] or answer == "n"]
     listed = CliRunner().invoke(cli, ["versions"], obj=project).output

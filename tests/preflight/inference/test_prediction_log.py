@@ -133,3 +133,16 @@ def test_killed_at_any_moment_the_log_is_whole_and_free_of_doubles(tmp_path: Pat
     for minute in range(50):
         log.save(answers(moment=MOMENTS[0] + pd.Timedelta(minutes=minute)))
     assert len(Contract.validate(log.load())) == 100
+
+
+def test_a_damaged_file_of_the_log_is_named_with_what_to_do(tmp_path: Path) -> None:
+    log = PredictionLog(str(tmp_path / "log"), CONTRACT)
+    log.save(answers())
+    log.save(answers(carrier="B6"))
+    damaged, *_ = sorted((tmp_path / "log").rglob("*.parquet"))
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    for use in (log.load, log.compact, lambda: log.save(answers(carrier="DL"))):
+        with pytest.raises(DatasetError, match=f"is damaged: {damaged}.* move it out of the log"):
+            use()
+    damaged.unlink()
+    assert len(log.load()) == 2

@@ -176,11 +176,17 @@ def test_a_category_that_is_missing_in_a_fold_is_a_warning_with_what_helps(
     (first,) = warnings_of(caplog)
     assert first.startswith(f"In the train part of {FOLD}, all values of place are missing")
     assert "first value is of 2013-02-10. Let the fold start later" in first
+    march = pd.Timestamp("2013-03-01T05:00", tz="UTC")
+    late = examples["label_known_at"] > march
+    assert (examples.loc[late, "predict_at"] < march).any()  # whose labels come too late for it
+    unknown = examples.assign(place=examples["place"].where(late))
+    tested(unknown)
+    assert all("a later framing.split.validation_from" in told for told in warnings_of(caplog))
     tested(missing_before(examples, "place", "2013-03-15"))
-    february, march = warnings_of(caplog)
-    assert FOLD in february
-    assert "the fold that starts on 2013-03-01" in march
-    for told in (february, march):
+    first, second = warnings_of(caplog)
+    assert FOLD in first
+    assert "the fold that starts on 2013-03-01" in second
+    for told in (first, second):
         assert "Choose a later framing.split.validation_from" in told
         assert "earlier_folds" not in told
 

@@ -199,3 +199,14 @@ def test_the_command_says_why_it_refuses_without_a_traceback(tmp_path: Path) -> 
     assert result.exit_code == 1
     assert "is not a valid manifest" in result.output
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("name", ["new.parquet", "new.csv.zip", "new.csv"])
+def test_a_damaged_file_is_not_accepted(raw: Path, name: str) -> None:
+    table, path, before = pd.DataFrame({"key": range(99)}), raw / name, read(raw)
+    table.to_parquet(path) if "parquet" in name else table.to_csv(path, index=False)
+    assert count_rows(path) == 99
+    path.write_bytes(b"\xff\xfe" if name == "new.csv" else path.read_bytes()[:200])
+    with pytest.raises(RunError, match=rf"{name} can't be read, .* Restore it with `git restore"):
+        accept(raw)
+    assert read(raw) == before
