@@ -63,6 +63,14 @@ def test_what_was_answered_is_logged_once(tmp_path: Path) -> None:
     assert len(Contract.validate(log.load())) == 5
 
 
+def test_of_rows_that_are_partly_logged_the_others_alone_are_written(tmp_path: Path) -> None:
+    log = PredictionLog(str(tmp_path / "log"), CONTRACT)
+    log.save(answers(moment=MOMENTS[0]))
+    log.save(answers(carrier="DL", moment=MOMENTS[0]))  # one row is new
+    written = [len(pd.read_parquet(path)) for path in (tmp_path / "log").rglob("*.parquet")]
+    assert sorted(written) == [1, 2]
+
+
 def test_files_of_days_that_are_over_become_one(tmp_path: Path) -> None:
     log = PredictionLog(str(tmp_path / "log"), CONTRACT)
     for carrier in ("AA", "DL", "B6"):

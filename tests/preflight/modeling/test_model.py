@@ -215,8 +215,8 @@ def test_what_was_never_seen_or_is_missing_is_flagged(bundle: Bundle) -> None:
     table = pd.DataFrame(
         {"a": [1, None, None], "b": [1, 1, None], "place": ["north", "south", None]}
     ).astype(TRADE)
-    marks = input_flags(bundle, table, GROUPS)
-    told = ["", "unseen place, no first", "no first, no second"]
+    marks = input_flags(bundle, table, GROUPS | {"whole": ["a", "b"]})
+    told = ["", "unseen place, no first", "no first, no second, no whole"]
     assert join_flags(marks, table.index).tolist() == told
 
 
