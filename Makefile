@@ -40,7 +40,7 @@ test: $(DEV) ## set up, then run the tests (pytest)
 	$(PY) -m pytest -n auto --dist loadfile $(ARGS)
 
 test-all: $(DEV) | tests/preflight/slow ## run all tests, those that take long too: about half an hour
-	$(PY) -m pytest -n auto --dist loadgroup -m "" $(ARGS)
+	$(PY) -m pytest -n auto --dist loadfile -m "" $(ARGS)
 
 bench: $(DEV) | benchmarks/README.md ## measure speed and memory, about half an hour (benchmarks/README.md)
 	$(PY) -m benchmarks.windows

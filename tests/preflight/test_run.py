@@ -289,7 +289,6 @@ def test_a_feature_that_knows_the_future_stops_the_run_before_anything_is_fitted
     assert written.isdisjoint({"feature_audit", "best_params", "candidate", "verdict", "report"})
 
 
-@pytest.mark.xdist_group("finished")
 def test_features_that_failed_their_audit_are_not_fitted_by_a_later_run(
     finished_copy: Path, run: Run, request: pytest.FixtureRequest
 ) -> None:
@@ -373,7 +372,6 @@ def test_what_a_user_mistypes_is_told(
     assert words in message.replace("'candidate' yet", "'baselines' yet")
 
 
-@pytest.mark.xdist_group("finished")
 def test_results_of_different_runs_are_not_shown_together(finished_copy: Path, run: Run) -> None:
     dearer = {"framing": {"costs": {"fn": 5000}}}
     with pytest.raises(RunError, match=r"another framing: framing\.costs\.fn: \S+ -> \S+\. "):
@@ -383,7 +381,6 @@ def test_results_of_different_runs_are_not_shown_together(finished_copy: Path, r
     assert run(finished_copy, "reporting").version
 
 
-@pytest.mark.xdist_group("finished")
 def test_a_card_with_an_empty_section_fails_the_run_and_evidence_that_is_deleted_costs_its_point(
     finished_copy: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -415,7 +412,6 @@ def test_contracts_switched_off_are_told_loudly(
     assert "no contract is enforced" in run(project(), "data_engineering").said
 
 
-@pytest.mark.xdist_group("finished")
 def test_a_second_run_leaves_both_complete_and_repeats_the_first(
     finished_copy: Path, run: Run
 ) -> None:
@@ -434,7 +430,6 @@ def test_a_second_run_leaves_both_complete_and_repeats_the_first(
             assert two[key] == near, key
 
 
-@pytest.mark.xdist_group("finished")
 def test_the_run_ends_with_the_decision_its_interval_the_report_and_what_comes_next(
     finished: Any,
 ) -> None:
@@ -455,7 +450,6 @@ def test_the_run_ends_with_the_decision_its_interval_the_report_and_what_comes_n
     assert "Warning" not in done.stderr
 
 
-@pytest.mark.xdist_group("finished")
 def test_the_shipped_verdict_is_right_by_its_predictions_alone(
     finished: Any,
 ) -> None:
@@ -486,7 +480,6 @@ def test_the_shipped_verdict_is_right_by_its_predictions_alone(
     assert over["baseline"] == max(worth, key=lambda name: worth[name])
 
 
-@pytest.mark.xdist_group("finished")
 def test_a_run_is_made_again_to_the_byte_and_what_changed_since_is_named(
     finished_copy: Path,
 ) -> None:
@@ -522,7 +515,6 @@ def reproduced_here(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("preflight.cli.reproduce.subprocess", SimpleNamespace(run=here))
 
 
-@pytest.mark.xdist_group("finished")
 @pytest.mark.usefixtures("reproduced_here")
 def test_an_output_that_is_not_what_the_run_makes_is_named(finished_copy: Path, run: Run) -> None:
     where, version = finished_copy, run(finished_copy, "evaluation").version
@@ -538,7 +530,6 @@ def test_an_output_that_is_not_what_the_run_makes_is_named(finished_copy: Path, 
     assert done.stderr.count("\n  - ") == 1
 
 
-@pytest.mark.xdist_group("finished")
 def test_a_failed_run_leaves_a_manifest_that_says_why(finished_copy: Path, run: Run) -> None:
     where = finished_copy
     (next((where / "data/06_models/candidate.skops").iterdir()) / "candidate.skops").write_text("?")
@@ -558,7 +549,6 @@ def test_a_failed_run_leaves_a_manifest_that_says_why(finished_copy: Path, run: 
     assert [p for p in where.glob("data/**/candidate.skops") if p.is_file()] == []
 
 
-@pytest.mark.xdist_group("finished")
 @pytest.mark.parametrize("model", ["candidate", "baselines"])
 def test_a_model_file_loads_with_the_types_trusted(model: str, finished: Any) -> None:
     where, _ = finished
@@ -568,7 +558,6 @@ def test_a_model_file_loads_with_the_types_trusted(model: str, finished: Any) ->
     assert catalog_of(where).load(model)
 
 
-@pytest.mark.xdist_group("finished")
 def test_a_model_file_that_would_run_a_command_is_not_loaded(finished_copy: Path) -> None:
     file = next((finished_copy / "data/06_models").glob("candidate.skops/*/candidate.skops"))
     skops.io.dump({"estimator": functools.partial(os.system, "echo owned")}, file)
@@ -580,7 +569,6 @@ def test_a_model_file_that_would_run_a_command_is_not_loaded(finished_copy: Path
 ANYWAY = {"deployment": {"override": {"by": "Ada", "reason": "a test"}}}
 
 
-@pytest.mark.xdist_group("finished")
 @pytest.mark.usefixtures("reproduced_here")
 def test_a_candidate_is_promoted_by_its_gate_alone(finished_copy: Path, run: Run) -> None:
     where = finished_copy
@@ -617,7 +605,6 @@ def verdict_of(where: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.xdist_group("finished")
 def test_a_what_if_says_so_is_not_counted_and_not_deployed(finished_copy: Path, run: Run) -> None:
     where = finished_copy
     assert verdict_of(where)["what_if"] == []
@@ -645,7 +632,6 @@ def test_a_what_if_says_so_is_not_counted_and_not_deployed(finished_copy: Path, 
     assert verdict_of(where)["test_set"]["evaluations"] == 2
 
 
-@pytest.mark.xdist_group("finished")
 def test_the_champion_says_of_all_days_of_test_what_it_said_in_evaluation(
     finished_copy: Path, run: Run
 ) -> None:
@@ -670,7 +656,6 @@ def test_the_champion_says_of_all_days_of_test_what_it_said_in_evaluation(
     assert "0 decisions due" in run(where, "inference").said
 
 
-@pytest.mark.xdist_group("finished")
 def test_stages_layers_and_previews_are_there_for_kedro_viz(finished: Any) -> None:
     """A site is built of them by a slow test."""
     catalog = catalog_of(finished.project)
@@ -699,7 +684,6 @@ def test_a_run_reads_what_it_wrote_though_another_writes_a_newer_version(
     assert run(where, "data_engineering").version > version
 
 
-@pytest.mark.xdist_group("finished")
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
 def test_the_cells_of_a_notebook_run_one_after_the_other(
     finished: Any, path: Path, monkeypatch: pytest.MonkeyPatch

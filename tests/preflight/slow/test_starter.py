@@ -307,7 +307,6 @@ def edit(project: Path, name: str, old: str, new: str) -> None:
     (project / name).write_text(text.replace(old, new), encoding="utf-8")
 
 
-@pytest.mark.xdist_group("own")
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_an_owners_mistake_is_red_in_the_tests_that_a_new_project_has(
     own: Path, tmp_path: Path, mistake: str
@@ -320,7 +319,6 @@ def test_an_owners_mistake_is_red_in_the_tests_that_a_new_project_has(
     assert f"/{found_by}.py::" in done.stdout
 
 
-@pytest.mark.xdist_group("own")
 def test_changes_that_an_owner_may_make_stay_green(own: Path, tmp_path: Path) -> None:
     project = Path(shutil.copytree(own, tmp_path / "own"))
     assert "    fn: 15 # broken" in (project / FRAMING).read_text()

@@ -24,7 +24,6 @@ from late_flights.pipeline_registry import RUN
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 Run = Callable[..., Any]
 Kedro = Callable[..., Any]
-pytestmark = pytest.mark.xdist_group("finished")
 
 
 def version_of(project: Path) -> str:
