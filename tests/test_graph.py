@@ -3,7 +3,6 @@
 import pytest
 from kedro.pipeline import Pipeline
 
-from preflight.contracts import catalog
 from preflight.contracts.catalog import preview
 
 from late_flights import pipeline_registry
@@ -74,13 +73,3 @@ def test_nothing_is_fitted_or_opened_before_its_audit_has_passed() -> None:
         assert "audit.require_audit" in {one.name for one in graph.to_nodes(node.name).nodes} or (
             "test_predictions" not in node.inputs and "test_predictions" not in node.outputs
         )
-
-
-def test_all_previews_read_conf_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    reads: list[object] = []
-    read = catalog.read_catalog
-    monkeypatch.setattr(catalog, "read_catalog", lambda *given: reads.append(given) or read(*given))
-    catalog._project_contracts.cache_clear()
-    for dataset in ("flights", "weather", "metrics"):
-        assert dataset in preview([dataset]).content
-    assert len(reads) == 1

@@ -313,16 +313,27 @@ def test_a_model_that_could_not_be_loaded_is_named_before_the_search(
     tested(examples, [*trusted_types, f"{__name__}.Homemade"], **more)
 
 
+@pytest.mark.parametrize(
+    ("drift", "message"),
+    [
+        (0.1, "gives other predictions after it was saved and loaded"),
+        (1e-15, r"vary in their last digits.*Set n_jobs: 1"),
+    ],
+)
 def test_a_model_that_predicts_otherwise_after_it_was_loaded_is_refused(
-    examples: pd.DataFrame, tested: Test, monkeypatch: pytest.MonkeyPatch
+    examples: pd.DataFrame,
+    tested: Test,
+    monkeypatch: pytest.MonkeyPatch,
+    drift: float,
+    message: str,
 ) -> None:
     calls = count()
 
     def drifting(*given: Any) -> Any:
-        return predict_uncalibrated(*given) + 1e-12 * next(calls)
+        return predict_uncalibrated(*given) * (1 - drift * next(calls))
 
     monkeypatch.setattr(smoke_test, "predict_uncalibrated", drifting)
-    with pytest.raises(RunError, match="gives other predictions after it was saved and loaded"):
+    with pytest.raises(RunError, match=message):
         tested(examples)
 
 
