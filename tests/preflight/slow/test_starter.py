@@ -388,7 +388,7 @@ def test_the_page_on_your_data_leads_to_a_verdict_if_it_is_followed_to_the_lette
 # deleted a stage.
 REPORTING = "src/bare/pipelines/reporting/pipeline.py"
 EDITS = {
-    "diagnosis": (REPORTING, r"DIAGNOSED = \[.*?\]", "DIAGNOSED: list[str] = []"),
+    "diagnosis": (REPORTING, r"(DIAGNOSIS: list\[str\]) = \[.*?\]", r"\1 = []"),
     "reporting": (
         "src/bare/pipelines/diagnosis/pipeline.py",
         r"reporting\.figure\(.*?\),|, reporting",

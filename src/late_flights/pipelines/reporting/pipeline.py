@@ -27,8 +27,8 @@ RESULTS = [
     "verdict",
     "raw_manifest",
 ]
-# Without the stage diagnosis: DIAGNOSIS = []
-DIAGNOSIS = [
+# Without the stage diagnosis this list is empty.
+DIAGNOSIS: list[str] = [
     "ablation",
     "ablation_figure",
     "learning_curve",
