@@ -34,6 +34,7 @@ from benchmarks.measure import (
     total,
 )
 
+GIVEN = {"contracts", "feature_graph"}  # by the engine's hook, when the catalog is made
 KINDS = {
     "node": "functions",
     "load": "loading",
@@ -67,9 +68,10 @@ def as_script(project: Path, params: list[str]) -> Script:
         context = session.load_context()
         catalog, pipeline = context.catalog, pipelines["__default__"]
         inputs = pipeline.inputs()
-        parameters = {name: catalog.load(name) for name in inputs if name.startswith("param")}
         specs = catalog.validator_specs
         entries = context.config_loader["catalog"]
+        held = [name for name in inputs if name.startswith("param") or name in GIVEN]
+        parameters = {name: catalog.load(name) for name in held}
         return Script(
             nodes=list(pipeline.nodes),
             given=sorted(inputs - set(parameters)),

@@ -39,7 +39,7 @@ def searched(every: int, trials: int, seed: int, kind: str) -> Found:
         search = [f"modeling.search.{name}={value}" for name, value in settings.items()]
         kedro_run(project, clocks, [*search, f"modeling.seed={seed}"], ["modeling"])
         best = json.loads(next(project.glob("data/*/best_params.json/*/*")).read_text())
-        return clocks.wall["node", "modeling", "modeling.search"], best
+        return clocks.wall["node", "modeling", "modeling.search_parameters"], best
 
 
 def main(argv: list[str] | None = None) -> None:

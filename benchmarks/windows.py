@@ -31,12 +31,14 @@ def preflight_history(flights: pd.DataFrame) -> pd.DataFrame:
 
     from preflight.problem.framing import Framing
 
+    from late_flights.pipelines.feature_engineering.nodes import build_history_features
     from late_flights.pipelines.feature_engineering.pipeline import group
 
     from benchmarks import PROJECT
 
     framing = yaml.safe_load((PROJECT / "conf/base/parameters/framing.yml").read_text())
-    return group("history_features")(flights, Framing(**framing["framing"]))
+    node = group(build_history_features, "flights", "params:framing")
+    return node.func(flights, Framing(**framing["framing"]))
 
 
 ENGINES: dict[str, Callable[[Any], Any]] = {

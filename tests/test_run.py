@@ -48,8 +48,9 @@ def test_it_ends_with_a_verdict_and_a_report(run: Path) -> None:
     (verdict,) = run.glob("verdict.json/*/verdict.json")
     decided = json.loads(verdict.read_text(encoding="utf-8"))
     assert decided["decision"] in {"ship", "hold"}
-    (report,) = run.glob("report.html/*/report.html")
-    assert decided["decision"] in report.read_text(encoding="utf-8").lower()
+    if "reporting" in pipelines:  # a stage that can be left out
+        (report,) = run.glob("report.html/*/report.html")
+        assert decided["decision"] in report.read_text(encoding="utf-8").lower()
 
 
 @pytest.mark.usefixtures("run")

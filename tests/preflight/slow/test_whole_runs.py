@@ -130,8 +130,8 @@ def test_a_command_tells_a_user_what_is_wrong_without_a_traceback(
     for arguments, words in {
         ("--params", "modelling.search.trials=0"): "no parameter 'modelling'. There are: ",
         ("--pipelines", "audits"): "Did you mean one of these instead?\n    audit",
-        ("--params", "framing.costs.fn=1,framing.confidence=2"): "nothing to learn",
-        (): "'test' reaches 'candidate' by way of modeling.join_development",
+        ("--params", "framing.costs.fn=1,framing.confidence=2"): "nothing is left to decide",
+        (): "'test' reaches 'candidate' through modeling.join_development",
     }.items():
         if not arguments:  # the last: an edit of the project's own code
             assert read in stage.read_text()
