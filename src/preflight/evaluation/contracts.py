@@ -8,11 +8,13 @@ from pydantic import Field, RootModel, field_validator, model_validator
 from preflight.contracts.documents import Document, DocumentContract, Parameters
 from preflight.contracts.table import Table, Utc, bounds, column, rule
 from preflight.modeling.contracts import DecisionValues
+from preflight.modeling.estimators import Path, load
 from preflight.problem.costs import Outcomes, UnitCosts
 from preflight.problem.framing import METRICS, Framing
 from preflight.problem.framing import Kpi as FramedKpi
 from preflight.stats.bootstrap import DayBootstrap
 from preflight.stats.contracts import COST, MONEY, PROBABILITY, Interval
+from preflight.stats.metrics import RowMetric
 
 
 class Evaluation(Parameters):
@@ -25,6 +27,18 @@ class Evaluation(Parameters):
     importance_rows: int = Field(gt=0)
     importance_shuffles: int = Field(ge=2)
     reference_rows: int = Field(gt=0)
+    metrics: dict[str, Path] = Field({}, description="functions of your own (`RowMetric`), by path")
+
+    @model_validator(mode="after")
+    def has_no_metric_twice(self) -> Self:
+        """Refuse a metric of your own with the name of one that every model has."""
+        if twice := sorted(self.metrics.keys() & set().union(*METRICS.values())):
+            raise ValueError(f"metrics {twice} are there already: give yours other names")
+        return self
+
+    def own_metrics(self) -> dict[str, RowMetric]:
+        """Return the functions of `metrics`, by name."""
+        return {name: load(path) for name, path in self.metrics.items()}
 
     def bootstrap(self, predictions: pd.DataFrame, framing: Framing) -> DayBootstrap:
         """Return the bootstrap over the days of a table of predictions, or of examples."""
@@ -69,13 +83,14 @@ class Metrics(RootModel[dict[str, dict[str, Interval]]]):
 
     @model_validator(mode="after")
     def are_those_of_one_task(self) -> Self:
-        """Each model has all metrics of the task, and no other."""
+        """Each model has all metrics of the task, and the candidate's own ones, and no other."""
         given = [{*figures} for figures in self.root.values()]
         task = max(METRICS.values(), key=lambda names: sum(len(one & {*names}) for one in given))
+        every = {*task} | (set(self.root["candidate"]) - set().union(*METRICS.values()))
         for model, names in zip(self.root, given, strict=True):
-            if lacks := {*task} - names:
+            if lacks := every - names:
                 raise ValueError(f"{model} lacks {sorted(lacks)}")
-            if unknown := names - {*task}:
+            if unknown := names - every:
                 raise ValueError(f"{model} has {sorted(unknown)}, which are not among {task}")
         return self
 

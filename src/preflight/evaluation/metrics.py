@@ -36,6 +36,7 @@ def compute_metrics(
             days.weights,
             costs,
             framing.confidence,
+            evaluation.own_metrics(),
         )
         for name, suffix in {"candidate": "", **{name: f"_{name}" for name in rivals}}.items()
     }

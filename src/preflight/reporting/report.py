@@ -201,7 +201,8 @@ def _render(template: str, r: dict[str, Any]) -> str:
         files={name: file for name, file in files.items() if name in r or not file["version"]},
         split=_split_by_day(r["split_summary"], framing),
         outcomes=_tabulate_outcomes(r["test_predictions"], framing),
-        model_table=_tabulate_models(r["metrics"], framing),
+        heads=["model", "saving per 1,000", *task.heads, *map(formatting.words, _own(r, framing))],
+        model_table=_tabulate_models(r["metrics"], framing.metrics[:-1] + _own(r, framing), unit),
         columns=r["contracts"]["features"].columns(),
     )
     return text
@@ -225,9 +226,13 @@ def _split_by_day(split_summary: pd.DataFrame, framing: Framing) -> list[dict[st
     return formatting.records(split_summary.assign(**ends))
 
 
-def _tabulate_models(metrics: dict[str, Any], framing: Framing) -> list[list[str]]:
-    """Return a row of text for each model: its name, its saving and its metrics."""
-    names = framing.metrics[:-1]
+def _own(r: dict[str, Any], framing: Framing) -> tuple[str, ...]:
+    """Return the names of the project's own metrics."""
+    return tuple(name for name in r["metrics"]["candidate"] if name not in framing.metrics)
+
+
+def _tabulate_models(metrics: dict[str, Any], names: tuple[str, ...], unit: str) -> list[list[str]]:
+    """Return a row of text for each model: its name, its saving and these metrics."""
     places = {
         name: formatting.places(figures[name]["mean"] for figures in metrics.values())
         for name in names
@@ -235,7 +240,7 @@ def _tabulate_models(metrics: dict[str, Any], framing: Framing) -> list[list[str
     return [
         [
             formatting.words(model),
-            formatting.money_span(figures["value_per_1000"], framing.costs.unit),
+            formatting.money_span(figures["value_per_1000"], unit),
             *(formatting.span(figures[name], places[name]) for name in names),
         ]
         for model, figures in metrics.items()

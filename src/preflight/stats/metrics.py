@@ -1,11 +1,16 @@
 """Metrics of a model in each replicate of the bootstrap, as sums over days."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from preflight.problem.costs import Decided, Outcomes, UnitCosts
 from preflight.stats.bootstrap import AT_ONCE, Floats, Interval, Ints, interval, mean_over, ratio
+
+# A metric as a ratio of two sums over rows: of (label, predicted, decided), each of shape (n,), it
+# returns what is summed above and what below. Precision: (decided & (label == 1), decided).
+RowMetric = Callable[[Any, Floats, Decided], tuple[Any, Any]]
 
 
 def roc_auc(label: Ints, probability: Floats, day: Ints, weights: Floats) -> Floats:
@@ -65,8 +70,9 @@ def metrics_with_intervals(
     weights: Floats,
     costs: Outcomes | UnitCosts,
     confidence: float,
+    own: Mapping[str, RowMetric] | None = None,
 ) -> dict[str, Interval]:
-    """Return the metrics of one model, each with its interval: `framing.METRICS` of its task.
+    """Return the metrics of one model, each with its interval: `framing.METRICS`, and your own.
 
     value_per_1000 is the saving per 1,000 decisions, in the currency of the costs. mae and rmse are
     in the unit of the label, r2 is the share of its variance that is explained, and coverage is the
@@ -89,11 +95,14 @@ def metrics_with_intervals(
             "r2": 1 - ratio(squares, spread),
             "coverage": mean_over(coverage(label, predicted), day, weights),
         }
-    value = 1000 * mean_over(costs.saving(label, decided), day, weights)
-    return {
-        name: interval(values, confidence)
-        for name, values in [*replicates.items(), ("value_per_1000", value)]
-    }
+    replicates["value_per_1000"] = 1000 * mean_over(costs.saving(label, decided), day, weights)
+    for name, metric in (own or {}).items():
+        above, below = (
+            mean_over(np.asarray(rows, dtype=np.float64), day, weights)
+            for rows in metric(label, predicted, decided)
+        )
+        replicates[name] = ratio(above, below)
+    return {name: interval(values, confidence) for name, values in replicates.items()}
 
 
 def coverage(label: Any, predicted: Floats) -> Floats:

@@ -65,7 +65,7 @@ DOCUMENTS = {"metrics": contracts.metrics, "verdict": contracts.verdict}
     [
         ("metrics", "candidate", ..., "needs 'candidate' and at least one baseline"),
         ("metrics", "never.brier", ..., r"never lacks \['brier'\]"),
-        ("metrics", "candidate.gini", INTERVAL, r"candidate has \['gini'\], which are not among"),
+        ("metrics", "candidate.gini", INTERVAL, r"never lacks \['gini'\]"),
         ("metrics", "never.brier", INTERVAL | {"low": 9.5}, "low 9.5 is above high 9.0"),
         ("metrics", "never.brier", INTERVAL | {"low": None}, "both bounds or none"),
         ("metrics", "never.brier", INTERVAL | {"high": None}, "both bounds or none"),

@@ -46,6 +46,39 @@ def test_metrics_are_those_of_each_model_on_all_rows(
         assert found[name]["brier"]["mean"] == pytest.approx(((probability - label) ** 2).mean())
 
 
+def precision(label: Any, predicted: Any, decided: Any) -> tuple[Any, Any]:
+    return decided & (label == 1), decided
+
+
+def test_a_metric_of_ones_own_is_a_ratio_of_sums_with_an_interval(
+    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    more = evaluation.model_copy(update={"metrics": {"precision": f"{__name__}.precision"}})
+    found = compute_metrics(predictions, framing, more)
+    assert results.metrics.validate(found) is found
+    acted = predictions[predictions["act"]]
+    own = found["candidate"].pop("precision")
+    assert own["mean"] == pytest.approx(acted["label"].mean())
+    assert own["low"] < own["mean"] < own["high"]
+    assert found["never"].pop("precision")["mean"] is None  # it never acts
+    found["guess"].pop("precision")
+    assert found == compute_metrics(predictions, framing, evaluation)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        ({"brier": f"{__name__}.precision"}, "brier.* are there already"),
+        ({"precision": f"{__name__}.recall"}, "can't be imported"),
+    ],
+)
+def test_a_metric_that_is_there_or_nowhere_is_refused(
+    evaluation: Evaluation, metrics: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Evaluation.model_validate(evaluation.model_dump() | {"metrics": metrics})
+
+
 def test_a_model_that_never_acts_is_worth_exactly_nothing(
     predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:

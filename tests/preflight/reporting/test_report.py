@@ -227,6 +227,17 @@ def test_without_the_stage_diagnosis(results: dict[str, Any]) -> None:
         assert "None" not in card(collect_results(**results))
 
 
+def test_a_metric_of_ones_own_is_a_column_of_report_and_card(results: dict[str, Any]) -> None:
+    for number, model in enumerate(results["metrics"].values()):
+        model["share_acted_on"] = {"mean": 0.31 + number / 10, "low": 0.2, "high": 0.6}
+    text = section(read(results), "Models compared")
+    assert "\nshare acted on\n" in text
+    assert "0.310 (0.200 to 0.600)" in text
+    card = render_model_card(collect_results(**results))
+    assert "| share acted on |" in card
+    assert "| 0.310 (0.200" in card
+
+
 def test_figures_stand_in_their_sections_and_own_ones_in_one_more(
     results: dict[str, Any],
 ) -> None:
