@@ -18,7 +18,6 @@ QUICK = {  # no search, few samples
     "audit": {"moments": 5},
     "modeling": {"search": {"trials": 0, "earlier_folds": []}},
     "evaluation": {"replicates": 200, "importance_rows": 500},
-    "diagnosis": {"step_rows": 1000},
 }
 
 
