@@ -143,3 +143,13 @@ def test_files_that_the_checklist_takes_for_evidence_are_there() -> None:
     named = set(re.findall(r"\b(?:tests|docs|benchmarks)/[\w/]+\.\w+", text))
     assert len(named) >= 5
     assert [name for name in sorted(named) if not (PROJECT / name).exists()] == []
+
+
+def test_a_wheel_has_all_files_of_the_engine() -> None:
+    tool = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]
+    engine = PROJECT / "src/preflight"
+    patterns = tool["setuptools"]["package-data"]["preflight"]
+    packed = {path for pattern in patterns for path in engine.glob(pattern)}
+    others = {path for path in engine.rglob("*.*") if path.suffix not in {".py", ".pyc"}}
+    assert others
+    assert sorted(path.name for path in others - packed) == []
