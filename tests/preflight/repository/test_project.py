@@ -148,7 +148,7 @@ def test_files_that_the_checklist_takes_for_evidence_are_there() -> None:
 def test_a_wheel_has_all_files_of_the_engine() -> None:
     tool = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]
     engine = PROJECT / "src/preflight"
-    patterns = tool["setuptools"]["package-data"]["preflight"]
+    patterns = tool["setuptools"]["package-data"]["*"]
     packed = {path for pattern in patterns for path in engine.glob(pattern)}
     others = {path for path in engine.rglob("*.*") if path.suffix not in {".py", ".pyc"}}
     assert others

@@ -6,6 +6,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -463,3 +464,49 @@ def test_from_a_clean_machine_to_a_decision(
     assert done.returncode == 0, done.stderr
     assert re.search(r"^WHAT-IF, .*(SHIP|HOLD): ", done.stderr, flags=re.MULTILINE)
     assert list(project.glob("data/08_reporting/report.html/*/report.html"))
+
+
+def test_two_projects_in_one_environment_have_each_their_own_engine(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    for name, release in (("One", "1.1.1"), ("Two", "2.2.2")):
+        assert new(starter, "--name", name, answers="no\n").returncode == 0
+        engine = tmp_path / name.lower() / "src/preflight/__init__.py"
+        text = re.sub('__version__ = ".*"', f'__version__ = "{release}"', engine.read_text())
+        engine.write_text(text)
+        wheel = ["pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path / "dist")]
+        works([*wheel, str(tmp_path / name.lower())], tmp_path)
+    wheels = [str(path) for path in (tmp_path / "dist").glob("*.whl")]
+    assert len(wheels) == 2
+    site = tmp_path / "site"
+    works(["pip", "install", "--quiet", "--no-deps", "--target", str(site), *wheels], tmp_path)
+    assert not (site / "preflight").exists()
+    for package, release in (("one", "1.1.1"), ("two", "2.2.2")):
+        code = f"import {package}.settings, preflight; print(preflight.__version__)"
+        told = subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONPATH": str(site)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert told.stdout.split()[-1] == release
+
+
+def test_a_new_project_records_what_it_was_made_from_and_says_what_to_do_next(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    done = new(starter, "--name", "Late Parcels", answers="no\n")
+    assert "cd late-parcels\n  make run" in done.stdout
+    text = (tmp_path / "late-parcels/pyproject.toml").read_text()
+    made = tomllib.loads(text)
+    record = made["tool"]["preflight"]
+    assert record["source"] == str(starter)
+    assert record["release"] == made["project"]["version"]  # this starter has no history
+    assert record["answers"] == {
+        "project_name": "Late Parcels",
+        "repo_name": "late-parcels",
+        "python_package": "late_parcels",
+        "example": "no",
+    }
