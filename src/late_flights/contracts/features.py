@@ -1,4 +1,7 @@
-"""The features, one row per flight, as known at its moment of prediction."""
+"""The features, one row per flight, as known at its moment of prediction.
+
+They are computed in pipelines/feature_engineering/nodes.py.
+"""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,5 +1,7 @@
 """What was known of each flight at its moment of prediction, as columns for a model.
 
+Each column is declared in contracts/features.py.
+
 Each group of features is one function of the primary tables and returns one row per flight, in the
 order of `flights`. `now` is the moment of prediction; a value may be used only if it was known by
 then. Windows are (now - w, now]; units of features are minutes unless said otherwise.

@@ -1,4 +1,7 @@
-"""The features, one row per parcel, as known at its moment of prediction."""
+"""The features, one row per parcel, as known at its moment of prediction.
+
+They are computed in pipelines/feature_engineering/nodes.py.
+"""
 
 import pandas as pd
 from pandera.dtypes import Float32

@@ -1,7 +1,8 @@
 """The raw tables as they come. Types are given to CSV text here; nothing else is changed.
 
 Begin here: one class per file, and an entry in conf/base/catalog/data_engineering.yml.
-`make contract FROM=data/01_raw/yours.csv` drafts both.
+`make contract FROM=data/01_raw/yours.csv` drafts both. A new column goes on to primary.py, or is
+dropped in pipelines/data_engineering/nodes.py. After a file has changed: `make accept`.
 """
 
 from preflight.contracts.raw_table import RawTable

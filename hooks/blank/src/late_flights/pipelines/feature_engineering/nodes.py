@@ -1,5 +1,7 @@
 """What was known of each parcel at its moment of prediction, as columns for a model.
 
+Each column is declared in contracts/features.py.
+
 Each group of features is one function of the primary tables and returns one row per parcel, in
 their order. A value may be used only if it was known by the moment of prediction: the audit replays
 the past, and finds what was not.
