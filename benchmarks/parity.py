@@ -18,7 +18,6 @@ import pandas as pd
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from preflight.inference import predict as nodes
 from preflight.inference.contracts import Inference
 from preflight.inference.predict import build_upcoming, predict_upcoming
 from preflight.modeling.model import predict
@@ -43,8 +42,8 @@ def main(argv: list[str] | None = None) -> None:
         files = {**run["inputs"], **run["outputs"]}
         framing = Framing.model_validate(context.params["framing"])
         candidate = context.catalog.load("candidate", version=files["candidate"]["version"])
-        inputs = [name for name in nodes.FEATURES.inputs() if not name.startswith("params:")]
-        given = {name: context.catalog.load(name) for name in inputs} | {"params:framing": framing}
+        contracts, graph = (context.catalog.load(name) for name in ("contracts", "feature_graph"))
+        given = {name: context.catalog.load(name) for name in graph.inputs()}
     candidate["provenance"]["version"] = files["candidate"]["version"]
     test = pd.read_parquet(PROJECT / Path(files["test_predictions"]["path"]))
     first, last = test["predict_at"].min().floor("h"), test["predict_at"].max().ceil("h")
@@ -53,10 +52,10 @@ def main(argv: list[str] | None = None) -> None:
     found = []
     for moment in moments[:: options.every]:
         asked = Inference(moment=moment, until=None, every_minutes=STEP)
-        upcoming = build_upcoming(framing, asked, **given)
+        upcoming = build_upcoming(framing, asked, contracts, graph, **given)
         if upcoming.empty:
             continue
-        told = predict_upcoming(candidate, upcoming, framing)
+        told = predict_upcoming(candidate, upcoming, framing, contracts)
         rows = upcoming[list(Features.to_schema().columns)].astype(object)
         columns = rows.where(rows.notna(), None).to_dict("list")
         body = json.dumps({"columns": columns}, default=pd.Timestamp.isoformat)

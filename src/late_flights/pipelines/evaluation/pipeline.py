@@ -1,4 +1,4 @@
-"""candidate, baselines and test -> figures with intervals, and the verdict."""
+"""candidate, baselines and test -> metrics with intervals, and the verdict."""
 
 from kedro.pipeline import Node, Pipeline
 
@@ -7,11 +7,13 @@ from preflight import evaluation, modeling
 FRAMING = "params:framing"
 PARAMS = [FRAMING, "params:evaluation"]
 TESTED = ["test_predictions", *PARAMS]
+SLICED = ["test_predictions", "test", *PARAMS]
+MEASURED = ["candidate", "test", FRAMING]
 EVIDENCE = ["calibration_curve", "limits", "earlier_verdicts", "what_if"]
 
 
 def create_pipeline() -> Pipeline:
-    """Return the pipeline that opens the test set."""
+    """Return the pipeline that uses the test set."""
     return Pipeline(
         [
             Node(
@@ -39,12 +41,7 @@ def create_pipeline() -> Pipeline:
                 "threshold_curve",
                 name="compute_threshold_curve",
             ),
-            Node(
-                evaluation.compute_slices,
-                ["test_predictions", "test", *PARAMS],
-                "slices",
-                name="compute_slices",
-            ),
+            Node(evaluation.compute_slices, SLICED, "slices", name="compute_slices"),
             Node(
                 evaluation.compute_importance,
                 ["candidate", "test", "params:evaluation", "contracts"],
@@ -57,12 +54,7 @@ def create_pipeline() -> Pipeline:
                 "reference_predictions",
                 name="select_reference_rows",
             ),
-            Node(
-                modeling.measure_limits,
-                ["candidate", "test", FRAMING],
-                "limits",
-                name="measure_limits",
-            ),
+            Node(modeling.measure_limits, MEASURED, "limits", name="measure_limits"),
             Node(
                 evaluation.decide_verdict,
                 ["test_predictions", "test", "selection", *EVIDENCE, *PARAMS],
