@@ -43,7 +43,8 @@ def main(argv: list[str] | None = None) -> None:
         framing = Framing.model_validate(context.params["framing"])
         candidate = context.catalog.load("candidate", version=files["candidate"]["version"])
         contracts, graph = (context.catalog.load(name) for name in ("contracts", "feature_graph"))
-        given = {name: context.catalog.load(name) for name in graph.inputs()}
+        inputs = graph.inputs() - {"contracts"}
+        given = {name: context.catalog.load(name) for name in inputs}
     candidate["provenance"]["version"] = files["candidate"]["version"]
     test = pd.read_parquet(PROJECT / Path(files["test_predictions"]["path"]))
     first, last = test["predict_at"].min().floor("h"), test["predict_at"].max().ceil("h")
