@@ -72,8 +72,8 @@ def summarize_more_labels(more: dict[str, Any], framing: Framing) -> str:
 
 
 def summarize_segments(segments: pd.DataFrame, framing: Framing) -> str:
-    """Return the segment with the largest regret, and what is special about it."""
-    top = max(records(segments), key=lambda segment: segment["regret_share"])
+    """Return the segment whose regret exceeds its share most, and what happened there."""
+    top = max(records(segments), key=lambda part: part["regret_share"] - part["share"])
     if top["regret_share"] == 0:
         return "There is no regret: every decision was the best one."
     text = (
