@@ -6,7 +6,7 @@ Everything else is in pyproject.toml.
 
 from setuptools import find_packages, setup
 
-ENGINE = "late_flights._engine"  # the folder that late_flights/__init__.py looks for
+ENGINE = "late_flights._engine"  # put on the path by __init__.py there
 
 setup(
     packages=[
