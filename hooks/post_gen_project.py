@@ -162,14 +162,9 @@ def blank() -> None:
 
 def release() -> str:
     """Return the release of the starter: its tag or commit, or its version if it has no history."""
-    done = subprocess.run(
-        ["git", "-C", str(STARTER), "describe", "--tags", "--always"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if (STARTER / ".git").exists() and done.returncode == 0:
-        return done.stdout.strip()
+    if (STARTER / ".git").exists():
+        command = ["git", "-C", str(STARTER), "describe", "--tags", "--always"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     text = (STARTER / "pyproject.toml").read_text(encoding="utf-8")
     return re.search(r'(?m)^version = "(.+)"', text)[1]
 

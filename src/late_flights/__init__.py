@@ -1,4 +1,4 @@
-"""Late flights: whether to act on a flight two hours before it is to depart."""
+"""The project: its tables, cleaning, features and the graphs of all stages."""
 
 import sys
 from pathlib import Path

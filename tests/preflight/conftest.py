@@ -515,6 +515,11 @@ def replaced(document: Any, path: str, value: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
+def plant() -> Callable[[Any, str, Any], Any]:
+    return replaced
+
+
+@pytest.fixture(scope="session")
 def refuse_document() -> Callable[..., None]:
     """Assert that a contract passes a clean document, and refuses it with one value replaced."""
 

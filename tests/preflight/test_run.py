@@ -373,11 +373,11 @@ def test_what_a_user_mistypes_is_told(
 
 
 def test_results_of_different_runs_are_not_shown_together(finished_copy: Path, run: Run) -> None:
-    dearer = {"framing": {"costs": {"fn": 5000}}}
+    other_costs = {"framing": {"costs": {"fn": 5000}}}
     with pytest.raises(RunError, match=r"another framing: framing\.costs\.fn: \S+ -> \S+\. "):
-        run(finished_copy, "evaluation", "reporting", params=dearer)
+        run(finished_copy, "evaluation", "reporting", params=other_costs)
     with pytest.raises(RunError, match="not of one run and framing"):
-        run(finished_copy, "reporting", params=dearer)
+        run(finished_copy, "reporting", params=other_costs)
     assert run(finished_copy, "reporting").version
 
 

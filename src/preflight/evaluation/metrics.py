@@ -21,7 +21,7 @@ def compute_metrics(
     """Return the metrics of each model on test, each with its interval over days."""
     days = evaluation.bootstrap(test_predictions, framing)
     label, costs = test_predictions["label"].to_numpy(), framing.costs.at(test_predictions)
-    of_rivals = f"{framing.predicted}_"
+    own, of_rivals = evaluation.own_metrics(), f"{framing.predicted}_"
     rivals = [
         name.removeprefix(of_rivals)
         for name in map(str, test_predictions)
@@ -36,7 +36,7 @@ def compute_metrics(
             days.weights,
             costs,
             framing.confidence,
-            evaluation.own_metrics(),
+            own,
         )
         for name, suffix in {"candidate": "", **{name: f"_{name}" for name in rivals}}.items()
     }

@@ -76,7 +76,7 @@ class Html:
             "loads something from elsewhere, or needs a script": page.found,
             f"is larger than {LARGEST:,} bytes": len(data.encode()) > LARGEST,
         }
-        return _refuse("page", faults, data)
+        return refuse("page", faults, data)
 
 
 class _Loads(HTMLParser):
@@ -111,10 +111,11 @@ class Sections:
             f"has nothing under '{name}'": not re.search(r"\w", texts.get(name, ""))
             for name in self._names
         }
-        return _refuse("text", faults, data)
+        return refuse("text", faults, data)
 
 
-def _refuse(what: str, faults: dict[str, Any], data: Any) -> Any:
+def refuse(what: str, faults: dict[str, Any], data: Any) -> Any:
+    """Return the data; raise DataValidationError with each fault that was found."""
     failures = [CheckFailure(fault, check=fault) for fault, found in faults.items() if found]
     if failures:
         raise DataValidationError(f"not a valid {what}", failures=failures)

@@ -7,10 +7,10 @@ from pathlib import PurePath
 from typing import Any
 
 from kedro.io import DatasetError
-from kedro.validation import CheckFailure, DataValidationError
 from kedro_datasets._typing import ImagePreview
 from kedro_datasets.text import TextDataset
 
+from preflight.reporting.contracts import refuse
 from preflight.reporting.drawing import GRID, INK, PAPER, SOFT
 
 OF_THE_PAGE = {INK: "ink", SOFT: "soft", GRID: "line", PAPER: "paper"}  # colours that a page sets
@@ -86,10 +86,7 @@ class Figure:
                 plot.get_xlabel() or plot.get_ylabel() for plot in plots
             ),
         }
-        failures = [CheckFailure(fault, check=fault) for fault, found in faults.items() if found]
-        if failures:
-            raise DataValidationError("not a valid figure", failures=failures)
-        return data
+        return refuse("figure", faults, data)
 
 
 def _title(figure: Any) -> str:

@@ -144,7 +144,8 @@ def _describe_diagnosis(r: dict[str, Any]) -> dict[str, str]:
 
 def render_report(reported: dict[str, Any], checklist: dict[str, Any]) -> str:
     """Return the report: one HTML page that loads nothing and needs no script."""
-    page = _render("report.html.j2", reported | {"checklist": checklist})
+    outcomes = _tabulate_outcomes(reported["test_predictions"], reported["framing"])
+    page = _render("report.html.j2", reported | {"checklist": checklist, "outcomes": outcomes})
     page = re.sub(r"(?<![\w-])-(?=[$€£¥]|[A-Z]{3}\s?\d)", MINUS, page)  # of the verdict's reasons
     return page.replace(MINUS, f"{MINUS}\N{WORD JOINER}")  # no line ends after a minus
 
@@ -200,7 +201,6 @@ def _render(template: str, r: dict[str, Any]) -> str:
         sourced=partial(_by_version, versions),
         files={name: file for name, file in files.items() if name in r or not file["version"]},
         split=_split_by_day(r["split_summary"], framing),
-        outcomes=_tabulate_outcomes(r["test_predictions"], framing),
         heads=["model", "saving per 1,000", *task.heads, *map(formatting.words, _own(r, framing))],
         model_table=_tabulate_models(r["metrics"], framing.metrics[:-1] + _own(r, framing), unit),
         columns=r["contracts"]["features"].columns(),

@@ -86,24 +86,6 @@ def search(contracts: Any) -> Callable[..., Found]:
     return run
 
 
-@pytest.fixture(scope="session")
-def plant() -> Callable[[Any, str, Any], Any]:
-    """Replaces a value of a document, by its path, or removes it where it is the ellipsis."""
-
-    def plant(document: Any, path: str, value: Any) -> Any:
-        *way, last = path.split(".")
-        section = document
-        for name in way:
-            section = section[int(name) if name.isdigit() else name]
-        if value is ...:
-            del section[last]
-        else:
-            section[last] = value
-        return document
-
-    return plant
-
-
 @contextmanager
 def refused_with(*words: str) -> Iterator[pytest.ExceptionInfo[RunError]]:
     with pytest.raises(RunError) as error:

@@ -155,8 +155,8 @@ def test_a_quantile_that_is_not_that_of_the_costs_is_refused(
 ) -> None:
     groups = ["content", "weather"]
     assert modeling_amounts().configuration_errors(amount_framing, groups) == []
-    dearer = amount_framing.costs.model_copy(update={"underage": 4.0})
-    other = amount_framing.model_copy(update={"costs": dearer})
+    other_costs = amount_framing.costs.model_copy(update={"underage": 4.0})
+    other = amount_framing.model_copy(update={"costs": other_costs})
     errors = modeling_amounts().configuration_errors(other, groups)
     assert [error.split(",")[0] for error in errors] == [
         f"modeling.{name}.params.quantile is 0.75"

@@ -22,7 +22,6 @@ HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 KEY = Key.grain()
 
 HISTORY = 28 * DAY  # the longest window
-OPEN = 3 * DAY  # by then it is known what became of a flight
 PRIOR_FLIGHTS = 20  # a rate counts this many flights at the overall rate: few flights say little
 WEATHER_KEEPS = 6 * HOUR  # an older reading is no reading
 MOMENTS = ["scheduled_departure", "scheduled_arrival", "departed_at", "arrived_at", "cancelled_at"]
