@@ -30,7 +30,7 @@ def compare(every: int, seconds: int, seed: int) -> list[tuple[Any, ...]]:
     from preflight.modeling.training import fit_predict, saving
     from preflight.problem.framing import Framing
     from preflight.problem.money import format_money
-    from preflight.stats.bootstrap import DayBootstrap
+    from preflight.stats.bootstrap import Bootstrap
 
     from late_flights.contracts.features import Features
 
@@ -77,7 +77,7 @@ def compare(every: int, seconds: int, seed: int) -> list[tuple[Any, ...]]:
     theirs = saving(validation, automl.predict_proba(validation[names])[:, 1], framing)
 
     money = partial(format_money, unit=framing.costs.unit)
-    days = DayBootstrap(validation, framing, 1000, seed)
+    days = Bootstrap(validation, framing, 1000, seed)
 
     def row(who: str, tried: int, wall: float, saved: Any) -> tuple[Any, ...]:
         off = days.per_1000(ours - saved)

@@ -21,7 +21,7 @@ from preflight.modeling.model import (
 from preflight.modeling.parameters import Modeling
 from preflight.modeling.training import fit, saving
 from preflight.problem.framing import Framing
-from preflight.stats.bootstrap import DayBootstrap, Interval, interval_columns
+from preflight.stats.bootstrap import Bootstrap, Interval, interval_columns
 
 THRESHOLD_HALF_STEP = "if it acted above 50%"  # the last step, in the binary task
 
@@ -107,7 +107,7 @@ def _rows(
     examples: pd.DataFrame,
     baseline: tuple[str, Floats],
     steps: list[tuple[str, str, dict[str, Floats]]],
-    days: DayBootstrap,
+    days: Bootstrap,
     framing: Framing,
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for the baseline, by its name and savings, and one for each step after it."""

@@ -14,7 +14,7 @@ from preflight.evaluation.predictions import last_fold, require_same
 from preflight.modeling.model import Bundle, Floats, apply_calibration
 from preflight.modeling.training import saving
 from preflight.problem.framing import Framing
-from preflight.stats.bootstrap import DayBootstrap, interval_columns
+from preflight.stats.bootstrap import Bootstrap, interval_columns
 
 TOP_SEGMENTS = 3  # segments of which examples are shown
 MAX_CATEGORIES_NAMED = 6  # categories of a condition that are named
@@ -88,7 +88,7 @@ def _measure(
     here: npt.NDArray[np.bool_],
     predictions: pd.DataFrame,
     regret: Floats,
-    days: DayBootstrap,
+    days: Bootstrap,
     framing: Framing,
 ) -> dict[str, Any]:
     """Return the regret in a segment of test, and how it compares with all of test."""

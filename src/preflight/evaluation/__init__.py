@@ -7,8 +7,10 @@ from preflight.evaluation.metrics import (
     compute_slices,
     compute_threshold_curve,
 )
+from preflight.evaluation.power import compute_power
 from preflight.evaluation.predictions import predict_test, select_reference_rows
-from preflight.evaluation.verdict import compute_power, decide_verdict
+from preflight.evaluation.stability import compute_gain_by_period
+from preflight.evaluation.verdict import decide_verdict
 
 __all__ = [
     "compute_power",
@@ -19,5 +21,6 @@ __all__ = [
     "compute_slices",
     "compute_importance",
     "select_reference_rows",
+    "compute_gain_by_period",
     "decide_verdict",
 ]

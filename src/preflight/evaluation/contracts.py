@@ -12,7 +12,7 @@ from preflight.modeling.estimators import Path, load
 from preflight.problem.costs import Outcomes, UnitCosts
 from preflight.problem.framing import METRICS, Framing
 from preflight.problem.framing import Kpi as FramedKpi
-from preflight.stats.bootstrap import DayBootstrap
+from preflight.stats.bootstrap import Bootstrap
 from preflight.stats.contracts import COST, MONEY, PROBABILITY, Interval
 from preflight.stats.metrics import RowMetric
 
@@ -20,7 +20,7 @@ from preflight.stats.metrics import RowMetric
 class Evaluation(Parameters):
     """How the test set is measured."""
 
-    replicates: int = Field(ge=100, description="of the bootstrap over days")
+    replicates: int = Field(ge=100, description="of the bootstrap")
     seed: int
     calibration_bins: int = Field(ge=2)
     thresholds: int = Field(ge=2, description="steps from 0 to 1 that the cost curve has")
@@ -40,19 +40,22 @@ class Evaluation(Parameters):
         """Return the functions of `metrics`, by name."""
         return {name: load(path) for name, path in self.metrics.items()}
 
-    def bootstrap(self, predictions: pd.DataFrame, framing: Framing) -> DayBootstrap:
-        """Return the bootstrap over the days of a table of predictions, or of examples."""
-        return DayBootstrap(predictions, framing, self.replicates, self.seed)
+    def bootstrap(self, predictions: pd.DataFrame, framing: Framing) -> Bootstrap:
+        """Return the resampling of a table of predictions, or of examples."""
+        return Bootstrap(predictions, framing, self.replicates, self.seed)
 
 
 class Power(Document):
-    """The gain that a test of so many days can detect, known before the test set is used."""
+    """The gain that a test of this length can detect, known before the test set is used."""
 
-    days: int = Field(ge=1)
-    detectable_per_1000: float | None = Field(
-        description="gain that is detected with the framing's power; null: not known"
-    )
+    unit: str = Field(description="what is resampled")
+    units: int = Field(ge=1, description="of the test that have predictions")
     required_per_1000: float = Field(description="gain that gives the least net saving")
+    detectable_per_1000: float | None = Field(
+        description="gain over the required one that the test detects; null: not known"
+    )
+    shippable_per_1000: float | None = Field(description="the sum of both; null: not known")
+    achievable_per_1000: float = Field(description="the gain believed to be achievable")
 
 
 class TestPredictionColumns(DecisionValues):
@@ -101,6 +104,31 @@ class OverBaseline(Interval):
     baseline: str
 
 
+class Deciding(Document):
+    """The bound of the gain that decides."""
+
+    level: float = Field(gt=0, lt=0.5, description="of the test, one-sided")
+    low: float | None = Field(description="null: not known")
+
+
+class BestUnits(Document):
+    """What the best days contribute to the gain over the best baseline."""
+
+    unit: str
+    units: int = Field(ge=1)
+    share: float | None = Field(description="of the whole gain; null: there is none")
+    gain_without: float | None = Field(description="per 1,000 decisions of the other days")
+
+
+class WorstMonth(Document):
+    """The month of validation or test with the least gain over the best baseline."""
+
+    month: str
+    part: Literal["validation", "test"]
+    gain_per_1000: float
+    net: float = Field(description="the net saving, if all months were like it")
+
+
 class Net(Interval):
     """That gain over so many months, less upkeep, and the required one."""
 
@@ -116,7 +144,11 @@ class Value(Document):
         description="each cost of the framing, or the column of the predictions that holds it"
     )
     per_1000: float = Field(description="saving per 1,000 decisions over those without a model")
-    over_baseline: OverBaseline
+    over_baseline: OverBaseline = Field(description="the baseline with the lowest bound")
+    over_baselines: dict[str, Interval] = Field(min_length=1, description="over each baseline")
+    deciding: Deciding
+    best_units: BestUnits
+    worst_month: WorstMonth
     over_champion: Interval | None = Field(description="than the model in use; null: there is none")
     net: Net
 
@@ -182,6 +214,7 @@ class Verdict(Document):
 
     decision: Literal["ship", "hold"]
     reasons: list[str] = Field(min_length=1)
+    warnings: list[str] = Field(description="what speaks against it beyond the conditions")
     value: Value
     kpi: Kpi
     limits: list[Limit]
@@ -201,7 +234,7 @@ class Verdict(Document):
         """A verdict to ship has a significant gain, and keeps all limits and conditions."""
         if self.decision == "hold":
             return self
-        low = self.value.over_baseline.low
+        low = self.value.deciding.low
         if low is None or low <= 0:
             raise ValueError("ships, but is not significantly better than the baseline")
         if any(limit.ok is False for limit in self.limits if limit.load is None):
@@ -262,8 +295,8 @@ class Slices(Table, key=["by", "slice"]):
     label_mean: float = column("mean label: of 0 and 1 the share of 1")
     predicted: float = column("mean prediction")
     value_per_1000: float = column("saving", MONEY)
-    value_low: float = column("lower bound", MONEY)
-    value_high: float = column("upper bound", MONEY)
+    value_low: float = column("lower bound; missing for a single day", MONEY, nullable=True)
+    value_high: float = column("upper bound", MONEY, nullable=True)
     score: float = column(
         "area under the ROC curve, missing where only one label occurs; in regression the mean "
         "absolute error",
@@ -273,6 +306,17 @@ class Slices(Table, key=["by", "slice"]):
     score_high: float = column("upper bound", nullable=True)
 
     in_order = bounds("value_low", "value_high")
+
+
+class GainByPeriod(Table, key=["baseline", "part", "period", "start"]):
+    """One row per baseline, part, kind of period and period: the candidate's gain in it."""
+
+    baseline: str = column("the baseline")
+    part: str = column("validation or test", isin=["validation", "test"])
+    period: str = column("week (from Monday) or month", isin=["week", "month"])
+    start: str = column("its first local day, as 2013-11-01")
+    decisions: int = column("decisions in it", "rows", gt=0)
+    gain_per_1000: float = column("saving less the baseline's", MONEY)
 
 
 class Importance(Table, key=["feature"]):

@@ -1,4 +1,4 @@
-"""Metrics on test with intervals over days: by model, bin, threshold, slice and feature."""
+"""Metrics on test with intervals: by model, bin, threshold, slice and feature."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ from preflight.modeling.model import Bundle, is_binary
 from preflight.problem.costs import UnitCosts
 from preflight.problem.framing import Framing
 from preflight.stats.bootstrap import interval, interval_columns
-from preflight.stats.metrics import coverage, metrics_with_intervals, roc_auc
+from preflight.stats.metrics import coverage, log_loss, metrics_with_intervals, roc_auc
 
 
 def compute_metrics(
     test_predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> dict[str, Any]:
-    """Return the metrics of each model on test, each with its interval over days."""
-    days = evaluation.bootstrap(test_predictions, framing)
+    """Return the metrics of each model on test, each with its interval."""
+    bootstrap = evaluation.bootstrap(test_predictions, framing)
     label, costs = test_predictions["label"].to_numpy(), framing.costs.at(test_predictions)
     own, of_rivals = evaluation.own_metrics(), f"{framing.predicted}_"
     rivals = [
@@ -32,10 +32,8 @@ def compute_metrics(
             label,
             test_predictions[f"{framing.predicted}{suffix}"].to_numpy(),
             test_predictions[f"{framing.decided}{suffix}"].to_numpy(),
-            days.day,
-            days.weights,
+            bootstrap,
             costs,
-            framing.confidence,
             own,
         )
         for name, suffix in {"candidate": "", **{name: f"_{name}" for name in rivals}}.items()
@@ -50,10 +48,9 @@ def compute_calibration_curve(
     Binary: the mean probability, and the share of label 1. Regression: the quantile that the costs
     ask for, and the share of labels below the predicted quantity.
 
-    Grain: one row per bin of about equally many examples; the observed share has its interval over
-    days.
+    Grain: one row per bin of about equally many examples; the observed share has its interval.
     """
-    days = evaluation.bootstrap(test_predictions, framing)
+    bootstrap = evaluation.bootstrap(test_predictions, framing)
     label = test_predictions["label"].to_numpy(dtype=float)
     predicted = test_predictions[framing.predicted].to_numpy()
     costs = framing.costs.at(test_predictions)
@@ -67,13 +64,14 @@ def compute_calibration_curve(
     rows = []
     for number in range(many):
         here = bins == number
+        share = interval_columns(bootstrap.mean(observed, here), "observed", "low", "high")
         rows.append(
             {
                 "bin": number,
                 "rows": int(here.sum()),
                 "predicted": predicted[here].mean(),
                 "expected": expected[here].mean(),
-                **interval_columns(days.mean(observed, here), "observed", "low", "high"),
+                **{name: np.clip(value, 0, 1) for name, value in share.items()},
             }
         )
     return pd.DataFrame(rows)
@@ -89,7 +87,7 @@ def compute_threshold_curve(
     are too low to where nearly all are too high. `by_costs` marks the setting that the costs give,
     unless they give each row its own.
     """
-    days = evaluation.bootstrap(test_predictions, framing)
+    bootstrap = evaluation.bootstrap(test_predictions, framing)
     label, costs = test_predictions["label"].to_numpy(), framing.costs.at(test_predictions)
     predicted = test_predictions[framing.predicted].to_numpy()
     steps = np.linspace(0, 1, evaluation.thresholds + 1)
@@ -102,7 +100,7 @@ def compute_threshold_curve(
     rows = []
     for setting in np.sort([*steps[apart], *own]):
         decided = predicted + setting if is_quantity else predicted > setting
-        value = days.per_1000(costs.saving(label, decided))
+        value = bootstrap.per_1000(costs.saving(label, decided))
         rows.append(
             {
                 "setting": setting,
@@ -117,23 +115,29 @@ def compute_threshold_curve(
 def compute_slices(
     test_predictions: pd.DataFrame, test: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> pd.DataFrame:
-    """Return the candidate's saving and score in each slice of test, with intervals over days.
+    """Return the candidate's saving and score in each slice of test, with intervals.
+
+    A slice of a single day has no interval: how it varies is not known.
 
     Grain: one row per value of each column that the framing slices by (see `slice_columns`).
     """
-    days = evaluation.bootstrap(test_predictions, framing)
+    bootstrap = evaluation.bootstrap(test_predictions, framing)
     label = test_predictions["label"].to_numpy()
     predicted = test_predictions[framing.predicted].to_numpy()
     decided = test_predictions[framing.decided].to_numpy()
     saving = framing.costs.at(test_predictions).saving(label, decided)
-    scores = ["score", "score_low", "score_high"]
+    weights = None  # of regression: its score is a mean
+    if framing.task == "binary":
+        weights = bootstrap.weights_in_blocks(log_loss(label, predicted))
     rows = []
     for by, name, here in slices_of(slice_columns(test, framing)):
-        if framing.task == "binary":
-            replicates = roc_auc(label[here], predicted[here], days.day[here], days.weights)
-        else:
-            replicates = days.replicates(np.abs(label - predicted), here)
-        value = days.per_1000(saving, here)
+        score = bootstrap.mean(np.abs(label - predicted), here)
+        if weights is not None:
+            replicates = roc_auc(label[here], predicted[here], bootstrap.unit[here], weights)
+            score = interval(replicates, framing.confidence)
+            if bootstrap.active(here) < 2:
+                score |= {"low": None, "high": None}
+        value = bootstrap.per_1000(saving, here)
         rows.append(
             {
                 "by": by,
@@ -142,10 +146,10 @@ def compute_slices(
                 "label_mean": label[here].mean(),
                 "predicted": predicted[here].mean(),
                 **interval_columns(value, "value_per_1000", "value_low", "value_high"),
-                **interval_columns(interval(replicates, framing.confidence), *scores),
+                **interval_columns(score, "score", "score_low", "score_high"),
             }
         )
-    return pd.DataFrame(rows).astype(dict.fromkeys(scores, "float64"))
+    return pd.DataFrame(rows)
 
 
 def slice_columns(test: pd.DataFrame, framing: Framing) -> pd.DataFrame:

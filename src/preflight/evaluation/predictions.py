@@ -7,7 +7,7 @@ import pandas as pd
 
 from preflight.contracts.catalog import Contracts
 from preflight.errors import RunError
-from preflight.evaluation.conditions import CHAMPION
+from preflight.evaluation.comparison import CHAMPION
 from preflight.evaluation.contracts import Evaluation
 from preflight.features.fingerprints import require_fingerprints
 from preflight.modeling.model import DECIDING, Bundle, is_binary, predict_and_decide
@@ -55,6 +55,7 @@ def predict_test(
     for suffix, model in {"": candidate, **{f"_{k}": v for k, v in rivals.items()}}.items():
         predicted = predict_and_decide(model, test)
         columns |= {f"{name}{suffix}": values for name, values in predicted.items()}
+    columns |= framing.group_column(test)
     key = contracts["features"].grain()
     return test[[*key, "predict_at", "label"]].assign(**columns, **costs)
 

@@ -11,7 +11,7 @@ from preflight.modeling.model import Floats
 from preflight.modeling.parameters import Modeling
 from preflight.modeling.trials import CANDIDATE, NUMBER, STEPS_PER_FOLD, open_study
 from preflight.problem.framing import Framing
-from preflight.stats.bootstrap import day_weights, interval
+from preflight.stats.bootstrap import block_weights, interval
 
 Trials = list[Any]  # of optuna.trial.FrozenTrial, which is imported late
 
@@ -92,7 +92,7 @@ def _bootstrap_values(trials: Trials, seed: int) -> tuple[Floats, Floats]:
     left_out: list[Floats] = []
     for fold, rows in enumerate(trials[0].user_attrs["rows"]):
         saved = np.array([trial.user_attrs["saved"][fold] for trial in trials]).T
-        weights = day_weights(len(rows), REPLICATES, seed + fold)
+        weights = block_weights(len(rows), 1, REPLICATES, seed + fold)
         for values, some in ((drawn, weights), (left_out, (weights[1:] == 0).astype(float))):
             of = (some @ np.array(rows))[:, None]
             values.append(1000 * (some @ saved) / np.where(of > 0, of, np.nan))

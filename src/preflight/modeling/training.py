@@ -109,7 +109,7 @@ def predict_validation(
                 f"{len(train):,}",
             )
         rows = validation[[*features.grain(), "predict_at", "label"]]
-        costs = framing.costs.cost_columns(validation)
+        costs = framing.costs.cost_columns(validation) | framing.group_column(validation)
         predictions.append(rows.assign(fold=len(predictions), **predicted, **costs))
     together = pd.concat(predictions, ignore_index=True)
     return together.assign(last=together["fold"] == len(predictions) - 1)

@@ -13,7 +13,8 @@ from preflight.modeling.parameters import Modeling
 from preflight.modeling.resources import model_mb
 from preflight.modeling.training import folds, saving
 from preflight.problem.framing import Framing
-from preflight.stats.bootstrap import Ints, day_numbers
+from preflight.stats.bootstrap import day_numbers
+from preflight.stats.units import Ints
 
 if TYPE_CHECKING:
     import optuna

@@ -192,6 +192,34 @@ class Split(Parameters):
         return moments.dt.tz_convert(self.timezone).dt.tz_localize(None).dt.normalize()
 
 
+class Resampling(Parameters):
+    """What intervals rest on: the units whose rows depend on each other."""
+
+    unit: Literal["row", "group", "day", "week", "month"] = Field(
+        "day", description="rows of one unit depend on each other; group: values of split.groups"
+    )
+    block: int | None = Field(
+        None, ge=1, description="units that are drawn together; null: chosen from the data"
+    )
+
+    @property
+    def in_order(self) -> bool:
+        """Return whether units follow each other in time, so that neighbours may be alike."""
+        return self.unit in ("day", "week", "month")
+
+    @property
+    def units(self) -> str:
+        """Return the units in the plural."""
+        return f"{self.unit}s"
+
+    @model_validator(mode="after")
+    def has_blocks_only_in_time(self) -> Self:
+        """Refuse blocks of units that have no order."""
+        if self.block is not None and not self.in_order:
+            raise ValueError(f"unit {self.unit} has no order in time. Leave out resampling.block")
+        return self
+
+
 class Framing(Parameters):
     """The framing of one problem."""
 
@@ -208,6 +236,7 @@ class Framing(Parameters):
     guardrails: Guardrails
     slices: list[str] = Field(description="features by which results are also shown")
     confidence: float = Field(gt=0.5, lt=1, description="level of every interval")
+    resampling: Resampling = Field(Resampling(), description="what every interval rests on")
 
     @property
     def predicted(self) -> str:
@@ -234,6 +263,13 @@ class Framing(Parameters):
         """Return the saving per 1,000 decisions that gives the least net saving."""
         a_month = self.success.min_net_saving / self.success.months
         return 1000 * (a_month + self.project.upkeep_per_month) / self.decision.per_month
+
+    def group_column(self, table: pd.DataFrame) -> dict[str, Any]:
+        """Return the number of each row's group as the column `group`, if groups are resampled."""
+        if self.resampling.unit != "group":
+            return {}
+        by = self.split.groups
+        return {"group": table.groupby(by, sort=True, observed=True, dropna=False).ngroup()}
 
     def unknown_columns(self, features: list[str]) -> list[str]:
         """Return a message for each section of the framing with names that are no features."""
@@ -283,6 +319,13 @@ class Framing(Parameters):
         """Refuse a list with a duplicate."""
         if len(set(self.baselines)) < len(self.baselines):
             raise ValueError(f"baselines has a duplicate: {self.baselines}")
+        return self
+
+    @model_validator(mode="after")
+    def has_the_groups_it_resamples(self) -> Self:
+        """Refuse to resample groups that nothing defines."""
+        if self.resampling.unit == "group" and not self.split.groups:
+            raise ValueError("resampling.unit is group. Name its features in split.groups")
         return self
 
     @model_validator(mode="after")

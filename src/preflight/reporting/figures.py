@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from kedro.pipeline import Node
 
-from preflight.evaluation.conditions import FEWEST_ROWS
+from preflight.evaluation.comparison import FEWEST_ROWS
 from preflight.problem.framing import Framing
 from preflight.reporting.drawing import (
     BLUE,

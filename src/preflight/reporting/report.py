@@ -12,7 +12,7 @@ import pandas as pd
 
 from preflight.contracts.catalog import Contracts
 from preflight.errors import RunError
-from preflight.evaluation.conditions import FEWEST_ROWS
+from preflight.evaluation.comparison import FEWEST_ROWS
 from preflight.problem.costs import UnitCosts, per_1000
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money

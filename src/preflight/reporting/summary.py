@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from preflight.contracts.catalog import Contracts
-from preflight.evaluation.conditions import FEWEST_ROWS
+from preflight.evaluation.comparison import FEWEST_ROWS
 from preflight.problem.costs import Outcomes, UnitCosts
 from preflight.problem.framing import Framing
 from preflight.reporting.formatting import (

@@ -1,9 +1,13 @@
-"""Percentile intervals from a block bootstrap over whole days.
+"""Intervals for units that depend on each other: bootstrap, and Student's t of cosines.
 
-Rows of one day depend on each other, so days are drawn, not rows (block bootstrap: Künsch 1989;
-percentile intervals: Efron and Tibshirani 1993). A replicate is a weight for each day. Every metric
-is a sum over days, or over pairs of days, so all replicates are one product of matrices: a thousand
-of them cost less than fitting a tree.
+Rows of one unit (a day, unless the framing says otherwise) depend on each other, so units are
+drawn, not rows (percentile intervals: Efron and Tibshirani 1993). A replicate is a weight for each
+unit. Every metric is a sum over units, or over pairs of them, so all replicates are one product of
+matrices: a thousand of them cost less than fitting a tree.
+
+Neighbouring days depend on each other too. The interval of a mean is therefore at least as wide as
+that of `autocorrelation`; other metrics draw blocks of neighbouring units, round the end to the
+beginning (circular block bootstrap: Politis and Romano 1992).
 """
 
 from typing import Any, TypedDict
@@ -13,11 +17,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from preflight.problem.framing import Framing
+from preflight.stats.autocorrelation import choose_block, cosine_count, long_run_variance
+from preflight.stats.units import Ints, number_units
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 AT_ONCE = 10_000_000  # cells of a product of matrices: 80 MB
+DRAWS = 20_000  # of a test whose error is not known: the third digit of an effect is right
+A_WEEK = {"day": 7, "week": 1, "month": 1}  # the shortest block, in units
 
 
 class Interval(TypedDict):
@@ -28,14 +35,33 @@ class Interval(TypedDict):
     high: float | None
 
 
-def day_weights(days: int, replicates: int, seed: int) -> Floats:
-    """Return how often each day is drawn, shape (replicates + 1, days); the first row is all ones.
+UNDEFINED: Interval = {"mean": None, "low": None, "high": None}
 
-    The first row is the data themselves, so the metric and its interval come from one formula.
+
+def block_weights(units: int, block: int, replicates: int, seed: int) -> Floats:
+    """Return how often each unit is drawn, shape (replicates + 1, units); the first row is ones.
+
+    Blocks of `block` neighbouring units are drawn until there are as many units as there were; the
+    last block counts in part. The first row is the data themselves, so the metric and its interval
+    come from one formula.
     """
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(days, np.full(days, 1 / days), size=replicates)
-    return np.vstack([np.ones(days), drawn])
+    starts, rest = units // block, units % block
+    drawn = rng.multinomial(starts, np.full(units, 1 / units), size=replicates)
+    weights = _spread(drawn, block)
+    if rest:
+        begins = rng.multinomial(1, np.full(units, 1 / units), size=replicates)
+        weights += _spread(begins, rest)
+    return np.vstack([np.ones(units), weights])
+
+
+def _spread(begins: Ints, block: int) -> Ints:
+    """Return how often each unit is in a block, from how often a block begins at each."""
+    if block == 1:
+        return begins
+    around = np.concatenate([begins[:, begins.shape[1] - block + 1 :], begins], axis=1)
+    windows = np.lib.stride_tricks.sliding_window_view(around, block, axis=1)
+    return np.asarray(windows.sum(axis=2))
 
 
 def day_numbers(day: pd.Series) -> tuple[Ints, int]:
@@ -47,60 +73,177 @@ def day_numbers(day: pd.Series) -> tuple[Ints, int]:
 def interval(replicates: Floats, confidence: float) -> Interval:
     """Return the first value with the percentile interval of the others."""
     if np.isnan(replicates[0]):
-        return {"mean": None, "low": None, "high": None}
+        return UNDEFINED
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(replicates[1:], [tail, 1 - tail])
     return {"mean": float(replicates[0]), "low": float(low), "high": float(high)}
 
 
-def minimum_detectable_effect(error: float, confidence: float, power: float) -> float:
-    """Return the minimum detectable effect at the given power, in the unit of the standard error.
+def minimum_detectable_effect(
+    errors: tuple[float, float], freedoms: tuple[int, int], level: float, power: float
+) -> float:
+    """Return the smallest effect that a test most likely detects, in the unit of its error.
 
-    It is that of a two-sided interval (Cohen 1988): 2.8 standard errors at 95% and 80%.
+    The standard error of the test is not known, but estimated on other data. So it is drawn with
+    the uncertainty of that estimate, and the power is the mean over all draws (assurance: O'Hagan,
+    Stevens and Campbell 2005).
+
+    errors: of the test, with and without dependence between units. freedoms: degrees of freedom of
+    the t interval on the other data and on the test. level: of the test, one-sided.
     """
-    from scipy.special import ndtri
+    from scipy.special import ndtri, stdtrit
 
-    return float(error * (ndtri((1 + confidence) / 2) + ndtri(power)))
+    rng = np.random.default_rng(0)
+    before, then = (np.sqrt(rng.chisquare(f, DRAWS) / f) for f in freedoms)
+    error = errors[0] / before
+    needed = np.maximum(error * then * stdtrit(freedoms[1], 1 - level), -errors[1] * ndtri(level))
+    return float(np.quantile(needed + error * rng.standard_normal(DRAWS), power))
 
 
-class DayBootstrap:
-    """The bootstrap over the days of a table of predictions, at the framing's confidence.
+class Bootstrap:
+    """The resampling of a table of predictions or examples, at the framing's confidence.
 
     Attributes:
-        day: each row's day as a number from 0, shape (n,).
-        weights: how often each replicate draws each day, shape (replicates + 1, days).
+        unit: each row's unit as a number from 0, shape (n,).
+        units: how many there are, those without rows among them.
+        weights: how often each replicate draws each unit, shape (replicates + 1, units).
     """
 
-    def __init__(
-        self, predictions: pd.DataFrame, framing: Framing, replicates: int, seed: int
-    ) -> None:
-        self.day, days = day_numbers(framing.split.day(predictions["predict_at"]))
-        self.weights = day_weights(days, replicates, seed)
-        self.confidence = framing.confidence
+    def __init__(self, table: pd.DataFrame, framing: Framing, replicates: int, seed: int) -> None:
+        self.unit, self.units = number_units(table, framing)
+        self.resampling, self.confidence = framing.resampling, framing.confidence
+        self.seed = seed
+        self.weights = block_weights(self.units, 1, replicates, seed)
+        self._in_blocks: dict[int, Floats] = {1: self.weights}
+
+    def weights_in_blocks(self, loss: Floats) -> Floats:
+        """Return weights as `weights`, of blocks of neighbouring units.
+
+        The framing may state the length of a block. Otherwise it is chosen from a loss of each row,
+        shape (n,), and is at least a week.
+        """
+        if not self.resampling.in_order:
+            return self.weights
+        block = self.resampling.block
+        if block is None:
+            rows = self._sums(np.ones(len(loss)))
+            block = choose_block(self._sums(loss) - loss.mean() * rows)
+            block = max(block, A_WEEK[self.resampling.unit])
+        block = max(1, min(block, self.units // 3))  # fewer than three blocks tell nothing
+        if block not in self._in_blocks:
+            replicates = len(self.weights) - 1
+            self._in_blocks[block] = block_weights(self.units, block, replicates, self.seed)
+        return self._in_blocks[block]
+
+    def active(self, rows: Any = slice(None)) -> int:
+        """Return how many units have some of the rows."""
+        return len(np.unique(self.unit[rows]))
+
+    def _sums(self, value: Any, rows: Any = slice(None)) -> Floats:
+        """Return the sum of a value in each unit, shape (units,)."""
+        weights = np.asarray(value, dtype=np.float64)
+        sums = np.bincount(self.unit[rows], weights=weights, minlength=self.units)
+        return np.asarray(sums, dtype=np.float64)
 
     def replicates(self, value: Any, rows: Any = slice(None)) -> Floats:
         """Return the mean of a value over some rows in each replicate, shape (replicates + 1,)."""
-        return mean_over(value[rows], self.day[rows], self.weights)
+        return mean_over(value[rows], self.unit[rows], self.weights)
 
-    def mean(self, value: Any, rows: Any = slice(None)) -> Interval:
-        """Return the mean of a value over some rows, with its interval."""
-        return interval(self.replicates(value, rows), self.confidence)
+    def mean(
+        self, value: Any, rows: Any = slice(None), confidence: float | None = None
+    ) -> Interval:
+        """Return the mean of a value over some rows, with its interval.
 
-    def per_1000(self, saving: Floats, rows: Any = slice(None)) -> Interval:
+        confidence: that of the framing if not given.
+        """
+        return self.ratio(value, np.ones(len(value)), rows, confidence)
+
+    def per_1000(
+        self, saving: Floats, rows: Any = slice(None), confidence: float | None = None
+    ) -> Interval:
         """Return the saving per 1,000 rows, with its interval."""
-        return interval(1000 * self.replicates(saving, rows), self.confidence)
+        return self.mean(1000 * saving, rows, confidence)
+
+    def ratio(
+        self, above: Any, below: Any, rows: Any = slice(None), confidence: float | None = None
+    ) -> Interval:
+        """Return the sum of one value over the sum of another, with its interval."""
+        return self.interval(*self.estimate(above, below, rows), self.active(rows), confidence)
+
+    def difference(
+        self, value: Any, these: Any, those: Any, confidence: float | None = None
+    ) -> Interval:
+        """Return the mean over some rows less that over others, with its interval."""
+        ones = np.ones(len(value))
+        here, there = (self.estimate(value, ones, rows) for rows in (these, those))
+        active = min(self.active(these), self.active(those))
+        return self.interval(here[0] - there[0], here[1] - there[1], active, confidence)
+
+    def estimate(self, above: Any, below: Any, rows: Any = slice(None)) -> tuple[Floats, Floats]:
+        """Return a ratio of sums in each replicate, and what each unit contributes to it.
+
+        Shapes (replicates + 1,) and (units,). Contributions have the sum 0; they are those of a
+        ratio estimator (Cochran 1977, chapter 6).
+        """
+        over, under = self._sums(above[rows], rows), self._sums(below[rows], rows)
+        replicates = ratio(self.weights @ over, self.weights @ under)
+        total = under.sum()
+        return replicates, (over - replicates[0] * under) / (total if total else np.nan)
+
+    def interval(
+        self,
+        replicates: Floats,
+        contribution: Floats,
+        active: int,
+        confidence: float | None = None,
+    ) -> Interval:
+        """Return an estimate with the outer bounds of two intervals: percentile and Student's t.
+
+        The bounds are None with fewer than two active units, whose spread is not known.
+        """
+        confidence = confidence or self.confidence
+        found = interval(replicates, confidence)
+        mean, low, high = found["mean"], found["low"], found["high"]
+        if mean is None or low is None or high is None or active < 2:
+            return {"mean": mean, "low": None, "high": None}
+        half = self.half_width(contribution, active, confidence)
+        return {"mean": mean, "low": min(low, mean - half), "high": max(high, mean + half)}
+
+    def half_width(self, contribution: Floats, active: int, confidence: float) -> float:
+        """Return half the width of the t interval of a sum of contributions."""
+        from scipy.special import stdtrit
+
+        quantile = stdtrit(self.freedom(active), (1 + confidence) / 2)
+        return float(self.error(contribution, active) * quantile)
+
+    def freedom(self, active: int) -> int:
+        """Return the degrees of freedom of the t interval."""
+        return cosine_count(active) if self.resampling.in_order else active - 1
+
+    def error(self, contribution: Floats, active: int) -> float:
+        """Return the standard error of a sum of contributions."""
+        if not self.resampling.in_order:
+            return independent_error(contribution, active)
+        variance = long_run_variance(contribution, self.freedom(active))
+        return float(np.sqrt(self.units * variance))
 
 
-def interval_columns(figure: Interval, *names: str) -> dict[str, float | None]:
-    """Return mean, low and high of a figure by the names of three columns."""
-    return dict(zip(names, (figure["mean"], figure["low"], figure["high"]), strict=True))
+def independent_error(contribution: Floats, active: int) -> float:
+    """Return the standard error of a sum of contributions of independent units."""
+    return float(np.sqrt(active / (active - 1) * (contribution**2).sum()))
 
 
-def mean_over(value: Floats, day: Ints, weights: Floats) -> Floats:
+def interval_columns(figure: Interval, *names: str) -> dict[str, float]:
+    """Return mean, low and high of a figure by the names of three columns; missing is NaN."""
+    values = (figure["mean"], figure["low"], figure["high"])
+    return {n: np.nan if v is None else v for n, v in zip(names, values, strict=True)}
+
+
+def mean_over(value: Floats, unit: Ints, weights: Floats) -> Floats:
     """Return the mean of a value per row in each replicate, shape (replicates + 1,)."""
-    days = weights.shape[1]
-    total = np.bincount(day, weights=value, minlength=days)
-    return ratio(weights @ total, weights @ np.bincount(day, minlength=days))
+    units = weights.shape[1]
+    total = np.bincount(unit, weights=value, minlength=units)
+    return ratio(weights @ total, weights @ np.bincount(unit, minlength=units))
 
 
 def ratio(above: Floats, below: Floats, otherwise: float = np.nan) -> Floats:

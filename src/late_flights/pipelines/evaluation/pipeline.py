@@ -9,7 +9,7 @@ PARAMS = [FRAMING, "params:evaluation"]
 TESTED = ["test_predictions", *PARAMS]
 SLICED = ["test_predictions", "test", *PARAMS]
 MEASURED = ["candidate", "test", FRAMING]
-EVIDENCE = ["calibration_curve", "limits", "earlier_verdicts", "what_if"]
+EVIDENCE = ["calibration_curve", "limits", "gain_by_period", "test_usage", "what_if"]
 
 
 def create_pipeline() -> Pipeline:
@@ -18,7 +18,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 evaluation.compute_power,
-                ["validation_predictions", "baselines", "selection", "split_summary", FRAMING],
+                ["validation_predictions", "test", "baselines", "selection", *PARAMS],
                 "power",
                 name="compute_power",
             ),
@@ -53,6 +53,12 @@ def create_pipeline() -> Pipeline:
                 ["test", "test_predictions", *PARAMS, "contracts"],
                 "reference_predictions",
                 name="select_reference_rows",
+            ),
+            Node(
+                evaluation.compute_gain_by_period,
+                ["validation_predictions", "test_predictions", "baselines", FRAMING],
+                "gain_by_period",
+                name="compute_gain_by_period",
             ),
             Node(modeling.measure_limits, MEASURED, "limits", name="measure_limits"),
             Node(
