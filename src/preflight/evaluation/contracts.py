@@ -13,7 +13,7 @@ from preflight.problem.costs import Outcomes, UnitCosts
 from preflight.problem.framing import METRICS, Framing
 from preflight.problem.framing import Kpi as FramedKpi
 from preflight.stats.bootstrap import Bootstrap
-from preflight.stats.contracts import COST, MONEY, PROBABILITY, Interval
+from preflight.stats.contracts import COST, GROUP, MONEY, PROBABILITY, Interval
 from preflight.stats.metrics import RowMetric
 
 
@@ -72,6 +72,7 @@ class TestPredictionColumns(DecisionValues):
         "of each baseline", alias="^prediction_.+$", regex=True
     )
     cost: float | None = column(COST, alias="^cost_.+$", regex=True)
+    group: int | None = column(GROUP, ge=0)
 
 
 class Metrics(RootModel[dict[str, dict[str, Interval]]]):
@@ -314,7 +315,7 @@ class GainByPeriod(Table, key=["baseline", "part", "period", "start"]):
     baseline: str = column("the baseline")
     part: str = column("validation or test", isin=["validation", "test"])
     period: str = column("week (from Monday) or month", isin=["week", "month"])
-    start: str = column("its first local day, as 2013-11-01")
+    start: str = column("its first local day, as 2013-09-01")
     decisions: int = column("decisions in it", "rows", gt=0)
     gain_per_1000: float = column("saving less the baseline's", MONEY)
 

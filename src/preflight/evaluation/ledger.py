@@ -1,4 +1,5 @@
 """Stub until the merge."""
+
 import numpy as np
 
 

@@ -11,7 +11,7 @@ from preflight.evaluation.slicing import slices_of
 from preflight.modeling.model import Bundle, is_binary
 from preflight.problem.costs import UnitCosts
 from preflight.problem.framing import Framing
-from preflight.stats.bootstrap import interval, interval_columns
+from preflight.stats.bootstrap import interval_columns
 from preflight.stats.metrics import coverage, log_loss, metrics_with_intervals, roc_auc
 
 
@@ -134,9 +134,7 @@ def compute_slices(
         score = bootstrap.mean(np.abs(label - predicted), here)
         if weights is not None:
             replicates = roc_auc(label[here], predicted[here], bootstrap.unit[here], weights)
-            score = interval(replicates, framing.confidence)
-            if bootstrap.active(here) < 2:
-                score |= {"low": None, "high": None}
+            score = bootstrap.percentile(replicates, here)
         value = bootstrap.per_1000(saving, here)
         rows.append(
             {

@@ -72,9 +72,9 @@ def detectable_gain(
     before = bootstrap.active()
     if min(before, active) < 2:
         return None
-    contribution = 1000 * bootstrap.estimate(gain, np.ones(len(gain)))[1]
+    contribution = 1000 * bootstrap.contribution(gain)
     longer = len(gain) / rows * np.sqrt(active / before)
-    errors = bootstrap.error(contribution, before), independent_error(contribution, before)
+    errors = bootstrap.error(contribution, before), independent_error(contribution)
     return minimum_detectable_effect(
         (float(longer * errors[0]), float(longer * errors[1])),
         (bootstrap.freedom(before), bootstrap.freedom(active)),

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, RootModel, TypeAdapter, model_validator
 from preflight.contracts.documents import Document, DocumentContract
 from preflight.contracts.table import Table, Utc, column
 from preflight.problem.costs import AnyCosts
-from preflight.stats.contracts import COST, MONEY, PROBABILITY, Interval
+from preflight.stats.contracts import COST, GROUP, MONEY, PROBABILITY, Interval
 
 
 class BestParams(Document):
@@ -62,6 +62,7 @@ class ValidationPredictionColumns(Table):
     )
     prediction: float | None = column("amount", alias="^prediction_.+$", regex=True)
     cost: float | None = column(COST, alias="^cost_.+$", regex=True)
+    group: int | None = column(GROUP, ge=0)
 
     @pa.dataframe_check(error="the candidate predicts a probability, or an amount", ignore_na=False)
     def of_one_task(cls, t: pd.DataFrame) -> bool:

@@ -5,6 +5,7 @@ from preflight.reporting.figures import (
     figure,
     plot_ablation,
     plot_calibration,
+    plot_gain_by_period,
     plot_importance,
     plot_learning_curve,
     plot_parameter_importance,
@@ -26,6 +27,7 @@ from preflight.reporting.report import (
 __all__ = [
     "figure",
     "plot_value",
+    "plot_gain_by_period",
     "plot_score",
     "plot_calibration",
     "plot_threshold_curve",

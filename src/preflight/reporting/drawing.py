@@ -124,6 +124,15 @@ def name_axis(axis: Any, label: str, write: Callable[[float], str] | None = None
         axis.set_major_formatter(lambda value, _: write(value).replace("-", MINUS))
 
 
+def name_dates(axis: Any) -> None:
+    """Write the dates of an axis shortly: months, and the year once."""
+    from matplotlib import dates
+
+    locator: Any = dates.AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+
+
 def name_money_axis(axis: Any, framing: Framing, label: str | None = None) -> None:
     """Label an axis of savings or losses, per 1,000 decisions; label: another one."""
     unit, units = symbol(framing.costs.unit), framing.decision.units

@@ -13,6 +13,7 @@ from preflight.problem.framing import Framing
 from preflight.reporting.drawing import (
     BLUE,
     GREY,
+    INK,
     ORANGE,
     PALETTE,
     ROW,
@@ -22,6 +23,7 @@ from preflight.reporting.drawing import (
     draw_dots,
     head_plot,
     name_axis,
+    name_dates,
     name_money_axis,
     new_figure,
 )
@@ -94,6 +96,39 @@ def _draw_models(
 def _bounds(rows: Any) -> tuple[list[Any], ...]:
     rows = list(rows)
     return tuple([row[bound] for row in rows] for bound in ("mean", "low", "high"))
+
+
+def plot_gain_by_period(
+    gain_by_period: pd.DataFrame, verdict: dict[str, Any], framing: Framing
+) -> Any:
+    """Return a figure of the gain over the best baseline: a bar a week, a line a month."""
+    baseline = verdict["value"]["over_baseline"]["baseline"]
+    gains = gain_by_period[gain_by_period["baseline"] == baseline]
+    starts = pd.to_datetime(gains["start"])
+    figure, ((axes,),) = new_figure(
+        f"Gain over {words(baseline)}, by week (bars) and by month (lines)", [PLOT]
+    )
+    for part, colour in (("validation", GREY), ("test", BLUE)):
+        in_part = gains["part"].eq(part)
+        weeks, months = (
+            gains[in_part & gains["period"].eq(period)] for period in ("week", "month")
+        )
+        noon = starts[weeks.index] + pd.Timedelta(days=3)
+        axes.bar(noon, weeks["gain_per_1000"], 6, color=colour, alpha=0.45, label=part)
+        first = starts[months.index]
+        axes.hlines(months["gain_per_1000"], first, first + pd.offsets.MonthEnd(), colors=colour)
+        for start, gain in zip(first, months["gain_per_1000"], strict=True):
+            middle = start + pd.Timedelta(days=14)
+            above = (0, 3 if gain >= 0 else -12)
+            axes.annotate(
+                money(gain, framing.costs.unit), (middle, gain), above, textcoords="offset points",
+                ha="center", color=INK, fontsize=SIZE, fontweight="bold",
+            )  # fmt: skip
+    axes.axhline(0, color=SOFT, linewidth=1)
+    name_dates(axes.xaxis)
+    name_money_axis(axes.yaxis, framing)
+    axes.legend(frameon=False, ncols=2, loc="upper left", bbox_to_anchor=(0, -0.12))
+    return figure
 
 
 def plot_calibration(calibration_curve: pd.DataFrame, framing: Framing) -> Any:

@@ -120,6 +120,7 @@ def _describe_results(r: dict[str, Any]) -> dict[str, str]:
         "power": summary.summarize_power(r["power"], framing),
         "value": summary.summarize_value(r["metrics"], verdict["value"]["over_baseline"], framing),
         "baseline": summary.summarize_baseline(r["selection"], framing),
+        "stability": summary.summarize_stability(verdict["value"], framing),
         "calibration": summary.summarize_calibration(r["calibration_curve"]),
         "slices": summary.summarize_slices(r["slices"], framing),
         "importance": summary.summarize_importance(r["importance"], framing, r["contracts"]),

@@ -111,14 +111,17 @@ def _saving(row: dict[str, Any], unit: str) -> str:
 
 def summarize_power(power: dict[str, Any], framing: Framing) -> str:
     """Return what a test of this length can detect, as computed before the test set was used."""
-    required = money(power["required_per_1000"], framing.costs.unit)
-    if power["detectable_per_1000"] is None:
+    names = ("required", "detectable", "shippable", "achievable")
+    required, detectable, shippable, achievable = (power[f"{name}_per_1000"] for name in names)
+    if shippable is None:
         return "What the test can detect is not known: validation has too few days."
-    shows = money(power["detectable_per_1000"], framing.costs.unit)
+    unit, units = framing.costs.unit, framing.decision.units
+    short = " So the test is too short." if shippable > achievable else ""
     return (
-        f"By the spread on validation, {power['days']} test days detect a gain of {shows} per "
-        f"1,000 {framing.decision.units} with a power of {framing.success.power:.0%}; the required "
-        f"gain is {required}."
+        f"By the spread on validation, {power['units']} test {power['unit']}s ship a gain of "
+        f"{money(shippable, unit)} per 1,000 {units} with a power of {framing.success.power:.0%}: "
+        f"the required {money(required, unit)}, and {money(detectable, unit)} that they can "
+        f"detect. {money(achievable, unit)} is believed to be achievable.{short}"
     )
 
 
@@ -159,12 +162,31 @@ def summarize_value(metrics: dict[str, Any], over: dict[str, Any], framing: Fram
 
 
 def summarize_baseline(selection: dict[str, Any], framing: Framing) -> str:
-    """Return which baseline the candidate has to beat, and how both did on validation."""
+    """Return what the candidate has to beat, and how it did on validation."""
     name, values, unit = selection["best_baseline"], selection["values"], framing.costs.unit
     return (
-        f"The baseline to beat was chosen on validation, before the test set was used: "
-        f"{words(name)}. There it saves {money(values[name], unit)} per 1,000 "
-        f"{framing.decision.units}, and the candidate {money(values['candidate'], unit)}."
+        "The candidate has to beat every baseline, by the required gain and with confidence. On "
+        f"validation, before the test set was used, {words(name)} was the best: it saves "
+        f"{money(values[name], unit)} per 1,000 {framing.decision.units} there, and the candidate "
+        f"{money(values['candidate'], unit)}."
+    )
+
+
+def summarize_stability(value: dict[str, Any], framing: Framing) -> str:
+    """Return what an interval can't cover: the best days, and the worst month."""
+    best, worst, unit = value["best_units"], value["worst_month"], value["unit"]
+    units = framing.decision.units
+    text = ""
+    if best["share"] is not None and best["gain_without"] is not None:
+        text = (
+            f"The {best['units']} best {best['unit']}s of the test bring {percent(best['share'])} "
+            f"of the gain; without them it is {money(best['gain_without'], unit)} per 1,000 "
+            f"{units}. "
+        )
+    return (
+        f"{text}The worst month is {worst['month']} ({worst['part']}) with a gain of "
+        f"{money(worst['gain_per_1000'], unit)}. If all months were like it, "
+        f"{framing.success.months:g} months would bring {money(worst['net'], unit)} after upkeep."
     )
 
 

@@ -22,8 +22,7 @@ def cosine_count(active: int) -> int:
 def long_run_variance(contribution: Floats, cosines: int) -> float:
     """Return the variance of the sum of the contributions, divided by their number.
 
-    contribution: of each unit in the order of time, shape (units,), with a mean of about 0. A unit
-    without rows contributes 0.
+    contribution: of each unit in the order of time, shape (units,), with a mean of about 0.
     """
     units = len(contribution)
     number, middle = np.arange(1, cosines + 1)[:, None], np.arange(units) + 0.5
@@ -37,9 +36,9 @@ def choose_block(series: Floats) -> int:
     The rule of Politis and White (2004), as corrected by Patton, Politis and White (2009).
     """
     n = len(series)
-    centred = series - series.mean()
-    if n < 4 or not centred.any():
+    if n < 4 or not np.ptp(series):
         return 1
+    centred = series - series.mean()
     covariance = np.correlate(centred, centred, "full")[n - 1 :] / n
     run = max(5, int(np.sqrt(np.log10(n))))
     limit = 2 * np.sqrt(np.log10(n) / n)

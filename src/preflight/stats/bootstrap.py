@@ -139,6 +139,14 @@ class Bootstrap:
         """Return how many units have some of the rows."""
         return len(np.unique(self.unit[rows]))
 
+    def _in_active(self, contribution: Floats, *rows: Any) -> Floats:
+        """Return the contributions of the units that have some of the rows, in their order.
+
+        A unit without rows contributes nothing. Left in, a few active units in a long calendar
+        would stand so close together that no cosine tells them apart.
+        """
+        return contribution[np.unique(np.concatenate([self.unit[some] for some in rows]))]
+
     def _sums(self, value: Any, rows: Any = slice(None)) -> Floats:
         """Return the sum of a value in each unit, shape (units,)."""
         weights = np.asarray(value, dtype=np.float64)
@@ -148,6 +156,14 @@ class Bootstrap:
     def replicates(self, value: Any, rows: Any = slice(None)) -> Floats:
         """Return the mean of a value over some rows in each replicate, shape (replicates + 1,)."""
         return mean_over(value[rows], self.unit[rows], self.weights)
+
+    def percentile(self, replicates: Floats, rows: Any = slice(None)) -> Interval:
+        """Return a metric of some rows with the percentile interval of its replicates.
+
+        The bounds are None with fewer than two active units, whose spread is not known.
+        """
+        found = interval(replicates, self.confidence)
+        return {**found, "low": None, "high": None} if self.active(rows) < 2 else found
 
     def mean(
         self, value: Any, rows: Any = slice(None), confidence: float | None = None
@@ -168,7 +184,9 @@ class Bootstrap:
         self, above: Any, below: Any, rows: Any = slice(None), confidence: float | None = None
     ) -> Interval:
         """Return the sum of one value over the sum of another, with its interval."""
-        return self.interval(*self.estimate(above, below, rows), self.active(rows), confidence)
+        replicates, contribution = self.estimate(above, below, rows)
+        contribution = self._in_active(contribution, rows)
+        return self.interval(replicates, contribution, self.active(rows), confidence)
 
     def difference(
         self, value: Any, these: Any, those: Any, confidence: float | None = None
@@ -177,7 +195,8 @@ class Bootstrap:
         ones = np.ones(len(value))
         here, there = (self.estimate(value, ones, rows) for rows in (these, those))
         active = min(self.active(these), self.active(those))
-        return self.interval(here[0] - there[0], here[1] - there[1], active, confidence)
+        contribution = self._in_active(here[1] - there[1], these, those)
+        return self.interval(here[0] - there[0], contribution, active, confidence)
 
     def estimate(self, above: Any, below: Any, rows: Any = slice(None)) -> tuple[Floats, Floats]:
         """Return a ratio of sums in each replicate, and what each unit contributes to it.
@@ -190,6 +209,11 @@ class Bootstrap:
         total = under.sum()
         return replicates, (over - replicates[0] * under) / (total if total else np.nan)
 
+    def contribution(self, value: Any) -> Floats:
+        """Return what each active unit contributes to the mean of a value, in order."""
+        every = slice(None)
+        return self._in_active(self.estimate(value, np.ones(len(value)))[1], every)
+
     def interval(
         self,
         replicates: Floats,
@@ -199,7 +223,8 @@ class Bootstrap:
     ) -> Interval:
         """Return an estimate with the outer bounds of two intervals: percentile and Student's t.
 
-        The bounds are None with fewer than two active units, whose spread is not known.
+        contribution: of each active unit, in order. active: how many give degrees of freedom. The
+        bounds are None with fewer than two of them, whose spread is not known.
         """
         confidence = confidence or self.confidence
         found = interval(replicates, confidence)
@@ -223,14 +248,15 @@ class Bootstrap:
     def error(self, contribution: Floats, active: int) -> float:
         """Return the standard error of a sum of contributions."""
         if not self.resampling.in_order:
-            return independent_error(contribution, active)
+            return independent_error(contribution)
         variance = long_run_variance(contribution, self.freedom(active))
-        return float(np.sqrt(self.units * variance))
+        return float(np.sqrt(len(contribution) * variance))
 
 
-def independent_error(contribution: Floats, active: int) -> float:
+def independent_error(contribution: Floats) -> float:
     """Return the standard error of a sum of contributions of independent units."""
-    return float(np.sqrt(active / (active - 1) * (contribution**2).sum()))
+    units = len(contribution)
+    return float(np.sqrt(units / (units - 1) * (contribution**2).sum()))
 
 
 def interval_columns(figure: Interval, *names: str) -> dict[str, float]:

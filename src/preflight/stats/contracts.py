@@ -8,6 +8,7 @@ from preflight.contracts.documents import Document
 
 PROBABILITY: dict[str, Any] = {"ge": 0, "le": 1}
 MONEY = "currency of the costs, per 1,000 decisions"
+GROUP = "number of the group that the row belongs to, if groups are resampled"
 COST = "of each outcome (tp, fp, fn, tn) whose cost is no constant"
 
 

@@ -11,7 +11,6 @@ from preflight.stats.bootstrap import (
     Bootstrap,
     Floats,
     Interval,
-    interval,
     mean_over,
     ratio,
 )
@@ -104,7 +103,7 @@ def _binary_metrics(label: Any, predicted: Floats, bootstrap: Bootstrap) -> dict
         "average_precision": average_precision(label, predicted, unit, weights),
         "log_loss": mean_over(loss, unit, weights),
     }
-    found = {name: interval(some, bootstrap.confidence) for name, some in in_blocks.items()}
+    found = {name: bootstrap.percentile(some) for name, some in in_blocks.items()}
     return {**found, "brier": bootstrap.mean((predicted - label) ** 2)}
 
 
@@ -115,8 +114,8 @@ def _regression_metrics(label: Any, predicted: Floats, bootstrap: Bootstrap) -> 
     spread = mean_over(off**2, unit, weights) - mean_over(off, unit, weights) ** 2
     return {
         "mae": bootstrap.mean(error),
-        "rmse": interval(np.sqrt(squares), bootstrap.confidence),
-        "r2": interval(1 - ratio(squares, spread), bootstrap.confidence),
+        "rmse": bootstrap.percentile(np.sqrt(squares)),
+        "r2": bootstrap.percentile(1 - ratio(squares, spread)),
         "coverage": bootstrap.mean(coverage(label, predicted)),
     }
 

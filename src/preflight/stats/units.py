@@ -27,7 +27,7 @@ def number_units(table: pd.DataFrame, framing: Framing) -> tuple[Ints, int]:
         if unit == "group":
             groups = table if "group" in table else pd.DataFrame(framing.group_column(table))
             number = pd.factorize(groups["group"])[0]
-        units = int(number.max(initial=0)) + 1
+        units = int(number.max(initial=-1)) + 1
         if units > MAX_UNORDERED:
             lot = np.random.default_rng(0).permutation(units) % MAX_UNORDERED
             number, units = lot[number], MAX_UNORDERED

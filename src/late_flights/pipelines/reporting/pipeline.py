@@ -21,6 +21,7 @@ RESULTS = [
     "metrics",
     "calibration_curve",
     "threshold_curve",
+    "gain_by_period",
     "slices",
     "importance",
     "power",
@@ -47,6 +48,7 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline that shows what was measured."""
     figures = [  # a figure of your own needs one more line: the report shows it
         figure(reporting.plot_value, "metrics", "selection", FRAMING),
+        figure(reporting.plot_gain_by_period, "gain_by_period", "verdict", FRAMING),
         figure(reporting.plot_score, "metrics", "selection", FRAMING),
         figure(reporting.plot_calibration, "calibration_curve", FRAMING),
         figure(reporting.plot_threshold_curve, "threshold_curve", FRAMING),
