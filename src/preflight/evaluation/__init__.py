@@ -1,5 +1,6 @@
 """Evaluate the candidate on the test set: predictions, metrics and the verdict."""
 
+from preflight.evaluation.ledger import count_test_evaluation
 from preflight.evaluation.metrics import (
     compute_calibration_curve,
     compute_importance,
@@ -13,6 +14,7 @@ from preflight.evaluation.verdict import compute_power, decide_verdict
 __all__ = [
     "compute_power",
     "predict_test",
+    "count_test_evaluation",
     "compute_metrics",
     "compute_calibration_curve",
     "compute_threshold_curve",

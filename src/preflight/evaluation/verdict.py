@@ -1,7 +1,6 @@
 """The verdict: ship or do not ship, with every reason; and the power of the test."""
 
 import logging
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ from preflight.evaluation.conditions import (
 )
 from preflight.evaluation.contracts import Evaluation
 from preflight.evaluation.metrics import slice_columns
-from preflight.features.fingerprints import fingerprint
 from preflight.modeling.model import Bundle, decide
 from preflight.problem.costs import per_1000
 from preflight.problem.framing import Framing
@@ -84,7 +82,7 @@ def decide_verdict(
     selection: dict[str, Any],
     calibration_curve: pd.DataFrame,
     limits: list[dict[str, Any]],
-    earlier_verdicts: list[dict[str, Any]],
+    test_usage: dict[str, Any],
     what_if: list[str],
     framing: Framing,
     evaluation: Evaluation,
@@ -94,6 +92,7 @@ def decide_verdict(
     The best baseline was chosen on validation. Both models are evaluated on the same days of test:
     the interval is of their difference, day by day.
 
+    test_usage: from `ledger.count_test_evaluation`.
     what_if: each setting that differs from conf/base. With any, the first reason says that this is
     a what-if, and it does not count as a test evaluation.
     """
@@ -104,7 +103,6 @@ def decide_verdict(
         evaluation.replicates,
         evaluation.seed,
     )
-    opened = _test_set_usage(test_predictions, earlier_verdicts, bool(what_if), framing)
     checks = [
         net_gain(comparison),
         beats_champion(comparison),
@@ -113,7 +111,7 @@ def decide_verdict(
         equal_opportunity(comparison, test[framing.guardrails.protected]),
         calibration_within_limit(calibration_curve, framing),
         within_limits(limits, framing.costs.unit),
-        reuse_within_limit(opened["candidates"], framing),
+        reuse_within_limit(test_usage["number"], framing),
         contracts_on(DataCatalog()._is_validation_enabled()),
     ]
     failed = [check.message for check in checks if not check.ok]
@@ -124,7 +122,7 @@ def decide_verdict(
         "kpi": {**framing.goal.kpi.model_dump(), "measured": comparison.kpi()},
         "limits": limits,
         "checks": [check.model_dump() for check in checks],
-        "test_set": opened,
+        "test_set": test_usage,
         "what_if": what_if,
     }
 
@@ -146,24 +144,3 @@ def _value(comparison: TestComparison, framing: Framing) -> dict[str, Any]:
             **{end: framing.net(value) for end, value in gain._asdict().items()},
         },
     }
-
-
-def _test_set_usage(
-    test_predictions: pd.DataFrame,
-    earlier: list[dict[str, Any]],
-    what_if: bool,
-    framing: Framing,
-) -> dict[str, Any]:
-    """Return the number of evaluations on this test set, by the kept verdicts without what-ifs.
-
-    candidates: how many different ones were evaluated on it, this one among them.
-    """
-    framed = framing.model_dump_json(include={"prediction", "split"})
-    this = {
-        "id": f"{sha256(framed.encode()).hexdigest()[:12]}-{len(test_predictions)}",
-        "candidate": fingerprint(test_predictions[[framing.predicted]]),
-    }
-    counted = [one.get("test_set", {}) for one in earlier if not one.get("what_if")]
-    same = [one["candidate"] for one in counted if one.get("id") == this["id"]]
-    same += [] if what_if else [this["candidate"]]
-    return {**this, "evaluations": len(same), "candidates": len(set(same))}
