@@ -120,7 +120,8 @@ def plain_run(script: Script, project: Path, clocks: Clocks) -> None:
     """Run the pipeline's functions without Kedro, and count as `kedro_run` does."""
     from kedro.io import AbstractDataset
 
-    data = {**script.parameters, "provenance": provenance(project), "what_if": []}
+    told = provenance(project)
+    data = {**script.parameters, "provenance": told, "run_version": told["run"], "what_if": []}
 
     def checked(name: str, value: Any) -> Any:
         if name not in script.contracts:

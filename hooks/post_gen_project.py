@@ -43,7 +43,7 @@ OWN = (
 FOR_WHO_CHOOSES = re.compile(r"^  - Is it for you\?:\n(      .*\n)+", re.MULTILINE)  # in mkdocs.yml
 MADE = re.compile(
     r"(^|/)(\.git|\.venv|\.viz|site|build|__pycache__|\.\w+_cache|\.hypothesis|[^/]+\.egg-info)(/|$)"
-    r"|^data/0[2-8]_\w+/(?!\.gitkeep)|^data/mlflow|^conf/local/(?!\.gitkeep)"
+    r"|^data/0[2-8]_\w+/(?!\.gitkeep)|^data/mlflow|^data/test_evaluations|^conf/local/(?!\.gitkeep)"
 )
 SECTIONS = ["Where things are"]
 if EXAMPLE:

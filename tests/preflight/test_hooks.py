@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from kedro.framework.hooks.manager import _create_hook_manager
-from kedro.io import DataCatalog, MemoryDataset
+from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 
@@ -19,7 +19,9 @@ from preflight.contracts.exact import narrow
 from preflight.contracts.raw_table import RawTable, read_by_contract
 from preflight.contracts.table import column
 from preflight.errors import RunError, explain
+from preflight.evaluation.ledger import EvaluationLedger
 from preflight.features.split import split_examples
+from preflight.hooks.guards import _assert_test_counted
 from preflight.hooks.manifest import FILTERS, ManifestHooks
 from preflight.hooks.messages import ErrorHooks
 from preflight.hooks.progress import ProgressHooks
@@ -260,6 +262,40 @@ def test_a_file_that_may_not_be_read_or_a_wrong_argument_is_no_damage(
     message = message_of(catalog, READ)
     assert "Permission denied" in message
     assert "damaged" not in message
+
+
+def give(what: Any) -> Any:
+    return what
+
+
+def test_a_node_is_given_the_version_of_its_run(manifests: ManifestHooks) -> None:
+    catalog = DataCatalog({name: MemoryDataset() for name in ("run_version", "given")})
+    run(Pipeline([Node(give, "run_version", "given", name="give")]), catalog, manifests)
+    assert catalog.load("given") == RUN_PARAMS["run_id"]
+
+
+PREDICT = Node(give, "test", "test_predictions", name="evaluation.predict_test")
+COUNT = Node(
+    lambda predictions, earlier: (earlier, predictions),
+    ["test_predictions", "earlier_evaluations"],
+    ["test_evaluations", "test_usage"],
+    name="evaluation.count_test_evaluation",
+)
+
+
+def test_a_run_that_would_use_the_test_set_without_counting_it_does_not_begin(
+    tmp_path: Path,
+) -> None:
+    ledger = tmp_path / "test_evaluations.jsonl"
+    catalog = DataCatalog({"earlier_evaluations": EvaluationLedger(str(ledger))})
+    for nodes in ([PREDICT, COUNT], [COUNT], [READ]):
+        _assert_test_counted(Pipeline(nodes), catalog)
+    with pytest.raises(RunError, match=r"leaves out evaluation\.count_test_evaluation"):
+        _assert_test_counted(Pipeline([PREDICT]), catalog)
+    ledger.write_text("?\n")
+    _assert_test_counted(Pipeline([READ]), catalog)
+    with pytest.raises(DatasetError, match=r"test_evaluations\.jsonl, line 1"):
+        _assert_test_counted(Pipeline([PREDICT, COUNT]), catalog)
 
 
 @pytest.mark.parametrize("is_busy", [False, True])

@@ -31,9 +31,10 @@ from preflight.cli.commands import cli
 from preflight.cli.versions import list_versions
 from preflight.deployment import champion
 from preflight.errors import RunError, explain
+from preflight.evaluation.ledger import EvaluationLedger
 from preflight.inference.prediction_log import PredictionLog
 from preflight.problem.money import format_money
-from preflight.runs.manifest import RUN_MANIFEST, flatten, read_manifest
+from preflight.runs.manifest import LEDGER, RUN_MANIFEST, flatten, read_manifest
 
 from late_flights.pipeline_registry import RUN, register_pipelines
 from late_flights.pipelines.feature_engineering import nodes as features
@@ -608,7 +609,7 @@ def verdict_of(where: Path) -> dict[str, Any]:
 def test_a_what_if_says_so_is_not_counted_and_not_deployed(finished_copy: Path, run: Run) -> None:
     where = finished_copy
     assert verdict_of(where)["what_if"] == []
-    assert verdict_of(where)["test_set"]["evaluations"] == 1
+    counted = (where / LEDGER).read_bytes()
     loosened = "evaluation.seed is 7, in conf/base 2013"
     here_alone = ANYWAY | {"evaluation": {"seed": 7}}
     message = refused(run, where, "deployment", params=here_alone)
@@ -621,7 +622,7 @@ def test_a_what_if_says_so_is_not_counted_and_not_deployed(finished_copy: Path, 
     (decision,) = [line for line in later.split("\n\n") if told in f"\n{line}"] or [later]
     assert told in f"\n{decision}"
     assert "). It would be HOLD: " in decision
-    assert verdict_of(where)["test_set"]["evaluations"] == 1
+    assert (where / LEDGER).read_bytes() == counted
     message = refused(run, where, "deployment", params=ANYWAY)
     assert "- what-if: audit.single_auc is 1, in conf/base 0.8 (in run 2" in message
     assert not (where / champion.POINTER).exists()
@@ -629,7 +630,69 @@ def test_a_what_if_says_so_is_not_counted_and_not_deployed(finished_copy: Path, 
     # Without it the verdict is one again.
     assert "\nHOLD: " in run(where, "audit", "evaluation").said
     assert verdict_of(where)["what_if"] == []
-    assert verdict_of(where)["test_set"]["evaluations"] == 2
+    assert (where / LEDGER).read_bytes() == counted
+
+
+COMMIT = "Commit data/test_evaluations.jsonl: it keeps the count."
+
+
+@pytest.mark.usefixtures("reproduced_here")
+def test_each_candidate_is_counted_once_and_its_verdict_stays(
+    finished_copy: Path, run: Run
+) -> None:
+    where, first = finished_copy, version_of(finished_copy)
+    usage = verdict_of(where)["test_set"]
+    assert (usage["number"], usage["candidates"]) == (1, 1)
+    (entry,) = EvaluationLedger(str(where / LEDGER)).load()
+    assert (entry["run"], entry["candidate"]) == (first, usage["candidate"])
+    again = run(where, "evaluation")
+    assert COMMIT not in again.said
+    assert verdict_of(where)["test_set"] == usage
+
+    # A what-if would be the second; then another candidate is.
+    other = {"modeling": {"candidates": {"boosted_trees": {"exclude_groups": ["weather"]}}}}
+    few = {"framing": {"slices": ["origin"]}}
+    tried = run(where, "modeling", "evaluation", params=other | few).version
+    number, level = (verdict_of(where)["test_set"][name] for name in ("number", "level"))
+    assert (number, verdict_of(where)["test_set"]["candidates"]) == (2, 1)
+    done = run(where, "modeling", "evaluation", params=other)
+    assert f"now been used by 2 candidates. {COMMIT}" in done.said
+    third = {"modeling": {"candidates": {"boosted_trees": {"exclude_groups": ["schedule"]}}}}
+    run(where, "modeling", "evaluation", params=third)
+    assert verdict_of(where)["test_set"]["number"] == 3
+    assert verdict_of(where)["test_set"]["level"] < level < usage["level"]
+    for version in (tried, done.version):  # as if there were no third
+        reproduced = command(where, "reproduce", version)
+        assert reproduced.exit_code == 0, reproduced.output
+    assert len(EvaluationLedger(str(where / LEDGER)).load()) == 3
+
+
+def test_a_run_that_can_not_count_has_no_verdict_and_says_what_to_do(
+    finished_copy: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = finished_copy
+    counted, verdicts = (where / LEDGER).read_bytes(), saved(where)["verdict.json"]
+    (where / LEDGER).write_bytes(counted[:50])
+    message = refused(run, where, "evaluation")
+    assert f"{where / LEDGER}, line 1 is no test evaluation" in message
+    assert "delete that line alone" in message
+    (where / LEDGER).unlink()
+
+    def refuse(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EvaluationLedger, "_append", refuse)
+        message = refused(run, where, "evaluation")
+    assert "test_evaluations.jsonl can't be written: Permission denied." in message
+    assert "kedro run --pipelines evaluation" in message
+    assert saved(where)["verdict.json"] == verdicts
+    assert COMMIT in run(where, "evaluation").said
+    (before,), (after,) = (
+        [json.loads(line) | {"run": ""} for line in lines.splitlines()]
+        for lines in (counted, (where / LEDGER).read_bytes())
+    )
+    assert before == after
 
 
 def test_the_champion_says_of_all_days_of_test_what_it_said_in_evaluation(

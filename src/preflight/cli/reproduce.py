@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from preflight.deployment import champion
+from preflight.evaluation.ledger import EvaluationLedger
 from preflight.files import json_object
 from preflight.runs.manifest import (
+    LEDGER,
     Document,
     code_files,
     environment,
@@ -164,6 +166,10 @@ def _restore_workspace(project: Path, run: Document, clean: Path) -> None:
         if (project / path).is_file():
             (clean / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(project / path, clean / path)
+    evaluations = EvaluationLedger(str(project / LEDGER)).load()  # later runs have added some
+    (clean / LEDGER).unlink(missing_ok=True)
+    then = [one for one in evaluations if one["run"] <= run["run"]]
+    EvaluationLedger(str(clean / LEDGER)).save(then)
     if file := run["inputs"].get("champion"):
         record = champion.champion_record(file, run=file["version"])
         champion.promote(clean / champion.POINTER, record)

@@ -1,5 +1,6 @@
 """Evaluate the candidate on the test set: predictions, metrics and the verdict."""
 
+from preflight.evaluation.ledger import count_test_evaluation
 from preflight.evaluation.metrics import (
     compute_calibration_curve,
     compute_importance,
@@ -15,6 +16,7 @@ from preflight.evaluation.verdict import decide_verdict
 __all__ = [
     "compute_power",
     "predict_test",
+    "count_test_evaluation",
     "compute_metrics",
     "compute_calibration_curve",
     "compute_threshold_curve",

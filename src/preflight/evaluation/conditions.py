@@ -24,6 +24,7 @@ from preflight.modeling.resources import is_speed, violations
 from preflight.problem.costs import Costs
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
+from preflight.runs.manifest import LEDGER
 
 MAX_NAMED = 6  # slices, or settings, that a message names
 
@@ -194,12 +195,14 @@ def within_limits(limits: list[dict[str, Any]], unit: str) -> Condition:
     return Condition(name="limits", ok=not over, message=message)
 
 
-def reuse_within_limit(candidates: int, framing: Framing) -> Condition:
-    """Were few enough candidates evaluated on this test set?"""
+def reuse_within_limit(number: int, framing: Framing) -> Condition:
+    """Is the candidate, by its number, among the first that may be evaluated on this test set?"""
     allowed = framing.success.max_test_evaluations
-    were = "candidate was" if candidates == 1 else "candidates were"
-    message = f"{candidates} {were} evaluated on this test set, {allowed} may be"
-    return Condition(name="test evaluations", ok=candidates <= allowed, message=message)
+    message = (
+        f"this is candidate {number} that was evaluated on this test set (counted in {LEDGER}); "
+        f"{allowed} may be"
+    )
+    return Condition(name="test evaluations", ok=number <= allowed, message=message)
 
 
 def contracts_on(enabled: bool) -> Condition:

@@ -7,6 +7,7 @@ from pydantic import Field, RootModel, field_validator, model_validator
 
 from preflight.contracts.documents import Document, DocumentContract, Parameters
 from preflight.contracts.table import Table, Utc, bounds, column, rule
+from preflight.evaluation.ledger import TestEvaluation
 from preflight.modeling.contracts import DecisionValues
 from preflight.modeling.estimators import Path, load
 from preflight.problem.costs import Outcomes, UnitCosts
@@ -202,12 +203,12 @@ class Condition(Document):
 
 
 class TestSetUsage(Document):
-    """The test set, the candidate, and the number of test evaluations so far."""
+    """How often the test set was used: see `preflight.evaluation.ledger`."""
 
-    id: str
-    candidate: str
-    evaluations: int = Field(ge=0, description="verdicts on it that are kept, without what-ifs")
-    candidates: int = Field(ge=0, description="different candidates among them")
+    candidate: str = Field(description="hash of its decisions on the test set")
+    number: int = Field(ge=1, description="the candidate's place among those evaluated on it")
+    candidates: int = Field(ge=0, description="evaluated on it so far; a what-if does not count")
+    level: float = Field(gt=0, lt=0.5, description="one-sided, at which the gain is tested")
 
 
 class Verdict(Document):
@@ -225,9 +226,9 @@ class Verdict(Document):
 
     @model_validator(mode="after")
     def counts(self) -> Self:
-        """It is among the verdicts on its test set, unless it is a what-if."""
-        if not self.what_if and min(self.test_set.evaluations, self.test_set.candidates) < 1:
-            raise ValueError("no what-if, but not counted in test_set.evaluations and candidates")
+        """The candidate is among those evaluated on its test set, unless it is a what-if."""
+        if not self.what_if and self.test_set.candidates < self.test_set.number:
+            raise ValueError("no what-if, but not counted in test_set.candidates")
         return self
 
     @model_validator(mode="after")
@@ -334,4 +335,5 @@ class Importance(Table, key=["feature"]):
 
 power = DocumentContract(Power)
 metrics = DocumentContract(Metrics)
+test_evaluations = DocumentContract(RootModel[list[TestEvaluation]])
 verdict = DocumentContract(Verdict)

@@ -44,6 +44,7 @@ def decide_verdict(
     difference. The candidate has to beat every baseline, at the level that its place among the
     candidates on this test set leaves.
 
+    test_usage: from `ledger.count_test_evaluation`.
     what_if: each setting that differs from conf/base. With any, the first reason says that this is
     a what-if, and it does not count as a test evaluation.
     """
@@ -59,7 +60,7 @@ def decide_verdict(
         equal_opportunity(comparison, test[framing.guardrails.protected]),
         calibration_within_limit(calibration_curve, framing),
         within_limits(limits, framing.costs.unit),
-        reuse_within_limit(test_usage["candidates"], framing),
+        reuse_within_limit(test_usage["number"], framing),
         contracts_on(DataCatalog()._is_validation_enabled()),
     ]
     failed = [check.message for check in checks if not check.ok]

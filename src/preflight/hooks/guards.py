@@ -60,10 +60,11 @@ class GuardHooks:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
     ) -> None:
-        """Check parameters, references to features, isolation of test, and raw data."""
+        """Check parameters, references to features, isolation and count of test, and raw data."""
         _reject_unknown_parameters(run_params["runtime_params"])
         _validate_references(pipeline, catalog)
         _assert_test_isolated(pipelines["__default__"])
+        _assert_test_counted(pipeline, catalog)
         _verify_raw_data(pipeline, catalog)
 
 
@@ -107,6 +108,18 @@ def _assert_test_isolated(graph: Pipeline) -> None:
             f"'test' reaches 'candidate' through {', '.join(readers)}, so metrics on the test set "
             "would be too good. Let only evaluation read 'test'."
         )
+
+
+def _assert_test_counted(pipeline: Pipeline, catalog: Any) -> None:
+    """Refuse a run that evaluates a candidate on `test` and can't count it."""
+    made = pipeline.all_outputs()
+    if "test_predictions" in made and "test_evaluations" not in made:
+        raise RunError(
+            "The run leaves out evaluation.count_test_evaluation, so it would use the test set "
+            "without counting it. Run the whole stage: kedro run --pipelines evaluation"
+        )
+    if "earlier_evaluations" in pipeline.inputs():
+        catalog.load("earlier_evaluations")  # a damaged line stops the run here, not hours later
 
 
 def _verify_raw_data(pipeline: Pipeline, catalog: Any) -> None:

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 RUN_MANIFEST = "run_manifest"
 PROVENANCE = "provenance"  # the dataset with run, code and files, for nodes that need them
 WHAT_IF = "what_if"  # the dataset with the settings that decide and differ from conf/base
+RUN_VERSION = "run_version"  # the dataset with the version of the run
 FILTERS = ["tags", "namespaces", "node_names"]
 FILTERS += ["from_nodes", "to_nodes", "from_inputs", "to_outputs"]
 
@@ -45,13 +46,15 @@ class ManifestHooks:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
     ) -> None:
-        """Start the clock; save whether the run, or an ancestor of its inputs, is a what-if."""
+        """Start the clock; save the version, and whether the run or an ancestor is a what-if."""
         self._what_if = what_if.find_what_ifs(self._project, self._loader, self._settings)
         if WHAT_IF in pipeline.inputs():
             before = what_ifs_before(self._project, catalog, pipeline.datasets())
             inherited = [f"{k} (in run {v})" for k, v in before.items() if k not in self._what_if]
             catalog.save(WHAT_IF, self._what_if + inherited)
         self._run = run_params["run_id"]
+        if RUN_VERSION in pipeline.inputs():
+            catalog.save(RUN_VERSION, self._run)
         self._began = datetime.now(UTC)
         self._nodes: dict[str, float] = {}
 

@@ -19,6 +19,7 @@ from preflight.runs.contracts import RunManifest
 from preflight.runs.raw_files import file_problem, hash_file
 
 RUN_MANIFEST = "data/08_reporting/run_manifest.json"
+LEDGER = "data/test_evaluations.jsonl"  # runs add lines to it, and git keeps it
 CODE = ("src", "conf/base", "pyproject.toml")  # the files that define what a run does
 VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
 
@@ -37,8 +38,12 @@ def environment(project: Path) -> Document:
 
 
 def describe_code(project: Path) -> Document:
-    """Return the commit and the files changed since (None without git), and a hash of all code."""
-    commit, changed = _git(project, "rev-parse", "HEAD"), _git(project, "status", "--porcelain")
+    """Return the commit and the files changed since (None without git), and a hash of all code.
+
+    The ledger of test evaluations is no code: the run itself may have changed it.
+    """
+    commit = _git(project, "rev-parse", "HEAD")
+    changed = _git(project, "status", "--porcelain", "--", ".", f":!{LEDGER}")
     digest = sha256()
     for path in code_files(project):
         digest.update(f"{path.relative_to(project).as_posix()}\0".encode())

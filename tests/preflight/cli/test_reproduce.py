@@ -7,11 +7,19 @@ from typing import Any
 
 import pytest
 
-from preflight.cli.reproduce import _difference, compare_runs, reproduce_run
+from preflight.cli.reproduce import (
+    _difference,
+    _restore_workspace,
+    compare_runs,
+    reproduce_run,
+)
+from preflight.evaluation.ledger import EvaluationLedger
+from preflight.runs.manifest import LEDGER, read_manifest
 
 WriteRun = Callable[..., None]
 ManifestOf = Callable[..., dict[str, Any]]
 VERSIONS = [f"2013-01-0{day}T00.00.00.000Z" for day in range(1, 7)]
+DAY = "2013-01-01"
 
 
 def test_two_equal_runs_differ_in_nothing(manifest_of: ManifestOf, tmp_path: Path) -> None:
@@ -74,6 +82,23 @@ def test_a_search_that_the_clock_ended_can_not_be_made_again(
     write_run(tmp_path, VERSIONS[0], outputs=outputs, inputs={})
     faults = "\n".join(reproduce_run(tmp_path, VERSIONS[0], tmp_path / "clean"))
     assert ("modeling.search.seconds=null" in faults) == (ended != "trials")
+
+
+def test_a_run_is_made_again_with_the_test_evaluations_until_then(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
+    one = {"candidate": "0" * 16, "test": "A" * 8, "rows": 1, "first": DAY, "last": DAY}
+    ledger = EvaluationLedger(str(tmp_path / LEDGER))
+    ledger.save([{"run": version, **one} for version in VERSIONS])
+    for n, version in enumerate(VERSIONS):
+        code = {"commit": None, "changed": None, "sha256": "0" * 64}
+        write_run(tmp_path, version, inputs={}, code=code)
+        clean = tmp_path / f"clean_{n}"
+        EvaluationLedger(str(clean / LEDGER)).save([{"run": "of the commit", **one}])
+        _restore_workspace(tmp_path, read_manifest(tmp_path, version), clean)
+        then = EvaluationLedger(str(clean / LEDGER)).load()
+        assert [entry["run"] for entry in then] == VERSIONS[: n + 1]
+    assert len(ledger.load()) == len(VERSIONS)
 
 
 def test_limits_of_speed_are_not_compared_and_others_are(tmp_path: Path) -> None:

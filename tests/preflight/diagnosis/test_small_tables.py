@@ -17,6 +17,7 @@ from preflight.evaluation.verdict import decide_verdict
 from preflight.problem.framing import Framing
 
 Made = dict[str, Any]
+FIRST = {"candidate": "0" * 16, "number": 1, "candidates": 1, "level": 0.025}
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_what_could_not_be_checked_is_said(small: Callable[[int], Made]) -> None
     CalibrationCurve.validate(curve, lazy=True)
     tables = given(made, "test_predictions", "test")
     Slices.validate(compute_slices(*tables, *wide), lazy=True)
-    verdict = decide_verdict(*tables, made["selection"], curve, [], [], [], *wide)
+    verdict = decide_verdict(*tables, made["selection"], curve, [], FIRST, [], *wide)
     said = {check["name"]: check["message"] for check in verdict["checks"]}
     assert verdict["decision"] == "hold"
     assert said["gain"].startswith("inconclusive: ")

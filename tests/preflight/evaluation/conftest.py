@@ -19,6 +19,7 @@ from preflight.problem.framing import Framing
 
 FEATURES = ["signal", "place", "noise"]
 SELECTION = {"best_baseline": "guess"}
+FIRST = {"candidate": "0" * 16, "number": 1, "candidates": 1, "level": 0.05}
 
 
 class Says(ClassifierMixin, BaseEstimator):
@@ -109,7 +110,7 @@ def judged(
     evaluation: Evaluation,
     selection: dict[str, Any] = SELECTION,
     limits: tuple[dict[str, Any], ...] = (),
-    earlier: tuple[dict[str, Any], ...] = (),
+    usage: dict[str, Any] = FIRST,
     what_if: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """The verdict, with what else it rests on as it should be."""
@@ -120,7 +121,7 @@ def judged(
         selection,
         curve,
         list(limits),
-        list(earlier),
+        usage,
         list(what_if),
         framing,
         evaluation,

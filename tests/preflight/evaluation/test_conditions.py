@@ -385,7 +385,8 @@ def test_too_many_candidates_on_one_test_set_hold(framing: Framing) -> None:
     assert conditions.reuse_within_limit(3, framing).ok
     check = conditions.reuse_within_limit(4, framing)
     assert not check.ok
-    assert "4 candidates" in check.message
+    assert "candidate 4 that" in check.message
+    assert "data/test_evaluations.jsonl" in check.message
     assert "3 may be" in check.message
 
 

@@ -51,7 +51,7 @@ def clean(contract: str) -> Any:
                     {"name": "rows", "limit": 9, "measured": None, "ok": None, "load": 2.5},
                 ],
                 "checks": [{"name": "gain", "ok": True, "message": "it saves more"}],
-                "test_set": {"id": "a", "candidate": "b", "evaluations": 1, "candidates": 1},
+                "test_set": {"candidate": "b", "number": 2, "candidates": 2, "level": 0.015},
             },
         }[contract]
     )
@@ -80,9 +80,10 @@ DOCUMENTS = {"metrics": contracts.metrics, "verdict": contracts.verdict}
         ("verdict", "limits.2.ok", True, "only if it was measured"),
         ("verdict", "limits.2.load", None, "does not depend on the machine: measure it"),
         ("verdict", "checks.0.ok", False, "ships, but a condition does not hold"),
-        ("verdict", "test_set.evaluations", 0, "not counted in test_set.evaluations"),
-        ("verdict", "test_set.candidates", 0, "not counted in test_set.evaluations"),
-        ("verdict", "test_set.evaluations", -1, "greater than or equal to 0"),
+        ("verdict", "test_set.candidates", 1, "not counted in test_set.candidates"),
+        ("verdict", "test_set.candidates", -1, "greater than or equal to 0"),
+        ("verdict", "test_set.number", 0, "greater than or equal to 1"),
+        ("verdict", "test_set.level", 0.0, "greater than 0"),
         ("verdict", "value.costs.fn", ..., "tp, fp, tn"),
         ("verdict", "value.costs.overage", 1.0, "tp, fp, fn, tn, overage"),
     ],
@@ -105,7 +106,7 @@ def test_a_candidate_with_nothing_to_compare_it_with_is_refused() -> None:
 def test_a_what_if_may_be_the_first_on_its_test_set_and_is_not_counted() -> None:
     document = clean("verdict")
     document["what_if"] = ["framing.costs.fn is 10, in conf/base 5"]
-    document["test_set"] |= {"evaluations": 0, "candidates": 0}
+    document["test_set"] |= {"number": 1, "candidates": 0}
     assert contracts.verdict.validate(document) is document
 
 

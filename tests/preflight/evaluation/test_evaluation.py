@@ -16,6 +16,7 @@ from preflight.modeling.resources import compare, model_mb
 from preflight.problem.framing import Framing
 
 Made = dict[str, Any]
+FIRST = {"candidate": "0" * 16, "number": 1, "candidates": 1, "level": 0.05}
 RULES = {
     "path": "preflight.modeling.baselines.Rules",
     "params": {"conditions": ["signal > 1", "place == 'north'"]},
@@ -36,7 +37,7 @@ def verdict_of(made: Made) -> dict[str, Any]:
     }
     limits = compare(taken, framing)
     found = decide_verdict(
-        predictions, test, made["selection"], curve, limits, [], [], framing, evaluation
+        predictions, test, made["selection"], curve, limits, FIRST, [], framing, evaluation
     )
     assert results.verdict.validate(found) is found
     return found

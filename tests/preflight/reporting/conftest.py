@@ -111,7 +111,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
             "kpi": {"name": "missed", "current": 300, "target": 100, "measured": 88.8},
             "limits": [],
             "checks": [{"name": "gain", "ok": True, "message": "clearly better"}],
-            "test_set": {"id": "a", "candidate": "b", "evaluations": 3, "candidates": 2},
+            "test_set": {"candidate": "b", "number": 2, "candidates": 2, "level": 0.015},
             "what_if": [],
         },
         "selection": {

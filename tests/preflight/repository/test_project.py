@@ -9,6 +9,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from preflight.runs.manifest import LEDGER
+
 PROJECT = Path(__file__).parents[3]
 HEAVY = ["tracking", "docs"]  # extras that are not in the lock of dev
 # extras with a lock of their own, if their part is there
@@ -115,7 +117,13 @@ def git(folder: Path, *arguments: str) -> list[str]:
 
 def test_git_ignores_what_is_made_and_private_and_keeps_what_a_run_needs(tmp_path: Path) -> None:
     made = [".venv/pyvenv.cfg", "data/03_primary/flights.parquet", "conf/local/credentials.yml"]
-    kept = ["conf/local/.gitkeep", "data/01_raw/flights.csv.zip", ".telemetry", "conf/base/a.yml"]
+    kept = [
+        "conf/local/.gitkeep",
+        "data/01_raw/flights.csv.zip",
+        ".telemetry",
+        "conf/base/a.yml",
+        LEDGER,
+    ]
     for name in made + kept:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -133,9 +141,26 @@ def test_git_has_no_data_but_the_raw() -> None:
     others = [
         name
         for name in (git(PROJECT, "ls-files", "data") if (PROJECT / ".git").exists() else [])
-        if not name.startswith("data/01_raw/") and not name.endswith(".gitkeep")
+        if not name.startswith("data/01_raw/") and not name.endswith(".gitkeep") and name != LEDGER
     ]
     assert others == []
+
+
+def test_git_keeps_the_test_evaluations_of_both_branches_that_are_merged(tmp_path: Path) -> None:
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    ledger = tmp_path / LEDGER
+    ledger.parent.mkdir()
+    ledger.write_text("first\n")
+    (tmp_path / ".gitattributes").write_text((PROJECT / ".gitattributes").read_text())
+    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    for branch in ("main", "a", "b"):
+        if branch != "main":
+            git(tmp_path, "checkout", "--quiet", "-b", branch, "main")
+            ledger.write_text(f"first\n{branch}\n")
+        git(tmp_path, "add", ".")
+        git(tmp_path, *who, "commit", "--quiet", "-m", branch)
+    git(tmp_path, *who, "merge", "--quiet", "--no-edit", "a")
+    assert ledger.read_text().splitlines() == ["first", "b", "a"]
 
 
 def test_files_that_the_checklist_takes_for_evidence_are_there() -> None:

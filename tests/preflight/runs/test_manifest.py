@@ -12,6 +12,7 @@ import pytest
 from preflight.cli.versions import list_versions, reasons_to_keep
 from preflight.errors import RunError
 from preflight.runs.manifest import (
+    LEDGER,
     RUN_MANIFEST,
     describe_code,
     evaluated_run,
@@ -111,6 +112,8 @@ def test_the_commit_and_what_is_not_in_it_are_told(tmp_path: Path) -> None:
     assert len(clean["commit"]) == 40
     assert clean["changed"] == []
     (tmp_path / "src/new.py").write_text("2")
+    (tmp_path / LEDGER).parent.mkdir()
+    (tmp_path / LEDGER).write_text("{}")  # by the run itself
     assert describe_code(tmp_path)["changed"] == ["src/"]
     assert describe_code(tmp_path)["commit"] == clean["commit"]
 

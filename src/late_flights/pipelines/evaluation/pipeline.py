@@ -8,6 +8,7 @@ FRAMING = "params:framing"
 PARAMS = [FRAMING, "params:evaluation"]
 TESTED = ["test_predictions", *PARAMS]
 SLICED = ["test_predictions", "test", *PARAMS]
+USED = ["test_predictions", "earlier_evaluations", "what_if", "run_version", FRAMING, "contracts"]
 MEASURED = ["candidate", "test", FRAMING]
 EVIDENCE = ["calibration_curve", "limits", "gain_by_period", "test_usage", "what_if"]
 
@@ -27,6 +28,12 @@ def create_pipeline() -> Pipeline:
                 ["candidate", "baselines", "test", "audit", FRAMING, "contracts", "champion"],
                 "test_predictions",
                 name="predict_test",
+            ),
+            Node(
+                evaluation.count_test_evaluation,
+                USED,
+                ["test_evaluations", "test_usage"],
+                name="count_test_evaluation",
             ),
             Node(evaluation.compute_metrics, TESTED, "metrics", name="compute_metrics"),
             Node(
