@@ -65,8 +65,8 @@ class LearningCurve(Table, key=["rows"]):
     rows: int = column("examples fitted on", "rows", gt=0)
     first: Utc = column("the earliest of them", "UTC")
     value_per_1000: float = column("saving over never acting", MONEY)
-    low: float = column("lower bound", MONEY)
-    high: float = column("upper bound", MONEY)
+    low: float = _bound("lower bound; missing for a single day")
+    high: float = _bound("upper bound")
 
 
 class MoreLabels(Document):
@@ -101,8 +101,8 @@ class Segments(Table, key=["number"]):
     rows: int = column("examples", "rows", gt=0)
     share: float = column("of all examples", **PROBABILITY)
     regret_per_1000: float = column("regret: cost above the best decisions", MONEY, ge=0)
-    low: float = column("lower bound", MONEY)
-    high: float = column("upper bound", MONEY)
+    low: float = _bound("lower bound; missing for a single day")
+    high: float = _bound("upper bound")
     regret_share: float = column("of all regret", **PROBABILITY)
     label_mean: float = column("mean label: of 0 and 1 the share of 1")
     predicted: float = column("mean prediction")

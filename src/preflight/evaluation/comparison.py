@@ -17,6 +17,7 @@ Bools = npt.NDArray[np.bool_]
 
 CHAMPION = "champion"  # the name of the model in use among those that are compared
 FEWEST_UNITS = 10  # days, or what is resampled; with fewer an interval says next to nothing
+FEWEST_UNITS_OF_SLICE = 20  # with fewer, nothing is significant in one of many slices
 # Of a test set, or a slice, however large the table is: the share in a handful of rows is chance,
 # and an interval does not show that.
 FEWEST_ROWS = 100
@@ -124,8 +125,8 @@ class TestComparison:
         return self.bootstrap.difference(served, here, there, confidence)
 
     def has_enough(self, rows: Any) -> bool:
-        """Return whether there are enough rows and days for an interval."""
-        return len(rows) >= FEWEST_ROWS and self.bootstrap.active(rows) >= FEWEST_UNITS
+        """Return whether a slice has enough rows and days to be evaluated."""
+        return len(rows) >= FEWEST_ROWS and self.bootstrap.active(rows) >= FEWEST_UNITS_OF_SLICE
 
     def describe(self, gain: Gain, rival: str) -> str:
         """Return a gain over a rival as a phrase."""

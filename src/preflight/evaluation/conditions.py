@@ -16,6 +16,7 @@ from preflight.evaluation.comparison import (
     CHAMPION,
     FEWEST_ROWS,
     FEWEST_UNITS,
+    FEWEST_UNITS_OF_SLICE,
     TestComparison,
 )
 from preflight.evaluation.contracts import Condition
@@ -154,7 +155,7 @@ def equal_opportunity(test: TestComparison, groups: pd.DataFrame) -> Condition:
 def _with_unchecked(message: str, checked: int, every: int, rows: str, framing: Framing) -> str:
     """Return the message of a condition that holds, and how many slices were too small for it."""
     few = (
-        f"too few to evaluate: below {FEWEST_ROWS} {rows} or {FEWEST_UNITS} "
+        f"too few to evaluate: below {FEWEST_ROWS} {rows} or {FEWEST_UNITS_OF_SLICE} "
         f"{framing.resampling.units}"
     )
     if not checked:
@@ -178,7 +179,7 @@ def calibration_within_limit(curve: pd.DataFrame, framing: Framing) -> Condition
     Only the part of each gap that lies outside the interval counts.
     """
     outside = np.maximum(curve["low"] - curve["expected"], curve["expected"] - curve["high"])
-    significant = float(np.average(np.maximum(outside, 0), weights=curve["rows"]))
+    significant = float(np.average(np.fmax(outside, 0), weights=curve["rows"]))
     gap = float(np.average((curve["observed"] - curve["expected"]).abs(), weights=curve["rows"]))
     allowed = framing.guardrails.calibration_gap
     message = (

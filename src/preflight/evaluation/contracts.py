@@ -259,8 +259,10 @@ class CalibrationCurve(Table, key=["bin"]):
     observed: float = column(
         "share of label 1; in regression of labels below the prediction", **PROBABILITY
     )
-    low: float = column("lower bound of the observed share", **PROBABILITY)
-    high: float = column("upper bound of the observed share", **PROBABILITY)
+    low: float = column(
+        "lower bound of the observed share; missing for a single day", nullable=True, **PROBABILITY
+    )
+    high: float = column("upper bound of the observed share", nullable=True, **PROBABILITY)
 
     in_order = bounds("low", "high")
 
@@ -276,8 +278,8 @@ class ThresholdCurve(Table, key=["setting"]):
         "of examples acted on; in regression, of labels below the decision", **PROBABILITY
     )
     value_per_1000: float = column("saving", MONEY)
-    low: float = column("lower bound of the saving", MONEY)
-    high: float = column("upper bound of the saving", MONEY)
+    low: float = column("lower bound of the saving; missing for a single day", MONEY, nullable=True)
+    high: float = column("upper bound of the saving", MONEY, nullable=True)
 
     in_order = bounds("low", "high")
 

@@ -18,7 +18,7 @@ from preflight.modeling.model import DECIDING, Bundle
 from preflight.problem.framing import Framing
 
 FEATURES = ["signal", "place", "noise"]
-SELECTION = {"best_baseline": "guess"}
+SELECTION = {"best_baseline": "lookup", "values": {"candidate": 90.0, "lookup": 60.0}}
 FIRST = {"candidate": "0" * 16, "number": 1, "candidates": 1, "level": 0.05}
 
 
@@ -75,7 +75,7 @@ def models(framing: Framing) -> tuple[Bundle, dict[str, Bundle]]:
     made = {"framing": framing.model_dump(mode="json", include=set(DECIDING))}
     baselines = {
         "never": bundle(Says("noise", 0, -5), threshold=1, provenance=made),
-        "guess": bundle(Says("noise", 1, -1), provenance=made),
+        "lookup": bundle(Says("noise", 1, -1), provenance=made),
     }
     return bundle(Says("signal", 1.5, -1.2), provenance=made), baselines
 
@@ -103,6 +103,13 @@ def predictions(
     return predict_audited(*models, examples, framing, contracts)
 
 
+def months_of(framing: Framing, gain: float = 50) -> pd.DataFrame:
+    """The gain by period, as of one good month over each baseline."""
+    month = {"part": "test", "period": "month", "start": "2013-04-01", "decisions": 900}
+    rows = [{"baseline": name, **month, "gain_per_1000": gain} for name in framing.baselines]
+    return pd.DataFrame(rows)
+
+
 def judged(
     predictions: pd.DataFrame,
     examples: pd.DataFrame,
@@ -121,6 +128,7 @@ def judged(
         selection,
         curve,
         list(limits),
+        months_of(framing),
         usage,
         list(what_if),
         framing,

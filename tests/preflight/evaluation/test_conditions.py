@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from preflight.evaluation import conditions
+from preflight.evaluation import comparison, conditions
+from preflight.evaluation.comparison import TestComparison
 from preflight.evaluation.conditions import (
-    TestComparison,
     beats_champion,
     calibration_within_limit,
     contracts_on,
@@ -23,6 +23,7 @@ from preflight.evaluation.conditions import (
 )
 from preflight.evaluation.slicing import slices_of
 from preflight.problem.framing import Framing
+from preflight.stats.bootstrap import Bootstrap
 
 Predictions = pd.DataFrame
 DAYS = 50
@@ -56,9 +57,13 @@ Judge = Callable[..., TestComparison]
 @pytest.fixture
 def judge(predictions: Predictions, framing: Framing) -> Judge:
     def judged(
-        predictions: Predictions = predictions, framing: Framing = framing
+        predictions: Predictions = predictions,
+        framing: Framing = framing,
+        level: float | None = None,
     ) -> TestComparison:
-        return TestComparison(predictions, "flat", framing, replicates=300, seed=1)
+        only_flat = framing.model_copy(update={"baselines": ["flat"]})
+        bootstrap = Bootstrap(predictions, only_flat, replicates=300, seed=1)
+        return TestComparison(predictions, only_flat, bootstrap, level)
 
     return judged
 
@@ -97,7 +102,8 @@ def test_no_amount_is_told_but_by_the_function_that_names_its_currency(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In another unit of money all checks say the same, as long as amounts are not written out."""
-    monkeypatch.setattr(conditions, "format_money", written)
+    for module in (comparison, conditions):
+        monkeypatch.setattr(module, "format_money", written)
     champion = {"probability_champion": 0.3, "act_champion": True}
     for some in (
         predictions.assign(**champion),
@@ -174,7 +180,7 @@ def test_a_test_that_can_not_show_what_is_asked_says_so(
     free = changed(framing, "project", upkeep_per_month=0)
     judged = judge(days.assign(act=~seldom), free)
     found = free.net(judged.gain_over("flat").mean)
-    judged.framing = changed(free, "success", min_net_saving=found)
+    judged.framing = changed(judged.framing, "success", min_net_saving=found)
     check = net_gain(judged)
     assert not check.ok
     assert check.message.startswith("inconclusive: ")
@@ -273,11 +279,11 @@ def test_a_slice_of_few_rows_is_not_judged(judge: Judge, predictions: Prediction
     check = slices_hold(judge(predictions.assign(act=broken)), place.to_frame())
     assert check.ok
     assert "none of 3 slices" in check.message
-    assert check.message.endswith("; 1 are too few to evaluate: below 100 parcels or 10 days")
+    assert check.message.endswith("; 1 are too few to evaluate: below 100 parcels or 20 days")
 
 
 def test_a_slice_of_few_days_is_not_judged(judge: Judge, predictions: Predictions) -> None:
-    for days, ok in ((2, True), (9, True), (10, False)):  # 120 rows and more
+    for days, ok in ((2, True), (19, True), (20, False)):  # 120 rows and more
         place = predictions["place"].where(predictions.index >= 60 * days, "new")
         broken = predictions["act"] & (place != "new")
         check = slices_hold(judge(predictions.assign(act=broken)), place.to_frame())

@@ -36,11 +36,21 @@ def clean(contract: str) -> Any:
             "verdict": {
                 "decision": "ship",
                 "reasons": ["it saves more"],
+                "warnings": [],
                 "value": {
                     "unit": "EUR",
                     "costs": {"tp": 1, "fp": 1, "fn": 5, "tn": 0},
                     "per_1000": 400.0,
                     "over_baseline": {"baseline": "lookup", **INTERVAL},
+                    "over_baselines": {"lookup": INTERVAL},
+                    "deciding": {"level": 0.015, "low": 0.5},
+                    "best_units": {"unit": "day", "units": 3, "share": 0.4, "gain_without": 2.0},
+                    "worst_month": {
+                        "month": "2013-04",
+                        "part": "test",
+                        "gain_per_1000": 1.0,
+                        "net": -3.0,
+                    },
                     "over_champion": None,
                     "net": {"months": 12, "required": 5, **INTERVAL},
                 },
@@ -71,8 +81,12 @@ DOCUMENTS = {"metrics": contracts.metrics, "verdict": contracts.verdict}
         ("metrics", "never.brier", INTERVAL | {"high": None}, "both bounds or none"),
         ("verdict", "decision", "maybe", "'ship' or 'hold'"),
         ("verdict", "reasons", [], "at least 1 item"),
-        ("verdict", "value.over_baseline.low", 0.0, "not significantly better"),
-        ("verdict", "value.over_baseline.low", -3.0, "not significantly better"),
+        ("verdict", "value.deciding.low", 0.0, "not significantly better"),
+        ("verdict", "value.deciding.low", -3.0, "not significantly better"),
+        ("verdict", "value.deciding.low", None, "not significantly better"),
+        ("verdict", "value.deciding.level", 0.5, "less than 0.5"),
+        ("verdict", "value.worst_month.part", "train", "'validation' or 'test'"),
+        ("verdict", "value.over_baselines", {}, "at least 1 item"),
         ("verdict", "value.over_baseline.low", 10.0, "low 10.0 is above high 9.0"),
         ("verdict", "value.over_baseline.baseline", ..., "Field required"),
         ("verdict", "limits.0.ok", False, "ships, but breaks a limit"),
@@ -110,10 +124,10 @@ def test_a_what_if_may_be_the_first_on_its_test_set_and_is_not_counted() -> None
     assert contracts.verdict.validate(document) is document
 
 
-@pytest.mark.parametrize("defect", [{"low": -3.0}, {"low": None, "high": None}])
+@pytest.mark.parametrize("defect", [{"low": -3.0}, {"low": None}])
 def test_a_model_that_is_not_clearly_better_may_be_held(defect: dict[str, Any]) -> None:
     document = clean("verdict")
-    document["value"]["over_baseline"] |= defect
+    document["value"]["deciding"] |= defect
     with pytest.raises(DataValidationError):
         contracts.verdict.validate(document)
     document["decision"] = "hold"
@@ -230,7 +244,8 @@ def test_predictions_need_the_columns_of_the_design(
     columns = contract.to_schema().columns
     required = {one for one in columns if columns[one].required}
     assert required >= {*contract.grain(), "predict_at", "label"}
-    optional = ("probability", "prediction", "act", "cost")  # those of a task, and costs if any
+    # those of a task, costs that are no constant, and groups if they are resampled
+    optional = ("probability", "prediction", "act", "cost", "group")
     assert all(one.strip("^").startswith(optional) for one in columns if one not in required)
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from preflight.errors import RunError
 from preflight.evaluation import contracts as results
 from preflight.evaluation.metrics import compute_calibration_curve
+from preflight.evaluation.stability import compute_gain_by_period
 from preflight.evaluation.verdict import decide_verdict
 from preflight.modeling.resources import compare, model_mb
 from preflight.problem.framing import Framing
@@ -27,6 +28,9 @@ def verdict_of(made: Made) -> dict[str, Any]:
     framing, evaluation, test = made["framing"], made["evaluation"], made["test"]
     predictions = made["test_predictions"]
     curve = compute_calibration_curve(predictions, framing, evaluation)
+    gains = compute_gain_by_period(
+        made["validation_predictions"], predictions, made["baselines"], framing
+    )
     taken: Any = {
         "model_mb": model_mb(made["candidate"]),
         "memory_mb": 5.0,
@@ -37,7 +41,16 @@ def verdict_of(made: Made) -> dict[str, Any]:
     }
     limits = compare(taken, framing)
     found = decide_verdict(
-        predictions, test, made["selection"], curve, limits, FIRST, [], framing, evaluation
+        predictions,
+        test,
+        made["selection"],
+        curve,
+        limits,
+        gains,
+        FIRST,
+        [],
+        framing,
+        evaluation,
     )
     assert results.verdict.validate(found) is found
     return found

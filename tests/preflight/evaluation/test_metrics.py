@@ -37,8 +37,8 @@ def test_metrics_are_those_of_each_model_on_all_rows(
 ) -> None:
     found = compute_metrics(predictions, framing, evaluation)
     assert results.metrics.validate(found) is found
-    assert list(found) == ["candidate", "never", "guess"]
-    for name, suffix in (("candidate", ""), ("never", "_never"), ("guess", "_guess")):
+    assert list(found) == ["candidate", "never", "lookup"]
+    for name, suffix in (("candidate", ""), ("never", "_never"), ("lookup", "_lookup")):
         label, probability = predictions["label"], predictions[f"probability{suffix}"]
         value = 1000 * saving(label, predictions[f"act{suffix}"]).mean()
         assert found[name]["roc_auc"]["mean"] == pytest.approx(roc_auc_score(label, probability))
@@ -61,7 +61,7 @@ def test_a_metric_of_ones_own_is_a_ratio_of_sums_with_an_interval(
     assert own["mean"] == pytest.approx(acted["label"].mean())
     assert own["low"] < own["mean"] < own["high"]
     assert found["never"].pop("precision")["mean"] is None  # it never acts
-    found["guess"].pop("precision")
+    found["lookup"].pop("precision")
     assert found == compute_metrics(predictions, framing, evaluation)
 
 

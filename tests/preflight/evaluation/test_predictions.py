@@ -20,12 +20,12 @@ def test_there_is_one_row_per_example_with_the_columns_of_the_design(
 ) -> None:
     assert list(predictions) == [
         "parcel", "predict_at", "label", "probability", "act",
-        "probability_never", "act_never", "probability_guess", "act_guess",
+        "probability_never", "act_never", "probability_lookup", "act_lookup",
     ]  # fmt: skip
     for column in ("parcel", "predict_at", "label"):
         pd.testing.assert_series_equal(predictions[column], examples[column])
     types = predictions.dtypes.astype(str)
-    assert set(types[["act", "act_never", "act_guess"]]) == {"bool"}
+    assert set(types[["act", "act_never", "act_lookup"]]) == {"bool"}
     assert set(types[["probability", "probability_never"]]) == {"float64"}
 
 
@@ -66,10 +66,10 @@ def test_each_model_decides_with_its_own_threshold_and_calibration(
     odds = 2 * (1.5 * examples["signal"].astype(float) - 1.2) + 0.5
     np.testing.assert_allclose(found["probability"], 1 / (1 + np.exp(-odds)))
     guess = 1 / (1 + np.exp(1 - examples["noise"].astype(float)))
-    np.testing.assert_allclose(found["probability_guess"], guess)
+    np.testing.assert_allclose(found["probability_lookup"], guess)
     np.testing.assert_allclose(found["probability_never"], 1 / (1 + np.exp(5)))
     assert found["act"].tolist() == (found["probability"] > 0.4).tolist()
-    assert found["act_guess"].tolist() == (found["probability_guess"] > 0.2).tolist()
+    assert found["act_lookup"].tolist() == (found["probability_lookup"] > 0.2).tolist()
     assert not found["act_never"].any()
 
 
