@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from preflight.cli.commands import cli
 from preflight.cli.versions import list_versions, reasons_to_keep
 from preflight.deployment import champion
+from preflight.runs.manifest import LEDGER
 from preflight.runs.raw_files import hash_file
 
 WriteRun = Callable[..., None]
@@ -70,6 +71,7 @@ def test_pruning_marks_each_version_that_it_deletes_before_it_asks(
     write_run(tmp_path, VERSIONS[2])  # the newest one's train
     write_run(tmp_path, VERSIONS[3], rests_on=VERSIONS[2])
     promote(tmp_path, VERSIONS[0])
+    (tmp_path / LEDGER).write_text("{}\n")
     project = SimpleNamespace(project_path=tmp_path)
     arguments = ["versions", "--prune", "--keep", "1"]
     told = CliRunner().invoke(cli, arguments, obj=project, input=answer).output
@@ -80,6 +82,7 @@ def test_pruning_marks_each_version_that_it_deletes_before_it_asks(
     assert question.startswith("Delete the versions marked DELETE: 1 version, ")
     left = [one["version"] for one in list_versions(tmp_path)]
     assert left == [v for v in VERSIONS[:4] if v != VERSIONS[1] or answer == "n"]
+    assert (tmp_path / LEDGER).exists()
     listed = CliRunner().invoke(cli, ["versions"], obj=project).output
     assert [line.split("all")[1].strip() for line in listed.splitlines()][:1] == ["champion"]
     assert "keep" not in listed

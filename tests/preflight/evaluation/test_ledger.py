@@ -159,8 +159,9 @@ def test_another_lead_time_is_no_new_test_set(use: Use, framing: Framing, hours:
     earlier = parcels().assign(predict_at=parcels()["predict_at"] - pd.Timedelta(hours=hours))
     lead = framing.prediction.lead_minutes + 60 * hours
     changed = reframed(framing, prediction={"lead_minutes": lead})
-    assert use(ledger, earlier, changed)["number"] == 1  # it decides the same
     assert use(ledger, with_other_decision(earlier), changed)["number"] == 2
+    assert use(ledger, earlier, changed)["number"] == 1  # it decides the same as the first
+    assert len(ledger) == 2
 
 
 SECOND: dict[str, Callable[[Table], Table]] = {
@@ -190,7 +191,7 @@ def test_part_of_a_test_set_more_of_it_or_other_decisions_are_a_second_candidate
 
 NEW: dict[str, Table] = {
     "other parcels, later": parcels(start="2013-06-15", seed=9),
-    "row numbers that begin again, later": parcels(start="2013-06-15"),
+    "row numbers that begin again, later": parcels(start="2013-06-15").assign(act=False),
     "other parcels, at the same time": parcels(seed=9),
 }
 

@@ -90,6 +90,29 @@ DEFECTS = [
         " if framing.net(gain.high) < 0",
     ),
     ('"decision": "hold" if failed else "ship",', '"hold" if failed else ', ""),
+    # the count of test evaluations
+    ("new = [] if what_if or this in before else [entry]", "what_if or ", ""),
+    ("new = [] if what_if or this in before else [entry]", " or this in before", ""),
+    ("[*before, this].index(this) + 1", "[*before, this].index(this)", "len(before)"),
+    ("decisions = np.sort(_hash_rows(exact))", "np.sort(_hash_rows(exact))", "_hash_rows(exact)"),
+    (
+        "_hash_rows(exact[ordered])",
+        "exact[ordered]",
+        'exact[ordered].assign(at=test_predictions["predict_at"])',
+    ),
+    ('days = framing.split.day(test_predictions["predict_at"] + lead)', " + lead", ""),
+    ("return at_once and not samples[0].isdisjoint(samples[1])", "at_once and ", ""),
+    ("(np.pi * (number - 1)) ** 2", "(number - 1)", "number"),
+    (
+        'if "test_predictions" in made and "test_evaluations" not in made:',
+        '"test_evaluations"',
+        '""',
+    ),
+    (
+        'then = [one for one in evaluations if one["run"] <= run["run"]]',
+        ' if one["run"] <= run["run"]',
+        "",
+    ),
     # modeling
     (
         'if unchanged["loss_without"] - unchanged["loss_with"] > least_gain:',
@@ -113,7 +136,7 @@ DEFECTS = [
         "all(over <= 0 for over in trial.constraints.values())",
         "True",
     ),
-    ("if not np.array_equal(before, after):", "not np.array_equal(before, after)", "False"),
+    ("if np.array_equal(before, after):", "np.array_equal(before, after)", "True"),
     ("missing[:, used].all(axis=1)", "all", "any"),
     ('order = np.argsort(-np.abs(values), axis=1, kind="stable")', "-np.abs(values)", "values"),
     # runs, deployment, inference, serving

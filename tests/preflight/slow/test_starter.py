@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from preflight.runs.manifest import LEDGER
+
 PROJECT = Path(__file__).parents[3]
 Made = subprocess.CompletedProcess[str]
 
@@ -40,6 +42,7 @@ def starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "data/03_primary/flights.parquet/1/a.parquet",
         ".venv/a",
         "conf/local/b.yml",
+        LEDGER,
     ):
         (folder / left).parent.mkdir(parents=True, exist_ok=True)
         (folder / left).write_text("preflight")
@@ -102,6 +105,7 @@ def test_a_new_project_bears_its_own_name_and_nothing_of_the_starter(
     assert {"src/late_parcels/settings.py", "conf/local/.gitkeep", ".ci/run"} <= made.keys()
     own = {"cookiecutter.json", "prompts.yml", "hooks", "{{ cookiecutter.repo_name }}"}
     assert not {name.split("/")[0] for name in made} & own
+    assert LEDGER not in made  # a count of its own
     left = [name for name in made if re.match(r"data/0[2-8]|\.venv|conf/local", name)]
     assert all(name.endswith(".gitkeep") for name in left)
     assert "{{ cookiecutter" not in "".join(made.values())
