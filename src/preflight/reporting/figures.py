@@ -101,9 +101,14 @@ def _bounds(rows: Any) -> tuple[list[Any], ...]:
 def plot_gain_by_period(
     gain_by_period: pd.DataFrame, verdict: dict[str, Any], framing: Framing
 ) -> Any:
-    """Return a figure of the gain over the best baseline: a bar a week, a line a month."""
+    """Return a figure of the gain over the best baseline: a bar a week, a line a month.
+
+    Weeks and months at the ends of a part are left out if less than half of them is in it.
+    """
     baseline = verdict["value"]["over_baseline"]["baseline"]
     gains = gain_by_period[gain_by_period["baseline"] == baseline]
+    usual = gains.groupby("period")["decisions"].transform("median")
+    gains = gains[gains["decisions"] >= usual / 2]
     starts = pd.to_datetime(gains["start"])
     figure, ((axes,),) = new_figure(
         f"Gain over {words(baseline)}, by week (bars) and by month (lines)", [PLOT]

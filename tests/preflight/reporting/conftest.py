@@ -106,8 +106,21 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "costs": {"tp": 2, "fp": 1, "fn": 6, "tn": 0},
                 "per_1000": 123.4,
                 "over_baseline": {"baseline": "table_of_rates", **interval(22.2, 12.6, 33.3)},
+                "over_baselines": {
+                    "never_act": interval(123.4, 90.1, 160.2),
+                    "table_of_rates": interval(22.2, 12.6, 33.3),
+                },
+                "deciding": {"level": 0.05, "low": 11.1},
+                "best_units": {"unit": "day", "units": 3, "share": 0.125, "gain_without": 19.4},
+                "worst_month": {
+                    "month": "2013-03",
+                    "part": "validation",
+                    "gain_per_1000": -4.4,
+                    "net": -264.0,
+                },
                 "net": {"months": 6, "required": 600, **interval(732.0, 156.0, 1398.0)},
             },
+            "warnings": ["the KPI misses its target"],
             "kpi": {"name": "missed", "current": 300, "target": 100, "measured": 88.8},
             "limits": [],
             "checks": [{"name": "gain", "ok": True, "message": "clearly better"}],
@@ -124,7 +137,14 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "loss_with": 0.51234,
             },
         },
-        "power": {"days": 30, "detectable_per_1000": 31.2, "required_per_1000": 20.0},
+        "power": {
+            "unit": "day",
+            "units": 30,
+            "required_per_1000": 20.0,
+            "detectable_per_1000": 31.2,
+            "shippable_per_1000": 51.2,
+            "achievable_per_1000": 200.0,
+        },
         "best_params": {
             "candidate": "trees",
             "params": {"depth": 4, "rate": 0.123456},
@@ -149,6 +169,17 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
         "parameter_importance": pd.DataFrame({"parameter": ["rate", "depth"], "share": [0.7, 0.3]}),
         "test_predictions": pd.DataFrame(
             {"label": label * 1, "act": label ^ (rng.random(1000) < 0.2)}
+        ),
+        "gain_by_period": pd.DataFrame(
+            {
+                "baseline": "table_of_rates",
+                "part": ["validation"] * 3 + ["test"] * 3,
+                "period": ["week", "week", "month"] * 2,
+                "start": ["2013-03-04", "2013-03-11", "2013-03-01"]
+                + ["2013-04-01", "2013-04-08", "2013-04-01"],
+                "decisions": [400, 600, 1000] * 2,
+                "gain_per_1000": [-11.0, 0.0, -4.4, 30.2, 16.9, 22.2],
+            }
         ),
         "calibration_curve": pd.DataFrame(
             {

@@ -356,7 +356,7 @@ def test_a_busy_machine_and_a_missed_kpi_are_reported(results: dict[str, Any]) -
 
 
 def test_the_power_may_be_unknown(results: dict[str, Any]) -> None:
-    results["power"]["detectable_per_1000"] = None
+    results["power"] |= {"detectable_per_1000": None, "shippable_per_1000": None}
     assert "validation has too few days" in read(results)
 
 
