@@ -175,8 +175,10 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "baseline": "table_of_rates",
                 "part": ["validation"] * 3 + ["test"] * 3,
                 "period": ["week", "week", "month"] * 2,
-                "start": ["2013-03-04", "2013-03-11", "2013-03-01"]
-                + ["2013-04-01", "2013-04-08", "2013-04-01"],
+                "start": [
+                    *("2013-03-04", "2013-03-11", "2013-03-01"),
+                    *("2013-04-01", "2013-04-08", "2013-04-01"),
+                ],
                 "decisions": [400, 600, 1000] * 2,
                 "gain_per_1000": [-11.0, 0.0, -4.4, 30.2, 16.9, 22.2],
             }
