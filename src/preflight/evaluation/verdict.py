@@ -69,7 +69,7 @@ def compute_power(
         log.warning(
             "  The test may be too short. The smallest gain that %d test days can detect is %s per "
             "1,000 %s; the required gain is %s. Let the test begin earlier "
-            "(framing.split.test_from).",
+            "(framing.split).",
             test_days,
             format_money(detectable, framing.costs.unit),
             framing.decision.units,

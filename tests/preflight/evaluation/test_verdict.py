@@ -69,8 +69,9 @@ def with_column(
     """Models and framing with a miss that costs what the column `amount` says."""
     costs = framing.costs.model_copy(update={"fn": "amount"})
     column = framing.model_copy(update={"costs": costs})
-    made = {"framing": column.model_dump(mode="json", include=set(DECIDING))}
     candidate, baselines = models
+    framed = {"framing": column.model_dump(mode="json", include=set(DECIDING))}
+    made = candidate["provenance"] | framed
     derived: Any = {"provenance": made, "threshold": None}
     return (
         candidate | derived,
@@ -342,7 +343,7 @@ def test_what_the_test_can_show_is_told_before_it_is_opened(
     assert power["days"] == 30
     assert power["detectable_per_1000"] == pytest.approx(1000 * error * (1.6449 + 0.8416), rel=1e-3)
     assert power["required_per_1000"] == pytest.approx(1000 * (100 + 100) / 10_000)
-    assert all(part in caplog.text for part in ("30 test days", "€20", "framing.split.test_from"))
+    assert all(part in caplog.text for part in ("30 test days", "€20", "framing.split"))
     caplog.clear()
     steady = power_of(validation_of(31, np.full(31, 5)), models, framing)
     assert steady["detectable_per_1000"] == pytest.approx(0)

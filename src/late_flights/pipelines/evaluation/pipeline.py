@@ -8,6 +8,7 @@ FRAMING = "params:framing"
 PARAMS = [FRAMING, "params:evaluation"]
 TESTED = ["test_predictions", *PARAMS]
 SLICED = ["test_predictions", "test", *PARAMS]
+MODELS = ["candidate", "baselines"]
 MEASURED = ["candidate", "test", FRAMING]
 EVIDENCE = ["calibration_curve", "limits", "earlier_verdicts", "what_if"]
 
@@ -24,7 +25,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 evaluation.predict_test,
-                ["candidate", "baselines", "test", "audit", FRAMING, "contracts", "champion"],
+                [*MODELS, "test", "split_summary", "audit", FRAMING, "contracts", "champion"],
                 "test_predictions",
                 name="predict_test",
             ),
