@@ -597,7 +597,11 @@ SMALL: dict[str, Any] = {
         },
     },
     "evaluation": {"replicates": 200, "importance_rows": 500},
-    "diagnosis": {"step_rows": 1000, "segment_share": 0.05},
+    "diagnosis": {
+        "step_rows": 1000,
+        "segment_share": 0.05,
+        "backtest": {"cutoffs": 2, "weeks": 1},
+    },
 }
 
 

@@ -41,10 +41,15 @@ def join_development(
     """
     framing.split.require(split_summary, train=train, validation=validation)
     require_fingerprints(feature_audit, train=train, validation=validation)
-    categories = train.select_dtypes("category").columns
-    together = pd.concat([train, validation], ignore_index=True)
-    together["is_validation"] = np.arange(len(together)) >= len(train)
+    together = join_parts(train, validation)
     framing.costs.at(together)
+    return together.assign(is_validation=together.index >= len(train))
+
+
+def join_parts(*parts: pd.DataFrame) -> pd.DataFrame:
+    """Return parts of the split as one table, in their order; categories stay categories."""
+    categories = parts[0].select_dtypes("category").columns
+    together = pd.concat(parts, ignore_index=True)
     # Parts that know different categories would give text.
     return together.astype(dict.fromkeys(categories, "category"))
 

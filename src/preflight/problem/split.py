@@ -1,5 +1,6 @@
 """The split by time, as the framing gives it: by dates or by weeks, and what follows from it."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -65,20 +66,23 @@ class Split(Parameters):
     def starts(self, last: pd.Timestamp) -> pd.DatetimeIndex:
         """Return the moments at which validation and test begin, in UTC, shape (2,).
 
-        Weeks are counted back from the end of the last local day, at the local midnight.
+        Weeks are counted back from the end of the last local day.
 
         last: the last moment of prediction of an example with a known label.
         """
         if self.validation_weeks is None or self.test_weeks is None:
             dates: list[Any] = [self.validation_from, self.test_from]
             return pd.to_datetime(dates, utc=True)
+        return self.weeks_before(last, [self.validation_weeks + self.test_weeks, self.test_weeks])
+
+    def weeks_before(self, last: pd.Timestamp, weeks: Sequence[int]) -> pd.DatetimeIndex:
+        """Return the midnights so many weeks before the end of a moment's local day, in UTC."""
         end = self.day(pd.Series([last])).iloc[0] + pd.Timedelta(days=1)
-        weeks = [self.validation_weeks + self.test_weeks, self.test_weeks]
         midnights = pd.DatetimeIndex([end - pd.Timedelta(weeks=number) for number in weeks])
         # Where clocks change at midnight there may be none, or two: then the day begins later, or
         # with the first.
         return midnights.tz_localize(
-            self.timezone, nonexistent="shift_forward", ambiguous=np.array([True, True])
+            self.timezone, nonexistent="shift_forward", ambiguous=np.full(len(weeks), True)
         ).tz_convert("UTC")
 
     def require(self, split_summary: pd.DataFrame, **parts: pd.DataFrame) -> None:
