@@ -42,6 +42,7 @@ def compare(every: int, seconds: int, seed: int) -> list[tuple[Any, ...]]:
     # the last fold trains on what was known when validation began: here that is all of train
     both = pd.concat([train, validation], ignore_index=True)
     both = both.astype(dict.fromkeys(train.select_dtypes("category"), "category"))
+    both["is_validation"] = both.index >= len(train)
     train, validation = both.head(len(train)), both.tail(len(validation))
 
     began = time.perf_counter()

@@ -34,6 +34,7 @@ def judged(every: int, trials: int, seed: int) -> list[tuple[str, float, float]]
     modeling = Modeling.model_validate(parameters["modeling"])
     categories = dict.fromkeys(train.select_dtypes("category"), "category")
     both = pd.concat([train, validation], ignore_index=True).astype(categories)
+    both["is_validation"] = both.index >= len(train)
     parts = list(folds(both, framing, modeling))
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     values, seconds = np.zeros((2, trials, len(parts) * len(PARTS)))

@@ -332,6 +332,36 @@ def amount_modeling(**changes: Any) -> Modeling:
     )
 
 
+def summary_of(framing: Framing, test: pd.DataFrame) -> pd.DataFrame:
+    """What the summary of the split says of the boundaries."""
+    last = test["predict_at"].max()
+    return pd.DataFrame(
+        {
+            "part": ["train", "validation", "test"],
+            "starts": [pd.NaT, *framing.split.starts(last)],
+            "last": [pd.NaT, pd.NaT, last],
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def split_summary() -> Callable[..., pd.DataFrame]:
+    return summary_of
+
+
+def examples_until_test(examples: pd.DataFrame, framing: Framing) -> pd.DataFrame:
+    """Train and validation as modeling has them, of examples in the order of prediction."""
+    start = framing.split.validation_from
+    later = examples["predict_at"] >= start
+    marked = examples.assign(is_validation=later)
+    return marked[later | (examples["label_known_at"] <= start)].reset_index(drop=True)
+
+
+@pytest.fixture(scope="session")
+def until_test() -> Callable[..., pd.DataFrame]:
+    return examples_until_test
+
+
 def results_of(
     examples: pd.DataFrame,
     framing: Framing,
@@ -339,26 +369,26 @@ def results_of(
     tuned: dict[str, Any] | None = None,
 ) -> Made:
     """What modeling and evaluation give for these examples, and what they were given, by name."""
-    moment = examples["predict_at"]
-    part = np.searchsorted(
-        pd.to_datetime([framing.split.validation_from, framing.split.test_from], utc=True),
-        moment,
-        side="right",
-    )
+    starts = framing.split.starts(examples["predict_at"].max())
+    part = pd.Series(np.searchsorted(starts, examples["predict_at"], side="right"), examples.index)
+    end = part.map(dict(enumerate(starts)))
+    part = part.where(end.isna() | (examples["label_known_at"] <= end))
     train, validation, test = (examples[part == i].reset_index(drop=True) for i in range(3))
     development = pd.concat([train, validation], ignore_index=True)
+    development["is_validation"] = np.arange(len(development)) >= len(train)
     best: dict[str, Any] = {"candidate": modeling.default_candidate, "params": tuned or {}}
     predictions = predict_validation(development, best, framing, modeling, CONTRACTS)
     selection = select_on_validation(predictions, framing, modeling)
     candidate = fit_candidate(development, best, selection, framing, modeling, CONTRACTS)
     baselines = fit_baselines(development, framing, modeling, CONTRACTS)
-    audit = pd.DataFrame(fingerprints(test=test))
+    audit, summary = pd.DataFrame(fingerprints(test=test)), summary_of(framing, test)
+    given = (test, summary, audit, framing, CONTRACTS)
     return {
         "train": train,
         "validation": validation,
         "test": test,
         "validation_predictions": predictions,
-        "test_predictions": predict_test(candidate, baselines, test, audit, framing, CONTRACTS),
+        "test_predictions": predict_test(candidate, baselines, *given),
         "candidate": candidate,
         "baselines": baselines,
         "best_params": best,
@@ -567,7 +597,11 @@ SMALL: dict[str, Any] = {
         },
     },
     "evaluation": {"replicates": 200, "importance_rows": 500},
-    "diagnosis": {"step_rows": 1000, "segment_share": 0.05},
+    "diagnosis": {
+        "step_rows": 1000,
+        "segment_share": 0.05,
+        "backtest": {"cutoffs": 2, "weeks": 1},
+    },
 }
 
 

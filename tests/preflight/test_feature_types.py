@@ -118,7 +118,11 @@ def examples(
     dataset.save(contract.validate(features))
     loaded = contract.validate(dataset.load())
     pd.testing.assert_frame_equal(loaded, features)
-    return loaded.assign(label=made["label"], label_known_at=made["label_known_at"])
+    return loaded.assign(
+        label=made["label"],
+        label_known_at=made["label_known_at"],
+        is_validation=made["predict_at"] >= pd.Timestamp("2013-03-01", tz="UTC"),
+    )
 
 
 @pytest.fixture

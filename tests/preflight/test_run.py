@@ -358,6 +358,27 @@ def test_parameters_that_make_no_sense_are_told_all_at_once_before_any_node(
     assert not saved(where)
 
 
+def test_a_split_in_weeks_gives_the_run_of_the_equal_dates(finished_copy: Path, run: Run) -> None:
+    where, first = finished_copy, version_of(finished_copy)
+    path = where / "conf/base/parameters/framing.yml"
+    conf = yaml.safe_load(path.read_text())
+    split = conf["framing"]["split"]
+    del split["validation_from"], split["test_from"]
+    split |= {"validation_weeks": 2, "test_weeks": 1}
+    path.write_text(yaml.safe_dump(conf))
+    for stage in ("modeling", "evaluation"):  # with parts of the split before
+        assert "by framing.split on" in refused(run, where, stage)
+    split["validation_weeks"] = 1
+    path.write_text(yaml.safe_dump(conf))
+    second = run(where).version
+    for name in ("train", "validation", "test", "split_summary", "test_predictions"):
+        one, two = (
+            next(where.glob(f"data/*/{name}.parquet/{version}/{name}.parquet"))
+            for version in (first, second)
+        )
+        pd.testing.assert_frame_equal(pd.read_parquet(one), pd.read_parquet(two), rtol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("pipelines", "params", "words"),
     [

@@ -30,15 +30,14 @@ def check_split(
     Text is compared without case and surrounding spaces. Grain: one row per finding.
     """
     parts, contract = [train, validation, test], contracts["features"]
-    starts = [framing.split.validation_from, framing.split.test_from]
+    starts = framing.split.starts(test["predict_at"].max())
     embargo = pd.Timedelta(hours=framing.split.embargo_hours)
     late = sum(
         int((part["label_known_at"] + embargo > start).sum())
         for part, start in zip(parts, starts, strict=False)
     )
-    boundaries = pd.to_datetime(starts, utc=True)
     misplaced = sum(
-        int((boundaries.searchsorted(part["predict_at"], side="right") != number).sum())
+        int((starts.searchsorted(part["predict_at"], side="right") != number).sum())
         for number, part in enumerate(parts)
     )
     keys = {"decision": contract.grain(), **{group: [group] for group in framing.split.groups}}

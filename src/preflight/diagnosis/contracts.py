@@ -11,6 +11,13 @@ from preflight.modeling.contracts import DecisionValues
 from preflight.stats.contracts import MONEY, PROBABILITY, Interval
 
 
+class Rolling(Parameters):
+    """The cut-offs of the backtest."""
+
+    cutoffs: int = Field(ge=0, description="how many; without one there is no backtest")
+    weeks: int = Field(gt=0, description="from one to the next, and from the last to test's end")
+
+
 class Diagnosis(Parameters):
     """The sizes of the diagnosis."""
 
@@ -23,6 +30,7 @@ class Diagnosis(Parameters):
     examples: int = Field(gt=0, description="listed in each of the worst segments")
     labels_to_review: int = Field(gt=0)
     noise: float = Field(gt=0, description="in standard deviations of a feature")
+    backtest: Rolling
 
 
 def _bound(description: str) -> Any:
@@ -78,6 +86,23 @@ class MoreLabels(Document):
     value: Interval = Field(description="of these labels over these months, in currency")
     price: float = Field(ge=0, description="of these labels, in currency")
     worth: Literal["yes", "no", "inconclusive"]
+
+
+class Backtest(Table, key=["cutoff"]):
+    """One row per cut-off: the gain in the period after it, fitted on what was known by then."""
+
+    cutoff: Utc = column("labels that were known by then are fitted on", "UTC")
+    until: Utc = column("end of the period after it", "UTC")
+    rows: int = column("examples fitted on", "rows", gt=0)
+    decisions: int = column("examples of the period", "rows", gt=0)
+    baseline: str = column("the best on validation")
+    value_per_1000: float = column("saving over never acting", MONEY)
+    gain: float = column("over the baseline", MONEY)
+    gain_low: float = _bound("lower bound")
+    gain_high: float = _bound("upper bound")
+
+    in_order = bounds("gain_low", "gain_high")
+    in_time = bounds("cutoff", "until")
 
 
 class SuspiciousLabelColumns(Table):

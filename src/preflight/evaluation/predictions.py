@@ -19,6 +19,7 @@ def predict_test(
     candidate: Bundle,
     baselines: dict[str, Bundle],
     test: pd.DataFrame,
+    split_summary: pd.DataFrame,
     audit: pd.DataFrame,
     framing: Framing,
     contracts: Contracts,
@@ -32,21 +33,23 @@ def predict_test(
     prediction and the decision.
 
     Raises:
-        RunError: a model was made under another framing, test has another split or is not the
-            audited one, its costs leave nothing to decide, or the champion was trained on it.
+        RunError: a model was made under another framing or trained on test, test has another split
+            or is not the audited one, or its costs leave nothing to decide.
     """
-    framing.split.require(test=test)
+    framing.split.require(split_summary, test=test)
     require_fingerprints(audit, test=test)
     costs = framing.costs.cost_columns(test)
     now = framing.model_dump(mode="json", include=set(DECIDING))
+    all_again = "run the whole pipeline again: kedro run"
     for name, bundle in {"candidate": candidate, **baselines}.items():
         then = bundle["provenance"]["framing"]
         if changed := [section for section in DECIDING if then.get(section) != now[section]]:
             changes = _differences(*({one: f.get(one) for one in changed} for f in (then, now)))
             raise RunError(
                 f"'{name}' was made under another framing: {'; '.join(changes)}. Set it back, or "
-                "run the whole pipeline again with the new settings: kedro run."
+                f"{all_again}"
             )
+        _require_unseen(f"'{name}'", bundle, test, all_again.capitalize())
     rivals = dict(baselines)
     if champion is not None:
         _require_comparable(champion, test, framing)
@@ -80,16 +83,21 @@ def _require_comparable(champion: Bundle, test: pd.DataFrame, framing: Framing) 
     It may have been made under other costs: its decisions are evaluated at today's costs.
     """
     to_do = (
-        "Choose a later framing.split.test_from, or go back to the champion before: kedro rollback"
+        "Let test begin later (framing.split), or go back to the champion before: kedro rollback"
     )
     if is_binary(champion) != (framing.task == "binary"):
         raise RunError(f"The champion has another task than framing.task, {framing.task}. {to_do}")
     if missing := [name for name in champion["features"] if name not in test]:
         raise RunError(f"The champion reads features that no longer exist: {missing}. {to_do}")
-    last, first = pd.Timestamp(champion["provenance"]["last"]), test["predict_at"].min()
+    _require_unseen("The champion", champion, test, to_do)
+
+
+def _require_unseen(name: str, bundle: Bundle, test: pd.DataFrame, to_do: str) -> None:
+    """Raise RunError if a model was trained on examples of the time of test."""
+    last, first = pd.Timestamp(bundle["provenance"]["last"]), test["predict_at"].min()
     if last >= first:
         raise RunError(
-            f"The champion was trained on examples until {last}, but the test begins on {first}: "
+            f"{name} was trained on examples until {last}, but the test begins on {first}: "
             f"it has seen part of the test set. {to_do}"
         )
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from preflight.contracts.table import Table, Utc, column, rule
+from preflight.contracts.table import Table, Utc, bounds, column, rule
 
 
 class LabelColumns(Table):
@@ -29,9 +29,12 @@ class SplitSummary(Table, key=["part"]):
     """One row per part of the split."""
 
     part: str = column("train, validation or test", isin=["train", "validation", "test"])
+    starts: Utc = column("boundary to the part before; missing for train", "UTC", nullable=True)
     first: Utc = column("first moment of prediction", "UTC")
     last: Utc = column("last moment of prediction", "UTC")
     rows: int = column("examples", "rows", gt=0)
     label_mean: float = column("mean label: of 0 and 1 the share of 1")
     labels: int = column("distinct labels: a model needs two or more", ge=2)
     left_out: int = column("examples whose label was not known in time", "rows", ge=0)
+
+    after_boundary = bounds("starts", "first")

@@ -23,12 +23,12 @@ def split_examples(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return train, validation and test, each in the order of prediction, and their summary.
 
-    A part ends where the next begins. An example is left out if its label was not known by then,
-    plus the embargo: no model could have been trained on it.
+    A part ends where the next begins (`Split.starts`). An example is left out if its label was not
+    known by then, plus the embargo: no model could have been trained on it.
 
     Raises:
-        RunError: a part would be empty, a cost is missing or leaves nothing to decide, or features
-            and labels come from different tables.
+        RunError: there is no label, a part would be empty, a cost is missing or leaves nothing to
+            decide, or features and labels come from different tables.
     """
     key = contracts["features"].grain()
     if not features[key].equals(labels[key]):
@@ -38,13 +38,14 @@ def split_examples(
         )
     label = labels[["label", "label_known_at"]]
     examples = pd.concat([features, label], axis=1).sort_values("predict_at", kind="stable")
-    starts = pd.to_datetime([framing.split.validation_from, framing.split.test_from], utc=True)
+    has_label = examples["label"].notna()
+    if not has_label.any():
+        raise RunError("No example has a label. Correct the functions that compute 'labels'.")
+    starts = framing.split.starts(examples.loc[has_label, "predict_at"].max())
     part = pd.Series(starts.searchsorted(examples["predict_at"], side="right"), examples.index)
     embargo = pd.Timedelta(hours=framing.split.embargo_hours)
     end = part.map(dict(enumerate(starts))).astype(examples["predict_at"].dtype)
-    in_time = examples["label"].notna() & (
-        end.isna() | (examples["label_known_at"] + embargo <= end)
-    )
+    in_time = has_label & (end.isna() | (examples["label_known_at"] + embargo <= end))
     names = ["train", "validation", "test"]
     dtype = contracts["train"].to_schema().columns["label"].dtype.type
     labelled = examples[in_time].assign(label=narrow(examples.loc[in_time, "label"], dtype))
@@ -54,11 +55,12 @@ def split_examples(
         raise RunError(
             f"The split leaves {' and '.join(empty)} without examples. The data have predictions "
             f"from {examples['predict_at'].min()} to {examples['predict_at'].max()}. "
-            "Choose framing.split.validation_from and test_from between them."
+            "Change framing.split, so that validation and test begin between them."
         )
     summary = pd.DataFrame(
         {
             "part": names,
+            "starts": pd.DatetimeIndex([pd.NaT, *starts]).as_unit("us"),
             "first": [p["predict_at"].min() for p in parts],
             "last": [p["predict_at"].max() for p in parts],
             "rows": [len(p) for p in parts],

@@ -1,6 +1,7 @@
 """The parameters of modeling, typed: candidates, baselines, search and its budget."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Self
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
@@ -36,6 +37,15 @@ class Search(Parameters):
     seconds: float | None = Field(None, gt=0, description="no batch begins later")
     prune: bool = Field(True, description="hopeless trials are stopped early")
     earlier_folds: list[Fold]
+
+    def late_folds(self, validation_from: datetime) -> list[str]:
+        """Return a message for each earlier fold that reaches into the validation set."""
+        return [
+            f"modeling.search.earlier_folds: the fold until {fold.until} reaches into the "
+            f"validation set, which begins on {validation_from}"
+            for fold in self.earlier_folds
+            if fold.until > validation_from
+        ]
 
 
 class Modeling(Parameters):
@@ -101,12 +111,8 @@ class Modeling(Parameters):
                     f"modeling.{name}.params.quantile is {quantile:g}, but by framing.costs the "
                     f"quantity may be too small in {1 - cheapest:.1%} of cases: set {cheapest:.4g}"
                 )
-        errors += [
-            f"modeling.search.earlier_folds: the fold until {fold.until} reaches into the "
-            f"validation set, which begins on {framing.split.validation_from}"
-            for fold in self.search.earlier_folds
-            if fold.until > framing.split.validation_from
-        ]
+        if begin := framing.split.validation_from:  # counted in weeks, it depends on the data
+            errors += self.search.late_folds(begin)
         return errors
 
     @model_validator(mode="after")

@@ -55,7 +55,12 @@ def smoke_test_estimators(
         RunError: names the model, the fold and the features at fault, and what to do.
     """
     features = contracts["features"]
-    starts = [*(f.start for f in modeling.search.earlier_folds), framing.split.validation_from]
+    is_validation = train_and_validation["is_validation"]
+    validation_from = train_and_validation.loc[is_validation, "predict_at"].min()
+    if late := modeling.search.late_folds(validation_from):
+        raise RunError("\n".join([*late, "Let the folds end earlier."]))
+    last = framing.split.day(pd.Series([validation_from])).iloc[0]
+    starts = [*(fold.start for fold in modeling.search.earlier_folds), last]
     names = [f"the train part of the fold that starts on {start:%Y-%m-%d}" for start in starts]
     parts = zip(names, folds(train_and_validation, framing, modeling), strict=True)
     everything = (train_and_validation, train_and_validation)
@@ -70,7 +75,7 @@ def smoke_test_estimators(
                 model = _fit(spec, few, others, framing, features)
             except Exception as error:  # whatever an estimator or a condition may raise
                 cause = _cause(spec, few, features, error)
-                empty = _describe_empty(few[columns], train_and_validation, framing)
+                empty = _describe_empty(few[columns], train_and_validation)
                 remedy = FIT_REMEDY if cause else "Or fill it in the `preprocessing` of the model."
                 raise RunError(
                     f"modeling.{name} can't be fitted on {where}: {cause}{'Also, '.join(empty)}"
@@ -83,7 +88,7 @@ def smoke_test_estimators(
                 )
             if train is train_and_validation:
                 _require_loadable(name, model, others, columns, trusted_types)
-        _warn_of_empty(where, train[used], validation[used], train_and_validation, framing)
+        _warn_of_empty(where, train[used], validation[used], train_and_validation)
     return train_and_validation
 
 
@@ -131,7 +136,7 @@ def _require_labels(where: str, train: pd.DataFrame, validation: pd.DataFrame) -
         return
     raise RunError(
         f"Nothing can be learnt from {where}: {fault}. Change the fold in "
-        "modeling.search.earlier_folds, or the dates of framing.split."
+        "modeling.search.earlier_folds, or framing.split."
     )
 
 
@@ -172,21 +177,17 @@ def _require_values(examples: pd.DataFrame, used: list[str]) -> None:
 
 
 def _warn_of_empty(
-    where: str,
-    train: pd.DataFrame,
-    validation: pd.DataFrame,
-    examples: pd.DataFrame,
-    framing: Framing,
+    where: str, train: pd.DataFrame, validation: pd.DataFrame, examples: pd.DataFrame
 ) -> None:
     """Log the features without a value in a part of a fold, which every model could take."""
-    for empty in _describe_empty(train, examples, framing):
+    for empty in _describe_empty(train, examples):
         log.warning("In %s, %s", where, empty.rstrip())
     if missing := [name for name in _empty(validation) if name not in _empty(train)]:
         log.warning(
             "All values of %s are missing in the validation part that follows %s: the scores there "
             "don't measure what the features give. If they are missing by mistake, correct the "
-            "functions that compute them. Else choose other dates in modeling.search.earlier_folds "
-            "or framing.split.",
+            "functions that compute them. Else change modeling.search.earlier_folds or "
+            "framing.split.",
             ", ".join(missing),
             where,
         )
@@ -211,20 +212,19 @@ def _filled(values: pd.Series) -> pd.Series:
     return pd.Series(turn, values.index).astype(values.dtype)
 
 
-def _describe_empty(train: pd.DataFrame, examples: pd.DataFrame, framing: Framing) -> Iterator[str]:
+def _describe_empty(train: pd.DataFrame, examples: pd.DataFrame) -> Iterator[str]:
     """Yield a message for each feature without a value in a part, with what to do.
 
     examples: train and validation together. A later start of a fold helps only if the last fold,
     too, can be fitted on values of the feature.
     """
-    embargo = pd.Timedelta(hours=framing.split.embargo_hours)
     for name in _empty(train):
         rows = examples[examples[name].notna()]
-        first, usable = rows["predict_at"].min(), rows["label_known_at"].min() + embargo
+        first = rows["predict_at"].min()
         later = (
-            "Let the fold start later (modeling.search.earlier_folds)"
-            if usable <= framing.split.validation_from
-            else "Choose a later framing.split.validation_from"
+            "Let validation begin later (framing.split)"
+            if rows["is_validation"].all()
+            else "Let the fold start later (modeling.search.earlier_folds)"
         )
         yield (
             f"all values of {name} are missing, so no model can learn from it there. Its first "

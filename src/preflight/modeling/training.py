@@ -25,19 +25,31 @@ log = logging.getLogger(__name__)
 
 
 def join_development(
-    train: pd.DataFrame, validation: pd.DataFrame, feature_audit: pd.DataFrame, framing: Framing
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    split_summary: pd.DataFrame,
+    feature_audit: pd.DataFrame,
+    framing: Framing,
 ) -> pd.DataFrame:
     """Return train and validation as one table, in the order of prediction.
+
+    The bool column `is_validation` marks the examples of validation.
 
     Raises:
         RunError: they are not those that the audit has passed, are of another split, or have costs
             that leave nothing to decide.
     """
-    framing.split.require(train=train, validation=validation)
+    framing.split.require(split_summary, train=train, validation=validation)
     require_fingerprints(feature_audit, train=train, validation=validation)
-    categories = train.select_dtypes("category").columns
-    together = pd.concat([train, validation], ignore_index=True)
+    together = join_parts(train, validation)
     framing.costs.at(together)
+    return together.assign(is_validation=together.index >= len(train))
+
+
+def join_parts(*parts: pd.DataFrame) -> pd.DataFrame:
+    """Return parts of the split as one table, in their order; categories stay categories."""
+    categories = parts[0].select_dtypes("category").columns
+    together = pd.concat(parts, ignore_index=True)
     # Parts that know different categories would give text.
     return together.astype(dict.fromkeys(categories, "category"))
 
@@ -46,12 +58,12 @@ def folds(
     development: pd.DataFrame, framing: Framing, modeling: Modeling
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """Yield (train, validation) in the order of time; the last is the framing's own split."""
-    last = (framing.split.validation_from, framing.split.test_from)
     embargo = pd.Timedelta(hours=framing.split.embargo_hours)
-    for start, until in [*((f.start, f.until) for f in modeling.search.earlier_folds), last]:
-        moment = development["predict_at"]
-        known = (moment < start) & (development["label_known_at"] + embargo <= start)
-        yield development[known], development[(moment >= start) & (moment < until)]
+    moment, is_validation = development["predict_at"], development["is_validation"]
+    for fold in modeling.search.earlier_folds:
+        known = (moment < fold.start) & (development["label_known_at"] + embargo <= fold.start)
+        yield development[known], development[(moment >= fold.start) & (moment < fold.until)]
+    yield development[~is_validation], development[is_validation]
 
 
 def fit(spec: Estimator, examples: pd.DataFrame, features: Contract) -> Any:

@@ -1,16 +1,15 @@
 """The framing of the problem: the decision, its costs, the split, and criteria to ship."""
 
 from functools import partial
-from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, Literal, Self
 
 import pandas as pd
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from preflight.contracts.documents import Parameters, Text
-from preflight.errors import RunError
 from preflight.problem.costs import AnyCosts, Costs
 from preflight.problem.money import format_money
+from preflight.problem.split import Split
 
 Task = Literal["binary", "regression"]
 METRICS: dict[Task, tuple[str, ...]] = {  # of each model; figures show the first
@@ -140,56 +139,6 @@ class Guardrails(Parameters):
             for name, (low, high) in self.plausible.items()
             if (mean := metrics[name]["mean"]) is None or not low <= mean <= high
         ]
-
-
-def _known_timezone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is not a time zone such as 'America/New_York'") from error
-    return name
-
-
-class Split(Parameters):
-    """The split by time: train ends at `validation_from`, validation at `test_from`."""
-
-    timezone: Annotated[str, AfterValidator(_known_timezone)] = Field(
-        description="time zone of days and months"
-    )
-    validation_from: AwareDatetime
-    test_from: AwareDatetime
-    groups: list[str] = Field([], description="features whose values may be in one part only")
-    embargo_hours: float = Field(0, ge=0)
-
-    @model_validator(mode="after")
-    def in_order(self) -> Self:
-        """Refuse a test that begins before the validation."""
-        if self.test_from <= self.validation_from:
-            raise ValueError(
-                f"test_from ({self.test_from}) must come after "
-                f"validation_from ({self.validation_from})"
-            )
-        return self
-
-    def require(self, **parts: pd.DataFrame) -> None:
-        """Raise RunError if a part, by its name, has examples outside its time in this split."""
-        starts: dict[str, tuple[Any, Any]] = {
-            "train": (None, self.validation_from),
-            "validation": (self.validation_from, self.test_from),
-            "test": (self.test_from, None),
-        }
-        for name, part in parts.items():
-            start, end = starts[name]
-            first, last = part["predict_at"].min(), part["predict_at"].max()
-            if (start is not None and first < start) or (end is not None and last >= end):
-                raise RunError(
-                    f"'{name}' has examples from {first} to {last}, which does not fit "
-                    "framing.split. Run feature_engineering and all later stages again."
-                )
-
-    def day(self, moments: pd.Series) -> pd.Series:
-        """Return the local calendar day (midnight, no time zone) of each moment in UTC."""
-        return moments.dt.tz_convert(self.timezone).dt.tz_localize(None).dt.normalize()
 
 
 class Resampling(Parameters):

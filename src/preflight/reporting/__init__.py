@@ -1,18 +1,21 @@
 """The report, its figures, the model card and the datasheet."""
 
 from preflight.reporting.checklist import score_checklist
+from preflight.reporting.diagnosis_figures import (
+    plot_ablation,
+    plot_backtest,
+    plot_learning_curve,
+    plot_robustness,
+    plot_segments,
+)
 from preflight.reporting.figures import (
     figure,
-    plot_ablation,
     plot_calibration,
     plot_gain_by_period,
     plot_importance,
-    plot_learning_curve,
     plot_parameter_importance,
-    plot_robustness,
     plot_score,
     plot_search,
-    plot_segments,
     plot_slices,
     plot_threshold_curve,
     plot_value,
@@ -37,6 +40,7 @@ __all__ = [
     "plot_parameter_importance",
     "plot_ablation",
     "plot_learning_curve",
+    "plot_backtest",
     "plot_segments",
     "plot_robustness",
     "collect_results",

@@ -71,6 +71,22 @@ def summarize_more_labels(more: dict[str, Any], framing: Framing) -> str:
     )
 
 
+def summarize_backtest(backtest: pd.DataFrame, framing: Framing) -> str:
+    """Return at how many cut-offs the gain is significant, and its range; empty without one."""
+    if backtest.empty:
+        return ""
+    unit, rival, number = framing.costs.unit, words(backtest["baseline"].iloc[0]), len(backtest)
+    better, worse = (backtest["gain_low"] > 0).sum(), (backtest["gain_high"] < 0).sum()
+    ends = dict.fromkeys(money(backtest["gain"].agg(end), unit) for end in ("min", "max"))
+    return (
+        f"The candidate and {rival} were fitted again at {number} cut-off{'s' * (number > 1)}, "
+        "each time on what was known by then, and decided on the period that followed. "
+        f"The gain over {rival} is significantly above zero in {better} of {number}, and "
+        f"significantly below zero in {worse}. It is {'between ' * (len(ends) > 1)}"
+        f"{' and '.join(ends)} per 1,000 {framing.decision.units}."
+    )
+
+
 def summarize_segments(segments: pd.DataFrame, framing: Framing) -> str:
     """Return the segment whose regret exceeds its share most, and what happened there."""
     top = max(records(segments), key=lambda part: part["regret_share"] - part["share"])

@@ -18,6 +18,7 @@ INK, SOFT, GRID, PAPER = "#1b1f23", "#57606a", "#d0d7de", "#ffffff"  # a page gi
 
 WIDTH = 4.5  # inches: two figures fit next to each other on a screen, one on a phone
 ROW = 0.25  # inches of a row of dots
+PLOT = 2.4  # inches that a curve is high
 SIZE = 9.5  # points of text: 10 pixels on a phone
 LOOK: dict[Any, Any] = {
     "axes.axisbelow": True,

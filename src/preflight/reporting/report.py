@@ -21,6 +21,7 @@ from preflight.reporting.checklist import POINTS
 from preflight.reporting.contracts import About
 from preflight.reporting.diagnosis_summary import (
     summarize_ablation,
+    summarize_backtest,
     summarize_labels,
     summarize_more_labels,
     summarize_robustness,
@@ -136,6 +137,7 @@ def _describe_diagnosis(r: dict[str, Any]) -> dict[str, str]:
     framing = r["framing"]
     return {
         "ablation": summarize_ablation(r["ablation"], framing),
+        "backtest": summarize_backtest(r["backtest"], framing),
         "more_labels": summarize_more_labels(r["more_labels"], framing),
         "segments": summarize_segments(r["segments"], framing),
         "robustness": summarize_robustness(r["robustness"], framing),
@@ -201,7 +203,8 @@ def _render(template: str, r: dict[str, Any]) -> str:
         few=FEWEST_ROWS,
         sourced=partial(_by_version, versions),
         files={name: file for name, file in files.items() if name in r or not file["version"]},
-        split=_split_by_day(r["split_summary"], framing),
+        split=_by_day(r["split_summary"], framing, "first", "last"),
+        cutoffs=_by_day(r["backtest"], framing, "cutoff") if "backtest" in r else [],
         heads=["model", "saving per 1,000", *task.heads, *map(formatting.words, _own(r, framing))],
         model_table=_tabulate_models(r["metrics"], framing.metrics[:-1] + _own(r, framing), unit),
         columns=r["contracts"]["features"].columns(),
@@ -220,11 +223,10 @@ def _by_version(versions: dict[str, str], names: list[str]) -> Iterable[tuple[st
     return groups.items()
 
 
-def _split_by_day(split_summary: pd.DataFrame, framing: Framing) -> list[dict[str, Any]]:
-    """Return the parts of the split, with local days."""
-    days = {end: framing.split.day(split_summary[end]) for end in ["first", "last"]}
-    ends = {end: day.dt.date.astype(str) for end, day in days.items()}
-    return formatting.records(split_summary.assign(**ends))
+def _by_day(table: pd.DataFrame, framing: Framing, *moments: str) -> list[dict[str, Any]]:
+    """Return the rows of a table, with the local days of these moments."""
+    days = {moment: framing.split.day(table[moment]).dt.date.astype(str) for moment in moments}
+    return formatting.records(table.assign(**days))
 
 
 def _own(r: dict[str, Any], framing: Framing) -> tuple[str, ...]:

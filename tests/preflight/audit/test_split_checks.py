@@ -9,6 +9,7 @@ import pytest
 from preflight.audit.contracts import AuditParameters
 from preflight.audit.split_checks import check_split
 from preflight.problem.framing import Framing
+from preflight.problem.split import Split
 
 Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 Failures = Callable[..., list[str]]
@@ -101,6 +102,25 @@ def test_a_row_on_the_wrong_side_is_caught(
     train, validation, test = parts
     test.loc[0, "predict_at"] = pd.Timestamp(framing.split.test_from) - pd.Timedelta("1us")
     assert split_failures((train, validation, test), framing) == ["parts in order"]
+
+
+def test_boundaries_in_weeks_are_checked_by_the_end_of_the_test(
+    split_failures: Failures, parts: Parts, framing: Framing
+) -> None:
+    def weekly(validation: int, test: int) -> Framing:
+        split = {"timezone": "UTC", "validation_weeks": validation, "test_weeks": test}
+        return framing.model_copy(update={"split": Split.model_validate(split)})
+
+    train, validation, test = parts
+    starts = weekly(4, 4).split.starts(test["predict_at"].max())
+    moved = (
+        train[train["label_known_at"] <= starts[0]],
+        validation[validation["predict_at"] >= starts[0]],
+        test[test["predict_at"] >= starts[1]],
+    )
+    assert split_failures(moved, weekly(4, 4)) == []
+    assert split_failures(moved, weekly(5, 4)) == ["labels in time", "parts in order"]
+    assert split_failures(moved, weekly(4, 5)) == ["labels in time", "parts in order"]
 
 
 def test_text_that_reads_missing_is_not_a_missing_value(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from preflight.diagnosis.contracts import Diagnosis
+from preflight.diagnosis.contracts import Diagnosis, Rolling
 
 DIAGNOSIS = Diagnosis(
     seed=1,
@@ -17,6 +17,7 @@ DIAGNOSIS = Diagnosis(
     examples=3,
     labels_to_review=50,
     noise=0.05,
+    backtest=Rolling(cutoffs=3, weeks=4),
 )
 
 

@@ -72,7 +72,10 @@ def examples(make_parcels: Callable[..., pd.DataFrame]) -> pd.DataFrame:
 
 @pytest.fixture
 def models(framing: Framing) -> tuple[Bundle, dict[str, Bundle]]:
-    made = {"framing": framing.model_dump(mode="json", include=set(DECIDING))}
+    made = {
+        "framing": framing.model_dump(mode="json", include=set(DECIDING)),
+        "last": "2013-03-31T00:00:00+00:00",
+    }
     baselines = {
         "never": bundle(Says("noise", 0, -5), threshold=1, provenance=made),
         "lookup": bundle(Says("noise", 1, -1), provenance=made),
@@ -80,16 +83,20 @@ def models(framing: Framing) -> tuple[Bundle, dict[str, Bundle]]:
     return bundle(Says("signal", 1.5, -1.2), provenance=made), baselines
 
 
-def predict_audited(
-    candidate: Bundle, baselines: dict[str, Bundle], test: pd.DataFrame, *given: Any
-) -> pd.DataFrame:
-    """Predictions on a test set that the audit has passed."""
-    audit = pd.DataFrame(fingerprints(test=test))
-    return predict_test(candidate, baselines, test, audit, *given)
-
-
 @pytest.fixture(scope="session")
-def predict() -> Callable[..., pd.DataFrame]:
+def predict(split_summary: Callable[..., pd.DataFrame]) -> Callable[..., pd.DataFrame]:
+    """Predictions on a test set that the audit has passed."""
+
+    def predict_audited(
+        candidate: Bundle,
+        baselines: dict[str, Bundle],
+        test: pd.DataFrame,
+        framing: Framing,
+        *given: Any,
+    ) -> pd.DataFrame:
+        summary, audit = split_summary(framing, test), pd.DataFrame(fingerprints(test=test))
+        return predict_test(candidate, baselines, test, summary, audit, framing, *given)
+
     return predict_audited
 
 
@@ -99,8 +106,9 @@ def predictions(
     examples: pd.DataFrame,
     framing: Framing,
     contracts: Any,
+    predict: Callable[..., pd.DataFrame],
 ) -> pd.DataFrame:
-    return predict_audited(*models, examples, framing, contracts)
+    return predict(*models, examples, framing, contracts)
 
 
 def months_of(framing: Framing, gain: float = 50) -> pd.DataFrame:

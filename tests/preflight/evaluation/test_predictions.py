@@ -1,6 +1,7 @@
 """Each model predicts and decides each test example, if it may be judged by it."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ import pandas as pd
 import pytest
 
 from preflight.errors import RunError
+from preflight.evaluation.predictions import predict_test
+from preflight.features.fingerprints import fingerprints
 from preflight.modeling.model import Bundle
 from preflight.problem.framing import Framing
 
@@ -51,6 +54,30 @@ def test_a_model_made_under_another_framing_is_not_judged(
         predict(*models, examples, other, contracts)
     reworded = framing.model_copy(update={"objective": "the same, in other words"})
     assert len(predict(*models, examples, reworded, contracts)) == len(examples)
+
+
+def test_a_test_set_of_another_split_or_that_a_model_was_trained_on_is_not_used(
+    models: tuple[Bundle, dict[str, Bundle]],
+    examples: pd.DataFrame,
+    framing: Framing,
+    contracts: Any,
+    predict: Predict,
+    split_summary: Callable[..., pd.DataFrame],
+) -> None:
+    candidate, baselines = models
+    late = {**candidate["provenance"], "last": str(examples["predict_at"].min())}
+    for of, given in {
+        "candidate": ({**candidate, "provenance": late}, baselines),
+        "guess": (candidate, baselines | {"guess": {**candidate, "provenance": late}}),
+    }.items():
+        with pytest.raises(RunError, match=f"'{of}' was trained on .*seen part of the test set"):
+            predict(*given, examples, framing, contracts)
+    summary, audit = split_summary(framing, examples), pd.DataFrame(fingerprints(test=examples))
+    earlier = framing.split.test_from - timedelta(days=3)  # before which nothing was predicted
+    split = framing.split.model_copy(update={"test_from": earlier})
+    other = framing.model_copy(update={"split": split})
+    with pytest.raises(RunError, match=r"by framing.split on .* Run feature_engineering"):
+        predict_test(*models, examples, summary, audit, other, contracts)
 
 
 def test_each_model_decides_with_its_own_threshold_and_calibration(

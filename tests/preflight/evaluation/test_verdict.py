@@ -69,8 +69,9 @@ def with_column(
     """Models and framing with a miss that costs what the column `amount` says."""
     costs = framing.costs.model_copy(update={"fn": "amount"})
     column = framing.model_copy(update={"costs": costs})
-    made = {"framing": column.model_dump(mode="json", include=set(DECIDING))}
     candidate, baselines = models
+    framed = {"framing": column.model_dump(mode="json", include=set(DECIDING))}
+    made = candidate["provenance"] | framed
     derived: Any = {"provenance": made, "threshold": None}
     return (
         candidate | derived,

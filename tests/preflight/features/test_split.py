@@ -79,6 +79,54 @@ def test_no_label_of_a_part_was_open_when_the_next_began(given: Given, framing: 
     assert (later["left_out"] > summary["left_out"]).tolist() == [True, True, False]
 
 
+@pytest.mark.parametrize(("validation", "test"), [(1, 1), (4, 4), (3, 8)])
+@pytest.mark.parametrize("open_days", [0, 10])
+def test_weeks_give_the_same_parts_as_the_equal_dates(
+    given: Given, framing: Framing, validation: int, test: int, open_days: int
+) -> None:
+    features, labels = given
+    last = features["predict_at"].max() - pd.Timedelta(days=open_days)
+    is_open = features["predict_at"] > last
+    labels = labels.assign(**{n: labels[n].mask(is_open) for n in ("label", "label_known_at")})
+    end = pd.Timestamp(last.tz_convert("America/New_York").date()) + pd.Timedelta(days=1)
+    test_from, validation_from = (
+        (end - pd.Timedelta(weeks=weeks)).tz_localize("America/New_York")
+        for weeks in (test, validation + test)
+    )
+    dated = within(framing, validation_from=validation_from, test_from=test_from)
+    weeks = {"validation_weeks": validation, "test_weeks": test}
+    weekly = within(framing, validation_from=None, test_from=None, **weeks)
+    *parts, summary = split_examples(features, labels, dated, CONTRACTS)
+    *others, same = split_examples(features, labels, weekly, CONTRACTS)
+    for part, other in zip([*parts, summary], [*others, same], strict=True):
+        pd.testing.assert_frame_equal(part, other)
+    assert summary["starts"].tolist()[1:] == [validation_from, test_from]
+    for split in (dated.split, weekly.split):
+        split.require(summary, train=parts[0], validation=parts[1], test=parts[2])
+
+
+def test_more_weeks_than_there_are_and_no_labels_at_all_are_refused(
+    given: Given, framing: Framing
+) -> None:
+    features, labels = given
+    unset: dict[str, Any] = {"validation_from": None, "test_from": None}
+    weekly = within(framing, **unset, validation_weeks=2, test_weeks=16)
+    with pytest.raises(RunError, match=r"leaves train without examples.* Change framing.split"):
+        split_examples(features, labels, weekly, CONTRACTS)
+    every = labels["label"].notna()
+    nothing = labels.assign(**{n: labels[n].mask(every) for n in ("label", "label_known_at")})
+    with pytest.raises(RunError, match=r"No example has a label. Correct the functions"):
+        split_examples(features, nothing, weekly, CONTRACTS)
+
+
+def test_a_part_that_begins_before_its_boundary_is_refused(
+    given: Given, framing: Framing, refuse_table: Callable[..., None]
+) -> None:
+    *_, summary = split_examples(*given, framing, CONTRACTS)
+    later = summary["starts"] + pd.Timedelta(days=9)
+    refuse_table(SplitSummary, summary, {"starts": later}, "bounds are in order")
+
+
 def test_an_example_at_the_moment_of_a_boundary_is_the_first_of_the_later_part(
     given: Given, framing: Framing
 ) -> None:

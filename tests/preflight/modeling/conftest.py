@@ -58,9 +58,14 @@ def settings() -> Callable[..., Modeling]:
 
 
 @pytest.fixture(scope="module")
-def development(make_parcels: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+def development(
+    make_parcels: Callable[..., pd.DataFrame],
+    until_test: Callable[..., pd.DataFrame],
+    framing: Framing,
+) -> pd.DataFrame:
     """Three months: January and February are train, March is validation."""
-    return make_parcels("2013-01-01", "2013-04-01", 700).drop(columns="chance")
+    made = make_parcels("2013-01-01", "2013-04-01", 700).drop(columns="chance")
+    return until_test(made, framing)
 
 
 @pytest.fixture

@@ -52,7 +52,8 @@ def params(
 def parts(tables: Tables, params: dict[str, Any]) -> Tables:
     given = {**tables, **{name: params[name] for name in ("params:framing", "contracts")}}
     return {
-        name: run_in_memory(to_parts(), given, name) for name in ("train", "validation", "test")
+        name: run_in_memory(to_parts(), given, name)
+        for name in ("train", "validation", "test", "split_summary")
     }
 
 
@@ -65,6 +66,7 @@ def modeled(examples: Tables, params: dict[str, Any], output: str) -> Any:
     given = {
         "train": examples["train"],
         "validation": examples["validation"],
+        "split_summary": examples["split_summary"],
         "feature_audit": pd.DataFrame(
             fingerprints(train=examples["train"], validation=examples["validation"])
         ),

@@ -72,8 +72,8 @@ def settings(modeling: Any, trials: int, path: str | None = None, **search: Any)
 
 
 @pytest.fixture(scope="module")
-def development(make_parcels: Any) -> pd.DataFrame:
-    return make_parcels("2013-01-01", "2013-04-01T04:00", 1500)
+def development(make_parcels: Any, until_test: Any, framing: Framing) -> pd.DataFrame:
+    return until_test(make_parcels("2013-01-01", "2013-04-01T04:00", 1500), framing)
 
 
 @pytest.fixture

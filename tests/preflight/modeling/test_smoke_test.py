@@ -38,9 +38,10 @@ FOLD = "the fold that starts on 2013-02-01"
 
 
 @pytest.fixture(scope="module")
-def examples(make_parcels: Examples) -> pd.DataFrame:
+def examples(make_parcels: Examples, until_test: Examples, framing: Framing) -> pd.DataFrame:
     """Three months: a fold of January and February, and one that ends with March."""
-    return make_parcels("2013-01-01", "2013-04-01", 3000).drop(columns="chance")
+    made = make_parcels("2013-01-01", "2013-04-01", 3000).drop(columns="chance")
+    return until_test(made, framing)
 
 
 @pytest.fixture
@@ -176,18 +177,12 @@ def test_a_category_that_is_missing_in_a_fold_is_a_warning_with_what_helps(
     (first,) = warnings_of(caplog)
     assert first.startswith(f"In the train part of {FOLD}, all values of place are missing")
     assert "first value is of 2013-02-10. Let the fold start later" in first
-    march = pd.Timestamp("2013-03-01T05:00", tz="UTC")
-    late = examples["label_known_at"] > march
-    assert (examples.loc[late, "predict_at"] < march).any()  # whose labels come too late for it
-    unknown = examples.assign(place=examples["place"].where(late))
-    tested(unknown)
-    assert all("a later framing.split.validation_from" in told for told in warnings_of(caplog))
     tested(missing_before(examples, "place", "2013-03-15"))
     first, second = warnings_of(caplog)
     assert FOLD in first
     assert "the fold that starts on 2013-03-01" in second
     for told in (first, second):
-        assert "Choose a later framing.split.validation_from" in told
+        assert "Let validation begin later (framing.split)" in told
         assert "earlier_folds" not in told
 
 
@@ -270,15 +265,34 @@ def test_a_fold_with_one_label_or_no_examples_is_named(
         tested(examples[~february])
 
 
+def test_a_fold_that_reaches_into_validation_is_refused(
+    examples: pd.DataFrame,
+    framing: Framing,
+    modeling: Any,
+    trusted_types: list[str],
+    contracts: Any,
+    refused: Refused,
+) -> None:
+    def test(until: str) -> None:
+        folds = [FEBRUARY | {"until": until}]
+        asked = modeling(search={"trials": 0, "earlier_folds": folds})
+        smoke_test_estimators(examples, trusted_types, framing, asked, contracts)
+
+    test("2013-03-01T00:00:00-05:00")
+    with refused("earlier_folds", "2013-03-08", "begins on 2013-03-01", "end earlier"):
+        test("2013-03-08T00:00:00-05:00")
+
+
 def test_an_infinite_amount_is_refused(
     make_amounts: Examples,
+    until_test: Examples,
     amount_framing: Framing,
     modeling_amounts: Any,
     trusted_types: list[str],
     contracts: Any,
     refused: Refused,
 ) -> None:
-    amounts = make_amounts("2013-01-01", "2013-04-01", 600)
+    amounts = until_test(make_amounts("2013-01-01", "2013-04-01", 600), amount_framing)
     amounts.loc[5, "label"] = np.inf
     with refused("label", "1 infinite", "fold that starts on 2013-03-01"):
         smoke_test_estimators(
@@ -396,6 +410,7 @@ def test_a_model_of_the_other_task_is_refused_by_name(
     framing: Framing,
     amount_framing: Framing,
     make_amounts: Examples,
+    until_test: Examples,
     modeling: Any,
     modeling_amounts: Callable[..., Modeling],
     trusted_types: list[str],
@@ -405,7 +420,7 @@ def test_a_model_of_the_other_task_is_refused_by_name(
     def test(examples: pd.DataFrame, framing: Framing, asked: Modeling) -> None:
         smoke_test_estimators(examples, trusted_types, framing, asked, contracts=contracts)
 
-    of_amounts = make_amounts("2013-01-01", "2013-04-01", 400)
+    of_amounts = until_test(make_amounts("2013-01-01", "2013-04-01", 400), framing)
     right = modeling_amounts()
     test(of_amounts, amount_framing, right)
     wrong = modeling_amounts(baselines=modeling().baselines)

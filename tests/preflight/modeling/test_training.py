@@ -27,18 +27,29 @@ Search = Callable[..., tuple[dict[str, Any], pd.DataFrame]]
 FEATURES = ["signal", "place", "noise"]
 
 
+@pytest.fixture
+def summary(
+    framing: Framing, split_summary: Callable[..., pd.DataFrame], make_parcels: Any
+) -> pd.DataFrame:
+    """The summary of a split whose test is April."""
+    return split_summary(framing, make_parcels("2013-04-01T04:00", "2013-05-01", 100))
+
+
 def test_development_is_train_then_validation_with_all_categories(
-    development: pd.DataFrame, framing: Framing
+    development: pd.DataFrame, summary: pd.DataFrame, framing: Framing
 ) -> None:
-    later = development["predict_at"] >= framing.split.validation_from
+    later = development["is_validation"]
     north = development["place"] == "north"
-    train, validation = development[~later & north].copy(), development[later & ~north].copy()
+    known = development["label_known_at"] <= framing.split.test_from
+    given = development.drop(columns="is_validation")
+    train, validation = given[~later & north].copy(), given[later & known & ~north].copy()
     for part in (train, validation):
         part["place"] = part["place"].cat.remove_unused_categories()
     audit = pd.DataFrame(fingerprints(train=train, validation=validation))
-    together = join_development(train, validation, audit, framing)
+    together = join_development(train, validation, summary, audit, framing)
     assert together["parcel"].tolist() == [*train["parcel"], *validation["parcel"]]
     assert together.index.tolist() == list(range(len(train) + len(validation)))
+    assert together["is_validation"].tolist() == [False] * len(train) + [True] * len(validation)
     assert together["place"].astype(str).tolist() == [
         *train["place"].astype(str),
         *validation["place"].astype(str),
@@ -47,53 +58,52 @@ def test_development_is_train_then_validation_with_all_categories(
     assert set(together["place"].cat.categories) == {"north", "south", "west"}
 
 
-def test_parts_of_another_split_are_not_fitted(development: pd.DataFrame, framing: Framing) -> None:
-    later = development["predict_at"] >= framing.split.validation_from
-    parts = {"train": development[~later], "validation": development[later]}
+def test_parts_of_another_split_are_not_fitted(
+    development: pd.DataFrame, summary: pd.DataFrame, framing: Framing
+) -> None:
+    later = development["is_validation"]
+    known = development["label_known_at"] <= framing.split.test_from
+    parts = {"train": development[~later], "validation": development[later & known]}
     audit = pd.DataFrame(fingerprints(**parts))
-    join_development(**parts, feature_audit=audit, framing=framing)
-    for end, name in {"validation_from": "train", "test_from": "validation"}.items():
-        earlier = getattr(framing.split, end) - timedelta(days=2)
-        split = framing.split.model_copy(update={end: earlier})
+    join_development(*parts.values(), summary, audit, framing)
+    for change in (
+        {"validation_from": framing.split.validation_from - timedelta(days=2)},
+        {"embargo_hours": 48},
+    ):
+        split = framing.split.model_copy(update=change)
         other = framing.model_copy(update={"split": split})
-        with pytest.raises(RunError, match=f"'{name}' has examples from"):
-            join_development(**parts, feature_audit=audit, framing=other)
+        with pytest.raises(RunError, match=r"framing\.split.* Run feature_engineering"):
+            join_development(*parts.values(), summary, audit, other)
 
 
 def test_folds_are_in_the_order_of_time_and_no_label_is_known_after_a_fold_starts(
     development: pd.DataFrame, framing: Framing, settings: Settings
 ) -> None:
     modeling = settings()
-    found = list(folds(development, framing, modeling))
-    earlier = modeling.search.earlier_folds[0]
-    bounds = [
-        (earlier.start, earlier.until),
-        (framing.split.validation_from, framing.split.test_from),
-    ]
-    assert len(found) == len(bounds)
-    for (known, judged), (start, until) in zip(found, bounds, strict=True):
-        assert known["predict_at"].max() < start
-        assert known["label_known_at"].max() <= start
-        at = development["predict_at"]
-        assert (
-            judged["parcel"].tolist()
-            == development["parcel"][(at >= start) & (at < until)].tolist()
-        )
-        left_out = development[(at < start) & ~development["parcel"].isin(known["parcel"])]
-        assert (left_out["label_known_at"] > start).all()
-        assert len(left_out) > 0
+    (known, judged), last = folds(development, framing, modeling)
+    start, until = (getattr(modeling.search.earlier_folds[0], end) for end in ("start", "until"))
+    assert known["label_known_at"].max() <= start
+    at = development["predict_at"]
+    assert judged["parcel"].tolist() == development["parcel"][(at >= start) & (at < until)].tolist()
+    left_out = development[(at < start) & ~development["parcel"].isin(known["parcel"])]
+    assert (left_out["label_known_at"] > start).all()
+    assert len(left_out) > 0
+
+    later = development["is_validation"]
+    for part, expected in zip(last, (development[~later], development[later]), strict=True):
+        pd.testing.assert_frame_equal(part, expected)
 
 
 def test_a_label_known_at_the_very_start_of_a_fold_is_known_and_a_moment_later_is_not(
     development: pd.DataFrame, framing: Framing, settings: Settings
 ) -> None:
-    start = pd.Timestamp(framing.split.validation_from)
+    start = pd.Timestamp(settings().search.earlier_folds[0].start)
     tick = pd.Timedelta("1us")
     rows = development.head(4).assign(
         predict_at=[start - tick, start - tick, start, start - tick],
         label_known_at=[start, start + tick, start + tick, start - tick],
     )
-    (known, judged) = list(folds(rows, framing, settings(folds=0)))[-1]
+    known, judged = next(folds(rows, framing, settings()))
     assert known["parcel"].tolist() == [0, 3]
     assert judged["parcel"].tolist() == [2]
 
@@ -204,15 +214,14 @@ def test_a_column_of_one_value_changes_nothing_but_where_the_threshold_stands(
         assert model["provenance"]["framing"]["costs"]["fn"] == "amount"
 
 
-def test_the_embargo_holds_for_every_fold(
+def test_the_embargo_holds_for_an_earlier_fold(
     development: pd.DataFrame, framing: Framing, settings: Settings
 ) -> None:
     split = framing.split.model_copy(update={"embargo_hours": 24})
-    embargo = pd.Timedelta("1D")
     waited = framing.model_copy(update={"split": split})
-    starts = [settings().search.earlier_folds[0].start, split.validation_from]
-    for (known, _), start in zip(folds(development, waited, settings()), starts, strict=True):
-        assert known["label_known_at"].max() + embargo <= start
+    known, _ = next(folds(development, waited, settings()))
+    start = settings().search.earlier_folds[0].start
+    assert known["label_known_at"].max() + pd.Timedelta("1D") <= start
 
 
 def test_a_model_can_go_without_a_group_of_features(

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from kedro.config import OmegaConfigLoader
 from pydantic import ValidationError
 
-from preflight.problem.framing import Framing, Split
+from preflight.problem.framing import Framing
 
 NO_TABLE = pd.DataFrame()  # constants need none
 
@@ -73,15 +72,6 @@ def test_a_value_that_makes_no_sense_is_refused(
         Framing.model_validate(framing_as_written)
 
 
-@pytest.mark.parametrize("test_from", ["2013-03-01T00:00:00-05:00", "2013-02-01T00:00:00-05:00"])
-def test_a_test_that_does_not_follow_the_validation_is_refused(
-    framing_as_written: dict[str, Any], test_from: str
-) -> None:
-    framing_as_written["split"]["test_from"] = test_from
-    with pytest.raises(ValidationError, match=r"must come after validation_from"):
-        Framing.model_validate(framing_as_written)
-
-
 @pytest.mark.parametrize(
     ("section", "change", "sentence"),
     [
@@ -123,40 +113,6 @@ def test_a_saving_over_the_months_is_less_its_upkeep(framing: Framing) -> None:
 def test_a_framing_can_not_be_changed_while_it_is_used(framing: Framing) -> None:
     with pytest.raises(ValidationError, match="frozen"):
         framing.costs.fn = 10
-
-
-def utc(*moments: str) -> pd.Series:
-    return pd.Series(pd.to_datetime(list(moments), utc=True, format="ISO8601")).dt.as_unit("us")
-
-
-def test_a_day_begins_at_the_local_midnight(framing: Framing) -> None:
-    day = framing.split.day(
-        utc("2013-01-02T04:59:59.999999", "2013-01-02T05:00", "2013-07-02T04:00")
-    )
-    assert day.dt.strftime("%Y-%m-%d %H:%M").tolist() == [
-        "2013-01-01 00:00",
-        "2013-01-02 00:00",
-        "2013-07-02 00:00",
-    ]
-    assert day.dt.tz is None
-
-
-@pytest.mark.parametrize(
-    ("date", "hours"), [("2013-03-10", 23), ("2013-11-03", 25), ("2013-11-04", 24)]
-)
-def test_the_day_on_which_the_clock_changes_is_one_day(
-    framing: Framing, date: str, hours: int
-) -> None:
-    around = pd.Timestamp(date, tz="UTC") + pd.to_timedelta(np.arange(-24, 48), unit="h")
-    day = framing.split.day(pd.Series(around))
-    assert day.value_counts()[pd.Timestamp(date)] == hours
-    assert day.is_monotonic_increasing
-
-
-def test_days_are_counted_in_the_time_zone_of_the_framing(framing: Framing) -> None:
-    split = framing.split.model_copy(update={"timezone": "Asia/Tokyo"})
-    assert isinstance(split, Split)
-    assert split.day(utc("2013-01-01T15:00")).tolist() == [pd.Timestamp("2013-01-02")]
 
 
 @pytest.fixture

@@ -274,6 +274,18 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
             "price": 300.0,
             "worth": "inconclusive",
         },
+        "backtest": pd.DataFrame(
+            {
+                "cutoff": day.tz_localize("UTC"),
+                "rows": [1500, 2600, 3700],
+                "decisions": [410, 520, 630],
+                "baseline": "table_of_rates",
+                "value_per_1000": [91.0, 92.0, 93.0],
+                "gain": [-7.5, 14.2, 26.6],
+                "gain_low": [-20.3, 1.1, np.nan],
+                "gain_high": [6.4, 27.9, np.nan],
+            }
+        ),
         "segments": pd.DataFrame(
             {
                 "number": [1, 2],

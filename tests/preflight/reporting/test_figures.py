@@ -11,7 +11,8 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure as Drawn
 
-from preflight.reporting import drawing, figures
+from preflight import reporting
+from preflight.reporting import drawing
 from preflight.reporting.figure_dataset import Figure, FigureDataset, to_svg
 
 FIGURES = {
@@ -23,16 +24,17 @@ FIGURES = {
     "importance": ["importance", "framing"],
     "ablation": ["ablation", "framing"],
     "learning_curve": ["learning_curve", "framing"],
+    "backtest": ["backtest", "framing"],
     "segments": ["segments", "framing"],
     "robustness": ["robustness", "framing"],
     "search": ["trials", "best_params", "framing"],
     "parameter_importance": ["parameter_importance"],
 }
-MONEY = {"value", "slices", "ablation", "segments", "robustness"}
+MONEY = {"value", "slices", "ablation", "backtest", "segments", "robustness"}
 
 
 def drawn(name: str, results: dict[str, Any]) -> Drawn:
-    plot = getattr(figures, f"plot_{name}")
+    plot = getattr(reporting, f"plot_{name}")
     figure: Drawn = plot(*(results[i] for i in FIGURES[name]))
     return figure
 
@@ -168,7 +170,7 @@ def test_importance_shows_the_top_with_group_and_range(results: dict[str, Any]) 
     assert rows(axes)["weight"] == pytest.approx([0.0301, 0.0281, 0.0322])
     assert texts(axes) == ["box", "box", "sender"]
     many = pd.concat([results["importance"].assign(feature=f"f{i}") for i in range(10)])
-    assert len(labels(figures.plot_importance(many, results["framing"]).axes[0])) == 20
+    assert len(labels(reporting.plot_importance(many, results["framing"]).axes[0])) == 20
 
 
 def test_the_bars_of_the_ablation_hang_together(results: dict[str, Any]) -> None:
@@ -180,6 +182,18 @@ def test_the_bars_of_the_ablation_hang_together(results: dict[str, Any]) -> None
     colours = [to_hex(bar.get_facecolor()).upper() for bar in axes.patches]
     grey, blue, orange = drawing.GREY, drawing.BLUE, drawing.ORANGE
     assert colours == [grey, blue, grey, orange]
+
+
+def test_the_backtest_shows_the_gains_from_early_to_late(results: dict[str, Any]) -> None:
+    axes = drawn("backtest", results).axes[0]
+    assert list(rows(axes)) == ["from 2013-01-01", "from 2013-03-01", "from 2013-04-01"]  # local
+    assert rows(axes)["from 2013-03-01"] == pytest.approx([14.2, 1.1, 27.9])
+    assert [*axes.lines[0].get_xdata()] == [0, 0]
+    assert texts(axes) == ["\N{MINUS SIGN}€7.50", "€14", "€27"]
+    results["backtest"] = results["backtest"].iloc[:0]
+    figure = drawn("backtest", results)
+    assert Figure().validate(figure) is figure
+    assert "none was made" in figure.get_suptitle().replace("\n", " ")
 
 
 def test_a_fault_without_an_answer_is_written_and_comes_first(results: dict[str, Any]) -> None:

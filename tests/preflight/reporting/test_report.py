@@ -27,6 +27,7 @@ DIAGNOSED = [
     "ablation",
     "learning_curve",
     "more_labels",
+    "backtest",
     "segments",
     "segment_examples",
     "robustness",
@@ -225,6 +226,25 @@ def test_without_the_stage_diagnosis(results: dict[str, Any]) -> None:
     assert "Models compared" in text
     for card in (render_model_card, render_datasheet):
         assert "None" not in card(collect_results(**results))
+
+
+def test_the_backtest_has_a_section_with_its_gains_unless_it_was_left_out(
+    results: dict[str, Any],
+) -> None:
+    title = "Backtest: gain after each cut-off"
+    text = section(read(results), title)
+    for words in (
+        "significantly above zero in 1 of 3, and significantly below zero in 0. It is",
+        "It is between \N{MINUS SIGN}€7.50 and €27 per 1,000 parcels",
+        "a little optimistic",
+        "\n2013-01-01\n1,500\n410\n€91\n\N{MINUS SIGN}€7.50 (\N{MINUS SIGN}€20 to €6.40)\n",
+        "€27 (no interval)",
+    ):
+        assert words in text
+    results["backtest"] = results["backtest"].iloc[1:2]
+    assert "It is €14 per 1,000 parcels" in section(read(results), title)
+    results["backtest"] = results["backtest"].iloc[:0]
+    assert "Backtest" not in read(results)
 
 
 def test_a_metric_of_ones_own_is_a_column_of_report_and_card(results: dict[str, Any]) -> None:

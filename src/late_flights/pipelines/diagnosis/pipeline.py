@@ -1,4 +1,4 @@
-"""results -> what bought them, what more data would buy, where they fail and how they break."""
+"""results -> what bought them, when they held, where they fail, what more data would buy."""
 
 from kedro.pipeline import Node, Pipeline
 
@@ -6,6 +6,7 @@ from preflight import diagnosis, reporting
 
 FRAMING, DIAGNOSIS = "params:framing", "params:diagnosis"
 RESULTS = ["validation", "test", "validation_predictions", "test_predictions", "candidate"]
+PARTS = ["train", "validation", "test"]
 SETTINGS = [FRAMING, "params:modeling", "params:evaluation", DIAGNOSIS, "contracts"]
 TO_MEASURE = [FRAMING, "params:evaluation", DIAGNOSIS, "contracts"]
 
@@ -27,6 +28,12 @@ def create_pipeline() -> Pipeline:
                 name="compute_learning_curve",
             ),
             Node(
+                diagnosis.compute_backtest,
+                [*PARTS, "test_predictions", "best_params", "selection", *SETTINGS],
+                "backtest",
+                name="compute_backtest",
+            ),
+            Node(
                 diagnosis.find_label_issues,
                 ["validation_predictions", FRAMING, DIAGNOSIS, "contracts"],
                 "label_issues",
@@ -46,6 +53,7 @@ def create_pipeline() -> Pipeline:
             ),
             reporting.figure(reporting.plot_ablation, "ablation", FRAMING),
             reporting.figure(reporting.plot_learning_curve, "learning_curve", FRAMING),
+            reporting.figure(reporting.plot_backtest, "backtest", FRAMING),
             reporting.figure(reporting.plot_segments, "segments", FRAMING),
             reporting.figure(reporting.plot_robustness, "robustness", FRAMING),
         ],

@@ -9,6 +9,7 @@ PARAMS = [FRAMING, "params:evaluation"]
 TESTED = ["test_predictions", *PARAMS]
 SLICED = ["test_predictions", "test", *PARAMS]
 USED = ["test_predictions", "earlier_evaluations", "what_if", "run_version", FRAMING, "contracts"]
+MODELS = ["candidate", "baselines"]
 MEASURED = ["candidate", "test", FRAMING]
 EVIDENCE = ["calibration_curve", "limits", "gain_by_period", "test_usage", "what_if"]
 
@@ -25,7 +26,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 evaluation.predict_test,
-                ["candidate", "baselines", "test", "audit", FRAMING, "contracts", "champion"],
+                [*MODELS, "test", "split_summary", "audit", FRAMING, "contracts", "champion"],
                 "test_predictions",
                 name="predict_test",
             ),

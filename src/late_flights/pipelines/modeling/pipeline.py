@@ -13,7 +13,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 modeling.join_development,
-                ["train", "validation", "feature_audit", "params:framing"],
+                ["train", "validation", "split_summary", "feature_audit", "params:framing"],
                 "train_and_validation",
                 name="join_development",
             ),

@@ -35,6 +35,8 @@ DIAGNOSIS: list[str] = [
     "learning_curve",
     "learning_curve_figure",
     "more_labels",
+    "backtest",
+    "backtest_figure",
     "segments",
     "segments_figure",
     "segment_examples",
