@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from preflight.evaluation import contracts as results
 from preflight.evaluation.contracts import Evaluation
 from preflight.evaluation.metrics import (
     compute_calibration_curve,
@@ -16,7 +17,7 @@ from preflight.evaluation.metrics import (
     compute_slices,
 )
 from preflight.modeling.model import DECIDING, Bundle
-from preflight.problem.framing import Framing
+from preflight.problem.framing import Framing, Resampling
 from preflight.problem.money import format_money
 
 Decided = Callable[..., dict[str, Any]]
@@ -80,6 +81,19 @@ def with_column(
             "lookup": baselines["lookup"] | derived,
         },
     ), column
+
+
+def of_framing(
+    models: tuple[Bundle, dict[str, Bundle]], framing: Framing
+) -> tuple[Bundle, dict[str, Bundle]]:
+    """The models as if they had been made under a framing."""
+    now = framing.model_dump(mode="json", include=set(DECIDING))
+
+    def made(model: Bundle) -> Bundle:
+        return model | {"provenance": model["provenance"] | {"framing": now}}  # type: ignore[return-value]
+
+    candidate, baselines = models
+    return made(candidate), {name: made(one) for name, one in baselines.items()}
 
 
 def test_a_cost_in_a_column_of_one_value_gives_the_very_same_results(
@@ -337,3 +351,43 @@ def test_a_candidate_of_amounts_ships_and_its_verdict_can_be_recomputed(
     same = predictions.assign(prediction=predictions["prediction_lookup"])
     held = judge(same, made_amounts["test"], framing, evaluation, best)
     assert held["decision"] == "hold"
+
+
+@pytest.mark.parametrize(
+    ("unit", "groups", "units"),
+    [
+        ("row", [], "parcels"),
+        ("group", ["noise"], "groups"),
+        ("group", ["place"], "3 groups of test, 10 are needed"),
+        ("week", [], "7 weeks of test, 10 are needed"),
+        ("month", [], "2 months of test, 10 are needed"),
+    ],
+)
+def test_the_verdict_rests_on_the_units_that_the_framing_names(
+    unit: Any,
+    groups: list[str],
+    units: str,
+    models: tuple[Bundle, dict[str, Bundle]],
+    examples: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+    contracts: Any,
+    judge: Decided,
+    predict: Predict,
+) -> None:
+    split = framing.split.model_copy(update={"groups": groups})
+    resampled = framing.model_copy(update={"resampling": Resampling(unit=unit), "split": split})
+    predictions = predict(*of_framing(models, resampled), examples, resampled, contracts)
+    assert ("group" in predictions) is (unit == "group")
+    needed = predictions["label"] == 1
+    clear = predictions.assign(act=needed, act_lookup=False)
+    found = judge(clear, examples, resampled, evaluation)
+    assert (found["decision"] == "ship") is ("needed" not in units)
+    assert units in found["reasons"][0] or found["decision"] == "ship"
+    assert found["value"]["best_units"]["unit"] == unit
+    slices = compute_slices(predictions, examples, resampled, evaluation)
+    results.Slices.validate(slices, lazy=True)
+    results.CalibrationCurve.validate(
+        compute_calibration_curve(predictions, resampled, evaluation), lazy=True
+    )
+    results.metrics.validate(compute_metrics(predictions, resampled, evaluation))

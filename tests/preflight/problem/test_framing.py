@@ -54,6 +54,9 @@ def test_a_missing_key_is_refused(framing_as_written: dict[str, Any], path: tupl
     [
         ("prediction", "lead_minutes", 0),
         ("split", "embargo_hours", -1),
+        ("resampling", "unit", "hour"),
+        ("resampling", "block", 0),
+        ("resampling", "unit", "group"),  # of which split.groups names none
         ("split", "timezone", "America/New_Yrok"),
         ("costs", "fn", float("inf")),
         ("costs", "tp", float("nan")),
@@ -67,8 +70,16 @@ def test_a_missing_key_is_refused(framing_as_written: dict[str, Any], path: tupl
 def test_a_value_that_makes_no_sense_is_refused(
     framing_as_written: dict[str, Any], section: str | None, key: str, value: Any
 ) -> None:
-    (framing_as_written[section] if section else framing_as_written)[key] = value
+    (framing_as_written.setdefault(section, {}) if section else framing_as_written)[key] = value
     with pytest.raises(ValidationError, match=key):
+        Framing.model_validate(framing_as_written)
+
+
+def test_units_without_an_order_have_no_blocks(framing_as_written: dict[str, Any]) -> None:
+    framing_as_written["resampling"] = {"unit": "week", "block": 2}
+    assert Framing.model_validate(framing_as_written).resampling.block == 2
+    framing_as_written["resampling"] = {"unit": "row", "block": 2}
+    with pytest.raises(ValidationError, match=r"Leave out resampling\.block"):
         Framing.model_validate(framing_as_written)
 
 
