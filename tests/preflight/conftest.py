@@ -567,7 +567,7 @@ SMALL: dict[str, Any] = {
         },
     },
     "evaluation": {"replicates": 200, "importance_rows": 500},
-    "diagnosis": {"step_rows": 1000, "segment_share": 0.05},
+    "diagnosis": {"fits": 2, "step_rows": 1000, "segment_share": 0.05},
 }
 
 
