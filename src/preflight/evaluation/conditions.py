@@ -25,7 +25,6 @@ from preflight.stats.bootstrap import (
     interval,
     minimum_detectable_effect,
 )
-from preflight.stats.metrics import coverage
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -122,11 +121,12 @@ class TestComparison:
     def service_rate(self, rows: Bools) -> Floats:
         """Return the share of eligible rows that are served, among `rows`, in each replicate.
 
-        Served are rows that are acted on; in regression those with a label up to the decision.
+        Served are rows that are acted on; in regression those with a label up to the decision: a
+        quantity that is just enough is not too little.
         """
         served = self.decided.astype(float)
         if isinstance(self.costs, UnitCosts):
-            served = coverage(self.label, served)
+            served = (self.label <= served).astype(float)
         return self.bootstrap.replicates(served, np.flatnonzero(rows & self.eligible))
 
     def has_enough(self, rows: Ints) -> bool:
@@ -281,7 +281,8 @@ def _plain(name: str) -> str:
 def calibration_within_limit(curve: pd.DataFrame, framing: Framing) -> Condition:
     """Is the mean gap between observed and expected shares within the allowed one?
 
-    Only the part of each gap that lies outside the interval counts.
+    Only the part of each gap that lies outside the interval counts. Labels equal to a predicted
+    quantity are no gap (see `compute_calibration_curve`).
     """
     outside = np.maximum(curve["low"] - curve["expected"], curve["expected"] - curve["high"])
     significant = float(np.average(np.maximum(outside, 0), weights=curve["rows"]))

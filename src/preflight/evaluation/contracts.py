@@ -222,10 +222,17 @@ class CalibrationCurve(Table, key=["bin"]):
         **PROBABILITY,
     )
     observed: float = column(
-        "share of label 1; in regression of labels below the prediction", **PROBABILITY
+        "share of label 1; in regression what lies from `below` to `up_to` nearest to the expected",
+        **PROBABILITY,
     )
     low: float = column("lower bound of the observed share", **PROBABILITY)
     high: float = column("upper bound of the observed share", **PROBABILITY)
+    below: float | None = column(
+        "in regression: share of labels below the prediction", **PROBABILITY
+    )
+    up_to: float | None = column(
+        "in regression: share of labels up to the prediction", **PROBABILITY
+    )
 
     in_order = bounds("low", "high")
 
@@ -238,7 +245,8 @@ class ThresholdCurve(Table, key=["setting"]):
     )
     by_costs: bool = column("it is the one that the costs give")
     share: float = column(
-        "of examples acted on; in regression, of labels below the decision", **PROBABILITY
+        "of examples acted on; in regression, of labels below the decision, equal ones by half",
+        **PROBABILITY,
     )
     value_per_1000: float = column("saving", MONEY)
     low: float = column("lower bound of the saving", MONEY)
