@@ -598,6 +598,7 @@ SMALL: dict[str, Any] = {
     },
     "evaluation": {"replicates": 200, "importance_rows": 500},
     "diagnosis": {
+        "fits": 2,
         "step_rows": 1000,
         "segment_share": 0.05,
         "backtest": {"cutoffs": 2, "weeks": 1},

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from preflight.contracts.catalog import Contract, Contracts
 from preflight.diagnosis.contracts import Diagnosis
+from preflight.diagnosis.fits import fitting_margin, widen
 from preflight.errors import RunError
 from preflight.evaluation.contracts import Evaluation
 from preflight.evaluation.predictions import last_fold, require_same
@@ -21,7 +23,9 @@ from preflight.modeling.model import (
 from preflight.modeling.parameters import Modeling
 from preflight.modeling.training import fit, saving
 from preflight.problem.framing import Framing
-from preflight.stats.bootstrap import Bootstrap, Interval, interval_columns
+from preflight.stats.bootstrap import Interval, interval_columns
+
+Step = tuple[str, str, dict[str, Floats]]  # kind, name, predictions of each part: (fits, n)
 
 THRESHOLD_HALF_STEP = "if it acted above 50%"  # the last step, in the binary task
 
@@ -57,36 +61,34 @@ def compute_ablation(
     Grain: one row per part of the split and step, in this order:
 
     - the best baseline,
-    - the model on the first group of features, each further group, and tuning; these are fitted on
-      a sample of train,
+    - the model on the first group of features, each further group, and tuning; each is fitted
+      `diagnosis.fits` times, with another seed on another sample of train,
     - all examples: of train; on test those of validation too,
     - calibration,
     - in the binary task, a threshold of one half instead.
 
-    The gain of a step depends on the steps before it.
+    A value is the mean over fits. The interval of a gain is over days and over fits, whose samples
+    are the same in each step. From all examples on, the model is the candidate, fitted once: the
+    chance of that fit is left out. The gain of a step depends on the steps before it.
     """
     last = last_fold(validation, validation_predictions)
     require_same(test, test_predictions, "test")
     chosen, features = modeling.chosen(best_params), contracts["features"]
     _require_declared(candidate, chosen, features)
     parts = {"validation": validation, "test": test}
-    name = selection["best_baseline"]
-    few = train.sample(min(diagnosis.step_rows, len(train)), random_state=diagnosis.seed)
+    name, rows = selection["best_baseline"], min(diagnosis.step_rows, len(train))
+    samples = {seed: train.sample(rows, random_state=seed) for seed in diagnosis.seeds}
+    declared = modeling.candidates[modeling.default_candidate]
     steps = [
         (kind, step, predicted)
-        for kind, step, spec in _steps(
-            modeling.candidates[modeling.default_candidate], chosen, features
-        )
-        if (predicted := _fit_predict_parts(spec, few, parts, features)) is not None
+        for kind, step, spec in _steps(declared, chosen, features)
+        if (predicted := _fit_predict_parts(spec, samples, parts, features)) is not None
     ]
     whole = {
-        "validation": last[f"{framing.predicted}_candidate"].to_numpy(),
-        "test": predict({**candidate, "slope": 1.0, "intercept": 0.0}, test),
+        "validation": last[[f"{framing.predicted}_candidate"]].to_numpy().T,
+        "test": predict({**candidate, "slope": 1.0, "intercept": 0.0}, test)[None],
     }
-    steps.append(("examples", "all examples", whole))
-    if (candidate["slope"], candidate["intercept"]) != (1.0, 0.0):
-        calibrated = {part: apply_calibration(candidate, raw) for part, raw in whole.items()}
-        steps.append(("calibration", "calibration", calibrated))
+    steps += _candidate_steps(candidate, whole)
 
     of_baseline = last[f"{framing.predicted}_{name}"].to_numpy()
     decided = test_predictions[f"{framing.decided}_{name}"].to_numpy()
@@ -94,39 +96,49 @@ def compute_ablation(
         "validation": saving(last, of_baseline, framing, modeling.baselines[name].threshold),
         "test": framing.costs.at(test).saving(test["label"].to_numpy(), decided),
     }
-    rows: list[dict[str, Any]] = []
-    for part, examples in parts.items():
-        days = evaluation.bootstrap(examples, framing)
-        rows += _rows(part, examples, (name, baseline[part]), steps, days, framing)
-    table = pd.DataFrame(rows)
-    return table.astype(dict.fromkeys(table.columns[3:], "float64"))
+    table = pd.concat(
+        _gains(part, examples, (name, baseline[part][None]), steps, framing, evaluation)
+        for part, examples in parts.items()
+    )
+    return table.reset_index(drop=True)
 
 
-def _rows(
+def _candidate_steps(candidate: Bundle, whole: dict[str, Floats]) -> Iterator[Step]:
+    """Yield the steps whose model is the candidate, by its predictions before calibration."""
+    yield "examples", "all examples", whole
+    if (candidate["slope"], candidate["intercept"]) != (1.0, 0.0):
+        calibrated = {part: apply_calibration(candidate, raw) for part, raw in whole.items()}
+        yield "calibration", "calibration", calibrated
+
+
+def _gains(
     part: str,
     examples: pd.DataFrame,
     baseline: tuple[str, Floats],
-    steps: list[tuple[str, str, dict[str, Floats]]],
-    days: Bootstrap,
+    steps: list[Step],
     framing: Framing,
-) -> Iterator[dict[str, Any]]:
-    """Yield a row for the baseline, by its name and savings, and one for each step after it."""
+    evaluation: Evaluation,
+) -> pd.DataFrame:
+    """Return a row for the baseline, by its name and savings, and one for each step after it."""
+    days = evaluation.bootstrap(examples, framing)
     savings = [("baseline", *baseline)]
     savings += [(kind, step, saving(examples, p[part], framing)) for kind, step, p in steps]
     if framing.task == "binary":
         half = saving(examples, steps[-1][2][part], framing, threshold=0.5)
         savings.append(("threshold", THRESHOLD_HALF_STEP, half))
     gain: Interval = {"mean": None, "low": None, "high": None}
+    rows: list[dict[str, Any]] = []
     for number, (kind, step, saved) in enumerate(savings):
         if number:
-            gain = days.per_1000(saved - savings[number - 1][2])
-        yield {
-            "part": part,
-            "kind": kind,
-            "step": step,
-            "value_per_1000": 1000 * saved.mean(),
-            **interval_columns(gain, "gain", "gain_low", "gain_high"),
-        }
+            gained = saved - savings[number - 1][2]
+            by_fit = [1000 * gained.mean(axis=1)]
+            margin = fitting_margin(by_fit, np.ones(1), framing.confidence)
+            gain = widen(days.per_1000(gained.mean(axis=0)), margin)
+        value = {"fits": len(saved), "value_per_1000": 1000 * saved.mean()}
+        columns = interval_columns(gain, "gain", "gain_low", "gain_high")
+        rows.append({"part": part, "kind": kind, "step": step, **value, **columns})
+    table = pd.DataFrame(rows)
+    return table.astype(dict.fromkeys(columns, "float64"))
 
 
 def _steps(
@@ -143,12 +155,23 @@ def _steps(
 
 
 def _fit_predict_parts(
-    spec: Estimator, examples: pd.DataFrame, parts: dict[str, pd.DataFrame], features: Contract
+    spec: Estimator,
+    samples: dict[int, pd.DataFrame],
+    parts: dict[str, pd.DataFrame],
+    features: Contract,
 ) -> dict[str, Floats] | None:
-    """Return the predictions for each part; None if it can't be fitted on these features alone."""
+    """Return the predictions for each part, of each fit: shape (fits, n).
+
+    None if it can't be fitted on these features alone.
+
+    samples: the examples of each fit, by its seed.
+    """
     try:
-        estimator = fit(spec, examples, features)
+        fitted = [fit(spec.seeded(seed), few, features) for seed, few in samples.items()]
     except Exception:  # whatever an estimator raises that needs a feature of a later group
         return None
     names = spec.features(features.groups())
-    return {part: predict_uncalibrated(estimator, rows, names) for part, rows in parts.items()}
+    return {
+        part: np.array([predict_uncalibrated(one, rows, names) for one in fitted])
+        for part, rows in parts.items()
+    }

@@ -22,6 +22,7 @@ class Diagnosis(Parameters):
     """The sizes of the diagnosis."""
 
     seed: int
+    fits: int = Field(gt=0, description="of each step, each with another seed")
     step_rows: int = Field(gt=0, description="examples of train to fit a step on, at most")
     train_shares: list[float] = Field(min_length=1, description="of train, its latest part")
     next_share: float = Field(gt=0, le=1, description="additional labels, as a share of train")
@@ -31,6 +32,11 @@ class Diagnosis(Parameters):
     labels_to_review: int = Field(gt=0)
     noise: float = Field(gt=0, description="in standard deviations of a feature")
     backtest: Rolling
+
+    @property
+    def seeds(self) -> range:
+        """Return the seed of each fit of a step."""
+        return range(self.seed, self.seed + self.fits)
 
 
 def _bound(description: str) -> Any:
@@ -54,6 +60,7 @@ class Ablation(Table, key=["part", "kind", "step"]):
     part: str = column("validation or test", isin=["validation", "test"])
     kind: str = column("of step", isin=STEPS)
     step: str = column("name of the step: a feature group, all examples, tuning ...")
+    fits: int = column("that the values are the mean of; the candidate was fitted once", gt=0)
     value_per_1000: float = column("saving over never acting, with this step", MONEY)
     gain: float = _bound("over the step before; missing for the baseline")
     gain_low: float = _bound("lower bound")
@@ -72,6 +79,7 @@ class LearningCurve(Table, key=["rows"]):
 
     rows: int = column("examples fitted on", "rows", gt=0)
     first: Utc = column("the earliest of them", "UTC")
+    fits: int = column("that the saving is the mean of; the candidate was fitted once", gt=0)
     value_per_1000: float = column("saving over never acting", MONEY)
     low: float = _bound("lower bound; missing for a single day")
     high: float = _bound("upper bound")

@@ -11,7 +11,6 @@ from preflight.problem.costs import UnitCosts
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
 from preflight.stats.bootstrap import Bootstrap, Floats, Interval
-from preflight.stats.metrics import coverage
 
 Bools = npt.NDArray[np.bool_]
 
@@ -116,11 +115,12 @@ class TestComparison:
     def service_gap(self, rows: Bools, confidence: float) -> Interval:
         """Return the share of eligible rows that are served, among `rows` less among the others.
 
-        Served are rows that are acted on; in regression those with a label up to the decision.
+        Served are rows that are acted on; in regression those with a label up to the decision: a
+        quantity that is just enough is not too little.
         """
         served = self.decided.astype(float)
         if isinstance(self.costs, UnitCosts):
-            served = coverage(self.label, served)
+            served = (self.label <= served).astype(float)
         here, there = (np.flatnonzero(some & self.eligible) for some in (rows, ~rows))
         return self.bootstrap.difference(served, here, there, confidence)
 

@@ -176,7 +176,8 @@ def _plain(name: str) -> str:
 def calibration_within_limit(curve: pd.DataFrame, framing: Framing) -> Condition:
     """Is the mean gap between observed and expected shares within the allowed one?
 
-    Only the part of each gap that lies outside the interval counts.
+    Only the part of each gap that lies outside the interval counts. Labels equal to a predicted
+    quantity are no gap (see `compute_calibration_curve`).
     """
     outside = np.maximum(curve["low"] - curve["expected"], curve["expected"] - curve["high"])
     significant = float(np.average(np.fmax(outside, 0), weights=curve["rows"]))

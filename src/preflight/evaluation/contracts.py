@@ -257,12 +257,19 @@ class CalibrationCurve(Table, key=["bin"]):
         **PROBABILITY,
     )
     observed: float = column(
-        "share of label 1; in regression of labels below the prediction", **PROBABILITY
+        "share of label 1; in regression what lies from `below` to `up_to` nearest to the expected",
+        **PROBABILITY,
     )
     low: float = column(
         "lower bound of the observed share; missing for a single day", nullable=True, **PROBABILITY
     )
     high: float = column("upper bound of the observed share", nullable=True, **PROBABILITY)
+    below: float | None = column(
+        "in regression: share of labels below the prediction", **PROBABILITY
+    )
+    up_to: float | None = column(
+        "in regression: share of labels up to the prediction", **PROBABILITY
+    )
 
     in_order = bounds("low", "high")
 
@@ -275,7 +282,8 @@ class ThresholdCurve(Table, key=["setting"]):
     )
     by_costs: bool = column("it is the one that the costs give")
     share: float = column(
-        "of examples acted on; in regression, of labels below the decision", **PROBABILITY
+        "of examples acted on; in regression, of labels below the decision, equal ones by half",
+        **PROBABILITY,
     )
     value_per_1000: float = column("saving", MONEY)
     low: float = column("lower bound of the saving; missing for a single day", MONEY, nullable=True)

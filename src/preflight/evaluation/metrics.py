@@ -48,30 +48,42 @@ def compute_calibration_curve(
     Binary: the mean probability, and the share of label 1. Regression: the quantile that the costs
     ask for, and the share of labels below the predicted quantity.
 
+    A label may be equal to the prediction, as counts often are. Then a quantile q of level tau is
+    right if P(label < q) <= tau <= P(label <= q) (Koenker and Bassett 1978). So in regression
+    `below` and `up_to` are these two shares, `observed` is what lies between them nearest to tau,
+    and the interval leads from the lower bound of `below` to the upper bound of `up_to`.
+
     Grain: one row per bin of about equally many examples; the observed share has its interval.
     """
     bootstrap = evaluation.bootstrap(test_predictions, framing)
     label = test_predictions["label"].to_numpy(dtype=float)
     predicted = test_predictions[framing.predicted].to_numpy()
     costs = framing.costs.at(test_predictions)
-    expected, observed = predicted, label
+    expected, below, up_to = predicted, label, label
+    is_quantity = isinstance(costs, UnitCosts)
     if isinstance(costs, UnitCosts):
         expected = np.broadcast_to(costs.quantile, predicted.shape)
-        observed = coverage(label, predicted)
+        below, up_to = (1.0 * (label < predicted), 1.0 * (label <= predicted))
     rank = test_predictions[framing.predicted].rank(method="first")
     many = min(evaluation.calibration_bins, len(rank))
     bins = pd.qcut(rank, many, labels=False).to_numpy()
     rows = []
     for number in range(many):
         here = bins == number
-        share = interval_columns(bootstrap.mean(observed, here), "observed", "low", "high")
+        least, most = bootstrap.mean(below, here), bootstrap.mean(up_to, here)
+        target = expected[here].mean()
+        shares = {"below": least["mean"], "up_to": most["mean"]} if is_quantity else {}
+        low, high = (np.nan if one is None else one for one in (least["low"], most["high"]))
         rows.append(
             {
                 "bin": number,
                 "rows": int(here.sum()),
                 "predicted": predicted[here].mean(),
-                "expected": expected[here].mean(),
-                **{name: np.clip(value, 0, 1) for name, value in share.items()},
+                "expected": target,
+                "observed": np.clip(target, least["mean"], most["mean"]),
+                "low": np.clip(low, 0, 1),
+                "high": np.clip(high, 0, 1),
+                **shares,
             }
         )
     return pd.DataFrame(rows)

@@ -11,11 +11,13 @@ from preflight.modeling.model import Floats
 from preflight.modeling.parameters import Modeling
 from preflight.modeling.trials import CANDIDATE, NUMBER, STEPS_PER_FOLD, open_study
 from preflight.problem.framing import Framing
-from preflight.stats.bootstrap import block_weights, interval
+from preflight.stats.bootstrap import Interval, block_weights, ratio
 
 Trials = list[Any]  # of optuna.trial.FrozenTrial, which is imported late
 
-REPLICATES = 1000  # of the bootstrap over days that corrects the choice
+REPLICATES = 1000  # of the bootstrap over weeks that corrects the choice
+MIN_DEFINED = 0.5  # of the replicates: so many leave out a week to value the choice on
+UNKNOWN: Interval = {"mean": None, "low": None, "high": None}
 MIN_TRIALS_FOR_IMPORTANCE = 5
 NO_SEARCH: dict[str, Any] = {"params": {}, "kept": "declared", "ended": "trials"} | dict.fromkeys(
     ["trial", "value", "declared_value", "optimism", "gain"]
@@ -34,11 +36,12 @@ def _within_limits(trial: Any) -> bool:
 def select_parameters(finished: Trials, framing: Framing, modeling: Modeling) -> dict[str, Any]:
     """Return the best parameters, their value, and whether they or the declared ones are kept.
 
-    gain: of the best over the declared on validation, with its interval over days, less optimism:
-    the best of many looks better than it is. In each replicate of a bootstrap over days the best
-    trial is chosen on the days drawn and valued on the days left out (BBC-CV: Tsamardinos,
-    Greasidou and Borboudakis 2018). The interval is corrected for the number of trials, pruned
-    ones among them (Bonferroni).
+    gain: of the best over the declared on validation, with its interval over weeks, less optimism:
+    the best of many looks better than it is. In each replicate of a bootstrap over whole weeks of
+    each fold (block bootstrap: Künsch 1989) the best trial is chosen on the weeks drawn and valued
+    on the weeks left out (BBC-CV: Tsamardinos, Greasidou and Borboudakis 2018). The interval is
+    corrected for the number of trials, pruned ones among them (Bonferroni). If the folds have too
+    few weeks, the gain is not known, and the declared parameters are kept.
     """
     trials = eligible(finished)
     if not trials:
@@ -63,8 +66,13 @@ def select_parameters(finished: Trials, framing: Framing, modeling: Modeling) ->
     gain = drawn[:, best] - drawn[:, declared]
     chosen = drawn[1:].argmax(axis=1)
     beyond = left_out[np.arange(len(chosen)), chosen] - left_out[:, declared]
-    optimism = max(0.0, float(gain[0] - np.nanmean(beyond)))
-    corrected = interval(gain - optimism, 1 - (1 - framing.confidence) / len(finished))
+    defined = beyond[~np.isnan(beyond)]
+    weeks = [len(rows) for rows in trials[0].user_attrs["rows"]]
+    optimism, corrected = None, UNKNOWN
+    if len(defined) >= MIN_DEFINED * REPLICATES and min(weeks) > 1:
+        optimism = max(0.0, float(gain[0] - defined.mean()))
+        confidence = 1 - (1 - framing.confidence) / len(finished)
+        corrected = _t_interval(gain - optimism, weeks, confidence)
     is_better = corrected["low"] is not None and corrected["low"] > 0
     default = {"candidate": modeling.default_candidate, "params": {}, "kept": "declared"}
     return {
@@ -83,10 +91,32 @@ def parameters_of(trial: Any, modeling: Modeling) -> tuple[str, dict[str, Any]]:
     return name, {of.removeprefix(f"{name}."): value for of, value in own.items()}
 
 
-def _bootstrap_values(trials: Trials, seed: int) -> tuple[Floats, Floats]:
-    """Return each trial's value on the days drawn, and on the days left out.
+def _t_interval(replicates: Floats, weeks: list[int], confidence: float) -> Interval:
+    """Return the first value with Student's t interval, by the spread of the other replicates.
 
-    Shapes (replicates + 1, trials), the first row on all days; and (replicates, trials).
+    Percentiles of a bootstrap over a few weeks are too narrow, most of all at the high confidence
+    that many trials need (Hesterberg 2015). So their standard deviation is used, which is too small
+    by the root of (n - 1) / n.
+
+    Args:
+        replicates: shape (replicates + 1,).
+        weeks: their number in each fold; its sum less the number of folds is that of degrees of
+            freedom.
+    """
+    from scipy.special import stdtrit
+
+    freedom = sum(weeks) - len(weeks)
+    error = replicates[1:].std(ddof=1) * np.sqrt(sum(weeks) / freedom)
+    mean, margin = float(replicates[0]), float(stdtrit(freedom, (1 + confidence) / 2) * error)
+    return {"mean": mean, "low": mean - margin, "high": mean + margin}
+
+
+def _bootstrap_values(trials: Trials, seed: int) -> tuple[Floats, Floats]:
+    """Return each trial's value on the weeks drawn, and on the weeks left out.
+
+    Shapes (replicates + 1, trials), the first row on all weeks; and (replicates, trials). Where a
+    replicate draws every week of a fold, the other folds are the weeks left out. A value is NaN
+    only if a replicate draws every week of every fold.
     """
     drawn: list[Floats] = []
     left_out: list[Floats] = []
@@ -96,7 +126,8 @@ def _bootstrap_values(trials: Trials, seed: int) -> tuple[Floats, Floats]:
         for values, some in ((drawn, weights), (left_out, (weights[1:] == 0).astype(float))):
             of = (some @ np.array(rows))[:, None]
             values.append(1000 * (some @ saved) / np.where(of > 0, of, np.nan))
-    return np.mean(drawn, axis=0), np.mean(left_out, axis=0)
+    counted = (~np.isnan(left_out)).sum(axis=0)
+    return np.mean(drawn, axis=0), ratio(np.nansum(left_out, axis=0), counted)
 
 
 def trials_table(trials: Trials, modeling: Modeling) -> pd.DataFrame:

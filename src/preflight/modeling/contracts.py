@@ -24,7 +24,9 @@ class BestParams(Document):
     trial: int | None = Field(description="number of the best trial")
     value: float | None = Field(description="its saving per 1,000 decisions, mean over folds")
     declared_value: float | None = Field(description="that of the declared parameters")
-    optimism: float | None = Field(ge=0, description="gain from picking the best of many alone")
+    optimism: float | None = Field(
+        ge=0, description="gain from picking the best of many alone; null: too few weeks"
+    )
     gain: "Interval | None" = Field(description="of the best over the declared, less optimism")
 
 

@@ -4,6 +4,7 @@ import sys
 from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal, Self
 
@@ -82,6 +83,12 @@ class Estimator(Parameters):
         own = {"preprocessing": params[PREPROCESSING]} if PREPROCESSING in params else {}
         others = {name: value for name, value in params.items() if name != PREPROCESSING}
         return self.model_copy(update={"params": {**self.params, **others}, **own})
+
+    def seeded(self, seed: int) -> Self:
+        """Return the same estimator with another `random_state`, if it takes one."""
+        if "random_state" not in {*self.params, *signature(load(self.path)).parameters}:
+            return self
+        return self.tuned({"random_state": seed})
 
     def features(self, groups: dict[str, list[str]]) -> list[str]:
         """Return the features that it reads, in order."""

@@ -41,7 +41,7 @@ from preflight.modeling.best_params import (
 from preflight.modeling.estimators import load
 from preflight.modeling.model import DECIDING
 from preflight.modeling.parameters import Modeling
-from preflight.modeling.trials import NUMBER, MakeTrial, open_study, trial_maker
+from preflight.modeling.trials import NUMBER, STORED_FORM, MakeTrial, open_study, trial_maker
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
 
@@ -105,7 +105,7 @@ def search_parameters(
 
 
 def study_name(development: pd.DataFrame, framing: Framing, modeling: Modeling) -> str:
-    """Return a name that changes with all that a trial's value depends on."""
+    """Return a name that changes with all that a trial's value depends on, and with its form."""
     paths = {p for c in modeling.candidates.values() for p in (c.path, c.preprocessing) if p}
     ours = sorted(path for path in paths if path.split(".")[0] == __name__.split(".")[0])
     depends_on = {
@@ -118,6 +118,7 @@ def study_name(development: pd.DataFrame, framing: Framing, modeling: Modeling) 
         "prune": modeling.search.prune,
         "batch": modeling.search.workers,
         "source": [inspect.getsource(load(path)) for path in ours],
+        "form": STORED_FORM,
         "packages": [version(name) for name in ("scikit-learn", "optuna", "numpy")],
     }
     digest = sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:12]

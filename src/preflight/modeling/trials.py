@@ -31,6 +31,8 @@ FIRST_STAGE = 0.4  # of what an estimator grows to: there it is evaluated for th
 # all after a whole one (benchmarks/README.md). So the worst third is pruned, or the worst two.
 PRUNE_QUANTILE_MIDFOLD, PRUNE_QUANTILE = 1 / 3, 2 / 3
 MIN_COMPLETE_TRIALS = 2  # before one is pruned
+MIN_WEEKS = 4  # of a fold; with fewer its days are drawn
+STORED_FORM = 2  # of what a trial keeps, `saved` and `rows` by week; another begins new studies
 
 
 def open_study(storage: str | None = None, name: str | None = None) -> "optuna.Study":
@@ -92,16 +94,27 @@ def _suggest(trial: Any, name: str, among: Range) -> Any:
 
 
 class Fold(NamedTuple):
-    """What is fitted on, what it is evaluated on, and the day of each row of that."""
+    """What is fitted on, what it is evaluated on, and the week of each row of that."""
 
     train: pd.DataFrame
     validation: pd.DataFrame
-    day: Ints
-    days: int
+    week: Ints
+    weeks: int
 
-    def daily(self, values: Any = None) -> list[Any]:
-        """Return the sum of some values on each day; without values the number of rows."""
-        return np.bincount(self.day, weights=values, minlength=self.days).tolist()
+    def weekly(self, values: Any = None) -> list[Any]:
+        """Return the sum of some values in each week; without values the number of rows."""
+        return np.bincount(self.week, weights=values, minlength=self.weeks).tolist()
+
+
+def week_numbers(day: pd.Series) -> tuple[Ints, int]:
+    """Return each row's calendar week as a number from 0, shape (n,), and the number of weeks.
+
+    Rows of neighbouring days depend on each other (weather, weekends), rows of different weeks
+    hardly. Weeks begin on Monday. If there are fewer than `MIN_WEEKS`, each day counts as a week:
+    then the interval of a gain leaves out how days depend on each other.
+    """
+    week = day - pd.to_timedelta(day.dt.day_of_week, unit="D")
+    return day_numbers(week if week.nunique() >= MIN_WEEKS else day)
 
 
 def make_objective(
@@ -111,7 +124,7 @@ def make_objective(
     from optuna import TrialPruned
 
     parts = [
-        Fold(train, validation, *day_numbers(framing.split.day(validation["predict_at"])))
+        Fold(train, validation, *week_numbers(framing.split.day(validation["predict_at"])))
         for train, validation in folds(development, framing, modeling)
     ]
 
@@ -131,9 +144,9 @@ def make_objective(
                 if modeling.search.prune and not is_last and should_prune(before, step, so_far):
                     raise TrialPruned
             values.append(float(1000 * saves.mean()))
-            saved.append(part.daily(saves))
+            saved.append(part.weekly(saves))
         trial.set_user_attr("saved", saved)
-        trial.set_user_attr("rows", [part.daily() for part in parts])
+        trial.set_user_attr("rows", [part.weekly() for part in parts])
         bundle: Any = {"estimator": estimator, "slope": 1.0, "intercept": 0.0, "features": names}
         trial.set_constraint("model_mb", model_mb(bundle) / framing.serving.model_mb - 1)
         return float(np.mean(values))

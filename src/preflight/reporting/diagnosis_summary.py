@@ -53,6 +53,30 @@ def _gain(step: dict[str, Any]) -> dict[str, Any]:
     return {"mean": step["gain"], "low": step["gain_low"], "high": step["gain_high"]}
 
 
+def describe_fits(ablation: pd.DataFrame) -> str:
+    """Return whether the intervals of the ablation cover the chance of fitting."""
+    fits = ablation["fits"].max()
+    if fits == 1:
+        return "Each step is fitted once: the interval leaves out the chance of fitting."
+    return (
+        f'Each step before "all examples" is fitted {fits} times, each time with another seed and '
+        "sample: the saving is the mean, and the interval covers days and the chance of fitting. "
+        "The candidate was fitted once: the chance of its own fit is left out."
+    )
+
+
+def describe_curve_fits(learning_curve: pd.DataFrame) -> str:
+    """Return whether the intervals of the learning curve cover the chance of fitting."""
+    fits = learning_curve["fits"].max()
+    if fits == 1:
+        return "Each size is fitted once: the interval leaves out the chance of fitting."
+    return (
+        f"Each smaller set is fitted {fits} times, with another seed: the saving is the mean, and "
+        "the interval covers days and the chance of fitting. The whole training set is fitted "
+        "once; its fit is taken to vary as much as the others."
+    )
+
+
 def summarize_more_labels(more: dict[str, Any], framing: Framing) -> str:
     """Return what more labels would be worth, compared with their price."""
     value, unit = more["value"], framing.costs.unit

@@ -20,6 +20,8 @@ from preflight.reporting import formatting, summary
 from preflight.reporting.checklist import POINTS
 from preflight.reporting.contracts import About
 from preflight.reporting.diagnosis_summary import (
+    describe_curve_fits,
+    describe_fits,
     summarize_ablation,
     summarize_backtest,
     summarize_labels,
@@ -138,6 +140,8 @@ def _describe_diagnosis(r: dict[str, Any]) -> dict[str, str]:
     return {
         "ablation": summarize_ablation(r["ablation"], framing),
         "backtest": summarize_backtest(r["backtest"], framing),
+        "fits": describe_fits(r["ablation"]),
+        "curve_fits": describe_curve_fits(r["learning_curve"]),
         "more_labels": summarize_more_labels(r["more_labels"], framing),
         "segments": summarize_segments(r["segments"], framing),
         "robustness": summarize_robustness(r["robustness"], framing),

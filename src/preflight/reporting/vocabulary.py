@@ -65,7 +65,7 @@ REGRESSION = Vocabulary(
         "happened, in the unit of the label, by the amount or by the square. Less is better. "
         "Predictions that are high on purpose, because too little costs more, have larger errors.",
         "R²": "The share of the labels' variance that is explained. The mean label gives 0.",
-        "Labels below": "The share of labels that are below the prediction.",
+        "Labels below": "The share of labels below the prediction; equal ones count half.",
     },
     score="mean absolute error, in the unit of the label",
     chance=0,

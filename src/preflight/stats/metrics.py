@@ -82,7 +82,7 @@ def metrics_with_intervals(
 
     value_per_1000 is the saving per 1,000 decisions, in the currency of the costs. mae and rmse are
     in the unit of the label, r2 is the share of its variance that is explained, and coverage is the
-    share of labels up to the prediction.
+    share of labels below the prediction, those equal to it by half (see `coverage`).
     """
     of_task = _binary_metrics if isinstance(costs, Outcomes) else _regression_metrics
     metrics = of_task(label, predicted, bootstrap)
@@ -121,5 +121,10 @@ def _regression_metrics(label: Any, predicted: Floats, bootstrap: Bootstrap) -> 
 
 
 def coverage(label: Any, predicted: Floats) -> Floats:
-    """Return 1 where a label is below the prediction, 0 where it is above, 1/2 where equal."""
+    """Return 1 where a label is below the prediction, 0 where it is above, 1/2 where equal.
+
+    The mean is in the middle between P(label < q) and P(label <= q) (mid-distribution function:
+    Parzen 2004). As a single number it favours neither; whether the quantile is right follows from
+    both (see `compute_calibration_curve`).
+    """
     return np.heaviside(predicted - np.asarray(label, dtype=np.float64), 0.5)

@@ -9,6 +9,7 @@ from preflight.diagnosis.contracts import Diagnosis, Rolling
 
 DIAGNOSIS = Diagnosis(
     seed=1,
+    fits=3,
     step_rows=1500,
     train_shares=[0.25, 0.5],
     next_share=0.75,

@@ -1,7 +1,8 @@
 """What bought the gain, on parcels whose truth is known."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -12,6 +13,25 @@ from preflight.errors import RunError
 from preflight.problem.framing import Framing
 
 Made = dict[str, Any]
+
+
+class Fickle(HistGradientBoostingClassifier):
+    """A candidate whose fit is lucky or unlucky: it shifts its predictions by chance.
+
+    `fitted` keeps the seed and the examples of each fit.
+    """
+
+    fitted: ClassVar[list[tuple[int, set[int]]]] = []
+
+    def fit(self, X: pd.DataFrame, y: Any) -> Self:
+        self.fitted.append((self.random_state, {*X.index}))
+        luck = np.random.default_rng([self.random_state, X.shape[1]])
+        self.shift_ = luck.normal(0, 0.08)
+        return super().fit(X, y)
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        chance = np.clip(super().predict_proba(X)[:, 1] + self.shift_, 0, 1)
+        return np.column_stack([1 - chance, chance])
 
 
 class NeedsWeather(HistGradientBoostingClassifier):
@@ -105,6 +125,48 @@ def test_a_candidate_that_needs_a_later_group_skips_the_step(
     made = make(make_parcels("2013-01-01", "2013-06-01", 6000), framing, picky)
     steps = waterfall_of(made)
     assert list(on(steps, "test").index)[:3] == ["lookup", "weather", "all examples"]
+
+
+@pytest.fixture(scope="module")
+def fickle(make: Any, modeling: Any, framing: Framing, make_parcels: Any) -> Made:
+    return make(
+        make_parcels("2013-01-01", "2013-06-01", 6000), framing, modeling(f"{__name__}.Fickle")
+    )
+
+
+def fitted_times(made: Made, fits: int) -> Made:
+    return {**made, "diagnosis": made["diagnosis"].model_copy(update={"fits": fits})}
+
+
+def test_a_lucky_fit_is_no_gain(fickle: Made) -> None:
+    """The group `weather` is noise: fitted once, a lucky or unlucky fit makes it significant."""
+    once = on(waterfall_of(fitted_times(fickle, 1)), "test").loc["weather"]
+    assert once["gain_low"] > 0 or once["gain_high"] < 0
+    often = on(waterfall_of(fitted_times(fickle, 3)), "test").loc["weather"]
+    assert often["gain_low"] < 0 < often["gain_high"]
+
+
+def test_each_fit_has_its_own_seed_and_sample_the_same_in_each_step(fickle: Made) -> None:
+    Fickle.fitted.clear()
+    steps = waterfall_of(fickle)
+    seeds, samples = zip(*Fickle.fitted, strict=True)
+    assert seeds == (1, 2, 3) * 2  # of two groups; the candidate isn't fitted again
+    assert samples[:3] == samples[3:]
+    assert all(len(sample) == fickle["diagnosis"].step_rows for sample in samples)
+    assert samples[0] != samples[1] != samples[2] != samples[0]
+    assert on(steps, "test")["fits"].to_dict() == {
+        "lookup": 1, "content alone": 3, "weather": 3, "all examples": 1, THRESHOLD_HALF_STEP: 1,
+    }  # fmt: skip
+
+
+def test_a_value_is_the_mean_over_fits(fickle: Made) -> None:
+    by_seed = []
+    for seed in fickle["diagnosis"].seeds:
+        alone = fickle["diagnosis"].model_copy(update={"fits": 1, "seed": seed})
+        by_seed.append(on(waterfall_of({**fickle, "diagnosis": alone}), "test")["value_per_1000"])
+    mean = on(waterfall_of(fickle), "test")["value_per_1000"]
+    pd.testing.assert_series_equal(mean, sum(by_seed) / 3)
+    assert by_seed[0]["weather"] != by_seed[1]["weather"]
 
 
 def test_results_of_another_run_are_refused(made: Made) -> None:

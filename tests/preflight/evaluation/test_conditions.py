@@ -446,3 +446,17 @@ def test_of_amounts_a_group_that_gets_too_little_more_often_holds_and_is_named(
     covered = (unlike.predictions["prediction"] > amounts["label"]).to_numpy()
     gap = covered[west].mean() - covered[~west].mean()
     assert f"place west ({gap:+.0%})" in check.message
+
+
+def test_a_group_that_gets_just_enough_is_served(
+    judge: Judge, amounts: Predictions, amount_framing: Framing
+) -> None:
+    """Of counts many are equal to the quantity: that is not too little."""
+    groups = amounts[["place"]]
+    enough = (amounts["place"] == "west") & (amounts["label"] < amounts["prediction"])
+    exact = amounts.assign(label=amounts["label"].mask(enough, amounts["prediction"]))
+    assert equal_opportunity(judge(exact, amount_framing), groups).ok
+    short = amounts.assign(label=amounts["label"].mask(enough, amounts["prediction"] + 1))
+    check = equal_opportunity(judge(short, amount_framing), groups)
+    assert not check.ok
+    assert "place west (-" in check.message

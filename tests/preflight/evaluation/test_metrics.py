@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from preflight.evaluation import contracts as results
@@ -347,6 +348,52 @@ def test_amounts_are_calibrated_by_the_share_of_labels_that_the_costs_ask_to_be_
     assert not calibration_within_limit(
         compute_calibration_curve(too_much, framing, evaluation), framing
     ).ok
+
+
+def counts(error: float = 0) -> pd.DataFrame:
+    """Sixty days of small counts; the prediction is their true quantile and so much beside."""
+    rng = np.random.default_rng(8)
+    mean = rng.choice([0.25, 0.6, 1.3, 1.4], 6000)
+    days = pd.to_timedelta(np.repeat(np.arange(60), 100), unit="D")
+    return pd.DataFrame(
+        {
+            "predict_at": (pd.Timestamp("2013-04-01T12:00", tz="UTC") + days).as_unit("us"),
+            "label": rng.poisson(mean).astype(float),
+            "prediction": stats.poisson.ppf(0.75, mean) + error,
+        }
+    )
+
+
+def test_labels_equal_to_the_true_quantile_of_counts_are_no_gap(
+    amount_framing: Framing, evaluation: Evaluation
+) -> None:
+    found = compute_calibration_curve(counts(), amount_framing, evaluation)
+    results.CalibrationCurve.validate(found, lazy=True)
+    in_order = counts().sort_values("prediction", kind="stable").head(found["rows"].iloc[0])
+    lowest = found.iloc[0]
+    assert lowest["below"] == pytest.approx((in_order["label"] < in_order["prediction"]).mean())
+    assert lowest["up_to"] == pytest.approx((in_order["label"] <= in_order["prediction"]).mean())
+    assert lowest["low"] <= lowest["below"] <= lowest["observed"] <= lowest["up_to"]
+    assert lowest["up_to"] <= lowest["high"]
+    assert (found["up_to"] - found["below"]).min() > 0.2
+    check = calibration_within_limit(found, amount_framing)
+    assert check.ok
+    assert check.message.startswith("the mean gap between observed and predicted shares is 0")
+
+
+@pytest.mark.parametrize("error", [-1, 1])
+def test_counts_that_are_off_by_one_are_a_gap(
+    amount_framing: Framing, evaluation: Evaluation, error: float
+) -> None:
+    found = compute_calibration_curve(counts(error), amount_framing, evaluation)
+    assert not calibration_within_limit(found, amount_framing).ok
+
+
+def test_shares_of_a_probability_have_no_below_and_up_to(
+    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    found = compute_calibration_curve(predictions, framing, evaluation)
+    assert [*found] == ["bin", "rows", "predicted", "expected", "observed", "low", "high"]
 
 
 def test_a_cost_curve_of_amounts_adds_to_each(

@@ -121,6 +121,24 @@ def test_another_name_or_problem_begins_anew(
     assert study_name(development, framing, settings(modeling, 99)) == names[0]
 
 
+def test_trials_of_another_stored_form_are_not_mixed_with_new_ones(
+    development: pd.DataFrame,
+    framing: Framing,
+    modeling: Any,
+    storage: str,
+    search: Search,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = settings(modeling, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(searching, "STORED_FORM", searching.STORED_FORM - 1)
+        search(development, framing, asked, storage)
+    search(development, framing, asked, storage)
+    assert len(optuna.get_all_study_names(storage)) == 2
+    search(development, framing, asked, storage)
+    assert len(optuna.get_all_study_names(storage)) == 2
+
+
 # a worker is a process of its own, which imports this file again: it is patched there as well
 SCRIPT = """
 import os, pickle, sys, time

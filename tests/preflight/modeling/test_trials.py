@@ -19,6 +19,7 @@ from preflight.modeling.training import (
     fit_predict,
     folds,
 )
+from preflight.modeling.trials import week_numbers
 from preflight.problem.framing import Framing
 
 Settings = Callable[..., Modeling]
@@ -156,14 +157,19 @@ def test_the_search_looks_for_the_value_at_each_rows_own_cost(
 
 
 def judged(values: np.ndarray, framing: Framing, settings: Settings) -> dict[str, Any]:
-    """The choice among trials with so much saved on each of the days, ten rows a day."""
+    """The choice among trials with so much saved in each of the weeks, ten rows a week."""
+    return chosen([[saved] for saved in values], framing, settings)
+
+
+def chosen(trials: Any, framing: Framing, settings: Settings) -> dict[str, Any]:
+    """The choice among trials with so much saved in each week of each fold, ten rows a week."""
     study = optuna.create_study(direction="maximize")
-    for saved in values:
+    for folds_saved in trials:
         trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
-        trial.set_user_attr("saved", [saved.tolist()])
-        trial.set_user_attr("rows", [[10] * len(saved)])
+        trial.set_user_attr("saved", [saved.tolist() for saved in folds_saved])
+        trial.set_user_attr("rows", [[10] * len(saved) for saved in folds_saved])
         trial.set_user_attr("number", trial.number)
-        study.tell(trial, 100 * float(saved.mean()))
+        study.tell(trial, 100 * float(np.mean([saved.mean() for saved in folds_saved])))
     return select_parameters(study.trials, framing, settings(trials=1))
 
 
@@ -192,3 +198,69 @@ def test_parameters_that_are_better_are_taken(framing: Framing, settings: Settin
         found["value"] - found["declared_value"] - found["optimism"]
     )
     assert found["gain"]["mean"] == pytest.approx(300, rel=0.1)
+
+
+def correlated(rng: np.random.Generator, days: int, coefficient: float) -> np.ndarray:
+    """A daily series of which each day depends on the day before: AR(1) with variance 1."""
+    found = [rng.normal()]
+    for shock in rng.normal(size=days - 1):
+        found.append(coefficient * found[-1] + np.sqrt(1 - coefficient**2) * shock)
+    return np.array(found)
+
+
+def test_parameters_are_not_taken_for_a_few_good_weeks(
+    framing: Framing, settings: Settings
+) -> None:
+    """Of trials that are alike the best one is rarely taken, though each day is like the last."""
+    days = pd.Series(pd.date_range("2013-09-01", periods=63))
+    week, weeks = week_numbers(days)
+    day = np.arange(len(days))
+    taken = {"by day": 0, "by week": 0}
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        daily = [[correlated(rng, len(days), 0.7) for _ in range(2)] for _ in range(8)]
+        for name, number, size in (("by day", day, len(day)), ("by week", week, weeks)):
+            summed = [[np.bincount(number, fold, size) for fold in folds] for folds in daily]
+            taken[name] += chosen(summed, framing, settings)["kept"] == "tuned"
+    assert taken["by week"] <= 0.1 * 60 < taken["by day"]
+
+
+def test_calendar_weeks_are_local_and_begin_on_monday(framing: Framing) -> None:
+    moments = pd.Series(pd.date_range("2013-09-01T12:00", "2013-10-06T12:00", freq="D", tz="UTC"))
+    sunday_night = pd.Series([pd.Timestamp("2013-09-09T02:00", tz="UTC")])  # Monday only in UTC
+    day = framing.split.day(pd.concat([moments, sunday_night], ignore_index=True))
+    week, weeks = week_numbers(day)
+    assert weeks == 6
+    assert week.tolist() == [0] + [1 + i // 7 for i in range(35)] + [1]
+
+
+def test_a_fold_of_less_than_four_weeks_is_drawn_by_day() -> None:
+    days = pd.Series(pd.date_range("2013-09-02", periods=28))  # four whole weeks, from a Monday
+    assert week_numbers(days)[1] == 4
+    number, many = week_numbers(days.iloc[:21])
+    assert (number.tolist(), many) == ([*range(21)], 21)
+
+
+def test_a_replicate_that_draws_all_weeks_of_a_fold_is_valued_on_the_other_fold(
+    framing: Framing, settings: Settings
+) -> None:
+    rng = np.random.default_rng(3)
+    trials = [[rng.normal(5, 1, 2), rng.normal(5, 1, 30)] for _ in range(6)]
+    trials[4] = [fold + 20 for fold in trials[0]]
+    found = chosen(trials, framing, settings)
+    assert (found["kept"], found["trial"]) == ("tuned", 4)
+    assert found["optimism"] == pytest.approx(0, abs=1)
+    assert found["gain"]["mean"] == pytest.approx(2000, abs=1)
+
+
+@pytest.mark.parametrize("weeks", [1, 2])
+def test_too_few_weeks_to_leave_any_out_keep_the_declared_parameters(
+    framing: Framing, settings: Settings, weeks: int
+) -> None:
+    """Of one week none is ever left out; two give an interval of one degree of freedom."""
+    trials = np.array([np.full(weeks, 5.0), 6 + np.arange(weeks)])
+    found = judged(trials, framing, settings)
+    assert (found["kept"], found["params"]) == ("declared", {})
+    assert best_params.validate({**found, "ended": "trials"})
+    assert (found["optimism"] is None) == (weeks == 1)
+    assert (found["gain"]["low"] is None) == (weeks == 1)

@@ -247,20 +247,24 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
         ),
         "ablation": pd.DataFrame(
             [
-                ("validation", "baseline", "table_of_rates", 111.0, None, None, None),
-                ("validation", "first group", "box alone", 130.0, 19.0, 12.0, 26.0),
-                ("validation", "threshold", "if it acted above 50%", 90.0, -40.0, -50.0, -30.0),
-                ("test", "baseline", "table_of_rates", 101.2, None, None, None),
-                ("test", "first group", "box alone", 121.2, 20.0, 15.0, 25.0),
-                ("test", "group", "sender", 123.4, 2.2, -1.0, 5.0),
-                ("test", "threshold", "if it acted above 50%", 80.0, -43.4, -60.0, -30.0),
+                ("validation", "baseline", "table_of_rates", 1, 111.0, None, None, None),
+                ("validation", "first group", "box alone", 3, 130.0, 19.0, 12.0, 26.0),
+                ("validation", "threshold", "if it acted above 50%", 3, 90.0, -40.0, -50.0, -30.0),
+                ("test", "baseline", "table_of_rates", 1, 101.2, None, None, None),
+                ("test", "first group", "box alone", 3, 121.2, 20.0, 15.0, 25.0),
+                ("test", "group", "sender", 3, 123.4, 2.2, -1.0, 5.0),
+                ("test", "threshold", "if it acted above 50%", 3, 80.0, -43.4, -60.0, -30.0),
             ],
-            columns=["part", "kind", "step", "value_per_1000", "gain", "gain_low", "gain_high"],
+            columns=[
+                *["part", "kind", "step", "fits", "value_per_1000", "gain"],
+                *["gain_low", "gain_high"],
+            ],
         ).astype({"gain": float}),
         "learning_curve": pd.DataFrame(
             {
                 "rows": [2500, 5000],
                 "first": day[1:].tz_localize("UTC"),
+                "fits": [4, 1],
                 "value_per_1000": [120.0, 130.0],
                 "low": [90.0, 100.0],
                 "high": [150.0, 160.0],

@@ -391,6 +391,20 @@ def test_a_significant_gain_of_a_group_is_named(results: dict[str, Any]) -> None
     assert "Significant losses: sender" in read(results)
 
 
+def test_the_intervals_say_whether_they_cover_the_chance_of_fitting(
+    results: dict[str, Any],
+) -> None:
+    text = read(results)
+    assert 'Each step before "all examples" is fitted 3 times' in text
+    assert "Each smaller set is fitted 4 times" in text
+    for name in ("ablation", "learning_curve"):
+        results[name] = results[name].assign(fits=1)
+    text = read(results)
+    assert "Each step is fitted once: the interval leaves out the chance of fitting." in text
+    assert "Each size is fitted once: the interval leaves out the chance of fitting." in text
+    assert "is fitted 3 times" not in text
+
+
 @pytest.mark.parametrize(
     ("worth", "advice"),
     [
