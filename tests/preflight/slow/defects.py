@@ -41,6 +41,10 @@ DEFECTS = [
     # split and audit
     ('end.isna() | (examples["label_known_at"] + embargo <= end)', " + embargo", ""),
     ('part = pd.Series(starts.searchsorted(examples["predict_at"], side="right")', "right", "left"),
+    ("end = self.day(pd.Series([last])).iloc[0] + pd.Timedelta(days=1)", "days=1", "days=0"),
+    ("if (was != starts).any():", "any", "all"),
+    ("if first < begins[name] or last + embargo > ends[name]:", " + embargo", ""),
+    ("if last >= first:", ">=", ">"),
     ('"known_at": as_of,', "as_of", "lambda t, c, m: t"),
     (
         '"row_order": lambda t, _, __: t.sample(frac=1, random_state=self.seed),',
@@ -54,6 +58,9 @@ DEFECTS = [
     ),
     ('"labels in time": (late,', "late", "0"),
     ('failed = together[together["state"] == "failed"]', '"failed"]', '"fail"]'),
+    # backtest
+    ("known = examples[known_at + embargo <= cutoff]", " + embargo", ""),
+    ("period = examples[(moment >= cutoff) & (moment < until)]", "(moment >= cutoff) & ", ""),
     # costs and intervals
     ("return self.underage / (self.overage + self.underage)", "self.underage /", "self.overage /"),
     ("tail = (1 - confidence) / 2", " / 2", ""),
@@ -121,8 +128,8 @@ DEFECTS = [
     ),
     ("if slope > 0:  # a model", "0", "-99"),
     (
-        'known = (moment < start) & (development["label_known_at"] + embargo <= start)',
-        ' & (development["label_known_at"] + embargo <= start)',
+        'known = (moment < fold.start) & (development["label_known_at"] + embargo <= fold.start)',
+        ' & (development["label_known_at"] + embargo <= fold.start)',
         "",
     ),
     (

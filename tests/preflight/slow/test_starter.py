@@ -280,8 +280,8 @@ MISTAKES = {  # of an owner: the file, what stands there, what takes its place; 
     "a split out of order": (FRAMING, SPLIT, SPLIT.replace("05-15", "08-15"), "test_conf"),
     "a graph in which test reaches modeling": (
         FIT,
-        '["train", "validation", "feature_audit"',
-        '["train", "test", "feature_audit"',
+        '["train", "validation", "split_summary"',
+        '["train", "test", "split_summary"',
         "test_graph",
     ),
 }

@@ -126,7 +126,7 @@ def test_a_command_tells_a_user_what_is_wrong_without_a_traceback(
 ) -> None:
     where = finished_copy
     stage = where / "src/late_flights/pipelines/modeling/pipeline.py"
-    read = '["train", "validation", "feature_audit"'
+    read = '["train", "validation", "split_summary"'
     for arguments, words in {
         ("--params", "modelling.search.trials=0"): "no parameter 'modelling'. There are: ",
         ("--pipelines", "audits"): "Did you mean one of these instead?\n    audit",
@@ -135,7 +135,7 @@ def test_a_command_tells_a_user_what_is_wrong_without_a_traceback(
     }.items():
         if not arguments:  # the last: an edit of the project's own code
             assert read in stage.read_text()
-            wrong = stage.read_text().replace(read, '["train", "test", "feature_audit"')
+            wrong = stage.read_text().replace(read, '["train", "test", "split_summary"')
             stage.write_text(wrong)
         done = kedro(where, "run", *arguments)
         assert done.returncode == 1
