@@ -208,8 +208,9 @@ def _report(
         few = f"{rare:,} of {len(rows.rare):,} rows of train have {rows.rare_label}"
         evidence = f"{few}: too few to tell; needed: {needed:,}"
         return [finding(f"untested: {check}", evidence, state="untested")]
-    ranked = sorted(statistics, key=lambda one: one.measured - one.limit, reverse=True)
-    above = [one for one in ranked if one.measured > one.limit][:MAX_REPORTED]
+    over = {one: np.nan_to_num(one.measured - one.limit, nan=np.inf) for one in statistics}
+    ranked = sorted(over, key=over.__getitem__, reverse=True)  # first what is not defined
+    above = [one for one in ranked if over[one] > 0][:MAX_REPORTED]
     remedy = f". {REMEDY.format(setting=setting)}" if above else ""
     return [
         finding(check, one.evidence + remedy, one.measured, one.limit)

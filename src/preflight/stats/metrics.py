@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from preflight.errors import RunError
 from preflight.problem.costs import Decided, Outcomes, UnitCosts
 from preflight.stats.bootstrap import AT_ONCE, Floats, Interval, Ints, interval, mean_over, ratio
 
@@ -97,10 +98,13 @@ def metrics_with_intervals(
         }
     replicates["value_per_1000"] = 1000 * mean_over(costs.saving(label, decided), day, weights)
     for name, metric in (own or {}).items():
-        above, below = (
-            mean_over(np.asarray(rows, dtype=np.float64), day, weights)
-            for rows in metric(label, predicted, decided)
-        )
+        sums = [np.asarray(rows, dtype=np.float64) for rows in metric(label, predicted, decided)]
+        if undefined := int((~np.isfinite(sums).all(axis=0)).sum()):
+            raise RunError(
+                f"evaluation.metrics.{name} gives no number for {undefined:,} of {len(label):,} "
+                "rows. Let the function return 0 for both sums of a row that does not count."
+            )
+        above, below = (mean_over(rows, day, weights) for rows in sums)
         replicates[name] = ratio(above, below)
     return {name: interval(values, confidence) for name, values in replicates.items()}
 
