@@ -52,6 +52,10 @@ class RunError(Exception):
     """An error that stops a run; its message says why, and how to fix it."""
 
 
+class PredictionError(RunError, ValueError):
+    """An estimator predicts no number; also a ValueError, as scikit-learn raises for such input."""
+
+
 def explain(error: BaseException) -> str | None:
     """Return the message for an error that a user can cause; None for a bug."""
     if isinstance(error, DataValidationError):

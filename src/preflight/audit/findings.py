@@ -19,10 +19,13 @@ def finding(
     limit: float = np.nan,
     state: str | None = None,
 ) -> Finding:
-    """Return one row of an audit; without a state, it has failed if measured is above the limit."""
+    """Return one row of an audit; without a state, it has failed if measured is above the limit.
+
+    With a limit, a statistic that is not defined (NaN) has failed too.
+    """
     return {
         "check": check,
-        "state": state or ("failed" if measured > limit else "passed"),
+        "state": state or ("passed" if measured <= limit or np.isnan(limit) else "failed"),
         "measured": float(measured),
         "limit": float(limit),
         "evidence": evidence,

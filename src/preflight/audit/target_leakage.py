@@ -26,6 +26,7 @@ from preflight.audit.univariate import (
 from preflight.contracts.catalog import Contracts
 from preflight.contracts.table import short
 from preflight.errors import RunError
+from preflight.problem.shares import format_share
 
 MAX_REPORTED = 5  # findings above the limit of one check
 REMEDY = (
@@ -147,8 +148,8 @@ def _one_value(rows: Examples, audit: AuditParameters) -> list[Finding]:
         here, ratio = binned[name] == ratios.argmax(), float(ratios.max())
         value, share = _describe_values(rows.features[name][here]), rows.rare[here].mean()
         evidence = (
-            f"{name} {value} ({here.sum():,} rows, {share:.1%} with {rows.rare_label}): "
-            f"{ratio:.3g} times the odds of the label"
+            f"{name} {value} ({here.sum():,} rows, {format_share(share, 1)} with "
+            f"{rows.rare_label}): {ratio:.3g} times the odds of the label"
         )
         return Statistic(evidence, ratio, audit.odds_ratio)
 
@@ -208,8 +209,9 @@ def _report(
         few = f"{rare:,} of {len(rows.rare):,} rows of train have {rows.rare_label}"
         evidence = f"{few}: too few to tell; needed: {needed:,}"
         return [finding(f"untested: {check}", evidence, state="untested")]
-    ranked = sorted(statistics, key=lambda one: one.measured - one.limit, reverse=True)
-    above = [one for one in ranked if one.measured > one.limit][:MAX_REPORTED]
+    over = {one: np.nan_to_num(one.measured - one.limit, nan=np.inf) for one in statistics}
+    ranked = sorted(over, key=over.__getitem__, reverse=True)  # first what is not defined
+    above = [one for one in ranked if over[one] > 0][:MAX_REPORTED]
     remedy = f". {REMEDY.format(setting=setting)}" if above else ""
     return [
         finding(check, one.evidence + remedy, one.measured, one.limit)

@@ -6,6 +6,7 @@ suspicious columns, and columns that could be moments or the target.
 
 import json
 import re
+from functools import partial
 from itertools import combinations
 from keyword import iskeyword
 from math import isfinite, prod
@@ -18,6 +19,7 @@ from jinja2 import Environment, PackageLoader
 
 from preflight.contracts.raw_table import RawTable
 from preflight.errors import RunError
+from preflight.problem.shares import format_share
 
 MAX_LISTED_VALUES = 12  # distinct texts that become a list of allowed values
 SAMPLE = 5_000  # rows that are searched before all rows are
@@ -50,6 +52,7 @@ def draft_contract(path: Path, filepath: str, package: str) -> str:
     numbers = [name for name, one in columns.items() if one["kind"] in NUMBERS]
     key = key_of(table, distinct)
     environment = Environment(loader=PackageLoader("preflight", "cli"), keep_trailing_newline=True)
+    environment.filters["share"] = partial(format_share, decimals=1)
     return environment.get_template("draft.py.j2").render(
         filepath=filepath,
         package=package,

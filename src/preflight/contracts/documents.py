@@ -7,9 +7,12 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 
 class Document(BaseModel):
-    """A JSON document with a contract: a pydantic model, enforced as a dataset's `validator:`."""
+    """A JSON document with a contract: a pydantic model, enforced as a dataset's `validator:`.
 
-    model_config = ConfigDict(extra="forbid")
+    A number is finite: what is not known is null, as a NaN would fail no comparison.
+    """
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class DocumentContract:

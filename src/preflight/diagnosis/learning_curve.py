@@ -111,7 +111,7 @@ def _more_labels(
     price = labels * framing.project.label_price
     low, high = value["low"], value["high"]
     worth = "inconclusive"
-    if low is not None and high is not None and not low <= price <= high:
+    if low is not None and high is not None and (low > price or high < price):
         worth = "yes" if low > price else "no"
     return {
         "per_doubling": slope,

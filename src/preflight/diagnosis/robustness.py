@@ -13,6 +13,7 @@ from preflight.evaluation.predictions import require_same
 from preflight.modeling.model import Bundle, decide, predict
 from preflight.modeling.training import saving
 from preflight.problem.framing import Framing
+from preflight.problem.shares import format_level
 from preflight.stats.bootstrap import interval_columns
 
 
@@ -74,4 +75,4 @@ def _faults(
     noisy, whole = numbers + noise, numbers.select_dtypes("integer")
     noisy[whole.columns] = noisy[whole.columns].round().clip(whole.min(), whole.max(), axis=1)
     noisy = noisy.astype(numbers.dtypes)
-    yield f"noise of {diagnosis.noise:.0%} of the spread", test[features].assign(**noisy)
+    yield f"noise of {format_level(diagnosis.noise)} of the spread", test[features].assign(**noisy)

@@ -10,6 +10,7 @@ import pandas as pd
 from preflight.problem.costs import UnitCosts
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
+from preflight.problem.shares import format_level
 from preflight.stats.bootstrap import Bootstrap, Floats, Interval
 
 Bools = npt.NDArray[np.bool_]
@@ -133,7 +134,9 @@ class TestComparison:
         framing, money = self.framing, partial(format_money, unit=self.framing.costs.unit)
         bounds = "no interval: the test is a single " + framing.resampling.unit
         if np.isfinite(gain.low):
-            bounds = f"{framing.confidence:.0%} CI {money(gain.low)} to {money(gain.high)}"
+            bounds = (
+                f"{format_level(framing.confidence)} CI {money(gain.low)} to {money(gain.high)}"
+            )
         return (
             f"saves {money(abs(gain.mean))} {'less' if gain.mean < 0 else 'more'} per 1,000 "
             f"{framing.decision.units} than {rival} ({bounds})"

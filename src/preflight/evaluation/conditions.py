@@ -25,6 +25,7 @@ from preflight.modeling.resources import is_speed, violations
 from preflight.problem.costs import Costs
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
+from preflight.problem.shares import format_level, format_share
 from preflight.runs.manifest import LEDGER
 
 MAX_NAMED = 6  # slices, or settings, that a message names
@@ -143,7 +144,7 @@ def equal_opportunity(test: TestComparison, groups: pd.DataFrame) -> Condition:
         gap = test.service_gap(here, confidence)
         low, high = gap["low"], gap["high"]
         if low is not None and high is not None and (low > allowed or high < -allowed):
-            unequal.append(f"{name} ({gap['mean']:+.0%})")
+            unequal.append(f"{name} ({format_share(gap['mean'] or 0.0, sign='+')})")
     what = framing.decision.units + " with label 1" * (framing.task == "binary")
     message = "protected groups are served alike"
     message = _with_unchecked(message, len(checked), len(every), what, framing)
@@ -184,8 +185,9 @@ def calibration_within_limit(curve: pd.DataFrame, framing: Framing) -> Condition
     gap = float(np.average((curve["observed"] - curve["expected"]).abs(), weights=curve["rows"]))
     allowed = framing.guardrails.calibration_gap
     message = (
-        f"the mean gap between observed and predicted shares is {gap:.1%}; {significant:.1%} lies "
-        f"outside the {framing.confidence:.0%} intervals, {allowed:.1%} is allowed"
+        f"the mean gap between observed and predicted shares is {format_share(gap, 1)}; "
+        f"{format_share(significant, 1)} lies outside the {format_level(framing.confidence)} "
+        f"intervals, {format_share(allowed, 1)} is allowed"
     )
     return Condition(name="calibration", ok=significant <= allowed, message=message)
 

@@ -100,7 +100,7 @@ class Selection(Document):
 class ModelBundle(Document):
     """A model with everything that it needs to decide."""
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     estimator: Any
     slope: float = Field(gt=0)

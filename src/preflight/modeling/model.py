@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from preflight.contracts.catalog import Contract
-from preflight.errors import RunError
+from preflight.errors import PredictionError, RunError
 from preflight.problem.costs import AnyCosts, Costs, Decided, RegressionCosts, per_1000
 
 Floats = npt.NDArray[np.float64]
@@ -51,13 +51,27 @@ def predict_uncalibrated(estimator: Any, examples: pd.DataFrame, features: list[
     """Return the estimator's own probability of label 1, or amount, shape (n,); some give 32 bits.
 
     A model with `predict_proba` gives probabilities, any other what it predicts.
+
+    Raises:
+        PredictionError: a prediction is missing or infinite. A comparison with a threshold would
+            take a missing one for "do not act".
     """
     if examples.empty:
         return np.empty(0)
     seen = _only(examples, features)
     if hasattr(estimator, "predict_proba"):
-        return np.asarray(estimator.predict_proba(seen)[:, 1], dtype=np.float64)
-    return np.asarray(estimator.predict(seen), dtype=np.float64)
+        predicted = np.asarray(estimator.predict_proba(seen)[:, 1], dtype=np.float64)
+    else:
+        predicted = np.asarray(estimator.predict(seen), dtype=np.float64)
+    if unusable := len(predicted) - np.count_nonzero(np.isfinite(predicted)):
+        last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+        raise PredictionError(
+            f"{type(last).__name__} predicts no number for {unusable:,} of {len(predicted):,} "
+            "rows: some of its predictions are missing or infinite. Fill missing values and cap "
+            "large ones in its `preprocessing` (conf/base/parameters/modeling.yml), or choose "
+            "another estimator."
+        )
+    return predicted
 
 
 def _only(examples: pd.DataFrame, names: list[str]) -> pd.DataFrame:

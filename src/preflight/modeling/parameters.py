@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field, field_validator, model_validator
 from preflight.contracts.documents import Parameters
 from preflight.modeling.estimators import Baseline, Candidate, Estimator
 from preflight.problem.framing import Framing
+from preflight.problem.shares import format_share
 
 QUANTILE_TOLERANCE = 0.005
 NOT_BASELINES = {"candidate", "champion"}  # other models in the results
@@ -109,7 +110,8 @@ class Modeling(Parameters):
             if cheapest is not None and abs(quantile - cheapest) > QUANTILE_TOLERANCE:
                 errors.append(
                     f"modeling.{name}.params.quantile is {quantile:g}, but by framing.costs the "
-                    f"quantity may be too small in {1 - cheapest:.1%} of cases: set {cheapest:.4g}"
+                    f"quantity may be too small in {format_share(1 - cheapest, 1)} of cases: set "
+                    f"{cheapest:.4g}"
                 )
         if begin := framing.split.validation_from:  # counted in weeks, it depends on the data
             errors += self.search.late_folds(begin)

@@ -160,7 +160,7 @@ def should_prune(before: "list[FrozenTrial]", step: int, so_far: float) -> bool:
     Optuna's own percentile pruner takes the best of all steps of a trial, and a season that is easy
     to save in would hide what comes after it.
     """
-    others = [trial for trial in before if step in trial.intermediate_values]
+    others = [t for t in before if np.isfinite(t.intermediate_values.get(step, np.nan))]
     if sum(trial.state.name == "COMPLETE" for trial in others) < MIN_COMPLETE_TRIALS:
         return False
     worst = PRUNE_QUANTILE_MIDFOLD if step % STEPS_PER_FOLD else PRUNE_QUANTILE

@@ -154,7 +154,7 @@ def summarize_labels(suspicious: pd.DataFrame) -> str:
     found, of = suspicious[["found", "of"]].iloc[0]
     return (
         f"The candidate contradicts {found:,} of {of:,} labels of the folds that it was not fitted "
-        f"on ({found / of:.1%}). Where chance plays a part, most of them are surprises and not "
-        f"errors. The dataset label_issues lists the {len(suspicious)} most suspicious for "
+        f"on ({percent(found / of, 1)}). Where chance plays a part, most of them are surprises and "
+        f"not errors. The dataset label_issues lists the {len(suspicious)} most suspicious for "
         "review."
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money, symbol
+from preflight.problem.shares import format_level
 from preflight.reporting.formatting import MINUS
 
 # After Okabe and Ito (2008), for colour-blind readers; the pale ones are darkened, so that each has
@@ -137,7 +138,9 @@ def name_dates(axis: Any) -> None:
 def name_money_axis(axis: Any, framing: Framing, label: str | None = None) -> None:
     """Label an axis of savings or losses, per 1,000 decisions; label: another one."""
     unit, units = symbol(framing.costs.unit), framing.decision.units
-    interval = f", with {framing.confidence:.0%} interval" if axis.axis_name == "x" else ""
+    interval = (
+        f", with {format_level(framing.confidence)} interval" if axis.axis_name == "x" else ""
+    )
     name_axis(
         axis,
         f"{unit} per 1,000 {units}{interval}" if label is None else label,

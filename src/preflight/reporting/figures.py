@@ -10,6 +10,7 @@ from kedro.pipeline import Node
 
 from preflight.evaluation.comparison import FEWEST_ROWS
 from preflight.problem.framing import Framing
+from preflight.problem.shares import format_level
 from preflight.reporting.drawing import (
     BLUE,
     GREY,
@@ -59,7 +60,7 @@ def plot_score(metrics: dict[str, Any], selection: dict[str, Any], framing: Fram
     decimals = places(row["mean"] for row in rows.values())
     texts = [number(row["mean"], decimals) for row in rows.values()]
     _draw_models(axes, rows, selection, texts, task.chance)
-    name_axis(axes.xaxis, f"{task.score}, with {framing.confidence:.0%} interval")
+    name_axis(axes.xaxis, f"{task.score}, with {format_level(framing.confidence)} interval")
     return figure
 
 
@@ -140,7 +141,7 @@ def plot_calibration(calibration_curve: pd.DataFrame, framing: Framing) -> Any:
     """Return a figure of observed shares by what is predicted, with intervals."""
     task, curve = vocabulary(framing), calibration_curve
     figure, ((axes,),) = new_figure(
-        f"Calibration, with {framing.confidence:.0%} intervals", [PLOT + 0.6]
+        f"Calibration, with {format_level(framing.confidence)} intervals", [PLOT + 0.6]
     )
     if framing.task == "binary":
         axes.axline((0, 0), slope=1, color=SOFT, linewidth=1, linestyle=":")

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from preflight.problem.money import format_money
+from preflight.problem.shares import format_share
 
 MINUS = "\N{MINUS SIGN}"
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -61,8 +62,8 @@ def places(values: Iterable[float | None], digits: int = 3) -> int:
 
 
 def percent(value: float, decimals: int = 0) -> str:
-    """Return a share in percent."""
-    return f"{value:.{decimals}%}"
+    """Return a share in percent (`format_share`), with a true minus sign."""
+    return format_share(value, decimals).replace("-", MINUS)
 
 
 def short(value: float | None) -> str:

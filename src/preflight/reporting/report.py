@@ -16,6 +16,7 @@ from preflight.evaluation.comparison import FEWEST_ROWS
 from preflight.problem.costs import UnitCosts, per_1000
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
+from preflight.problem.shares import format_level
 from preflight.reporting import formatting, summary
 from preflight.reporting.checklist import POINTS
 from preflight.reporting.contracts import About
@@ -202,7 +203,7 @@ def _render(template: str, r: dict[str, Any]) -> str:
         r,
         task=task,
         units=framing.decision.units,
-        level=formatting.percent(framing.confidence),
+        level=format_level(framing.confidence),
         predicts=task.predicts.format(unit=framing.decision.unit, label=framing.decision.label),
         few=FEWEST_ROWS,
         sourced=partial(_by_version, versions),

@@ -9,6 +9,7 @@ from preflight.contracts.catalog import Contracts
 from preflight.evaluation.comparison import FEWEST_ROWS
 from preflight.problem.costs import Outcomes, UnitCosts
 from preflight.problem.framing import Framing
+from preflight.problem.shares import format_level
 from preflight.reporting.formatting import (
     MINUS,
     NO_BREAK,
@@ -50,7 +51,7 @@ def summarize_verdict(verdict: dict[str, Any], framing: Framing) -> str:
     if low is None:
         return f"{gain}; the test is too small for an interval."
     interval = f"{money(low, unit)}{TO}{money(high, unit)}"
-    return f"{gain} ({framing.confidence:.0%}{NO_BREAK}CI{NO_BREAK}{interval})."
+    return f"{gain} ({format_level(framing.confidence)}{NO_BREAK}CI{NO_BREAK}{interval})."
 
 
 def describe_lead(framing: Framing) -> str:
@@ -64,17 +65,17 @@ def describe_rule(costs: Outcomes | UnitCosts, framing: Framing, curve: pd.DataF
     """Return the rule by which a prediction becomes a decision, on the rows of the test."""
     if isinstance(costs, UnitCosts):
         low, high = np.quantile(costs.quantile, [0.05, 0.95])
-        which = percent(low) if low == high else f"{percent(low)}{TO}{percent(high)}"
+        which = format_level(low) + (f"{TO}{format_level(high)}" if high > low else "")
         return f"the {which} quantile of what may happen, which costs least on average"
-    low, high = 100 * np.quantile(costs.threshold, [0.05, 0.95])
-    above = f"{low:.3g}%"
+    low, high = np.quantile(costs.threshold, [0.05, 0.95])
+    above = format_level(low)
     if np.ptp(costs.threshold):
         above = (
             f"a threshold from the costs of each {framing.decision.unit} "
-            f"({low:.3g}%{TO}{high:.3g}% for nine in ten of the test set)"
+            f"({format_level(low)}{TO}{format_level(high)} for nine in ten of the test set)"
         )
     if curve["by_costs"].any():
-        above = f"{100 * curve.loc[curve['by_costs'], 'setting'].iloc[0]:.3g}%"
+        above = format_level(curve.loc[curve["by_costs"], "setting"].iloc[0])
     return f"where the probability is above {above}: there acting costs less than not acting"
 
 
@@ -119,9 +120,10 @@ def summarize_power(power: dict[str, Any], framing: Framing) -> str:
     short = " So the test is too short." if shippable > achievable else ""
     return (
         f"By the spread on validation, {power['units']} test {power['unit']}s ship a gain of "
-        f"{money(shippable, unit)} per 1,000 {units} with a power of {framing.success.power:.0%}: "
-        f"the required {money(required, unit)}, and {money(detectable, unit)} that they can "
-        f"detect. {money(achievable, unit)} is believed to be achievable.{short}"
+        f"{money(shippable, unit)} per 1,000 {units} with a power of "
+        f"{format_level(framing.success.power)}: the required {money(required, unit)}, and "
+        f"{money(detectable, unit)} that they can detect. {money(achievable, unit)} is believed to "
+        f"be achievable.{short}"
     )
 
 
@@ -194,11 +196,11 @@ def summarize_calibration(curve: pd.DataFrame) -> str:
     """Return in how many groups the prediction holds, and what was observed in the highest."""
     within = len(curve.query("low <= expected <= high"))
     top = max(records(curve), key=lambda group: group["predicted"])
-    observed = f"{top['observed']:.0%} ({top['low']:.0%}{TO}{top['high']:.0%})"
+    observed = f"{percent(top['observed'])} ({percent(top['low'])}{TO}{percent(top['high'])})"
     return (
         f"In {within} of {len(curve)} groups the expected share lies within the interval of the "
         f"observed share. In the group with the highest predictions ({top['rows']:,} rows), "
-        f"{top['expected']:.0%} was expected and {observed} was observed."
+        f"{percent(top['expected'])} was expected and {observed} was observed."
     )
 
 

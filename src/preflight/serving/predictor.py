@@ -27,6 +27,9 @@ class BatchPredictions(NamedTuple):
     columns: dict[str, npt.NDArray[Any]]
 
 
+Waiting = tuple[Blocks, int, asyncio.Future[BatchPredictions]]  # rows, their number, the answer
+
+
 class Current(NamedTuple):
     """The champion in memory.
 
@@ -56,7 +59,7 @@ class ChampionPredictor:
         self._catalog, self._pointer, self._reader = catalog, pointer, reader
         self._features, self._groups = features, features.groups()
         self.current: Current | None = None
-        self._waiting: list[tuple[Blocks, int, asyncio.Future[BatchPredictions]]] = []
+        self._waiting: list[Waiting] = []
 
     @property
     def promoted(self) -> ChampionRecord | None:
@@ -106,12 +109,17 @@ class ChampionPredictor:
     def _predict_waiting(self) -> None:
         """Answer all waiting requests together."""
         waiting, self._waiting = self._waiting, []
+        self._answer(waiting)
+
+    def _answer(self, waiting: list[Waiting]) -> None:
         try:
             found = self._predict(concatenate_blocks([blocks for blocks, *_ in waiting]), False)
         except Exception as error:
-            for *_, future in waiting:
-                if not future.done():  # the client may have gone
-                    future.set_exception(error)
+            if len(waiting) > 1:  # the rows of one may be to blame: the others get their answers
+                for one in waiting:
+                    self._answer([one])
+            elif not waiting[0][2].done():  # the client may have gone
+                waiting[0][2].set_exception(error)
             return
         start = 0
         for _, rows, future in waiting:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from preflight.errors import RunError
 from preflight.problem.costs import Decided, Outcomes, UnitCosts
 from preflight.stats.bootstrap import (
     AT_ONCE,
@@ -91,6 +92,11 @@ def metrics_with_intervals(
         above, below = (
             np.asarray(rows, dtype=np.float64) for rows in metric(label, predicted, decided)
         )
+        if undefined := int((~np.isfinite(above + below)).sum()):
+            raise RunError(
+                f"evaluation.metrics.{name} gives no number for {undefined:,} of {len(label):,} "
+                "rows. Let the function return 0 for both sums of a row that does not count."
+            )
         metrics[name] = bootstrap.ratio(above, below)
     return metrics
 

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from pandera.errors import SchemaErrors
 
 from preflight.audit.contracts import AuditFindings, AuditParameters
-from preflight.audit.findings import require_no_failures
+from preflight.audit.findings import finding, require_no_failures
 from preflight.audit.split_checks import check_split
 from preflight.audit.target_leakage import check_target_leakage
 from preflight.errors import RunError
@@ -87,3 +89,13 @@ def test_a_failed_finding_is_never_saved() -> None:
 
 def test_the_real_contract_is_what_the_audit_reads(project_contracts: Any) -> None:
     assert {"names", "grain"} <= set(dir(project_contracts["features"]))
+
+
+def test_a_statistic_that_is_not_defined_does_not_pass_its_limit() -> None:
+    assert finding("one feature", "", 0.8, 0.8)["state"] == "passed"
+    assert finding("one feature", "", 0.9, 0.8)["state"] == "failed"
+    undefined = finding("one feature", "", np.nan, 0.8)
+    assert undefined["state"] == "failed"
+    assert finding("audited train", "a hash, without a limit")["state"] == "passed"
+    with pytest.raises(SchemaErrors, match="nothing measured is above its limit"):
+        AuditFindings.validate(pd.DataFrame([undefined | {"state": "passed"}]), lazy=True)

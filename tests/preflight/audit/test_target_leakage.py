@@ -8,7 +8,14 @@ import pandas as pd
 import pytest
 
 from preflight.audit.contracts import AuditFindings, AuditParameters
-from preflight.audit.target_leakage import check_target_leakage, rarer, sample
+from preflight.audit.target_leakage import (
+    Examples,
+    Statistic,
+    _report,
+    check_target_leakage,
+    rarer,
+    sample,
+)
 from preflight.audit.univariate import margin, needed_for_auc, rank_auc
 from preflight.errors import RunError
 
@@ -269,3 +276,18 @@ def test_a_sample_has_the_rarer_label_first_of_all_and_no_order(
     ranks = np.arange(rows)[:, None] * 1.0
     assert rank_auc(ranks, label[chosen])[0] < 0.5 + margin(0.5, ones, rows - ones)
     assert sorted(sample(label, 10**6, seed=1).tolist()) == [*range(rare + 7000)]
+
+
+def test_a_statistic_that_is_not_defined_is_reported_first(parts: Parts) -> None:
+    train = parts[0]
+    rows = Examples(train, *rarer(train["label"]))
+    clean = [Statistic("one", 0.7, 0.8), Statistic("other", 0.6, 0.8)]
+    (passed,) = _report("one feature", clean, rows, 1, "one_feature")
+    assert (passed["state"], passed["evidence"]) == ("passed", "one")
+    undefined = Statistic("noise", np.nan, 0.8)
+    first, second = _report(
+        "one feature", [*clean, undefined, Statistic("leak", 0.9, 0.8)], rows, 1, "one_feature"
+    )
+    assert (first["state"], second["state"]) == ("failed", "failed")
+    assert first["evidence"].startswith("noise. Is it the label")
+    assert second["evidence"].startswith("leak. ")

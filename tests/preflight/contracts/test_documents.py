@@ -39,3 +39,12 @@ def test_what_is_no_document_at_all_is_refused(document: Any) -> None:
     with pytest.raises(DataValidationError) as error:
         CONTRACT.validate(document)
     assert len(error.value.failures) == 1
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf")])
+def test_a_number_that_is_not_finite_is_refused(weight: float) -> None:
+    """Of what is not known a document has null; a NaN would keep every limit."""
+    with pytest.raises(DataValidationError) as error:
+        CONTRACT.validate({"weight": weight, "content": {}})
+    (fault,) = error.value.failures
+    assert (fault.column, fault.message) == ("weight", "Input should be a finite number")

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from preflight.diagnosis import learning_curve
 from preflight.diagnosis.contracts import LearningCurve, more_labels
 from preflight.diagnosis.learning_curve import _more_labels, compute_learning_curve
 from preflight.problem.framing import Framing
@@ -68,6 +69,16 @@ def test_a_slope_by_luck_is_none(made: Made) -> None:
     found = more_of(sizes, thrice, made)["per_doubling"]
     assert found["mean"] == pytest.approx(6)
     assert found["low"] < 0
+
+
+def test_bounds_that_are_not_known_decide_nothing(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = np.array([100, 700])
+    monkeypatch.setattr(
+        learning_curve, "_weighted", lambda *_: dict.fromkeys(["mean", "low", "high"], np.nan)
+    )
+    assert more_of(sizes, savings_of(made, sizes), made)["worth"] == "inconclusive"
 
 
 def test_equal_savings_have_no_slope(made: Made) -> None:

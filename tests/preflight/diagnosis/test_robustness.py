@@ -61,3 +61,20 @@ def test_an_estimator_that_gives_no_answer_is_told(made: Made) -> None:
     assert faults.loc["content missing", ["value_per_1000", "loss"]].isna().all()
     assert faults.loc["content missing", "changed"] == 1
     assert faults.loc["weather missing", "loss"] == 0
+
+
+class Silent(NoMissing):
+    """An estimator that predicts NaN for missing values."""
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        chance = 1 / (1 + np.exp(-X["signal"].to_numpy()))
+        return np.column_stack([1 - chance, chance])
+
+
+def test_a_prediction_that_is_no_number_is_no_answer(made: Made) -> None:
+    candidate = {**made["candidate"], "estimator": Silent().fit(pd.DataFrame(), None)}
+    predictions = made["test_predictions"].assign(probability=predict(candidate, made["test"]))
+    faults = robustness_of({**made, "candidate": candidate, "test_predictions": predictions})
+    assert faults.loc["content missing", ["value_per_1000", "loss"]].isna().all()
+    assert faults.loc["content missing", "changed"] == 1
+    assert faults.loc["weather missing", "loss"] == 0

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from preflight.errors import RunError
 from preflight.evaluation import contracts as results
 from preflight.evaluation.conditions import calibration_within_limit
 from preflight.evaluation.contracts import Evaluation
@@ -64,6 +65,20 @@ def test_a_metric_of_ones_own_is_a_ratio_of_sums_with_an_interval(
     assert found["never"].pop("precision")["mean"] is None  # it never acts
     found["lookup"].pop("precision")
     assert found == compute_metrics(predictions, framing, evaluation)
+
+
+def hit_rate(label: Any, predicted: Any, decided: Any) -> tuple[Any, Any]:
+    return np.where(decided, label == 1, np.nan), np.ones(len(label))
+
+
+def test_a_metric_of_ones_own_has_to_give_a_number_for_each_row(
+    predictions: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    more = evaluation.model_copy(update={"metrics": {"hits": f"{__name__}.hit_rate"}})
+    without = int((~predictions["act"]).sum())
+    message = rf"^evaluation\.metrics\.hits gives no number for {without:,} of 900 rows"
+    with pytest.raises(RunError, match=message):
+        compute_metrics(predictions, framing, more)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,16 @@
 """A bundle decides by itself: its features by name, its calibration, its threshold."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from sklearn.pipeline import make_pipeline
 
 from preflight.errors import RunError
 from preflight.modeling.model import (
@@ -281,3 +283,45 @@ def test_a_scorer_of_amounts_is_the_saving_per_1000() -> None:
     # 11 where 10 is right, and 22 where 30 is: 1 and 24, not 10 and 30
     score = value_scorer(costs, ["b", "a"])(Amounts(), X, [10, 30])
     assert score == 1000 * (9 + 6) / 2
+
+
+class Holes(ClassifierMixin, BaseEstimator):
+    """An estimator without a number for some rows: those with 0 in the first column."""
+
+    def __init__(self, hole: float) -> None:
+        self.hole = hole
+
+    def fit(self, X: pd.DataFrame, y: Any) -> Self:
+        self.classes_ = np.array([0, 1])
+        return self
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        return np.where(X[["b"]] == 0, self.hole, [0.4, 0.6])
+
+
+class AmountHoles(RegressorMixin, BaseEstimator):
+    """The same of amounts."""
+
+    def __init__(self, hole: float) -> None:
+        self.hole = hole
+
+    def fit(self, X: pd.DataFrame, y: Any) -> Self:
+        self.fitted_ = True
+        return self
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        return np.where(X["b"] == 0, self.hole, 3.0)
+
+
+@pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", [Holes, AmountHoles])
+def test_a_prediction_that_is_no_number_is_refused_with_model_and_count(
+    kind: type[Any], hole: float
+) -> None:
+    """As `nan > threshold` it would be a decision not to act."""
+    rows = pd.DataFrame({"b": [0.0, 1.0, 0.0, 2.0], "a": [1.0, 1.0, 2.0, 2.0]})
+    for made in (kind(hole), make_pipeline("passthrough", kind(hole))):
+        estimator = made.fit(rows[["b", "a"]], [0, 1, 0, 1])
+        with pytest.raises(RunError, match=rf"^{kind.__name__} predicts no number for 2 of 4 rows"):
+            predict_uncalibrated(estimator, rows, ["b", "a"])
+        assert len(predict_uncalibrated(estimator, rows[rows["b"] > 0], ["b", "a"])) == 2

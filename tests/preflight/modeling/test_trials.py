@@ -8,7 +8,9 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 
+from preflight.errors import RunError
 from preflight.modeling.best_params import NO_SEARCH, select_parameters
 from preflight.modeling.contracts import Trials, best_params
 from preflight.modeling.estimators import Estimator
@@ -19,7 +21,7 @@ from preflight.modeling.training import (
     fit_predict,
     folds,
 )
-from preflight.modeling.trials import week_numbers
+from preflight.modeling.trials import MIN_COMPLETE_TRIALS, should_prune, week_numbers
 from preflight.problem.framing import Framing
 
 Settings = Callable[..., Modeling]
@@ -264,3 +266,32 @@ def test_too_few_weeks_to_leave_any_out_keep_the_declared_parameters(
     assert best_params.validate({**found, "ended": "trials"})
     assert (found["optimism"] is None) == (weeks == 1)
     assert (found["gain"]["low"] is None) == (weeks == 1)
+
+
+class Silent(HistGradientBoostingClassifier):
+    """A candidate without a prediction for a few rows."""
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        return np.where(X[["signal"]] > 2, np.nan, super().predict_proba(X))
+
+
+def test_a_trial_without_a_prediction_for_a_few_rows_stops_the_search(
+    development: pd.DataFrame, framing: Framing, settings: Settings, search: Search
+) -> None:
+    """The rows would count as decisions not to act."""
+    asked = settings(trials=2)
+    trees = asked.candidates["trees"].model_copy(update={"path": f"{__name__}.Silent"})
+    silent = asked.model_copy(update={"candidates": {"trees": trees}})
+    with pytest.raises(RunError, match=r"^Silent predicts no number for \d+ of \d+ rows"):
+        search(development, framing, silent)
+
+
+def test_a_value_that_is_not_known_does_not_stop_the_pruning() -> None:
+    def trial(value: float) -> Any:
+        return optuna.trial.create_trial(value=1, intermediate_values={100: value})
+
+    known = [trial(value) for value in range(MIN_COMPLETE_TRIALS + 1)]
+    assert should_prune(known, 100, -1)
+    assert should_prune([*known, trial(np.nan)], 100, -1)
+    assert not should_prune([*known, trial(np.nan)], 100, 9)
+    assert not should_prune([trial(np.nan)] * 5, 100, -1)

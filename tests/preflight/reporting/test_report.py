@@ -391,6 +391,20 @@ def test_a_significant_gain_of_a_group_is_named(results: dict[str, Any]) -> None
     assert "Significant losses: sender" in read(results)
 
 
+def test_nearly_all_is_not_written_as_all_nor_a_level_rounded(results: dict[str, Any]) -> None:
+    framing = results["framing"]
+    results["framing"] = framing.model_copy(update={"confidence": 0.975})
+    segments = results["segments"]
+    results["segments"] = segments.assign(regret_share=[0.9996, 0.0004], share=[0.0004, 0.9996])
+    curve = results["calibration_curve"]
+    results["calibration_curve"] = curve.assign(high=curve["high"].mask(curve["bin"] == 2, 0.9997))
+    text = read(results)
+    assert "(97.5% CI" in text
+    assert "98%" not in text
+    assert "99.96% of all regret comes from 0.04% of the parcels" in text
+    assert "57% (50% to 99.97%) was observed" in text
+
+
 def test_the_intervals_say_whether_they_cover_the_chance_of_fitting(
     results: dict[str, Any],
 ) -> None:

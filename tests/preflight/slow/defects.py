@@ -52,9 +52,9 @@ DEFECTS = [
         "",
     ),
     (
-        "above = [one for one in ranked if one.measured > one.limit][:MAX_REPORTED]",
-        "one.limit]",
-        "2 * one.limit]",
+        "above = [one for one in ranked if over[one] > 0][:MAX_REPORTED]",
+        "> 0",
+        "> 1",
     ),
     ('"labels in time": (late,', "late", "0"),
     ('failed = together[together["state"] == "failed"]', '"failed"]', '"fail"]'),
