@@ -109,9 +109,9 @@ class Fold(NamedTuple):
 def week_numbers(day: pd.Series) -> tuple[Ints, int]:
     """Return each row's calendar week as a number from 0, shape (n,), and the number of weeks.
 
-    Rows of neighbouring days depend on each other (weather, weekends), rows of different weeks
-    hardly. Weeks begin on Monday. If there are fewer than `MIN_WEEKS`, each day counts as a week:
-    then the interval of a gain leaves out how days depend on each other.
+    Rows of neighbouring days depend on each other, rows of different weeks hardly. Weeks begin on
+    Monday. If there are fewer than `MIN_WEEKS`, each day counts as a week: then the interval of a
+    gain leaves out how days depend on each other.
     """
     week = day - pd.to_timedelta(day.dt.day_of_week, unit="D")
     return day_numbers(week if week.nunique() >= MIN_WEEKS else day)

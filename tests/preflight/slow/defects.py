@@ -146,6 +146,24 @@ DEFECTS = [
     ("if np.array_equal(before, after):", "np.array_equal(before, after)", "True"),
     ("missing[:, used].all(axis=1)", "all", "any"),
     ('order = np.argsort(-np.abs(values), axis=1, kind="stable")', "-np.abs(values)", "values"),
+    (
+        "return day_numbers(week if week.nunique() >= MIN_WEEKS else day)",
+        "week if week.nunique() >= MIN_WEEKS else day",
+        "day",
+    ),
+    (
+        "if unusable := len(predicted) - np.count_nonzero(np.isfinite(predicted)):",
+        "len(predicted) - np.count_nonzero(np.isfinite(predicted))",
+        "0",
+    ),
+    # diagnosis, calibration of counts
+    (
+        "fitted = [fit(spec.seeded(seed), few, features) for seed, few in samples.items()]",
+        "spec.seeded(seed)",
+        "spec",
+    ),
+    ("error = np.sqrt(variance * (weights**2 / sizes).sum())", " / sizes", ""),
+    ("below, up_to = (1.0 * (label < predicted), 1.0 * (label <= predicted))", "<=", "<"),
     # runs, deployment, inference, serving
     ("if found != entry.sha256:", "found != entry.sha256", "False"),
     (
