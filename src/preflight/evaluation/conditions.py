@@ -87,7 +87,9 @@ def robust_to_costs(test: TestComparison) -> Condition:
     bad = [
         factor
         for factor in factors
-        if min(framing.net(test.deciding_gain(b, factor).low) for b in framing.baselines) < 0
+        if not all(
+            framing.net(test.deciding_gain(name, factor).low) >= 0 for name in framing.baselines
+        )
     ]
     at = [
         f"{factor:g} times its cost"
@@ -116,7 +118,7 @@ def slices_hold(test: TestComparison, slices: pd.DataFrame) -> Condition:
     worse = [
         f"{name} ({money(gain.mean)} per 1,000)"
         for name, gain in gains
-        if gain.high < -framing.guardrails.slice_loss
+        if not gain.high >= -framing.guardrails.slice_loss
     ]
     message = f"none of {len(checked)} slices is significantly worse than allowed"
     message = _with_unchecked(message, len(checked), len(every), framing.decision.units, framing)
@@ -177,12 +179,14 @@ def _plain(name: str) -> str:
 def calibration_within_limit(curve: pd.DataFrame, framing: Framing) -> Condition:
     """Is the mean gap between observed and expected shares within the allowed one?
 
-    Only the part of each gap that lies outside the interval counts. Labels equal to a predicted
-    quantity are no gap (see `compute_calibration_curve`).
+    Only the part of each gap that lies outside the interval counts; the whole gap if there is none.
+    Labels equal to a predicted quantity are no gap (see `compute_calibration_curve`).
     """
+    off = (curve["observed"] - curve["expected"]).abs()
     outside = np.maximum(curve["low"] - curve["expected"], curve["expected"] - curve["high"])
-    significant = float(np.average(np.fmax(outside, 0), weights=curve["rows"]))
-    gap = float(np.average((curve["observed"] - curve["expected"]).abs(), weights=curve["rows"]))
+    outside = outside.clip(lower=0).fillna(off)
+    significant = float(np.average(outside, weights=curve["rows"]))
+    gap = float(np.average(off, weights=curve["rows"]))
     allowed = framing.guardrails.calibration_gap
     message = (
         f"the mean gap between observed and predicted shares is {format_share(gap, 1)}; "

@@ -71,12 +71,18 @@ def day_numbers(day: pd.Series) -> tuple[Ints, int]:
 
 
 def interval(replicates: Floats, confidence: float) -> Interval:
-    """Return the first value with the percentile interval of the others."""
+    """Return the first value with the percentile interval of the others.
+
+    The bounds are None if it is not defined in half of them: what is left would be a selection.
+    """
     if np.isnan(replicates[0]):
         return UNDEFINED
+    mean, others = float(replicates[0]), replicates[1:][~np.isnan(replicates[1:])]
+    if 2 * len(others) < len(replicates) - 1:
+        return {"mean": mean, "low": None, "high": None}
     tail = (1 - confidence) / 2
-    low, high = np.nanquantile(replicates[1:], [tail, 1 - tail])
-    return {"mean": float(replicates[0]), "low": float(low), "high": float(high)}
+    low, high = np.quantile(others, [tail, 1 - tail])
+    return {"mean": mean, "low": float(low), "high": float(high)}
 
 
 def minimum_detectable_effect(

@@ -374,6 +374,12 @@ def test_calibration_fails_where_it_is_surely_off(
     assert calibration_within_limit(curve(shift, width), framing).ok is ok
 
 
+def test_where_the_calibration_has_no_interval_the_whole_gap_counts(framing: Framing) -> None:
+    for shift, ok in ((0.04, True), (0.06, False)):
+        unknown = curve(shift).assign(low=np.nan, high=np.nan)
+        assert calibration_within_limit(unknown, framing).ok is ok
+
+
 def test_the_verdict_rests_on_size_and_memory_and_never_on_speed() -> None:
     fine = {"name": "model_mb", "limit": 20.0, "measured": 12.0, "ok": True, "load": None}
     large = {"name": "memory_mb", "limit": 20.0, "measured": 62.34, "ok": False, "load": None}

@@ -55,6 +55,13 @@ def test_an_interval_is_the_first_value_and_the_quantiles_of_the_others() -> Non
     assert interval(replicates, 0.5) == pytest.approx({"mean": 40, "low": 25, "high": 75})
 
 
+def test_replicates_that_are_mostly_undefined_give_no_bounds() -> None:
+    half = np.array([4.0, *[np.nan] * 50, *range(50)])
+    assert interval(half, 0.9)["low"] == pytest.approx(2.45)
+    assert interval(np.append(half, np.nan), 0.9) == {"mean": 4, "low": None, "high": None}
+    assert interval(np.array([np.nan, 1.0]), 0.9)["mean"] is None
+
+
 def test_a_mean_weighs_rows_not_units() -> None:
     value, day = np.array([1.0, 1.0, 1.0, 5.0]), np.array([0, 0, 0, 1])
     weights = np.array([[1, 1], [2, 0], [0, 2], [1, 3]])
