@@ -87,10 +87,10 @@ class LogColumns(PredictionColumns):
 
     @classmethod
     def to_schema(cls) -> Any:
-        """Return the schema, in which each feature may be missing."""
+        """Return the schema, in which each feature outside the key may be missing."""
         schema = super().to_schema()
-        for declared in schema.columns.values():
-            declared.nullable |= "group" in (declared.metadata or {})
+        for name, declared in schema.columns.items():
+            declared.nullable |= "group" in (declared.metadata or {}) and name not in schema.unique
         return schema
 
 

@@ -9,7 +9,7 @@ from kedro.pipeline import Pipeline
 from pandera.errors import SchemaErrors
 
 from preflight.contracts.catalog import Contract, Contracts
-from preflight.errors import RunError
+from preflight.errors import RunError, meaning_of
 from preflight.inference.contracts import Inference, InputCheck, InputFault, InputLimits
 from preflight.inference.predict import due
 from preflight.problem.framing import Framing
@@ -131,7 +131,7 @@ def _contract_faults(rows: pd.DataFrame, contract: Contract) -> Iterator[Fault]:
     except SchemaErrors as error:
         for (name, check), some in error.failure_cases.groupby(["column", "check"], sort=False):
             example = some["failure_case"].iloc[0]
-            yield name, f"{len(some):,} values break {check}, e.g. {example}", REPAIR
+            yield name, f"{meaning_of(check)}: {len(some):,} values, e.g. {example}", REPAIR
 
 
 def _feature_faults(rows: pd.DataFrame, limits: InputLimits) -> Iterator[Fault]:
@@ -147,6 +147,6 @@ def _feature_faults(rows: pd.DataFrame, limits: InputLimits) -> Iterator[Fault]:
         elif limit.categories is not None:
             new = values[values.notna() & ~values.isin(limit.categories)]
             if len(new) > limits.unseen * len(rows):
-                names = ", ".join(new.value_counts().index[:3])
+                names = ", ".join(new.astype(str).value_counts().index[:3])
                 share = f"{len(new) / len(rows):.0%} of rows have a new category ({names})"
                 yield name, f"{share}, limit {limits.unseen:.0%}", RENAME
