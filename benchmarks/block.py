@@ -1,18 +1,17 @@
 """How often the check of inputs blocks a clean day, and whether it sees a fault on its first day.
 
-    python -m benchmarks.block    (needs the features of a run)
+    python -m benchmarks.block
 
 Each day from the 91st on is checked against the limits of the 90 days before it, at its end, or
 every `--hours` hours with the 24 hours before. Faults are planted in the features of every twelfth
-day, from midnight on.
+day, from midnight on. `--step N` takes each N-th day.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
+from kedro.config import OmegaConfigLoader
 
 from preflight.inference.contracts import InputFault, InputLimits
 from preflight.inference.input_check import find_faults
@@ -22,8 +21,7 @@ from preflight.problem.framing import Framing
 
 from late_flights.contracts.features import Features
 
-from benchmarks import PROJECT
-from benchmarks.measure import arguments, table
+from benchmarks.measure import Clocks, arguments, kedro_run, project_copy, table
 
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 DAYS, EVERY = 90, 12
@@ -119,15 +117,16 @@ class Replay:
 
 
 def main(argv: list[str] | None = None) -> None:
-    options = arguments(__doc__, every=1, hours=24).parse_args(argv)
-    bootstrap_project(PROJECT)
-    with KedroSession.create(PROJECT) as session:
-        context = session.load_context()
-        parameters = context.config_loader["parameters"]
-        replay = Replay(context.catalog.load("features"), parameters, options.hours)
+    options = arguments(__doc__, every=1, hours=24, step=1).parse_args(argv)
+    with project_copy(options.every) as project:
+        stages = ["data_engineering", "feature_engineering"]
+        kedro_run(project, Clocks(), options.params, stages)
+        features = pd.read_parquet(next(project.glob("data/04_feature/features.parquet/*/*")))
+        loader = OmegaConfigLoader(str(project / "conf"), base_env="base", default_run_env="local")
+        replay = Replay(features, loader["parameters"], options.hours)
     at = replay._rows["local"]
     first, last = at.iloc[0].date() + DAYS * DAY, at.iloc[-1].date()
-    days = pd.date_range(first, last, tz=replay.framing.split.timezone)[:: options.every]
+    days = pd.date_range(first, last, tz=replay.framing.split.timezone)[:: options.step]
     limits = {day: replay.limits(day) for day in days}
     blocked = {day: faults for day in days if (faults := replay.check(day, limits[day]))}
     print(f"\n{len(blocked)} of {len(days)} days as they are were blocked:")
