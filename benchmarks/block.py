@@ -97,7 +97,8 @@ class Replay:
         monitoring = Monitoring(moment=day.to_pydatetime(), limits=self._limits)
         history = self.between(day - (DAYS + 2) * DAY, day)
         contracts = {"features": Features}
-        found = compute_input_limits(history, {}, self.framing, monitoring, contracts)
+        labels = pd.DataFrame({"label": 0.0}, history.index)
+        found = compute_input_limits(history, labels, {}, self.framing, monitoring, contracts)
         return InputLimits.model_validate(found)
 
     def check(

@@ -41,8 +41,8 @@ def log_rows(answered: pd.DataFrame, framing: Framing, source: str) -> pd.DataFr
 class PredictionLog(ReadOnlyDataset):
     """Predictions that were made: Parquet files in one folder per UTC day of `moment`.
 
-    A file is written whole and never changed, so a crash leaves no partial file. A row is added
-    once: rows with the same decision, moment and model are skipped.
+    A file is written whole, and only replaced as a whole, so a crash leaves no partial file. A row
+    is added once: rows with the same decision, moment and model are skipped.
 
     Args:
         contract: path of the class whose key identifies a row.

@@ -18,6 +18,7 @@ IDLE_FACTOR = 1.5  # of the longest time without a decision, as a longer one wil
 
 def compute_input_limits(
     features: pd.DataFrame,
+    labels: pd.DataFrame,
     logged_days: Days,
     framing: Framing,
     monitoring: Monitoring,
@@ -26,8 +27,8 @@ def compute_input_limits(
     """Return the limits of inputs, as an `InputLimits`.
 
     The history is what batch inference has logged, as soon as that is 28 days, because it has no
-    blocked days. Before, it is the dataset `features`. Days with few decisions count for nothing
-    but their usual number.
+    blocked days. Before, it is the features of decisions whose label is known: later ones were
+    built before their time. Days with few decisions count for nothing but their usual number.
 
     Raises:
         RunError: the history is shorter than 28 days.
@@ -37,7 +38,8 @@ def compute_input_limits(
     days = [day for day in logged_days if day <= f"{moment:%Y-%m-%d}"][-settings.days :]
     logged = [logged_days[day]() for day in days]
     batch = [part.loc[part["source"] == "batch", features.columns] for part in logged]
-    histories = {"prediction_log": [features.iloc[:0], *batch], "features": [features]}
+    past = features[labels["label"].notna().to_numpy()]
+    histories = {"prediction_log": [features.iloc[:0], *batch], "features": [past]}
     for source, parts in histories.items():  # noqa: B007
         rows = pd.concat(parts).drop_duplicates(contract.grain())
         rows = _recent(rows, moment, settings.days, framing)

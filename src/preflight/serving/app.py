@@ -50,10 +50,7 @@ SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
 )  # fmt: skip
 ROWS = Counter("preflight_rows", "rows", ["found"])  # answered, refused
-FLAGGED = Counter(
-    "preflight_flagged_rows",
-    "rows with a missing group of features or an unseen category",
-)
+FLAGGED = Counter("preflight_flagged_rows", "rows with a missing group or an unseen category")
 CHAMPION = Gauge("preflight_champion", "1 for the model in use", ["version"])
 LOAD_FAILURES = Counter("preflight_champion_failed", "failed attempts to load the champion")
 BLOCKED = Gauge("preflight_blocked", "1 while inputs outside their limits block all answers")
@@ -280,10 +277,10 @@ async def health() -> dict[str, str]:
 
 @router.get("/ready", responses=NOT_READY)
 async def ready(request: Request) -> Response:
-    """Return the version of the champion; 503 before the first promotion and during a block."""
+    """Return the version of the champion; 503 before there is one and during a block."""
     service: Service = request.app.state.service
-    promoted = service.predictor.promoted
-    return service.not_ready() or JSONResponse({"model": promoted and promoted.version})
+    now = service.predictor.promoted
+    return service.not_ready() or JSONResponse({"model": now and now.version})
 
 
 @router.get("/metrics", response_class=Response)

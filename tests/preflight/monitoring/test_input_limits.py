@@ -61,11 +61,16 @@ def compute(framing: Framing) -> Compute:
     """The limits of a history, which may be saved."""
 
     def compute(
-        features: pd.DataFrame, logged: Any = None, moment: Any = None, **settings: Any
+        features: pd.DataFrame,
+        logged: Any = None,
+        moment: Any = None,
+        label: Any = 0.0,
+        **settings: Any,
     ) -> InputLimits:
         monitoring = Monitoring.model_validate({"moment": moment, "limits": SETTINGS | settings})
         contracts: Any = {"features": Parcels}
-        found = compute_input_limits(features, logged or {}, framing, monitoring, contracts)
+        labels = pd.DataFrame({"label": label}, features.index)
+        found = compute_input_limits(features, labels, logged or {}, framing, monitoring, contracts)
         assert input_limits.validate(found) is found
         return InputLimits.model_validate(found)
 
@@ -154,6 +159,16 @@ def test_the_history_ends_at_the_moment_and_has_so_many_days(compute: Compute) -
     assert at_first.features["place"].categories == ["north", "west"]
     assert "old" in (compute(rows, moment="2013-03-31T23:59:59-04:00").features["place"].categories)
     assert "later" in (compute(rows).features["place"].categories)
+
+
+def test_features_that_were_built_before_their_time_are_no_history(compute: Compute) -> None:
+    rows = parcels()
+    ahead = local_day(rows) > "2013-03-01"  # scheduled when features were built: no weight yet
+    rows["weight"] = rows["weight"].mask(ahead)
+    assert compute(rows).features["weight"].missing == 1
+    found = compute(rows, label=np.where(ahead, np.nan, 1.0))
+    assert found.features["weight"].missing < 0.3
+    assert found.until == "2013-03-01"
 
 
 def as_logged(rows: pd.DataFrame, source: str = "batch") -> dict[str, Callable[[], pd.DataFrame]]:

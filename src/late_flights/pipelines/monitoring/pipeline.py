@@ -11,7 +11,14 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 monitoring.compute_input_limits,
-                ["features", "logged_days", "params:framing", "params:monitoring", "contracts"],
+                [
+                    "features",
+                    "labels",
+                    "logged_days",
+                    "params:framing",
+                    "params:monitoring",
+                    "contracts",
+                ],
                 "input_limits",
                 name="compute_input_limits",
             ),
