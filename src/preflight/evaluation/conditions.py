@@ -184,7 +184,7 @@ def calibration_within_limit(curve: pd.DataFrame, framing: Framing) -> Condition
     """
     off = (curve["observed"] - curve["expected"]).abs()
     outside = np.maximum(curve["low"] - curve["expected"], curve["expected"] - curve["high"])
-    outside = outside.clip(lower=0).fillna(off)
+    outside = np.where(np.isnan(outside), off, np.maximum(outside, 0))
     significant = float(np.average(outside, weights=curve["rows"]))
     gap = float(np.average(off, weights=curve["rows"]))
     allowed = framing.guardrails.calibration_gap

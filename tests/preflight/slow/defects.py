@@ -182,6 +182,19 @@ DEFECTS = [
     ("if required and not hmac.compare_digest(key.encode(), required.encode()):", "not ", ""),
     ("if len(body) > MAX_BYTES:", "> MAX", "> 9 * MAX"),
     ('if bundle["provenance"]["version"] != now.version:', "!=", "is"),
+    # untouched decisions, the log and its deletion, limits of inputs and the block
+    ("untouched = draw_uniform(rows, unit, SALT) < share", "<", ">"),
+    ('"act": answers["act"] & ~untouched,', " & ~untouched", ""),
+    ('(answered["predict_at"] + known).dt.as_unit', " + known", ""),
+    ("_write_new(file.parent, _read_file(file)[~rows])", "~", ""),
+    ("blocked=bool(faults) and accepted is None,", "bool(faults) and accepted is None", "False"),
+    ("elif distinct < limit.distinct:", "distinct < limit.distinct", "False"),
+    ("if len(new) > limits.unseen * len(rows):", ">", "> 2 *"),
+    ("least = limits.rows[moment.day_of_week * 24 + moment.hour]", " + moment.hour", ""),
+    ("distinct=min(settings.few_values, distinct[name] // 2) + 1 if varies", " // 2", ""),
+    ("day > day.max() - pd.Timedelta(days=days)", "days=days", "days=9 * days"),
+    ("return refusal(503, *self.block) if self.block else None", "if self.block", "if False"),
+    ('if kept is None or pd.Timestamp(kept["moment"]) <= pd.Timestamp(data["moment"]):', "<=", ">"),
 ]
 
 
