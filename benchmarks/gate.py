@@ -33,6 +33,7 @@ Days = Callable[[np.random.Generator, int], Floats]
 A_DAY, OPEN = 400, 0.3  # decisions, and the share of them on which the candidate acts
 SPREAD = 0.3  # of the chance of label 1 from day to day, relative to it
 REPLICATES = 1000
+RARE = 0.02  # of days
 COSTS = {
     "binary": {"unit": "USD", "tp": 100, "fp": 100, "fn": 500, "tn": 0},
     "regression": {"unit": "USD", "overage": 10, "default_amount": 20},
@@ -48,6 +49,7 @@ class World(NamedTuple):
     length: int = 61
     miss: float = 500  # the mean cost of one
     tail: float = 0  # of the cost of a miss: sigma of a lognormal; 0: a constant
+    disaster: float = 0  # what acting costs on one day in fifty, on which nothing breaks
     uneven: bool = False
     candidates: int = 1  # evaluated one after the other
     baselines: int = 1
@@ -82,9 +84,9 @@ def weekly(rng: np.random.Generator, days: int) -> Floats:
 
 
 def storms(rng: np.random.Generator, days: int) -> Floats:
-    """One day in fifty is a disaster; the other days make up for it."""
-    rare = rng.random(days) < 0.02
-    return np.where(rare, -3.3, 3.3 * 0.02 / 0.98) + rng.standard_normal(days) / 4
+    """On one day in fifty nothing breaks; the other days make up for it."""
+    rare = rng.random(days) < RARE
+    return np.where(rare, -3.3, 3.3 * RARE / (1 - RARE)) + rng.standard_normal(days) / 4
 
 
 WORLDS = [
@@ -99,7 +101,8 @@ WORLDS = [
     World("rare positives", independent, miss=20_000),
     World("heavy-tailed costs", independent, tail=2, tasks=("binary",)),
     World("storms, one day in fifty", storms),
-    World("twenty evaluations of one test", independent, candidates=20),
+    World("disasters, one day in fifty", independent, disaster=2000, tasks=("binary",)),
+    World("twenty evaluations of one test", independent, candidates=20, tasks=("binary",)),
     World("best of four baselines", independent, baselines=4),
 ]
 
@@ -112,6 +115,7 @@ def shipped_framing(task: str, world: World) -> Framing:
     costs: dict[str, Any] = dict(COSTS[task])
     if task == "binary":
         costs["fn"] = "amount" if world.tail else world.miss
+        costs["fp"] = "waste" if world.disaster else 100
     else:
         costs["underage"] = (world.miss - 100) / STEP
     plausible = {"value_per_1000": [0, 1]}
@@ -135,7 +139,9 @@ def draw(
         quiet = np.where(np.arange(length) % 7 < 2, 0.2, 1.0)
         rows_a_day = rng.poisson(A_DAY * quiet * rng.lognormal(-0.3, 0.75, length)) + 5
     day = np.repeat(np.arange(length), rows_a_day)
-    chance = (gain / 1000 / OPEN + 100) / world.miss
+    storm = rng.random(length) < RARE * (world.disaster > 0)
+    on_others = (gain / 1000 / OPEN + RARE * world.disaster) / (1 - RARE * (world.disaster > 0))
+    chance = (on_others + 100) / world.miss
     spread = SPREAD * (framing.least_per_1000 / 1000 / OPEN + 100) / world.miss
     of_day = np.clip(chance + spread * world.days(rng, length), 0, 1)[day]
     acts = rng.random((world.candidates, len(day))) < OPEN
@@ -149,6 +155,9 @@ def draw(
     if world.tail:
         amount = rng.lognormal(-(world.tail**2) / 2, world.tail, len(day))
         common["cost_fn"] = 100 + (world.miss - 100) * amount
+    if world.disaster:
+        label &= ~storm[day]
+        common["cost_fp"] = np.where(storm[day], world.disaster, 100.0)
     for number, name in enumerate(framing.baselines):
         acts_too = ~acts[0] & (rng.random(len(day)) < 0.2) & (number > 0)
         common |= _columns(framing.task, f"_{name}", label, acts_too)
@@ -202,11 +211,11 @@ def main(argv: list[str] | None = None) -> None:
     rows = []
     for number, world in enumerate(WORLDS):
         for task in world.tasks:
-            many = max(1, worlds // world.candidates) if world.candidates > 1 else worlds
-            false, covered, found = simulate(world, task, many, seed=number)
+            false, covered, found = simulate(world, task, worlds, seed=number)
             misses = [
-                *(["ships"] if false > world.false else []),
-                *(["covers"] if covered < world.coverage else []),
+                *(["false ships"] if false > world.false else []),
+                *(["coverage"] if covered < world.coverage else []),
+                *(["power"] if found < 75 else []),
             ]
             rows.append((world.name, task, false, covered, found, ", ".join(misses) or "nothing"))
     table(
@@ -216,7 +225,7 @@ def main(argv: list[str] | None = None) -> None:
             "task",
             "false ships, % (at most 5; AR 0.8: 8)",
             "95% interval covers, % (at least 90; AR 0.8: 85)",
-            "power, % (80)",
+            "power, % (80, within 5)",
             "misses",
         ],
         rows,

@@ -46,7 +46,7 @@ SCRIPTS = {
         ["--every", "20", "--step", "90"],
         ["of 4 days as they are were blocked", "Faults on ", "operations frozen"],
     ),
-    "gate": (["--worlds", "3"], ["The gain condition in 3 worlds", "the baseline in disguise"]),
+    "gate": (["--worlds", "3"], ["The gain condition in 3 worlds", "three-day fronts"]),
 }
 
 
