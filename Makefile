@@ -51,6 +51,7 @@ bench: $(DEV) | benchmarks/README.md ## measure speed and memory, about half an 
 	$(PY) -m benchmarks.search
 	$(PY) -m benchmarks.pruning
 	$(PY) -m benchmarks.gate
+	$(PY) -m benchmarks.block
 
 bench-service: $(DEV) | src/preflight/serving/measure.py ## measure the newest candidate as a service, for the promotion gate (needs hey)
 	@PYTHONPATH=src $(PY) -m preflight.serving.measure $(ARGS)

@@ -16,6 +16,7 @@ from late_flights.pipelines import (
     feature_engineering,
     inference,
     modeling,
+    monitoring,
     reporting,
 )
 
@@ -28,7 +29,7 @@ RUN = [
     diagnosis,
     reporting,
 ]
-ON_DEMAND = [deployment, inference]  # decisions, and what is done with the champion
+ON_DEMAND = [deployment, inference, monitoring]  # decisions, and what is done with the champion
 
 
 def register_pipelines() -> dict[str, Pipeline]:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
+from kedro_datasets.json import JSONDataset
 from kedro_datasets.pandas import ParquetDataset
 
 from preflight.files import json_object
@@ -26,6 +27,24 @@ class ParquetTable(ParquetDataset):  # type: ignore[misc]
         rows = table["data"]
         table["data"] = [[None if cell is pd.NaT else cell for cell in row] for row in rows]
         return table
+
+
+class OptionalJson(JSONDataset):  # type: ignore[misc]
+    """A JSON file that is None as long as it is not there."""
+
+    def load(self) -> Any:
+        """Return the document, or None."""
+        return super().load() if self.exists() else None
+
+
+class LatestJson(JSONDataset):  # type: ignore[misc]
+    """A JSON file that keeps the document with the latest `moment`, whatever is saved after it."""
+
+    def save(self, data: dict[str, Any]) -> None:
+        """Replace the file, unless its document is of a later moment."""
+        kept = json_object(Path(self._filepath))
+        if kept is None or pd.Timestamp(kept["moment"]) <= pd.Timestamp(data["moment"]):
+            super().save(data)
 
 
 class ReadOnlyDataset(AbstractDataset[Any, Any]):

@@ -195,6 +195,12 @@ def _kind(failure: CheckFailure) -> str:
     return (failure.check or "").split("(")[0]
 
 
+def meaning_of(check: str) -> str:
+    """Return what a broken check of pandera says of a value, such as "is above 10"."""
+    argument = re.sub(r"^\w+\('?(.*?)'?\)$", r"\1", check)
+    return MEANINGS.get(check.partition("(")[0], f"breaks '{check}'").format(argument)
+
+
 def _describe(failure: CheckFailure) -> str:
     """Return a failure in one line."""
     kind, examples = _kind(failure), [str(example) for example in failure.failure_examples]
@@ -209,8 +215,7 @@ def _describe(failure: CheckFailure) -> str:
         if remedy := FEATURE_REMEDIES.get(failure.check or ""):
             return f"{failure.check}: {broken[1]}. {remedy}"
         return f"rule '{failure.check}': {broken[1]}"
-    argument = re.sub(r"^\w+\('?(.*?)'?\)$", r"\1", failure.check or "")
-    meaning = MEANINGS.get(kind, f"breaks '{failure.check or failure.message}'").format(argument)
+    meaning = meaning_of(failure.check or failure.message)
     cases = "value" if failure.failure_count == 1 else "values"
     where = f"column {failure.column} " if failure.column else ""
     return f"{where}{meaning}: {failure.failure_count:,} {cases}, e.g. {', '.join(examples[:3])}"

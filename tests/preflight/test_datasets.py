@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from kedro.io import DataCatalog, DatasetError
+from kedro.io import DataCatalog, DatasetError, Version
 
 from preflight.contracts.raw_table import RawTable
 from preflight.contracts.table import column
-from preflight.datasets import AllVersions, Folder, ParquetTable
+from preflight.datasets import AllVersions, Folder, LatestJson, OptionalJson, ParquetTable
 from preflight.deployment import champion
 from preflight.deployment.datasets import Champion, Promotion
 from preflight.errors import RunError
@@ -135,3 +135,26 @@ def test_a_missing_moment_is_an_empty_cell_of_the_preview(tmp_path: Path) -> Non
     dataset = ParquetTable(filepath=str(tmp_path / "t.parquet"))
     dataset.save(pd.DataFrame({"at": pd.to_datetime(["2013-01-01", None])}))
     assert dataset.preview()["data"][1] == [None]
+
+
+def test_an_optional_file_is_none_until_it_is_there(tmp_path: Path) -> None:
+    dataset = OptionalJson(filepath=str(tmp_path / "a.json"), version=Version(None, "1"))
+    assert dataset.load() is None
+    dataset.save({"a": 1})
+    again = OptionalJson(filepath=str(tmp_path / "a.json"), version=Version(None, None))
+    assert again.load() == {"a": 1}
+
+
+def test_a_file_keeps_the_document_of_the_latest_moment(tmp_path: Path) -> None:
+    dataset = LatestJson(filepath=str(tmp_path / "a.json"))
+    written = [
+        {"moment": moment, "n": n}
+        for n, moment in enumerate(
+            ["2013-01-02T00:00:00Z", "2013-01-01T00:00:00Z", "2013-01-01T23:00:00-05:00"]
+        )
+    ]
+    for document, kept in zip(written, (0, 0, 2), strict=True):
+        dataset.save(document)
+        assert dataset.load() == written[kept]
+    dataset.save(written[2] | {"n": 3})  # the same moment again: repaired meanwhile
+    assert dataset.load()["n"] == 3

@@ -35,6 +35,7 @@ from preflight.evaluation.ledger import EvaluationLedger
 from preflight.inference.prediction_log import PredictionLog
 from preflight.problem.money import format_money
 from preflight.runs.manifest import LEDGER, RUN_MANIFEST, flatten, read_manifest
+from preflight.runs.raw_files import accept
 
 from late_flights.pipeline_registry import RUN, register_pipelines
 from late_flights.pipelines.feature_engineering import nodes as features
@@ -723,8 +724,7 @@ def test_the_champion_says_of_all_days_of_test_what_it_said_in_evaluation(
     run(where, "deployment", params=ANYWAY)
     days = {"moment": "2013-02-11T05:00:00Z", "until": "2013-02-18T05:00:00Z", "every_minutes": 120}
     run(where, "inference", params={"inference": days})
-    contract = "late_flights.contracts.derived.PredictionLog"
-    log = PredictionLog(str(where / "data/07_model_output/prediction_log"), contract)
+    log = PredictionLog(str(where / "data/07_model_output/prediction_log"), LOG_CONTRACT)
     given = log.load()
     test = pd.read_parquet(newest(where, "test_predictions.parquet"))
     text = {"carrier": "str", "origin": "str"}
@@ -738,6 +738,87 @@ def test_the_champion_says_of_all_days_of_test_what_it_said_in_evaluation(
     run(where, "inference", params={"inference": days | {"until": "2013-02-12T05:00:00Z"}})
     assert set((where / "data/07_model_output/prediction_log").rglob("*")) == files
     assert "0 decisions due" in run(where, "inference").said
+
+
+LOG_CONTRACT = "late_flights.contracts.derived.PredictionLog"
+
+
+def frozen(weather: pd.DataFrame, since: str) -> pd.DataFrame:
+    """The raw weather, which repeats from a moment on what it was before."""
+    weather = weather.sort_values(["origin", "time_hour"])
+    measured = [*weather.columns[weather.columns.get_loc("temp") : -1]]
+    late = weather["time_hour"] >= since
+    values = weather[measured].mask(late).groupby(weather["origin"]).ffill()
+    return weather.assign(**values.where(late, weather[measured])).sort_index()
+
+
+def test_inputs_are_checked_before_they_are_scored_and_a_block_is_lifted(
+    finished_copy: Path, run: Run, small_raw: dict[str, pd.DataFrame]
+) -> None:
+    where, at = finished_copy, {"moment": "2013-02-15T17:00:00Z"}
+    run(where, "deployment", params=ANYWAY)
+    log = PredictionLog(str(where / "data/07_model_output/prediction_log"), LOG_CONTRACT)
+    told = run(where, "inference", params={"inference": at}).said
+    assert told.count("no limits of inputs yet") == 1
+    scored = len(log.load())
+    assert scored > 0
+
+    run(where, "monitoring")
+    limits = json.loads(newest(where, "input_limits.json").read_text())
+    assert (limits["until"], limits["source"]) == ("2013-02-17", "features")
+    later = {"moment": "2013-02-15T18:00:00Z"}
+    assert "no limits" not in run(where, "inference", params={"inference": later}).said
+    assert len(log.load()) > scored
+
+    frozen(small_raw["weather.csv"], "2013-02-14T06").to_csv(
+        where / "data/01_raw/weather.csv", index=False
+    )
+    accept(where / "data/01_raw")
+    run(where, "data_engineering")
+    last = {"moment": "2013-02-15T19:00:00Z"}
+    before = log.load()
+    message = refused(run, where, "inference", params={"inference": last})
+    assert set(re.findall(r"  - 2013-02-15, feed (\w+), .* (.*): \d different", message)) == {
+        ("weather", "frozen")
+    }
+    assert message.count("  - ") == message.count("frozen") > 1
+    pd.testing.assert_frame_equal(log.load(), before)
+    check = where / "data/07_model_output/latest_input_check.json"
+    assert json.loads(check.read_text())["blocked"]
+    assert newest(where, "input_check.json").read_bytes() == check.read_bytes()
+    refused(run, where, "inference", params={"inference": at})  # of an earlier moment
+    assert json.loads(check.read_text())["moment"] == last["moment"]
+
+    override = {"by": "Ada", "reason": "the weather is so", "until": last["moment"]}
+    told = run(where, "inference", params={"inference": last | {"override": override}}).said
+    assert "inputs accepted by Ada:\n  - 2013-02-15, feed weather" in told
+    assert len(log.load()) > len(before)
+    assert not json.loads(check.read_text())["blocked"]
+
+
+def test_rows_of_the_log_are_deleted_by_a_command(finished_copy: Path, run: Run) -> None:
+    where = finished_copy
+    run(where, "deployment", params=ANYWAY)
+    run(where, "inference", params={"inference": {"moment": "2013-02-15T17:00:00Z"}})
+    log = PredictionLog(str(where / "data/07_model_output/prediction_log"), LOG_CONTRACT)
+    carriers = log.load()["carrier"]
+    assert len(set(carriers)) > 1
+    for wrong in ([], ["--where", "carrier"]):
+        done = command(where, "delete-log", *wrong)
+        assert (done.exit_code, "Say which rows" in done.output) == (2, True)
+    done = command(where, "delete-log", "--where", "slack=1", "--yes")
+    assert (done.exit_code, "slack is not in the key" in done.output) == (1, True)
+    who = carriers.iloc[0]
+    asked = ["delete-log", "--where", f"carrier={who}"]
+    done = CliRunner().invoke(cli, asked, obj=bootstrap_project(where), input="n\n")
+    assert f"Delete {(carriers == who).sum()} rows of 1 files for good?" in done.output
+    assert len(log.load()) == len(carriers)
+    done = command(where, *asked, "--yes")
+    assert done.output.endswith(f"{(carriers == who).sum()} rows were deleted.\n")
+    assert who not in set(log.load()["carrier"])
+    assert "No rows match" in command(where, *asked, "--yes").output
+    command(where, "delete-log", "--older-than", "1", "--yes")
+    assert not log.exists()
 
 
 def test_stages_layers_and_previews_are_there_for_kedro_viz(finished: Any) -> None:

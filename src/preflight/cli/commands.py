@@ -153,6 +153,37 @@ def compact_log(project: ProjectMetadata) -> None:
         click.echo(f"{log.compact()} files were merged into one per day.")
 
 
+@cli.command("delete-log")
+@click.option("--older-than", type=int, metavar="DAYS", help="Rows of earlier moments only.")
+@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Rows of this value only.")
+@click.option("--yes", is_flag=True, help="Delete without a confirmation.")
+@click.pass_obj
+@report_user_errors()
+def delete_log(
+    project: ProjectMetadata, older_than: int | None, where: tuple[str, ...], yes: bool
+) -> None:
+    """Delete rows of the prediction log for good: old ones, or those of a person.
+
+    COLUMN is one of the key of a decision. All conditions have to hold.
+    """
+    import pandas as pd
+    from kedro.framework.session import KedroSession
+
+    if (older_than is None and not where) or not all("=" in one for one in where):
+        raise click.UsageError("Say which rows: --older-than DAYS, --where COLUMN=VALUE, or both.")
+    age = None if older_than is None else pd.Timedelta(days=older_than)
+    before = None if age is None else pd.Timestamp.now("UTC") - age
+    with KedroSession.create(project.project_path) as session:
+        log = session.load_context().catalog["prediction_log"]  # type: ignore[attr-defined]
+        found = log.find(before, dict(one.split("=", 1) for one in where))
+    rows = sum(int(selected.sum()) for selected in found.values())
+    if rows and (yes or click.confirm(f"Delete {rows:,} rows of {len(found):,} files for good?")):
+        log.delete(found)
+        click.echo(f"{rows:,} rows were deleted.")
+    elif not rows:
+        click.echo("No rows match: nothing was deleted.")
+
+
 @cli.command("rollback")
 @click.pass_obj
 @report_user_errors()

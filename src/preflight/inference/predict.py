@@ -10,6 +10,8 @@ from preflight.contracts.catalog import Contract, Contracts
 from preflight.errors import RunError
 from preflight.features.point_in_time import as_of, between, reach, run_in_memory
 from preflight.inference.contracts import Inference
+from preflight.inference.feedback import leave_untouched
+from preflight.inference.prediction_log import log_rows
 from preflight.modeling.model import Bundle, answer, join_flags, require_features
 from preflight.problem.framing import Framing
 
@@ -100,6 +102,7 @@ def predict_upcoming(
     if upcoming.empty:
         upcoming = contracts["upcoming"].empty()  # a file without rows keeps no categories
     answers = answer(champion, upcoming, features.groups())
+    answers = leave_untouched(answers, upcoming, features.grain(), framing)
     flags = (upcoming["lacks"] + ", " + answers.pop("flags")).str.strip(", ")
     counts = flags[flags != ""].str.split(", ").explode().value_counts(sort=False)
     listed = ", ".join(f"{n:,} {flag}" for flag, n in counts.items()) or "nothing"
@@ -113,9 +116,9 @@ def predict_upcoming(
 
 
 def log_predictions(
-    upcoming: pd.DataFrame, predictions: pd.DataFrame, contracts: Contracts
+    upcoming: pd.DataFrame, predictions: pd.DataFrame, framing: Framing, contracts: Contracts
 ) -> pd.DataFrame:
     """Return the rows of the prediction log: features and predictions of each decision."""
     answers = predictions.drop(columns=upcoming.columns, errors="ignore")
     features = (contracts["upcoming"].empty() if upcoming.empty else upcoming).drop(columns="lacks")
-    return pd.concat([features, answers], axis=1).assign(source="batch")
+    return log_rows(pd.concat([features, answers], axis=1), framing, "batch")

@@ -1,5 +1,8 @@
 """The log of predictions: Parquet files in a folder a day."""
 
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,10 +13,29 @@ import pandas as pd
 from kedro.io import DatasetError
 from kedro.utils import load_obj
 
+from preflight.contracts.catalog import Contract
 from preflight.datasets import ReadOnlyDataset
+from preflight.errors import RunError
 from preflight.files import replacing
+from preflight.inference.contracts import LOG_VERSION
+from preflight.problem.framing import Framing
 
 _NO_KEYS = np.empty(0, np.uint64)
+Bools = npt.NDArray[np.bool_]
+
+
+def log_rows(answered: pd.DataFrame, framing: Framing, source: str) -> pd.DataFrame:
+    """Return features with their answers as rows of the log, of batch inference or the service."""
+    known = pd.Timedelta(hours=framing.prediction.label_known_hours)
+    none = pd.Series(None, answered.index, dtype="str")  # no experiment
+    return answered.assign(
+        source=source,
+        label_due_at=(answered["predict_at"] + known).dt.as_unit("us"),
+        unit=none,
+        variant=none,
+        untouched=answered["untouched"].astype("boolean"),
+        log_version=pd.Series(LOG_VERSION, answered.index, dtype="Int16"),
+    )
 
 
 class PredictionLog(ReadOnlyDataset):
@@ -33,16 +55,30 @@ class PredictionLog(ReadOnlyDataset):
         self._contract = contract
 
     @property
-    def _key(self) -> list[str]:
-        key: list[str] = load_obj(self._contract).grain()  # late: the class imports this package
-        return key
+    def _schema(self) -> Contract:
+        contract: Contract = load_obj(self._contract)  # late: the class imports this package
+        return contract
 
-    def load(self) -> pd.DataFrame:
-        """Return all rows, in the order of `moment`; raise DatasetError if there are none."""
+    @property
+    def _key(self) -> list[str]:
+        return self._schema.grain()
+
+    def load(self) -> Any:
+        """Return all rows, in the order of `moment`, with the columns of the contract.
+
+        A file that is older than a column has null there; a column that is no longer in the
+        contract stays in its file.
+
+        Raises:
+            DatasetError: there are no rows, or a file is damaged.
+        """
         files = sorted(self._filepath.glob("day=*/*.parquet"))
         if not files:
             raise DatasetError(f"nothing was predicted yet: {self._filepath} has no rows")
-        return _read_all(files, self._key)
+        return self._read(files)
+
+    def _read(self, files: list[Path]) -> pd.DataFrame:
+        return _conform(_read_all(files, self._key), self._schema)
 
     def save(self, data: pd.DataFrame) -> None:
         """Add the rows that are not there yet."""
@@ -71,14 +107,69 @@ class PredictionLog(ReadOnlyDataset):
                 removed += len(files)
         return removed
 
+    def find(self, before: pd.Timestamp | None, where: Mapping[str, str]) -> dict[Path, Bools]:
+        """Return the files with rows that `delete` is to remove, and which rows these are.
+
+        Args:
+            before: only rows with an earlier `moment`.
+            where: only rows with these values, as text, in these columns of the key.
+
+        Raises:
+            RunError: a column is not in the key, so older rows may not have it.
+        """
+        if unknown := [name for name in where if name not in self._key]:
+            raise RunError(f"{unknown[0]} is not in the key of the log: {', '.join(self._key)}.")
+        found = {}
+        for file in sorted(self._filepath.glob("day=*/*.parquet")):
+            rows = _read_file(file, ["moment", *where])
+            selected = np.full(len(rows), True) if before is None else (rows["moment"] < before)
+            for name, value in where.items():
+                selected = selected & (rows[name].astype(str) == value)
+            if selected.any():
+                found[file] = np.asarray(selected)
+        return found
+
+    def delete(self, found: Mapping[Path, Bools]) -> None:
+        """Remove rows for good; a file that keeps rows is written again before it is removed."""
+        for file, rows in found.items():
+            if not rows.all():
+                _write_new(file.parent, _read_file(file)[~rows])
+            file.unlink()
+
     def _exists(self) -> bool:
         return any(self._filepath.glob("day=*/*.parquet"))
+
+
+class LoggedDays(PredictionLog):
+    """The same log, read day by day: a year fits into memory a day at a time."""
+
+    def load(self) -> dict[str, Callable[[], pd.DataFrame]]:
+        """Return a function for each UTC day that reads its rows, oldest first; none: empty."""
+        folders = sorted(self._filepath.glob("day=*"))
+        days = {folder.name: sorted(folder.glob("*.parquet")) for folder in folders}
+        return {day.removeprefix("day="): partial(self._checked, f) for day, f in days.items() if f}
+
+    def _checked(self, files: list[Path]) -> pd.DataFrame:
+        return self._schema.validate(self._read(files))
+
+
+def _conform(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """Return rows with the columns of the contract, null where they were not written yet."""
+    declared = contract.to_schema().columns
+    of_costs = [name for name, column in declared.items() if column.regex]
+    known = [n for n in rows if n in declared or any(re.match(one, str(n)) for one in of_costs)]
+    lacking = {
+        name: pd.Series(None, rows.index, dtype=column.dtype.type)
+        for name, column in declared.items()
+        if column.required and column.nullable and name not in rows
+    }
+    return rows[known].assign(**lacking)
 
 
 def _read_all(files: list[Path], key: list[str]) -> pd.DataFrame:
     """Return the rows of all files, each once, in the order of `moment`."""
     parts = [_read_file(file) for file in files]
-    categories = parts[0].select_dtypes("category").columns
+    categories = {name for part in parts for name in part.select_dtypes("category")}
     rows = pd.concat(parts).astype(dict.fromkeys(categories, "category"))
     first = ~pd.Series(_hash_keys(rows, key)).duplicated().to_numpy()  # two wrote at once
     return rows[first].sort_values("moment", kind="stable", ignore_index=True)

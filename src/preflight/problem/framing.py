@@ -58,6 +58,10 @@ class Decision(Parameters):
     no_action: Text = Field(description="what not acting means")
     undo: Text = Field(description="whether and how acting can be undone")
     label: Text = Field(description="the meaning of label 1, or the quantity that the label is")
+    changes_label: bool = Field(False, description="acting changes the label, or hides it")
+    untouched_share: float | None = Field(
+        None, gt=0, lt=1, description="of decisions, at random, not acted on to see their label"
+    )
 
 
 class Prediction(Parameters):
@@ -252,6 +256,12 @@ class Framing(Parameters):
                 else "overage, underage and default_amount"
             )
             raise ValueError(f"the costs are of the other task: task {self.task} needs {named}")
+        needs_untouched = self.task == "binary" and self.decision.changes_label
+        if self.decision.untouched_share is not None and not needs_untouched:
+            raise ValueError(
+                "decision.untouched_share is for task binary with changes_label: true. Set it to "
+                "null, or changes_label to true if acting changes the label"
+            )
         if unknown := self.guardrails.plausible.keys() - set(self.metrics):
             raise ValueError(
                 f"guardrails.plausible names unknown metrics, {sorted(unknown)}. Task {self.task} "

@@ -12,6 +12,7 @@ class Answer(BaseModel):
     probability: float | None = Field(None, ge=0, le=1)
     act: bool | None = None
     prediction: float | None = None
+    untouched: bool = Field(False, description="nobody acts on it, at random, to see its label")
     flags: str = Field(description="missing inputs and categories not seen in training")
     reasons: str = Field(description="the groups with the largest effect, with explain=true")
 
@@ -36,6 +37,7 @@ class AnswerColumns(BaseModel):
     probability: list[float | None] | None = None
     act: list[bool | None] | None = None
     prediction: list[float | None] | None = None
+    untouched: list[bool | None] | None = None
     flags: list[str | None]
     reasons: list[str | None]
 
@@ -49,7 +51,7 @@ class Answered(Refusal):
 
 
 NO_KEY: Any = {401: {"model": Refusal, "description": "the API key is missing or wrong"}}
-NOT_READY: Any = {503: {"model": Refusal, "description": "there is no champion"}}
+NOT_READY: Any = {503: {"model": Refusal, "description": "there is no champion, or a block"}}
 BAD: Any = {
     408: {"model": Refusal, "description": "the body did not come in time"},
     413: {"model": Refusal, "description": "too large"},

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from preflight.inference.contracts import InputCheck
+from preflight.inference.input_check import block_messages
 from preflight.problem.framing import Framing
 from preflight.serving.answer import BAD, NO_KEY, NOT_READY, Answered, refusal
 from preflight.serving.log_writer import Entry, LogWriter
@@ -54,6 +56,7 @@ FLAGGED = Counter(
 )
 CHAMPION = Gauge("preflight_champion", "1 for the model in use", ["version"])
 LOAD_FAILURES = Counter("preflight_champion_failed", "failed attempts to load the champion")
+BLOCKED = Gauge("preflight_blocked", "1 while inputs outside their limits block all answers")
 
 router = APIRouter()
 
@@ -66,28 +69,45 @@ class Service:
     log_writer: LogWriter
     framing: Framing
     reader: RequestReader
+    check: Any  # the dataset of the latest check of inputs; None: the project has none
+    block: list[str] = field(default_factory=list)  # why nothing is answered
+
+    def not_ready(self) -> JSONResponse | None:
+        """Return the refusal before there is a champion, or while its inputs are blocked."""
+        if self.predictor.promoted is None:
+            return refusal(503, NO_CHAMPION)
+        return refusal(503, *self.block) if self.block else None
 
     def access_error(self, request: Request) -> JSONResponse | None:
-        """Return the refusal of a request with a wrong key or before there is a champion."""
+        """Return the refusal of a request with a wrong key."""
         required, key = os.environ.get(API_KEY_VARIABLE), request.headers.get("x-api-key", "")
         if required and not hmac.compare_digest(key.encode(), required.encode()):
             return refusal(401, "the header X-API-Key is not the key of this service")
-        return None if self.predictor.promoted else refusal(503, NO_CHAMPION)
+        return None
 
     async def follow(self) -> None:
-        """Load each new champion, as long as the service runs."""
+        """Follow block and champion, as long as the service runs."""
         while True:
             try:
                 if await asyncio.to_thread(self._follow) and self.predictor.promoted:
                     CHAMPION.clear()
                     CHAMPION.labels(self.predictor.promoted.version).set(1)
-            except Exception:  # the champion in memory goes on
+            except Exception:  # what is in memory goes on
                 LOAD_FAILURES.inc()
-                log.exception("The champion can't be loaded.")
+                log.exception("The champion, or the check of inputs, can't be loaded.")
             await asyncio.sleep(POLL_SECONDS)
 
+    def _block(self) -> list[str]:
+        """Return why the latest check of inputs blocks; nothing if it doesn't."""
+        if self.check is None or not self.check.exists():
+            return []
+        check = InputCheck.model_validate(self.check.load())
+        return block_messages(check) if check.blocked else []
+
     def _follow(self) -> bool:
-        """Load a new champion, and exempt its objects from garbage collection."""
+        """Read the check; load a new champion, exempt from garbage collection, and return if so."""
+        self.block = self._block()
+        BLOCKED.set(bool(self.block))
         if changed := self.predictor.follow():
             gc.unfreeze()
             gc.collect()
@@ -108,14 +128,14 @@ def create_app(catalog: DataCatalog, pointer: Path, framing: Framing) -> FastAPI
     """Return the service.
 
     Args:
-        catalog: has the champion and the prediction log.
+        catalog: has the champion, the prediction log and the latest check of inputs.
         pointer: names the champion.
     """
     features = catalog.load("contracts")["features"]
     reader = RequestReader(features, MAX_ROWS)
-    predictor = ChampionPredictor(catalog, pointer, reader, features)
+    predictor = ChampionPredictor(catalog, pointer, reader, features, framing)
     log_writer = LogWriter(catalog["prediction_log"], reader, framing)
-    service = Service(predictor, log_writer, framing, reader)
+    service = Service(predictor, log_writer, framing, reader, catalog.get("latest_input_check"))
     app = FastAPI(title="Preflight", version="1", lifespan=service.lifespan)
     app.state.service = service
     app.include_router(router)
@@ -171,7 +191,7 @@ async def predict(
 ) -> Response:
     """Return the champion's answer to each row."""
     service: Service = request.app.state.service
-    if response := service.access_error(request):
+    if response := service.access_error(request) or service.not_ready():
         return response
     body = await _body(request)
     if isinstance(body, Response):
@@ -260,11 +280,10 @@ async def health() -> dict[str, str]:
 
 @router.get("/ready", responses=NOT_READY)
 async def ready(request: Request) -> Response:
-    """Return the version of the champion; 503 before the first promotion."""
-    promoted = request.app.state.service.predictor.promoted
-    if promoted is None:
-        return refusal(503, NO_CHAMPION)
-    return JSONResponse({"model": promoted.version})
+    """Return the version of the champion; 503 before the first promotion and during a block."""
+    service: Service = request.app.state.service
+    promoted = service.predictor.promoted
+    return service.not_ready() or JSONResponse({"model": promoted and promoted.version})
 
 
 @router.get("/metrics", response_class=Response)

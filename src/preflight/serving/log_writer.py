@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from prometheus_client import Counter
 
+from preflight.inference.prediction_log import log_rows
 from preflight.problem.framing import Framing
 from preflight.serving.predictor import BatchPredictions
 from preflight.serving.requests import Blocks, RequestReader, concatenate_blocks
@@ -40,11 +41,11 @@ class LogWriter:
     Args:
         dataset: has `save`.
         reader: makes a table of rows.
-        framing: has the costs, which are logged if they are columns.
+        framing: has the costs, which are logged if they are columns, and when labels are due.
     """
 
     def __init__(self, dataset: Any, reader: RequestReader, framing: Framing) -> None:
-        self._dataset, self._reader, self._costs = dataset, reader, framing.costs
+        self._dataset, self._reader, self._framing = dataset, reader, framing
         self._queue: list[Entry] = []
         self._queued_rows = 0  # those that are being written too
         self._closing = False
@@ -100,10 +101,10 @@ class LogWriter:
         answers = [entry.answers.columns for entry in entries]
         sizes = [entry.rows for entry in entries]
         moments = pd.DatetimeIndex([entry.moment for entry in entries]).as_unit("us")
-        return table.assign(
+        answered = table.assign(
             **{name: np.concatenate([some[name] for some in answers]) for name in answers[0]},
             moment=moments.repeat(sizes),
             model=np.repeat([entry.answers.model for entry in entries], sizes),
-            source="service",
-            **self._costs.cost_columns(table),
+            **self._framing.costs.cost_columns(table),
         )
+        return log_rows(answered, self._framing, "service")

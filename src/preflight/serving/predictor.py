@@ -12,7 +12,9 @@ from kedro.io import DataCatalog, Version
 from preflight.contracts.catalog import Contract
 from preflight.deployment import champion
 from preflight.deployment.champion import ChampionRecord
+from preflight.inference.feedback import leave_untouched
 from preflight.modeling.model import Bundle, answer, costs_of, require_features
+from preflight.problem.framing import Framing
 from preflight.serving.requests import Blocks, RequestReader, concatenate_blocks
 
 log = logging.getLogger(__name__)
@@ -48,13 +50,20 @@ class ChampionPredictor:
         pointer: names the champion.
         reader: makes a table of the rows of a request.
         features: the contract of the rows.
+        framing: has the share of decisions that are left untouched.
     """
 
     def __init__(
-        self, catalog: DataCatalog, pointer: Path, reader: RequestReader, features: Contract
+        self,
+        catalog: DataCatalog,
+        pointer: Path,
+        reader: RequestReader,
+        features: Contract,
+        framing: Framing,
     ) -> None:
         self._catalog, self._pointer, self._reader = catalog, pointer, reader
-        self._features, self._groups = features, features.groups()
+        self._features, self._groups, self._framing = features, features.groups(), framing
+        self._key = features.grain() if framing.decision.untouched_share else []
         self.current: Current | None = None
         self._waiting: list[tuple[Blocks, int, asyncio.Future[BatchPredictions]]] = []
 
@@ -75,7 +84,8 @@ class ChampionPredictor:
         if bundle["provenance"]["version"] != now.version:
             return False  # it changed again meanwhile: load it next time
         require_features(bundle, self._features)
-        reads = dict.fromkeys([*bundle["features"], *costs_of(bundle).columns.values()])
+        costs = costs_of(bundle).columns.values()
+        reads = dict.fromkeys([*bundle["features"], *costs, *self._key])
         self.current = Current(now, bundle, list(reads), self._card(now.run))
         log.info("The champion is %s.", now.version)
         return True
@@ -123,6 +133,8 @@ class ChampionPredictor:
     def _predict(self, blocks: Blocks, explain: bool) -> BatchPredictions:
         assert self.current is not None
         promoted, bundle, reads, _ = self.current
-        answers = answer(bundle, self._reader.table(blocks, reads), self._groups, explain)
+        rows = self._reader.table(blocks, reads)
+        answers = answer(bundle, rows, self._groups, explain)
+        answers = leave_untouched(answers, rows, self._key, self._framing)
         columns = {name: np.asarray(values) for name, values in answers.items()}
         return BatchPredictions(promoted.version, columns)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from preflight.contracts.catalog import Contract, Contracts
 from preflight.errors import RunError
 from preflight.inference.contracts import Inference
+from preflight.inference.feedback import SALT, draw_uniform, usable_rows
 from preflight.inference.predict import build_upcoming, log_predictions, predict_upcoming
 from preflight.modeling.model import Bundle, predict
 from preflight.problem.framing import Framing
@@ -64,7 +65,7 @@ def at(
         contracts["upcoming"].validate(rows)
         told = predict_upcoming(champion, rows, framing, contracts)
         contracts["predictions"].validate(told)
-        contracts["prediction_log"].validate(log_predictions(rows, told, contracts))
+        contracts["prediction_log"].validate(log_predictions(rows, told, framing, contracts))
         return told
 
     return predict
@@ -182,6 +183,29 @@ def test_when_nothing_is_due_there_are_no_rows_and_no_error(
     assert at(moment, every=1).empty
 
 
+def test_a_share_is_left_untouched_in_predictions_and_log(
+    given: dict[str, Any], framing: Framing, champion: Bundle, project_contracts: Contracts
+) -> None:
+    decision = framing.decision.model_copy(update={"changes_label": True, "untouched_share": 0.3})
+    framed = framing.model_copy(update={"decision": decision})
+    graph = create_pipeline().to_outputs("features")
+    asked = Inference(moment=NOON, until=None, every_minutes=120)
+    rows = build_upcoming(framing, asked, project_contracts, graph, **given)
+    always = {**champion, "threshold": 0.0}
+    told = predict_upcoming(always, rows, framed, project_contracts)
+    untouched = draw_uniform(rows, Key.grain(), SALT) < 0.3
+    assert 0 < untouched.sum() < len(rows)
+    assert told["untouched"].tolist() == untouched.tolist()
+    assert told["act"].tolist() == (~untouched).tolist()
+    logged = log_predictions(rows, told, framed, project_contracts)
+    logged = project_contracts["prediction_log"].validate(logged)
+    assert logged["untouched"].tolist() == untouched.tolist()
+    assert usable_rows(logged, framed)["act"].sum() == 0
+    usual = predict_upcoming(always, rows, framing, project_contracts)
+    assert not usual["untouched"].any()
+    assert usual["act"].all()
+
+
 def test_the_moment_is_now_unless_said() -> None:
     (moment,) = Inference(moment=None, until=None, every_minutes=60).moments
     assert abs(pd.Timestamp.now("UTC") - moment) < pd.Timedelta(minutes=1)
@@ -206,6 +230,8 @@ def test_moments_too_far_apart_are_refused(at: Callable[..., pd.DataFrame]) -> N
         {"moment": "2013-01-02T00:00:00Z", "until": "2013-01-01T00:00:00Z"},
         {"moment": "2013-01-02T00:00:00", "until": None},
         {"moment": None, "until": None, "every_minutes": 0},
+        {"moment": None, "until": None, "override": {"by": "Ada", "reason": "a holiday"}},
+        {"moment": None, "until": None, "override": {"by": "", "reason": "a", "until": NOON}},
     ],
 )
 def test_moments_that_make_no_sense_are_refused(given: dict[str, Any]) -> None:

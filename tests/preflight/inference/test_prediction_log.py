@@ -1,24 +1,31 @@
-"""The log of predictions: nothing twice, nothing torn."""
+"""The log of predictions: nothing twice, nothing torn, old rows readable, rows removable."""
 
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from kedro.io import DatasetError
+from pandera.errors import SchemaError
 
 import preflight
-from preflight.inference.prediction_log import PredictionLog
+from preflight.contracts.table import column
+from preflight.errors import RunError
+from preflight.inference.contracts import LogColumns
+from preflight.inference.prediction_log import LoggedDays, PredictionLog, log_rows
+from preflight.problem.framing import Framing
 
 from late_flights.contracts.derived import PredictionLog as Contract
 from late_flights.contracts.features import Features
 
 CONTRACT = "late_flights.contracts.derived.PredictionLog"
+NEW = ["label_due_at", "unit", "variant", "untouched", "log_version"]  # of the second version
 MOMENTS = pd.to_datetime(["2013-01-01 23:59", "2013-01-02 00:01"]).tz_localize("UTC").as_unit("us")
 
 
@@ -42,9 +49,15 @@ def answers(carrier: str = "AA", model: str = "v1", moment: pd.Timestamp | None 
     ).astype({"model": "str", "reasons": "str", "flags": "str", "source": "str"})
     features = {name: 1.0 for name in Features.names() if name not in told}
     asked = pd.DataFrame(features, told.index, dtype="float32")
-    return pd.concat([told, asked.assign(dest=told["carrier"], expected_seats=50)], axis=1).astype(
+    told = pd.concat([told, asked.assign(dest=told["carrier"], expected_seats=50)], axis=1).astype(
         {"expected_seats": "float32"}
     )
+    return log_rows(told.assign(untouched=False), known_in(hours=72), "batch")
+
+
+def known_in(hours: float) -> Any:
+    """What a row of the log needs of a framing."""
+    return Framing.model_construct(prediction=SimpleNamespace(label_known_hours=hours))
 
 
 def test_what_was_answered_is_logged_once(tmp_path: Path) -> None:
@@ -57,7 +70,7 @@ def test_what_was_answered_is_logged_once(tmp_path: Path) -> None:
     files = sorted((tmp_path / "log").rglob("*.parquet"))
     assert [path.parent.name for path in files] == ["day=2013-01-01", "day=2013-01-02"]
     files[0].with_suffix(".half-made").write_text("what a crash leaves")
-    pd.testing.assert_frame_equal(Contract.validate(log.load()), answers())
+    pd.testing.assert_frame_equal(Contract.validate(log.load()), answers(), check_like=True)
     log.save(answers(carrier="DL"))  # one row is new
     log.save(answers(model="v2"))  # both are another model's
     assert len(Contract.validate(log.load())) == 5
@@ -154,3 +167,113 @@ def test_a_damaged_file_of_the_log_is_named_with_what_to_do(tmp_path: Path) -> N
             use()
     damaged.unlink()
     assert len(log.load()) == 2
+
+
+def test_a_row_says_when_its_label_is_due_and_of_which_version_it_is() -> None:
+    row = answers().iloc[0]
+    assert row["label_due_at"] - row["predict_at"] == pd.Timedelta(hours=72)
+    assert row["log_version"] == 2
+    assert pd.isna(row["unit"])
+    assert pd.isna(row["variant"])
+    assert not row["untouched"]
+
+
+@pytest.mark.parametrize("others", [[], [answers(carrier="DL")]])
+def test_a_log_of_the_first_version_is_read_with_nulls_where_columns_came_later(
+    tmp_path: Path, others: list[pd.DataFrame]
+) -> None:
+    log = PredictionLog(str(tmp_path / "log"), CONTRACT)
+    for rows in (answers().drop(columns=NEW), *others):
+        log.save(rows)
+    read = Contract.validate(log.load())
+    assert len(read) == 2 + len(others)  # a row of DL is new
+    old = read[read["log_version"].isna()]
+    assert len(old) == 2
+    assert old[NEW].isna().all(axis=None)
+    pd.testing.assert_frame_equal(
+        old[answers().columns.drop(NEW)].reset_index(drop=True).astype({"carrier": "str"}),
+        answers().drop(columns=NEW).astype({"carrier": "str"}),
+        check_categorical=False,
+    )
+
+
+class Deliveries(LogColumns, key=["parcel", "moment", "model"]):
+    """One row per parcel, moment and model, by features that came and went."""
+
+    parcel: int = column("the parcel")
+    weight: float = column("came later", "kg", group="order")
+    place: pd.CategoricalDtype = column("came later", group="order")
+
+
+def test_a_log_is_read_although_its_features_have_changed(tmp_path: Path) -> None:
+    now = answers()[[*LogColumns.to_schema().columns.keys() & answers().columns]]
+    log = PredictionLog(str(tmp_path / "log"), f"{__name__}.Deliveries")
+    log.save(now.assign(parcel=[1, 2], gone=1.0))
+    log.save(now.assign(parcel=[3, 4], weight=2.0, place=pd.Categorical(["north", "west"])))
+    read = Deliveries.validate(log.load()).sort_values("parcel")
+    assert read["weight"].isna().tolist() == [True, True, False, False]
+    assert read["place"].tolist()[2:] == ["north", "west"]
+    assert "gone" not in read
+    log.compact()
+    files = (tmp_path / "log").rglob("*.parquet")
+    assert all("gone" in pd.read_parquet(file) for file in files)  # what is not read is kept
+
+
+def test_the_log_is_read_day_by_day(tmp_path: Path) -> None:
+    days = LoggedDays(str(tmp_path / "log"), CONTRACT)
+    assert days.load() == {}
+    days.save(answers())
+    days.save(answers(carrier="DL"))
+    read = {day: rows() for day, rows in days.load().items()}
+    assert {day: len(rows) for day, rows in read.items()} == {"2013-01-01": 2, "2013-01-02": 1}
+    Contract.validate(read["2013-01-01"])
+    (file,) = (tmp_path / "log/day=2013-01-02").iterdir()
+    pd.read_parquet(file).assign(probability=2.0).to_parquet(file)
+    with pytest.raises(SchemaError, match="probability"):
+        days.load()["2013-01-02"]()
+
+
+@pytest.mark.parametrize(
+    ("before", "where", "left"),
+    [
+        ("2013-01-02", {}, ["UA"]),  # all of the first day
+        ("2013-01-01", {}, ["AA", "DL", "UA"]),
+        (None, {"carrier": "AA"}, ["DL", "UA"]),
+        (None, {"carrier": "AA", "flight": "2"}, ["AA", "DL", "UA"]),
+        (None, {"carrier": "UA", "flight": "2"}, ["AA", "DL"]),
+        ("2013-01-02", {"carrier": "DL"}, ["AA", "UA"]),
+        ("2013-01-02", {"carrier": "UA"}, ["AA", "DL", "UA"]),
+    ],
+)
+def test_rows_are_deleted_by_age_and_by_key_and_no_others(
+    tmp_path: Path, before: str | None, where: dict[str, str], left: list[str]
+) -> None:
+    log = PredictionLog(str(tmp_path / "log"), CONTRACT)
+    log.save(answers())
+    log.save(answers(carrier="DL"))
+    until = pd.Timestamp(before, tz="UTC") if before else None
+    found = log.find(until, where)
+    assert len(log.load()) == 3  # finding deletes nothing
+    log.delete(found)
+    assert sorted(Contract.validate(log.load())["carrier"]) == left
+    assert log.find(until, where) == {}
+
+
+def test_rows_that_share_a_file_with_deleted_ones_stay(tmp_path: Path) -> None:
+    log = PredictionLog(str(tmp_path / "log"), CONTRACT)
+    log.save(answers(moment=MOMENTS[0]))
+    (before,) = (tmp_path / "log").rglob("*.parquet")
+    log.delete(log.find(None, {"carrier": "AA"}))
+    (after,) = (tmp_path / "log").rglob("*.parquet")
+    assert before != after
+    pd.testing.assert_frame_equal(
+        log.load(), answers(moment=MOMENTS[0]).iloc[1:].reset_index(drop=True), check_like=True,
+        check_categorical=False,
+    )  # fmt: skip
+
+
+def test_a_column_that_is_not_in_the_key_is_refused_by_name(tmp_path: Path) -> None:
+    log = PredictionLog(str(tmp_path / "log"), CONTRACT)
+    log.save(answers())
+    with pytest.raises(RunError, match=r"slack is not in the key of the log: carrier, flight, "):
+        log.find(None, {"slack": "1.0"})

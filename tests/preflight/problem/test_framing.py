@@ -232,3 +232,26 @@ def test_a_share_per_1000_is_not_above_it_and_an_error_may_be(
     Framing.model_validate(amounts_as_written)
     with pytest.raises(ValidationError, match="current is above 1,000"):
         Framing.model_validate(framing_as_written)
+
+
+@pytest.mark.parametrize(
+    ("changed", "share", "refused"),
+    [(False, None, False), (True, None, False), (True, 0.05, False), (False, 0.05, True)],
+)
+def test_decisions_are_left_untouched_only_where_acting_changes_the_label(
+    framing_as_written: dict[str, Any], changed: bool, share: float | None, refused: bool
+) -> None:
+    framing_as_written["decision"] |= {"changes_label": changed, "untouched_share": share}
+    if refused:
+        with pytest.raises(ValidationError, match="Set it to null, or changes_label to true"):
+            Framing.model_validate(framing_as_written)
+    else:
+        assert Framing.model_validate(framing_as_written).decision.untouched_share == share
+
+
+def test_a_quantity_is_never_left_untouched(amounts_as_written: dict[str, Any]) -> None:
+    amounts_as_written["decision"]["changes_label"] = True
+    Framing.model_validate(amounts_as_written)
+    amounts_as_written["decision"]["untouched_share"] = 0.05
+    with pytest.raises(ValidationError, match="untouched_share is for task binary"):
+        Framing.model_validate(amounts_as_written)

@@ -22,8 +22,10 @@ from kedro.io import DataCatalog, DatasetError, MemoryDataset, Version
 from kedro_datasets.text import TextDataset
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from preflight.datasets import LatestJson
 from preflight.deployment import champion
 from preflight.deployment.datasets import Champion
+from preflight.inference.feedback import SALT, draw_uniform
 from preflight.inference.prediction_log import PredictionLog
 from preflight.modeling.model import decide, predict
 from preflight.serving import app
@@ -67,6 +69,7 @@ def catalog(
             "champion": Champion(str(tmp_path / champion.POINTER), trusted_types),
             "contracts": MemoryDataset(project_contracts, copy_mode="assign"),
             "prediction_log": PredictionLog(str(folder), LOG_CONTRACT),
+            "latest_input_check": LatestJson(filepath=str(tmp_path / "check.json")),
             "model_card": TextDataset(
                 filepath=str(tmp_path / "card.md"), version=Version(None, None)
             ),
@@ -483,6 +486,92 @@ def test_what_was_answered_is_logged_with_what_was_asked(
     chance = predict(served["bundle"], rows)
     assert last["probability"].tolist() == chance[:2].tolist()
     np.testing.assert_array_equal(last["slack"], rows["slack"].head(2))
+
+
+def test_a_row_of_the_log_has_what_later_stages_need(
+    ready: TestClient, rows: pd.DataFrame, catalog: DataCatalog
+) -> None:
+    ask(ready, as_json(rows))
+    wait_for(catalog["prediction_log"].exists)
+    kept = catalog["prediction_log"].load()
+    known = pd.Timedelta(hours=72)  # framing.prediction.label_known_hours
+    assert ((kept["label_due_at"] - kept["predict_at"]) == known).all()
+    assert (kept["log_version"] == 2).all()
+    assert not kept["untouched"].any()
+    assert kept[["unit", "variant"]].isna().all(axis=None)
+
+
+def test_a_share_is_left_untouched_in_answers_and_log(
+    tmp_path: Path,
+    catalog: DataCatalog,
+    served: dict[str, Any],
+    promote: Promote,
+    rows: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(log, "FLUSH_SECONDS", 0.05)
+    decision = served["framing"].decision
+    decision = decision.model_copy(update={"changes_label": True, "untouched_share": 0.3})
+    framing = served["framing"].model_copy(update={"decision": decision})
+    bundle = {**served["bundle"], "threshold": 0.0}  # acts on all
+    promote(tmp_path, bundle, "v1")
+    untouched = draw_uniform(rows, Features.grain(), SALT) < 0.3
+    assert 0 < untouched.sum() < len(rows)
+    with TestClient(app.create_app(catalog, tmp_path / champion.POINTER, framing)) as client:
+        wait_for(lambda: client.get("/ready").status_code == 200)
+        told = ask(client, as_json(rows)).json()["answers"]
+        by_column = client.post("/predict", content=json.dumps(as_columns(as_json(rows)))).json()
+    assert [one["untouched"] for one in told] == untouched.tolist()
+    assert [one["act"] for one in told] == (~untouched).tolist()
+    assert [one["probability"] for one in told] == predict(bundle, rows).tolist()
+    assert by_column["answers"]["untouched"] == untouched.tolist()
+    kept = LoggedPredictions.validate(catalog["prediction_log"].load())
+    assert kept["untouched"].tolist() == [*untouched, *untouched]
+
+
+def input_check(moment: str, *problems: str) -> dict[str, Any]:
+    faults = [
+        {
+            "day": "2013-02-20",
+            "feed": "weather",
+            "column": "gust",
+            "problem": one,
+            "remedy": "Mend.",
+        }
+        for one in problems
+    ]
+    about = {"limits": "2013-02-19", "override": None, "blocked": bool(faults)}
+    return {"moment": moment, "faults": faults, **about}
+
+
+def test_while_inputs_are_blocked_it_answers_why_and_goes_on_when_they_are_not(
+    ready: TestClient, rows: pd.DataFrame, catalog: DataCatalog
+) -> None:
+    catalog["latest_input_check"].save(input_check("2013-02-20T10:00:00Z"))
+    assert ask(ready, as_json(rows)).status_code == 200
+    catalog["latest_input_check"].save(input_check("2013-02-20T11:00:00Z", "frozen"))
+    wait_for(lambda: ready.get("/ready").status_code == 503)
+    for answer in (ask(ready, as_json(rows)), ready.get("/ready")):
+        assert answer.status_code == 503
+        (fault,) = answer.json()["faults"]
+        assert "  - 2013-02-20, feed weather, column gust: frozen. Mend." in fault["messages"]
+    assert ready.get("/health").status_code == ready.get("/model").status_code == 200
+    assert metric(ready, "preflight_blocked") == 1
+    catalog["latest_input_check"].save(input_check("2013-02-20T12:00:00Z"))
+    wait_for(lambda: ready.get("/ready").status_code == 200)
+    assert ask(ready, as_json(rows)).status_code == 200
+    assert metric(ready, "preflight_blocked") == 0
+
+
+def test_a_project_without_checks_of_inputs_is_never_blocked(
+    tmp_path: Path, catalog: DataCatalog, served: dict[str, Any], promote: Promote
+) -> None:
+    others = set(catalog.keys()) - {"latest_input_check"}
+    without = DataCatalog({name: catalog[name] for name in others})
+    promote(tmp_path, served["bundle"], "v1")
+    service = app.create_app(without, tmp_path / champion.POINTER, served["framing"])
+    with TestClient(service) as client:
+        wait_for(lambda: client.get("/ready").status_code == 200)
 
 
 def test_a_full_disk_stops_the_log_and_not_the_service(

@@ -42,6 +42,10 @@ SCRIPTS = {
         ["--every", "40", "--trials", "3"],
         ["3 random trials", "fold 2, 100% of the trees"],
     ),
+    "block": (
+        ["--every", "20", "--step", "90"],
+        ["of 4 days as they are were blocked", "Faults on ", "operations frozen"],
+    ),
     "gate": (["--worlds", "3"], ["The gain condition in 3 worlds", "the baseline in disguise"]),
 }
 

@@ -1,4 +1,4 @@
-"""champion, primary tables as of a moment -> predictions, kept in a log."""
+"""champion, primary tables as of a moment, limits of inputs -> predictions, kept in a log."""
 
 from kedro.pipeline import Node, Pipeline
 
@@ -12,12 +12,25 @@ GIVEN = feature_engineering.create_pipeline().to_outputs("features").inputs() - 
 
 def create_pipeline() -> Pipeline:
     """Return the pipeline from the champion to predictions."""
+    tables = {name: name for name in ["contracts", "feature_graph", *sorted(GIVEN)]}
+    tables |= {"framing": "params:framing"}
     return Pipeline(
         [
             Node(
+                inference.check_inputs,
+                {"inference": "params:inference", "input_limits": "input_limits"} | tables,
+                ["input_check", "latest_input_check"],
+                name="check_inputs",
+            ),
+            Node(
+                inference.require_inputs,
+                ["params:inference", "input_check"],
+                "admitted",
+                name="require_inputs",
+            ),
+            Node(
                 inference.build_upcoming,
-                {"framing": "params:framing", "inference": "params:inference"}
-                | {name: name for name in ["contracts", "feature_graph", *sorted(GIVEN)]},
+                {"inference": "admitted"} | tables,
                 "upcoming",
                 name="build_upcoming",
             ),
@@ -29,7 +42,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 inference.log_predictions,
-                ["upcoming", "predictions", "contracts"],
+                ["upcoming", "predictions", "params:framing", "contracts"],
                 "prediction_log",
                 name="log_predictions",
             ),

@@ -1,0 +1,103 @@
+"""The limits of inputs that inference checks before scoring, from the days of a history."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from preflight.contracts.catalog import Contracts
+from preflight.errors import RunError
+from preflight.inference.contracts import FeatureLimits, InputLimits
+from preflight.monitoring.contracts import Limits, Monitoring
+from preflight.problem.framing import Framing
+
+Days = Mapping[str, Callable[[], pd.DataFrame]]
+MIN_DAYS = 28  # four of each weekday, whose median is the usual number of decisions
+IDLE_FACTOR = 1.5  # of the longest time without a decision, as a longer one will come
+
+
+def compute_input_limits(
+    features: pd.DataFrame,
+    logged_days: Days,
+    framing: Framing,
+    monitoring: Monitoring,
+    contracts: Contracts,
+) -> dict[str, Any]:
+    """Return the limits of inputs, as an `InputLimits`.
+
+    The history is what batch inference has logged, as soon as that is 28 days, because it has no
+    blocked days. Before, it is the dataset `features`. Days with few decisions count for nothing
+    but their usual number.
+
+    Raises:
+        RunError: the history is shorter than 28 days.
+    """
+    settings, contract = monitoring.limits, contracts["features"]
+    moment = pd.Timestamp(monitoring.moment or pd.Timestamp.now("UTC"))
+    days = [day for day in logged_days if day <= f"{moment:%Y-%m-%d}"][-settings.days :]
+    logged = [logged_days[day]() for day in days]
+    batch = [part.loc[part["source"] == "batch", features.columns] for part in logged]
+    histories = {"prediction_log": [features.iloc[:0], *batch], "features": [features]}
+    for source, parts in histories.items():  # noqa: B007
+        rows = pd.concat(parts).drop_duplicates(contract.grain())
+        rows = _recent(rows, moment, settings.days, framing)
+        if (n := rows["day"].nunique()) >= MIN_DAYS:
+            break
+    else:
+        raise RunError(
+            f"Limits of inputs need a history of {MIN_DAYS} days. 'features' has {n} days until "
+            f"{moment:%Y-%m-%d %H:%M %Z}. Until there are limits, inputs are not checked."
+        )
+    days_of_hour = rows.groupby(rows["at"].dt.hour)["day"].nunique()
+    idle = rows["at"].sort_values().diff().max() / pd.Timedelta(hours=1)
+    return InputLimits(
+        until=f"{rows['day'].max():%Y-%m-%d}",
+        source=source,
+        features=_feature_limits(rows, contract.names(), settings),
+        unseen=settings.unseen_share,
+        rows=_row_limits(rows["at"], settings.rows_share),
+        hours=sorted(days_of_hour.index) if days_of_hour.min() > 1 else None,  # none by chance
+        idle_hours=IDLE_FACTOR * idle,
+    ).model_dump(mode="json")
+
+
+def _recent(rows: pd.DataFrame, moment: pd.Timestamp, days: int, framing: Framing) -> pd.DataFrame:
+    """Return the rows of the last days until a moment, with `at`, the local time, and `day`."""
+    rows = rows[rows["predict_at"] <= moment]
+    at = rows["predict_at"].dt.tz_convert(framing.split.timezone).dt.tz_localize(None)
+    day = at.dt.normalize()
+    return rows.assign(at=at, day=day)[day > day.max() - pd.Timedelta(days=days)]
+
+
+def _feature_limits(
+    rows: pd.DataFrame, names: list[str], settings: Limits
+) -> dict[str, FeatureLimits]:
+    """Return the limits of each feature, from its worst day of those with enough rows."""
+    per_day = rows["day"].value_counts()
+    usual = per_day.groupby(pd.DatetimeIndex(per_day.index).day_of_week).transform("median")
+    whole = rows[rows["day"].isin(per_day.index[per_day >= settings.rows_share * usual])]
+    missing = whole[names].isna().groupby(whole["day"]).mean().max()
+    distinct = whole.groupby("day")[names].nunique().min()
+    limits = {}
+    for name in names:
+        # it freezes: it takes few values, and at most half of those of its poorest day
+        varies = distinct[name] > settings.few_values
+        texts = whole[name].dropna().unique() if whole[name].dtype.kind == "O" else None
+        limits[name] = FeatureLimits(
+            missing=min(1.0, missing[name] + settings.missing_margin),
+            distinct=min(settings.few_values, distinct[name] // 2) + 1 if varies else 0,
+            categories=None if texts is None else sorted(texts),
+        )
+    return limits
+
+
+def _row_limits(at: pd.Series, share: float) -> list[float]:
+    """Return the least number of rows in the 24 hours until each hour of a week, shape (168,).
+
+    It is a share of the median over the last four weeks. The first is that of Monday 0:00.
+    """
+    hours = at.dt.ceil("h").value_counts().sort_index().resample("h").sum()
+    rows = hours.rolling(24, min_periods=1).sum().iloc[-24 * MIN_DAYS :]
+    index = pd.DatetimeIndex(rows.index)
+    usual = rows.groupby(index.day_of_week * 24 + index.hour).median()
+    return [share * float(one) for one in usual.reindex(range(168), fill_value=0)]
