@@ -5,8 +5,8 @@
 Each rate is over 2,000 replays (`--replays`) of a model's 52 weeks, after 8 weeks of history. In a
 null the mean is exactly on the line: as bad as is still no harm. Real weeks are those of the
 example from May on. Every four weeks a model is fitted on all labels so far. On the four weeks that
-follow it is compared with the model of twelve weeks before (`--every N` takes each N-th flight, for
-a quick look). Money is in multiples of the cost of acting, per 1,000 decisions.
+follow it is compared with the models of four and of twelve weeks before (`--every N` takes each
+N-th flight, for a quick look). Money is in multiples of the cost of acting, per 1,000 decisions.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,6 +31,7 @@ Floats = npt.NDArray[np.float64]
 HISTORY, WEEKS, DAYS = 8, 52, 7
 ALPHA, MONEY, AUC, TOLERANCE = 0.025, 1.3, 1.1, 0.03
 FIRST, REFIT, OLDER = 8, 4, 3  # weeks before the first fit; to the next; fits to the older model
+GAINS = {"gain_4": "4 weeks apart", "gain_12": "12 weeks apart"}
 UPKEEP = -5.4  # the line of money: what a refit costs per 1,000
 Null = Callable[[np.random.Generator, int], Floats]
 SHAPE = (HISTORY + WEEKS) * DAYS
@@ -86,8 +87,9 @@ NULLS: dict[str, Null] = {
 def real_days(every: int, params: list[str]) -> pd.DataFrame:
     """Return one row per local day of whole weeks: money of models, and ROC AUC of the newest.
 
-    Money is a sum: `value` of the newest model, its `gain` over the older one, and `turned`, its
-    value with the order of its scores turned round. `auc_week` is that of the whole week.
+    Money is a sum: `value` of the newest model, its gains over the models of four and of twelve
+    weeks before, and `turned`, its value with the order of its scores turned round. `auc_week` is
+    that of the whole week.
     """
     with project_copy(every) as project:
         kedro_run(project, Clocks(), params, ["data_engineering", "feature_engineering"])
@@ -99,7 +101,7 @@ def real_days(every: int, params: list[str]) -> pd.DataFrame:
     spec = Candidate.model_validate(next(iter(settings["modeling"]["candidates"].values())))
     rows = pd.concat([features, labels[["label", "label_known_at"]]], axis=1)
     rows = rows[rows["label"].notna()].assign(day=framing.split.day(rows["predict_at"]))
-    first = rows["day"].min() + pd.Timedelta(days=(-rows["day"].min().dayofweek) % DAYS)
+    first = rows["day"].min() + pd.Timedelta(days=(-rows["day"].min().day_of_week) % DAYS)
     week = (rows["day"] - first).dt.days // DAYS
     parts, models = [], []
     for start in range(FIRST, last := int(week.max()), REFIT):  # the last week may not be whole
@@ -107,21 +109,23 @@ def real_days(every: int, params: list[str]) -> pd.DataFrame:
         models.append(make_bundle(spec, rows[rows["label_known_at"] <= moment], framing, Features))
         if len(models) > OLDER:
             part = rows[(week >= start) & (week < min(start + REFIT, last))]
-            scores = (predict(model, part) for model in (models[-1], models[-1 - OLDER]))
-            parts.append(days_of(part, *scores, framing))
+            scores = [predict(models[-1 - age], part) for age in (0, 1, OLDER)]
+            parts.append(days_of(part, scores, framing))
     return pd.concat(parts)
 
 
-def days_of(part: pd.DataFrame, newest: Floats, older: Floats, framing: Framing) -> pd.DataFrame:
-    """Return money and ROC AUC of each day of some rows, by the scores of two models."""
+def days_of(part: pd.DataFrame, scores: list[Floats], framing: Framing) -> pd.DataFrame:
+    """Return money and ROC AUC of each day of some rows, by the scores of three models."""
     costs, label = framing.costs.at(part), part["label"].to_numpy()
+    newest = scores[0]
     turned = np.sort(newest)[::-1][newest.argsort().argsort()]
-    value, turned, before = (
-        costs.saving(label, costs.decide(scores)) / cost_of_acting(framing)
-        for scores in (newest, turned, older)
+    value, four, twelve, turned = (
+        costs.saving(label, costs.decide(one)) / cost_of_acting(framing)
+        for one in (*scores, turned)
     )
-    monday = (part["day"] - pd.to_timedelta(part["day"].dt.dayofweek, "D")).rename("monday")
-    money = {"value": value, "gain": value - before, "turned": turned}
+    monday = (part["day"] - pd.to_timedelta(part["day"].dt.day_of_week, "D")).rename("monday")
+    gains = dict(zip(GAINS, (value - four, value - twelve), strict=True))
+    money = {"value": value, **gains, "turned": turned}
     figures = part[["day", "label"]].assign(rows=1.0, **money, score=newest, monday=monday)
     days = figures.groupby("day")[["rows", *money]].sum()
     days["auc"], of_week = (
@@ -130,7 +134,7 @@ def days_of(part: pd.DataFrame, newest: Floats, older: Floats, framing: Framing)
         )
         for by in ("day", "monday")
     )
-    mondays = days.index - pd.to_timedelta(days.index.dayofweek, "D")
+    mondays = days.index - pd.to_timedelta(days.index.day_of_week, "D")
     return days.assign(auc_week=of_week.reindex(mondays).to_numpy())
 
 
@@ -200,10 +204,12 @@ def null_rates(days: pd.DataFrame, replays: int) -> Iterator[list[object]]:
         kinds = (draw, NULLS["independent days"] if "season" in name else draw)
         drawn = [one(rng, replays).reshape(replays, -1, DAYS) for one in kinds]
         yield _rates(name, *((one.mean(axis=2), one) for one in drawn))
-    for name, order in (("real weeks in their order", in_order), ("real weeks in pairs", in_pairs)):
-        rng = np.random.default_rng(100)
-        real = RealWeeks(days, order(rng, replays, len(days) // DAYS))
-        yield _rates(name, on_the_line(real.money("gain"), rng), on_the_line(real.auc(), rng))
+    for gain, apart in GAINS.items():
+        for name, order in (("in their order", in_order), ("in pairs", in_pairs)):
+            rng = np.random.default_rng(100)
+            real = RealWeeks(days, order(rng, replays, len(days) // DAYS))
+            auc = on_the_line(real.auc(), rng)
+            yield _rates(f"real weeks {name}, {apart}", on_the_line(real.money(gain), rng), auc)
 
 
 def _rates(name: str, money: tuple[Floats, Floats], auc: tuple[Floats, Floats]) -> list[object]:
@@ -256,7 +262,7 @@ TARGETS = {
 }
 
 
-def money_delays(days: pd.DataFrame, replays: int) -> Iterator[list[object]]:
+def money_delays(days: pd.DataFrame, replays: int, gain: str) -> Iterator[list[object]]:
     """Yield a line for each harm and each week in which it begins: the delay of the money alarm.
 
     Before it, champion and challenger save the same.
@@ -265,7 +271,7 @@ def money_delays(days: pd.DataFrame, replays: int) -> Iterator[list[object]]:
         for since in (4, 26):
             rng = np.random.default_rng(since)
             drawn = RealWeeks(days, in_pairs(rng, replays, len(days) // DAYS))
-            weekly, daily = on_the_line(drawn.money("gain"), rng)
+            weekly, daily = on_the_line(drawn.money(gain), rng)
             less = plant(drawn, since)
             week = first_alarm(weekly - less[0], daily - less[1], UPKEEP, MONEY)
             yield [name, since, *_delay(week, since), TARGETS[name]]
@@ -307,7 +313,7 @@ def main(argv: list[str] | None = None) -> None:
     options = arguments(__doc__, every=1, replays=2000).parse_args(argv)
     days = real_days(options.every, options.params)
     weekly = RealWeeks(days, np.arange(len(days) // DAYS)[None])
-    figures = {name: weekly.money(name)[0][0] for name in ("value", "gain")}
+    figures = {name: weekly.money(name)[0][0] for name in ("value", *GAINS)}
     for name, values in {**figures, "ROC AUC": weekly.auc()[0][0]}.items():
         lag = np.corrcoef(values[1:], values[:-1])[0, 1]
         spread = f"mean {values.mean():.3g}, sd {values.std(ddof=1):.3g}, lag-1 {lag:.2f}"
@@ -320,8 +326,9 @@ def main(argv: list[str] | None = None) -> None:
     shares = [f"% in {n}" for n in (1, 4, 5, 13, 26)]
     header = ["since week", "median", "90%", *shares, "% before it", "target"]
     title = "Weeks until the {} alarm, after harm that begins in a week"
-    harm = money_delays(days, options.replays)
-    table(title.format("money"), ["harm", *header], harm)
+    for gain, apart in GAINS.items():
+        harm = money_delays(days, options.replays, gain)
+        table(title.format(f"money (models {apart})"), ["harm", *header], harm)
     falls = auc_delays(days, options.replays)
     table(title.format("ROC AUC"), ["ROC AUC", *header], falls)
 

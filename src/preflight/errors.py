@@ -52,6 +52,12 @@ class RunError(Exception):
     """An error that stops a run; its message says why, and how to fix it."""
 
 
+class AlarmError(RunError):
+    """An alarm after a run that did its work: all is saved, and the exit status is its own."""
+
+    exit_status = 3
+
+
 def explain(error: BaseException) -> str | None:
     """Return the message for an error that a user can cause; None for a bug."""
     if isinstance(error, DataValidationError):

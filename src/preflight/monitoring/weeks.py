@@ -35,7 +35,7 @@ def by_week(rows: pd.DataFrame, measure: Callable[[pd.DataFrame], float], used: 
         measure: returns the value of some rows.
         used: which rows have all that it needs, shape (n,).
     """
-    monday = rows["day"] - pd.to_timedelta(rows["day"].dt.dayofweek, "D")
+    monday = rows["day"] - pd.to_timedelta(rows["day"].dt.day_of_week, "D")
     weeks = pd.date_range(monday.min(), monday.max(), freq=WEEK) if len(rows) else monday
     days = pd.date_range(weeks[0], periods=7 * len(weeks), freq=DAY) if len(rows) else monday
     some = rows[used]
