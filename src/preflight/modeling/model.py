@@ -20,6 +20,7 @@ DECIDING = ("task", "prediction", "costs", "split")
 
 # of the provenance: what an estimator is built from
 RECIPE = ("path", "preprocessing", "params")
+RECIPE_FRAMING = ("task", "prediction", "costs")  # a refit may have another split
 
 TOP_REASONS = 3  # groups of features that are named as reasons
 _EPSILON = 1e-9  # a probability of exactly 0 or 1 has no log-odds
@@ -127,10 +128,11 @@ def require_features(bundle: Bundle, features: Contract) -> None:
 
 def same_recipe(one: Bundle, other: Bundle) -> bool:
     """Return whether two models differ only by the examples that they were fitted on."""
-    recipes = [
-        (bundle["features"], [bundle["provenance"].get(name) for name in (*RECIPE, "framing")])
-        for bundle in (one, other)
-    ]
+    recipes = []
+    for bundle in (one, other):
+        origin, framing = bundle["provenance"], bundle["provenance"]["framing"]
+        made = [origin.get(name) for name in RECIPE]
+        recipes.append((bundle["features"], made, [framing.get(name) for name in RECIPE_FRAMING]))
     return recipes[0] == recipes[1]
 
 
