@@ -3,13 +3,16 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from kedro.pipeline import Node, Pipeline
 
 from preflight.errors import AlarmError
+from preflight.hooks.alarms import AlarmHooks
 from preflight.inference.contracts import Override
 from preflight.monitoring import join_decisions, measure_evidence, raise_alarms
 from preflight.monitoring.alarms import require_no_alarm
@@ -204,6 +207,17 @@ def test_a_silenced_alarm_stays_raised_but_stops_nothing(
     _, found = watch(logged, sent, late)
     with pytest.raises(AlarmError, match="challenger, since"):
         require_no_alarm(found.model_dump())
+
+
+def test_a_run_that_saved_an_alarm_ends_with_it(watch: Watch, sent: pd.DataFrame) -> None:
+    _, found = watch(log_of(sent, noise(sent, HARM)), sent)
+    catalog = {"alarms": found.model_dump(mode="json")}
+    loads = SimpleNamespace(load=catalog.__getitem__)
+    save = Node(lambda x: x, "x", "alarms")
+    with pytest.raises(AlarmError):
+        AlarmHooks().after_pipeline_run(Pipeline([save]), loads)
+    other = Node(lambda x: x, "x", "input_limits")
+    AlarmHooks().after_pipeline_run(Pipeline([other]), loads)  # a part of the run
 
 
 def test_a_regression_is_watched_by_its_rank_correlation(
