@@ -244,8 +244,8 @@ def _message(
     value, line = float(weeks["value"].mean()), float(weeks["line"].iloc[-1])
     since = weeks["week"].iloc[0]
     if name == "challenger":
-        money, least = (format_money(one, framing.costs.unit) for one in (value, line))
-        what = f"the champion saved {money} per 1,000 {framing.decision.units} more than the"
-        return f"Since {since} {what} challenger (below {least} is harm)."
+        money, most = (format_money(one, framing.costs.unit) for one in (-value, -line))
+        what = f"the champion saved {money} less than the challenger"
+        return f"Since {since} {what}, per 1,000 {framing.decision.units} (over {most} is harm)."
     quality = "ROC AUC" if framing.task == "binary" else "rank correlation"
     return f"Since {since} the mean {quality} of a week is {value:.3f} (below {line:.3f} is harm)."

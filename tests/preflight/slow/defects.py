@@ -157,6 +157,14 @@ DEFECTS = [
     ("if required and not hmac.compare_digest(key.encode(), required.encode()):", "not ", ""),
     ("if len(body) > MAX_BYTES:", "> MAX", "> 9 * MAX"),
     ('if bundle["provenance"]["version"] != now.version:', "!=", "is"),
+    # alarms and refits
+    ("for start in range(0, weeks, EVERY):", "EVERY", "LIFE"),
+    ("variance = np.maximum(variance, weekly[:, :week].var(", ":week]", ": week + 1]"),
+    ("return np.where(found & ~self._later[place], self", " & ~self._later[place]", ""),
+    ("newer = [one for one in refits if _known_until(one) > _", ">", "!="),
+    ('new.loc[is_open | not_due, "left_out"]', " | not_due", ""),
+    ("worse = gain.high is None or gain.high < 0", "< 0", "< -1000"),
+    ('rows = known[known["predict_at"] > since]', "> since", "> pd.Timestamp.min"),
 ]
 
 
