@@ -83,7 +83,8 @@ class Replay:
 
     def __init__(self, features: pd.DataFrame, settings: dict, hours: int) -> None:
         self.framing = Framing.model_validate(settings["framing"])
-        self._limits, self._hours = settings["monitoring"]["limits"] | {"days": DAYS}, hours
+        given = settings["monitoring"]
+        self._given, self._hours = given | {"limits": given["limits"] | {"days": DAYS}}, hours
         local = features["predict_at"].dt.tz_convert(self.framing.split.timezone)
         self._rows = features.assign(local=local).sort_values("local", ignore_index=True)
 
@@ -94,7 +95,7 @@ class Replay:
 
     def limits(self, day: pd.Timestamp) -> InputLimits:
         """Return the limits as they are when a day begins."""
-        monitoring = Monitoring(moment=day.to_pydatetime(), limits=self._limits)
+        monitoring = Monitoring.model_validate(self._given | {"moment": day.to_pydatetime()})
         history = self.between(day - (DAYS + 2) * DAY, day)
         contracts = {"features": Features}
         labels = pd.DataFrame({"label": 0.0}, history.index)

@@ -17,7 +17,9 @@ from late_flights.pipelines import (
     inference,
     modeling,
     monitoring,
+    refit,
     reporting,
+    retraining,
 )
 
 RUN = [
@@ -29,7 +31,8 @@ RUN = [
     diagnosis,
     reporting,
 ]
-ON_DEMAND = [deployment, inference, monitoring]  # decisions, and what is done with the champion
+# decisions, and what is done with the champion
+ON_DEMAND = [deployment, inference, monitoring, retraining, refit]
 
 
 def register_pipelines() -> dict[str, Pipeline]:

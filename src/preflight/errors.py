@@ -56,6 +56,12 @@ class PredictionError(RunError, ValueError):
     """An estimator predicts no number; also a ValueError, as scikit-learn raises for such input."""
 
 
+class AlarmError(RunError):
+    """An alarm after a run that did its work: all is saved, and the exit status is its own."""
+
+    exit_status = 3
+
+
 def explain(error: BaseException) -> str | None:
     """Return the message for an error that a user can cause; None for a bug."""
     if isinstance(error, DataValidationError):

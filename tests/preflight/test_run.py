@@ -796,6 +796,49 @@ def test_inputs_are_checked_before_they_are_scored_and_a_block_is_lifted(
     assert not json.loads(check.read_text())["blocked"]
 
 
+def test_the_champion_is_watched_and_refitted_by_the_calendar(
+    finished_copy: Path, run: Run
+) -> None:
+    where, pointer = finished_copy, finished_copy / champion.POINTER
+    first = {"moment": "2013-02-12T12:00:00Z", "until": "2013-02-12T14:00:00Z"}
+    said = run(where, "monitoring").said
+    assert "There is no champion yet" in said
+    run(where, "deployment", params=ANYWAY)
+    before = champion.current(pointer)
+    assert before is not None
+    assert "no prediction of the champion" in run(where, "monitoring").said
+    run(where, "inference", params={"inference": first})
+
+    assert "no champion" not in run(where, "monitoring").said
+    found = json.loads(newest(where, "alarms.json").read_text())
+    assert found["champion"] == before.version
+    assert [alarm["raised"] for alarm in found["alarms"]] == [False, False]
+    assert "Not known: 2 weeks count" in found["alarms"][1]["message"]  # one of them of the test
+    ledger = (where / LEDGER).read_bytes()
+
+    late = {"moment": "2013-02-18T05:00:00Z", "weeks": 1}
+    assert "fitted on predictions until" in refused(
+        run, where, "retraining", params={"retraining": late | {"weeks": 3}}
+    )
+    version = run(where, "retraining", params={"retraining": late}).version
+    challenger = catalog_of(where).load("challenger")["provenance"]
+    assert challenger["refit_of"] == before.version
+    assert challenger["last"] > catalog_of(where).load("champion")["provenance"]["last"]
+    settings = where / "conf/base/parameters/evaluation.yml"
+    as_evaluated = settings.read_text()
+    settings.write_text(f"{as_evaluated}\n")
+    assert "changed since it was evaluated. A changed recipe" in refused(run, where, "refit")
+    assert champion.current(pointer) == before
+    settings.write_text(as_evaluated)
+    run(where, "refit")
+    now = champion.current(pointer)
+    assert now is not None
+    assert (now.version, now.recipe_run) == (version, before.run)
+    assert (where / LEDGER).read_bytes() == ledger  # no new candidate
+    assert catalog_of(where).load("champion_test") is not None
+    assert "the champion is" in refused(run, where, "refit")  # it was refitted from another
+
+
 def test_rows_of_the_log_are_deleted_by_a_command(finished_copy: Path, run: Run) -> None:
     where = finished_copy
     run(where, "deployment", params=ANYWAY)

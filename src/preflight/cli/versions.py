@@ -22,7 +22,8 @@ def list_versions(project: Path) -> list[Document]:
         if VERSION.fullmatch(path.name):
             folders.setdefault(path.name, []).append(path)
     promoted = champion.read(project / champion.POINTER).champions  # a rollback may need each
-    champions = lineage(project, [v for one in promoted for v in (one.version, one.run)])
+    needed = [run for one in promoted for run in (one.version, one.run, one.recipe_run)]
+    champions = lineage(project, needed)
     return [
         {
             "version": version,

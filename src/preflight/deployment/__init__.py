@@ -6,10 +6,15 @@ from preflight.deployment.gate import (
     predict_in_fresh_process,
     promote_candidate,
 )
+from preflight.deployment.refit import clear_refit, fit_challenger, promote_refit, try_refit
 
 __all__ = [
     "check_unchanged",
     "predict_in_fresh_process",
     "clear_candidate",
     "promote_candidate",
+    "fit_challenger",
+    "try_refit",
+    "clear_refit",
+    "promote_refit",
 ]

@@ -39,6 +39,9 @@ class ChampionRecord(Document):
     run: str = Field(description="that evaluated it")
     override: Override | None
     instead_of: str | None = Field(description="SHA-256 of the champion that it was compared with")
+    recipe_run: str | None = Field(
+        None, description="that evaluated the recipe, of a refit; null: `run` did"
+    )
 
 
 class Change(Document):

@@ -2,11 +2,13 @@
 
 from typing import Self
 
-from pydantic import Field, RootModel, model_validator
+import pandas as pd
+from pydantic import AwareDatetime, Field, RootModel, model_validator
 
 from preflight.contracts.documents import Document, DocumentContract, Parameters, Text
 from preflight.deployment.champion import ChampionRecord, Override
 from preflight.evaluation.contracts import Condition
+from preflight.stats.contracts import Interval
 
 
 class OverrideParameters(Parameters):
@@ -27,6 +29,29 @@ class Deployment(Parameters):
     """How a candidate becomes the champion."""
 
     override: OverrideParameters
+
+
+class Retraining(Parameters):
+    """As of which moment the champion's recipe is fitted again, and how it is tried."""
+
+    moment: AwareDatetime | None
+    weeks: int = Field(ge=1, description="of known labels, on which the recipe is tried")
+
+    @property
+    def at(self) -> pd.Timestamp:
+        """Return the moment: now, if none is given."""
+        return pd.Timestamp(self.moment or pd.Timestamp.now("UTC"))
+
+
+class RefitTrial(Document):
+    """The champion's recipe, fitted without the last weeks, next to the champion on these weeks."""
+
+    champion: str = Field(description="its version")
+    since: AwareDatetime = Field(description="moments of prediction after this one count")
+    until: AwareDatetime = Field(description="labels that were known by then count")
+    decisions: int = Field(gt=0)
+    gain_per_1000: Interval = Field(description="saving less the champion's, in the currency")
+    implausible: list[str] = Field(description="metrics outside their plausible range; not money")
 
 
 class Clearance(Document):
@@ -55,3 +80,4 @@ class OverHttp(Document):
 service_limits = DocumentContract(RootModel[list[OverHttp]])
 clearance = DocumentContract(Clearance)
 promotion = DocumentContract(ChampionRecord)
+refit_trial = DocumentContract(RefitTrial)

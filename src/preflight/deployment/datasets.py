@@ -1,13 +1,18 @@
 """The champion as datasets: the model in use, and its promotion."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from kedro.io import DatasetError
 
 from preflight.datasets import ReadOnlyDataset
 from preflight.deployment import champion
 from preflight.modeling.skops_file import load
+from preflight.runs.manifest import read_manifest
+from preflight.runs.raw_files import file_problem
 
 
 class Champion(ReadOnlyDataset):
@@ -60,3 +65,53 @@ class Promotion(ReadOnlyDataset):
     def save(self, data: dict[str, Any]) -> None:
         """Change the pointer in one step."""
         champion.promote(self._filepath, champion.ChampionRecord.model_validate(data))
+
+
+class OfChampion(ReadOnlyDataset):
+    """A table that the run made or read that evaluated the champion; None if there is none.
+
+    Args:
+        filepath: of the champion's pointer.
+        table: name of the dataset.
+    """
+
+    def __init__(self, filepath: str, table: str, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath, metadata)
+        self._table = table
+
+    def load(self) -> pd.DataFrame | None:
+        """Return the table as that run left it; raise DatasetError if its file has changed."""
+        promoted = champion.current(self._filepath)
+        if promoted is None:
+            return None
+        project = self._filepath.resolve().parents[len(Path(champion.POINTER).parents) - 1]
+        run = read_manifest(project, promoted.recipe_run or promoted.run)
+        file = {**run["inputs"], **run["outputs"]}[self._table]
+        if problem := file_problem(project / file["path"], file["sha256"]):
+            raise DatasetError(
+                f"{file['path']}, which the evaluation of the champion made, {problem}. Restore it."
+            )
+        return pd.read_parquet(project / file["path"])
+
+
+class ModelVersions(ReadOnlyDataset):
+    """All versions of a model on disk.
+
+    Args:
+        trusted: types that a model's file may have in addition to those that skops trusts.
+    """
+
+    def __init__(
+        self, filepath: str, trusted: list[str], metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(filepath, metadata)
+        self._trusted = trusted
+
+    def load(self) -> dict[str, Callable[[], Any]]:
+        """Return a function for each version that reads the model, oldest first."""
+        files = sorted(self._filepath.glob(f"*/{self._filepath.name}"))
+        return {file.parent.name: partial(self._read, file) for file in files}
+
+    def _read(self, path: Path) -> Any:
+        with path.open("rb") as file:
+            return load(file, self._trusted)

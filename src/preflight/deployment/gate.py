@@ -35,7 +35,7 @@ def _files(run: Document) -> Document:
     return {**run["inputs"], **run["outputs"]}
 
 
-def _check(
+def check(
     name: str, faults: list[str], passed: str, override: dict[str, str] | None = None
 ) -> Check:
     """Return a check: passed without faults, or with an override."""
@@ -65,11 +65,11 @@ def check_unchanged(project: Path, judged_run: Document, what_if: list[str]) -> 
     conflict = champion.conflict_message(project / champion.POINTER, _champion_of(judged_run))
     replaced = [f"the candidate was compared with another: {conflict}"] if conflict else []
     return [
-        _check("run", [*failed, *changed], "complete, and so are its ancestors"),
-        _check("what-if", differs, "none"),
-        _check("contracts", unchecked, "were on"),
-        _check("code", recoded, "is that of the run"),
-        _check("champion", replaced, "is the one that the candidate was compared with"),
+        check("run", [*failed, *changed], "complete, and so are its ancestors"),
+        check("what-if", differs, "none"),
+        check("contracts", unchecked, "were on"),
+        check("code", recoded, "is that of the run"),
+        check("champion", replaced, "is the one that the candidate was compared with"),
     ]
 
 
@@ -93,9 +93,9 @@ def predict_in_fresh_process(project: Path, judged_run: Document, candidate: Bun
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
             rows, differ = process.submit(load_and_predict, model, rows_file, trusted).result()
     except Exception as error:  # a damaged file or a process that dies may raise anything
-        return _check("end to end", [f"fails: {type(error).__name__}: {error}"], "")
+        return check("end to end", [f"fails: {type(error).__name__}: {error}"], "")
     faults = [f"{differ} of {rows} stored predictions differ"] if differ else []
-    return _check("end to end", faults, f"repeats {rows} stored predictions exactly")
+    return check("end to end", faults, f"repeats {rows} stored predictions exactly")
 
 
 def load_and_predict(
@@ -145,12 +145,12 @@ def clear_candidate(
     implausible = framing.guardrails.implausible(metrics["candidate"], unit)
     checks = [
         *as_judged,
-        _check("contracts of the verdict", off, "were on"),
-        _check("verdict", rejected, "ship", override),
-        _check("metrics", implausible, "are plausible"),
+        check("contracts of the verdict", off, "were on"),
+        check("verdict", rejected, "ship", override),
+        check("metrics", implausible, "are plausible"),
         fresh_answers,
-        _check("limits", large, "size and memory are within the limits, measured again"),
-        _check("speed", slow, f"is within the limits, measured again, {source}", override),
+        check("limits", large, "size and memory are within the limits, measured again"),
+        check("speed", slow, f"is within the limits, measured again, {source}", override),
     ]
     if failed := [f"  - {c['name']}: {c['message']}" for c in checks if not c["ok"]]:
         hint = [SLOW_HINT] * bool(slow and not override)

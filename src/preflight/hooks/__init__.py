@@ -1,5 +1,6 @@
-"""Kedro hooks: contracts, checks before a run, versions, manifest, progress and messages."""
+"""Kedro hooks: contracts, checks before a run, versions, manifest, progress, messages, alarms."""
 
+from preflight.hooks.alarms import AlarmHooks
 from preflight.hooks.guards import ContractHooks, GuardHooks
 from preflight.hooks.manifest import ManifestHooks
 from preflight.hooks.messages import ErrorHooks
@@ -8,6 +9,7 @@ from preflight.hooks.tracking import TrackingHooks
 from preflight.hooks.versions import VersionHooks
 
 HOOKS = (  # Kedro calls the last one first
+    AlarmHooks(),  # when all others are done
     ProgressHooks(),
     ManifestHooks(),
     TrackingHooks(),

@@ -13,7 +13,7 @@ from kedro.io import AbstractVersionedDataset, DatasetError
 from kedro.pipeline.node import Node
 from kedro.validation import DataValidationError
 
-from preflight.errors import RunError, explain, is_damage
+from preflight.errors import AlarmError, RunError, explain, is_damage
 
 log = logging.getLogger(__name__)
 
@@ -75,3 +75,5 @@ def _show(kind: type[BaseException], error: BaseException, trace: TracebackType 
         log.error("\n%s", message)
     else:
         sys.__excepthook__(kind, error, trace)
+    if isinstance(error, AlarmError):
+        sys.exit(error.exit_status)

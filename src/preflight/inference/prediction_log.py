@@ -86,8 +86,8 @@ class PredictionLog(ReadOnlyDataset):
         for day, rows in data.groupby(data["moment"].dt.strftime("%Y-%m-%d")):
             folder = self._filepath / f"day={day}"
             near = _overlapping(folder, *_span(rows))
-            logged = [_hash_keys(_read_file(file, key), key) for file in near]
-            new = rows[~np.isin(_hash_keys(rows, key), np.concatenate([_NO_KEYS, *logged]))]
+            logged = [hash_keys(_read_file(file, key), key) for file in near]
+            new = rows[~np.isin(hash_keys(rows, key), np.concatenate([_NO_KEYS, *logged]))]
             if len(new):
                 _write_new(folder, new)
 
@@ -171,7 +171,7 @@ def _read_all(files: list[Path], key: list[str]) -> pd.DataFrame:
     parts = [_read_file(file) for file in files]
     categories = {name for part in parts for name in part.select_dtypes("category")}
     rows = pd.concat(parts).astype(dict.fromkeys(categories, "category"))
-    first = ~pd.Series(_hash_keys(rows, key)).duplicated().to_numpy()  # two wrote at once
+    first = ~pd.Series(hash_keys(rows, key)).duplicated().to_numpy()  # two wrote at once
     return rows[first].sort_values("moment", kind="stable", ignore_index=True)
 
 
@@ -207,6 +207,6 @@ def _overlapping(folder: Path, first: str, last: str) -> list[Path]:
     return [file for file, (start, end, _) in spans.items() if start <= last and first <= end]
 
 
-def _hash_keys(rows: pd.DataFrame, key: list[str]) -> npt.NDArray[Any]:
+def hash_keys(rows: pd.DataFrame, key: list[str]) -> npt.NDArray[Any]:
     """Return a hash of each row's key, shape (n,)."""
     return pd.util.hash_pandas_object(rows[key], index=False).to_numpy()

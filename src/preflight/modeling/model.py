@@ -18,6 +18,10 @@ Bools = npt.NDArray[np.bool_]
 # sections of the framing that a model depends on
 DECIDING = ("task", "prediction", "costs", "split")
 
+# of the provenance: what an estimator is built from
+RECIPE = ("path", "preprocessing", "params")
+RECIPE_FRAMING = ("task", "prediction", "costs")  # a refit may have another split
+
 TOP_REASONS = 3  # groups of features that are named as reasons
 _EPSILON = 1e-9  # a probability of exactly 0 or 1 has no log-odds
 
@@ -134,6 +138,16 @@ def require_features(bundle: Bundle, features: Contract) -> None:
             f"{', '.join(unknown)}. Declare them again, make and promote a new model (kedro run, "
             "then kedro run --pipelines deployment), or go back: kedro rollback"
         )
+
+
+def same_recipe(one: Bundle, other: Bundle) -> bool:
+    """Return whether two models differ only by the examples that they were fitted on."""
+    recipes = []
+    for bundle in (one, other):
+        origin, framing = bundle["provenance"], bundle["provenance"]["framing"]
+        made = [origin.get(name) for name in RECIPE]
+        recipes.append((bundle["features"], made, [framing.get(name) for name in RECIPE_FRAMING]))
+    return recipes[0] == recipes[1]
 
 
 def predict_and_decide(bundle: Bundle, examples: pd.DataFrame) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def compute_input_limits(
         RunError: the history is shorter than 28 days.
     """
     settings, contract = monitoring.limits, contracts["features"]
-    moment = pd.Timestamp(monitoring.moment or pd.Timestamp.now("UTC"))
+    moment = monitoring.at
     days = [day for day in logged_days if day <= f"{moment:%Y-%m-%d}"][-settings.days :]
     logged = [logged_days[day]() for day in days]
     batch = [part.loc[part["source"] == "batch", features.columns] for part in logged]

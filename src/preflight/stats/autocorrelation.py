@@ -19,15 +19,19 @@ def cosine_count(active: int) -> int:
     return max(1, int(0.41 * active ** (2 / 3)))
 
 
-def long_run_variance(contribution: Floats, cosines: int) -> float:
+def long_run_variance(contribution: Floats, cosines: int) -> Floats:
     """Return the variance of the sum of the contributions, divided by their number.
 
-    contribution: of each unit in the order of time, shape (units,), with a mean of about 0.
+    contribution: of each unit in the order of time, shape (units,), with a mean of about 0; or of
+        several series at once, shape (units, series).
+
+    Returns:
+        Shape () or (series,).
     """
     units = len(contribution)
     number, middle = np.arange(1, cosines + 1)[:, None], np.arange(units) + 0.5
     weights = np.sqrt(2 / units) * np.cos(np.pi * number * middle / units)
-    return float(((weights @ contribution) ** 2).mean())
+    return np.asarray(((weights @ contribution) ** 2).mean(axis=0))
 
 
 def choose_block(series: Floats) -> int:

@@ -15,14 +15,9 @@ from preflight.monitoring import compute_input_limits
 from preflight.monitoring.contracts import Monitoring
 from preflight.problem.framing import Framing
 
+from .conftest import ALARMS, LIMITS
+
 ZONE = "America/New_York"  # as in the framing
-SETTINGS = {
-    "days": 90,
-    "missing_margin": 0.1,
-    "few_values": 6,
-    "unseen_share": 0.03,
-    "rows_share": 0.7,
-}
 Compute = Callable[..., InputLimits]
 
 
@@ -67,7 +62,8 @@ def compute(framing: Framing) -> Compute:
         label: Any = 0.0,
         **settings: Any,
     ) -> InputLimits:
-        monitoring = Monitoring.model_validate({"moment": moment, "limits": SETTINGS | settings})
+        given = {"moment": moment, "limits": LIMITS | settings, "alarms": ALARMS, "silenced": {}}
+        monitoring = Monitoring.model_validate(given)
         contracts: Any = {"features": Parcels}
         labels = pd.DataFrame({"label": label}, features.index)
         found = compute_input_limits(features, labels, logged or {}, framing, monitoring, contracts)

@@ -195,6 +195,14 @@ DEFECTS = [
     ("day > day.max() - pd.Timedelta(days=days)", "days=days", "days=9 * days"),
     ("return refusal(503, *self.block) if self.block else None", "if self.block", "if False"),
     ('if kept is None or pd.Timestamp(kept["moment"]) <= pd.Timestamp(data["moment"]):', "<=", ">"),
+    # alarms and refits
+    ("for start in range(0, weeks, EVERY):", "EVERY", "LIFE"),
+    ("variance = np.maximum(variance, weekly[:, :week].var(", ":week]", ": week + 1]"),
+    ("return np.where(found & ~self._later[place], self", " & ~self._later[place]", ""),
+    ("newer = [one for one in refits if _known_until(one) > _", ">", "!="),
+    ('new.loc[is_open | not_due, "left_out"]', " | not_due", ""),
+    ("worse = gain.high is None or gain.high < 0", "< 0", "< -1000"),
+    ('rows = known[known["predict_at"] > since]', "> since", "> pd.Timestamp.min"),
 ]
 
 

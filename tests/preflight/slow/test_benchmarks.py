@@ -46,6 +46,10 @@ SCRIPTS = {
         ["--every", "20", "--step", "90"],
         ["of 4 days as they are were blocked", "Faults on ", "operations frozen"],
     ),
+    "monitoring_alarms": (
+        ["--every", "40", "--replays", "20"],
+        ["in % of 20 replays", "real weeks in pairs, 12 weeks apart", "score inverted", "falls by"],
+    ),
     "gate": (["--worlds", "3"], ["The gain condition in 3 worlds", "three-day fronts"]),
 }
 

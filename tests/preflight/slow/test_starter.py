@@ -403,7 +403,7 @@ EDITS = {
 
 
 @pytest.mark.parametrize(
-    "stage", ["diagnosis", "reporting", "deployment", "inference", "monitoring"]
+    "stage", ["diagnosis", "reporting", "deployment", "inference", "monitoring", "refit"]
 )
 def test_a_stage_is_left_out_by_kedros_own_command_and_a_line_or_two(
     starter: Path, new: Callable[..., Made], tmp_path: Path, stage: str

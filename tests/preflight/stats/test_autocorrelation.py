@@ -60,3 +60,10 @@ def test_a_short_or_constant_series_has_blocks_of_one(length: int) -> None:
 @given(seed=st.integers(0, 1000), length=st.integers(4, 40))
 def test_a_block_is_never_longer_than_a_third(seed: int, length: int) -> None:
     assert 1 <= choose_block(series(0.95, length, seed)) <= max(1, length // 3)
+
+
+def test_several_series_at_once_are_each_its_own() -> None:
+    many = np.array([series(0.3, 50, seed) for seed in range(3)]).T
+    together = long_run_variance(many - many.mean(axis=0), 5)
+    alone = [long_run_variance(one - one.mean(), 5) for one in many.T]
+    assert together == pytest.approx(np.array(alone))

@@ -1,0 +1,69 @@
+"""Values by week, with their days: money per 1,000 decisions, and how well predictions rank."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from preflight.problem.framing import Task
+
+Floats = npt.NDArray[np.float64]
+DAY, WEEK = pd.Timedelta(days=1), pd.Timedelta(weeks=1)
+
+
+class Weeks(NamedTuple):
+    """A value by local week, Monday to Sunday; all weeks from the first to the last.
+
+    monday: shape (weeks,). decisions, labelled: their number. weekly: NaN where there is no value.
+    daily: shape (weeks, 7).
+    """
+
+    monday: pd.DatetimeIndex
+    decisions: npt.NDArray[np.int64]
+    labelled: npt.NDArray[np.int64]
+    weekly: Floats
+    daily: Floats
+
+
+def by_week(rows: pd.DataFrame, measure: Callable[[pd.DataFrame], float], used: Any) -> Weeks:
+    """Return a value of the used rows of each week and of each day.
+
+    Args:
+        rows: decisions, with their local `day`.
+        measure: returns the value of some rows.
+        used: which rows have all that it needs, shape (n,).
+    """
+    monday = rows["day"] - pd.to_timedelta(rows["day"].dt.day_of_week, "D")
+    weeks = pd.date_range(monday.min(), monday.max(), freq=WEEK) if len(rows) else monday
+    days = pd.date_range(weeks[0], periods=7 * len(weeks), freq=DAY) if len(rows) else monday
+    some = rows[used]
+
+    def measured(by: pd.Series, index: Any) -> Floats:
+        values = {key: measure(part) for key, part in some.groupby(by[used])}
+        return pd.Series(values, dtype=np.float64).reindex(index).to_numpy()
+
+    return Weeks(
+        pd.DatetimeIndex(weeks),
+        monday.value_counts().reindex(weeks, fill_value=0).to_numpy(np.int64),
+        monday[used].value_counts().reindex(weeks, fill_value=0).to_numpy(np.int64),
+        measured(monday, weeks),
+        measured(rows["day"], days).reshape(-1, 7),
+    )
+
+
+def rank_quality(label: Any, predicted: Any, task: Task) -> float:
+    """Return how well predictions rank: ROC AUC, or Spearman's rank correlation of a regression.
+
+    NaN where it is not defined: a single label, or in a regression a single prediction.
+    """
+    from scipy.stats import rankdata
+
+    ranks, labels = rankdata(predicted), np.asarray(label, dtype=np.float64)
+    if not len(labels) or not np.ptp(labels) or (task == "regression" and not np.ptp(ranks)):
+        return float("nan")
+    if task == "regression":
+        return float(np.corrcoef(ranks, rankdata(labels))[0, 1])
+    ones = labels.sum()
+    return float((ranks[labels == 1].mean() - (ones + 1) / 2) / (len(labels) - ones))
