@@ -189,7 +189,7 @@ def test_inference_predicts_with_reasons_and_logs_the_feature(
         bundle["provenance"]["version"] = "v1"
         found = predict_upcoming(bundle, due, framing, contracts)
         assert found["reasons"].str.contains("content").all()
-        logged = log_predictions(due, found, contracts)
+        logged = log_predictions(due, found, framing, contracts)
         pd.testing.assert_series_equal(logged["told"], examples["told"])
         np.testing.assert_array_equal(predict_and_decide(bundle, logged)["act"], found["act"])
 

@@ -9,13 +9,14 @@ import pytest
 from kedro.io import DataCatalog
 
 from preflight.errors import PredictionError
+from preflight.problem.framing import Framing
 from preflight.serving.predictor import BatchPredictions, ChampionPredictor
 
 Answers = list[BatchPredictions | BaseException]
 
 
 def answered(
-    monkeypatch: pytest.MonkeyPatch, parcels: Any, *requests: list[float]
+    monkeypatch: pytest.MonkeyPatch, parcels: Any, framing: Framing, *requests: list[float]
 ) -> tuple[Answers, list[int]]:
     """The answers to requests that come at once, and the rows of each call of the model.
 
@@ -32,7 +33,7 @@ def answered(
             raise PredictionError("no number")
         return BatchPredictions("v1", {"probability": rows})
 
-    served = ChampionPredictor(DataCatalog(), Path(), None, parcels)
+    served = ChampionPredictor(DataCatalog(), Path(), None, parcels, framing)
     monkeypatch.setattr(served, "_predict", predict)
 
     async def ask() -> Answers:
@@ -43,9 +44,9 @@ def answered(
 
 
 def test_a_request_that_has_no_prediction_fails_alone(
-    monkeypatch: pytest.MonkeyPatch, parcels: Any
+    monkeypatch: pytest.MonkeyPatch, parcels: Any, framing: Framing
 ) -> None:
-    answers, _ = answered(monkeypatch, parcels, [0.1, 0.2], [0.3, np.nan], [0.4])
+    answers, _ = answered(monkeypatch, parcels, framing, [0.1, 0.2], [0.3, np.nan], [0.4])
     first, second, third = answers
     assert isinstance(first, BatchPredictions)
     assert first.columns["probability"].tolist() == [0.1, 0.2]
@@ -55,8 +56,8 @@ def test_a_request_that_has_no_prediction_fails_alone(
 
 
 def test_requests_without_a_fault_are_answered_in_one_call(
-    monkeypatch: pytest.MonkeyPatch, parcels: Any
+    monkeypatch: pytest.MonkeyPatch, parcels: Any, framing: Framing
 ) -> None:
-    answers, called = answered(monkeypatch, parcels, [0.1], [0.2, 0.3])
+    answers, called = answered(monkeypatch, parcels, framing, [0.1], [0.2, 0.3])
     assert called == [3]
     assert [one.columns["probability"].tolist() for one in answers] == [[0.1], [0.2, 0.3]]
