@@ -100,6 +100,7 @@ def test_a_challenger_of_another_recipe_or_on_no_later_labels_is_not_compared(
         model(framing, at, params={"depth": 2}),
         model(framing, at) | {"features": ["signal"]},
         model(framing, START),
+        model(framing, "2012-12-01T00:00:00+00:00"),
     ]
     assert join(log_of(sent), sent, *others)[0]["gain"].isna().all()
     assert join(log_of(sent), sent, *others, model(framing, at))[0]["gain"].notna().any()
