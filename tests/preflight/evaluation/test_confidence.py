@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from preflight.evaluation.comparison import TestComparison
+from preflight.evaluation.conditions import equal_opportunity, slices_hold
 from preflight.evaluation.contracts import Evaluation
 from preflight.problem.framing import Framing
 
@@ -61,3 +63,30 @@ def test_of_several_slices_one_has_to_be_worse_with_more_confidence_than_one_alo
     rails = framing.guardrails.model_copy(update={"slice_loss": 0})
     strict = framing.model_copy(update={"guardrails": rails})
     assert holds("slices", table, strict) is ok
+
+
+@pytest.mark.parametrize("name", ["gain_over", "service_gap"])
+def test_slices_and_groups_share_the_error_that_the_framing_allows(
+    name: str,
+    predictions: pd.DataFrame,
+    examples: pd.DataFrame,
+    framing: Framing,
+    evaluation: Evaluation,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of the three places is judged at a third of the error (Bonferroni)."""
+    asked: list[float | None] = []
+    original = getattr(TestComparison, name)
+
+    def recorded(self: TestComparison, *given: Any, **named: Any) -> Any:
+        asked.extend(one for one in given if isinstance(one, float))
+        return original(self, *given, **named)
+
+    monkeypatch.setattr(TestComparison, name, recorded)
+    table = predictions.assign(label=1)
+    test = TestComparison(table, framing, evaluation.bootstrap(table, framing))
+    places = examples.loc[predictions.index, ["place"]]
+    check = slices_hold if name == "gain_over" else equal_opportunity
+    assert "too few" not in check(test, places).message
+    shared = 1 - (1 - framing.confidence) / places["place"].nunique()
+    assert asked == pytest.approx([shared] * places["place"].nunique())

@@ -65,10 +65,17 @@ DEFECTS = [
     ("return self.underage / (self.overage + self.underage)", "self.underage /", "self.overage /"),
     ("tail = (1 - confidence) / 2", " / 2", ""),
     (
-        "drawn = rng.multinomial(days, np.full(days, 1 / days), size=replicates)",
-        "(days, np",
+        "drawn = rng.multinomial(starts, np.full(units, 1 / units), size=replicates)",
+        "(starts, np",
         "(1, np",
     ),
+    (
+        'return {"mean": mean, "low": min(low, mean - half), "high": max(high, mean + half)}',
+        "mean - half",
+        "low",
+    ),
+    ("block = max(block, A_WEEK[self.resampling.unit])", "A_WEEK[self.resampling.unit]", "1"),
+    ("if shippable is None or shippable <= achievable:", "<= achievable", "> achievable"),
     ("won = (below + not_above) / 2", "(below + not_above) / 2", "below"),
     (
         "return -np.log(np.where(label == 1, inside, 1 - inside))",
@@ -77,24 +84,26 @@ DEFECTS = [
     ),
     # verdict
     (
-        "passed = not lacking and framing.net(gain.low) >= least and gain.low > 0",
-        "framing.net(gain.low)",
-        "framing.net(gain.mean)",
+        "passed = not lacking and low >= required and low > 0",
+        "low >= required and low > 0",
+        "gain.mean >= required",
     ),
     (
-        'message, better = test.describe(gain, "the champion"), gain.low > 0',
-        "gain.low > 0",
-        "gain.mean > 0",
+        "return min(self.framing.baselines, key=lambda name: self.deciding_gain(name).low)",
+        "min",
+        "max",
     ),
+    ("better = test.deciding_gain(CHAMPION).low > 0", ".low", ".mean"),
     (
-        "confidence = 1 - (1 - framing.confidence) / max(1, len(checked))",
-        "1 - (1 - framing.confidence) / max(1, len(checked))",
-        "framing.confidence",
+        "gains = [(name, test.gain_over(baseline, rows, confidence)) for name, rows in checked]",
+        ", confidence",
+        "",
     ),
+    ("gap = test.service_gap(here, confidence)", "confidence", "framing.confidence"),
     (
-        "bad = [factor for factor, gain in gains.items() if framing.net(gain.low) < 0]",
-        " if framing.net(gain.low) < 0",
-        " if framing.net(gain.high) < 0",
+        "framing.net(test.deciding_gain(name, factor).low) >= 0 for name in framing.baselines",
+        ".low",
+        ".high",
     ),
     ('"decision": "hold" if failed else "ship",', '"hold" if failed else ', ""),
     # the count of test evaluations
