@@ -15,11 +15,11 @@ from preflight.runs.manifest import read_manifest
 from preflight.runs.raw_files import file_problem
 
 
-class Champion(ReadOnlyDataset):
-    """The model that a pointer names; None before the first promotion.
+class _Models(ReadOnlyDataset):
+    """Models on disk.
 
     Args:
-        trusted: types that the model's file may have in addition to those that skops trusts.
+        trusted: types that a model's file may have in addition to those that skops trusts.
     """
 
     def __init__(
@@ -27,7 +27,16 @@ class Champion(ReadOnlyDataset):
     ) -> None:
         super().__init__(filepath, metadata)
         self._trusted = trusted
-        self._loaded: Path | None = None
+
+    def _read(self, path: Path) -> Any:
+        with path.open("rb") as file:
+            return load(file, self._trusted)
+
+
+class Champion(_Models):
+    """The model that a pointer names; None before the first promotion."""
+
+    _loaded: Path | None = None
 
     def load(self) -> Any:
         """Return the model, with its version in the provenance, or None."""
@@ -35,8 +44,7 @@ class Champion(ReadOnlyDataset):
         if promoted is None:
             return None
         self._loaded = champion.file_of(self._filepath, promoted)
-        with self._loaded.open("rb") as file:
-            bundle = load(file, self._trusted)
+        bundle = self._read(self._loaded)
         bundle["provenance"]["version"] = promoted.version
         return bundle
 
@@ -94,24 +102,10 @@ class OfChampion(ReadOnlyDataset):
         return pd.read_parquet(project / file["path"])
 
 
-class ModelVersions(ReadOnlyDataset):
-    """All versions of a model on disk.
-
-    Args:
-        trusted: types that a model's file may have in addition to those that skops trusts.
-    """
-
-    def __init__(
-        self, filepath: str, trusted: list[str], metadata: dict[str, Any] | None = None
-    ) -> None:
-        super().__init__(filepath, metadata)
-        self._trusted = trusted
+class ModelVersions(_Models):
+    """All versions of a model on disk."""
 
     def load(self) -> dict[str, Callable[[], Any]]:
         """Return a function for each version that reads the model, oldest first."""
         files = sorted(self._filepath.glob(f"*/{self._filepath.name}"))
         return {file.parent.name: partial(self._read, file) for file in files}
-
-    def _read(self, path: Path) -> Any:
-        with path.open("rb") as file:
-            return load(file, self._trusted)

@@ -6,13 +6,13 @@ import pandas as pd
 from kedro.io import DataCatalog
 
 from preflight.contracts.catalog import Contracts
-from preflight.contracts.exact import narrow
 from preflight.deployment import champion as pointer
 from preflight.deployment.contracts import RefitTrial, Retraining
 from preflight.deployment.gate import Check, Document, check
 from preflight.errors import RunError
 from preflight.evaluation.conditions import contracts_on
 from preflight.evaluation.contracts import Evaluation
+from preflight.features.split import join_labels, narrow_labels
 from preflight.modeling.estimators import Estimator
 from preflight.modeling.model import (
     RECIPE,
@@ -131,16 +131,8 @@ def _recipe(champion: Bundle, contracts: Contracts) -> Estimator:
 
 def _examples(features: pd.DataFrame, labels: pd.DataFrame, contracts: Contracts) -> pd.DataFrame:
     """Return the features with their labels, in the order of prediction; without a label: none."""
-    key = contracts["features"].grain()
-    if not features[key].equals(labels[key]):
-        raise RunError(
-            "'features' and 'labels' have different rows. Run: kedro run --pipelines "
-            "feature_engineering"
-        )
-    rows = pd.concat([features, labels[["label", "label_known_at"]]], axis=1)
-    rows = rows[rows["label"].notna()].sort_values("predict_at", kind="stable", ignore_index=True)
-    dtype = contracts["train"].to_schema().columns["label"].dtype.type
-    return rows.assign(label=narrow(rows["label"], dtype))
+    rows = join_labels(features, labels, contracts)
+    return narrow_labels(rows[rows["label"].notna()].reset_index(drop=True), contracts)
 
 
 def _refit(

@@ -55,6 +55,7 @@ class TestComparison:
         self.decided = predictions[framing.decided].to_numpy()
         self.costs = framing.costs.at(predictions)
         self.units = bootstrap.active()
+        self._gains: dict[tuple[str, float], Floats] = {}
         self.has_champion = f"{framing.decided}_{CHAMPION}" in predictions
 
     @cached_property
@@ -79,8 +80,9 @@ class TestComparison:
             confidence: of the interval; that of the framing if not given.
             factor: what the cost of a miss is multiplied by.
         """
-        gain = self.saving("", factor) - self.saving(f"_{rival}", factor)
-        found = self.bootstrap.per_1000(gain, rows, confidence)
+        if (rival, factor) not in self._gains:  # the same for every slice
+            self._gains[rival, factor] = self.saving("", factor) - self.saving(f"_{rival}", factor)
+        found = self.bootstrap.per_1000(self._gains[rival, factor], rows, confidence)
         mean, low, high = found["mean"], found["low"], found["high"]
         assert mean is not None  # there are rows
         return Gain(mean, -np.inf if low is None else low, np.inf if high is None else high)

@@ -9,6 +9,7 @@ from preflight.evaluation.comparison import TestComparison
 from preflight.evaluation.power import validation_gain
 from preflight.modeling.model import Bundle, Floats
 from preflight.problem.framing import Framing
+from preflight.problem.money import format_money
 
 BEST_UNITS = 3  # of the test: the gain is also given without them
 
@@ -97,8 +98,6 @@ def list_warnings(
     worst_month: dict[str, Any],
 ) -> list[str]:
     """Return what speaks against the candidate though no condition of the verdict covers it."""
-    from preflight.problem.money import format_money
-
     framing, warnings = test.framing, []
     unit, units = framing.costs.unit, framing.decision.units
     values, best = selection["values"], selection["best_baseline"]

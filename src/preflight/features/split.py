@@ -18,6 +18,28 @@ def join_features(
     return pd.concat([table[contracts["features"].grain()], predict_at, *groups], axis=1)
 
 
+def join_labels(features: pd.DataFrame, labels: pd.DataFrame, contracts: Contracts) -> pd.DataFrame:
+    """Return the features with their labels, in the order of prediction.
+
+    Raises:
+        RunError: they come from different tables.
+    """
+    key = contracts["features"].grain()
+    if not features[key].equals(labels[key]):
+        raise RunError(
+            "'features' and 'labels' have different rows. Run: kedro run --pipelines "
+            "feature_engineering"
+        )
+    label = labels[["label", "label_known_at"]]
+    return pd.concat([features, label], axis=1).sort_values("predict_at", kind="stable")
+
+
+def narrow_labels(examples: pd.DataFrame, contracts: Contracts) -> pd.DataFrame:
+    """Return examples that all have a label, with the label's type in the contract."""
+    dtype = contracts["train"].to_schema().columns["label"].dtype.type
+    return examples.assign(label=narrow(examples["label"], dtype))
+
+
 def split_examples(
     features: pd.DataFrame, labels: pd.DataFrame, framing: Framing, contracts: Contracts
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -30,14 +52,7 @@ def split_examples(
         RunError: there is no label, a part would be empty, a cost is missing or leaves nothing to
             decide, or features and labels come from different tables.
     """
-    key = contracts["features"].grain()
-    if not features[key].equals(labels[key]):
-        raise RunError(
-            "'features' and 'labels' have different rows. Run: kedro run --pipelines "
-            "feature_engineering"
-        )
-    label = labels[["label", "label_known_at"]]
-    examples = pd.concat([features, label], axis=1).sort_values("predict_at", kind="stable")
+    examples = join_labels(features, labels, contracts)
     has_label = examples["label"].notna()
     if not has_label.any():
         raise RunError("No example has a label. Correct the functions that compute 'labels'.")
@@ -47,8 +62,7 @@ def split_examples(
     end = part.map(dict(enumerate(starts))).astype(examples["predict_at"].dtype)
     in_time = has_label & (end.isna() | (examples["label_known_at"] + embargo <= end))
     names = ["train", "validation", "test"]
-    dtype = contracts["train"].to_schema().columns["label"].dtype.type
-    labelled = examples[in_time].assign(label=narrow(examples.loc[in_time, "label"], dtype))
+    labelled = narrow_labels(examples[in_time], contracts)
     parts = [labelled[part[in_time] == i].reset_index(drop=True) for i in range(len(names))]
     framing.costs.at(examples[in_time])  # raise for unusable costs now, not after the search
     if empty := [name for name, part in zip(names, parts, strict=True) if part.empty]:

@@ -13,7 +13,7 @@ from preflight.modeling.parameters import Modeling
 from preflight.modeling.resources import model_mb
 from preflight.modeling.training import folds, saving
 from preflight.problem.framing import Framing
-from preflight.stats.bootstrap import day_numbers
+from preflight.problem.split import monday_of
 from preflight.stats.units import Ints
 
 if TYPE_CHECKING:
@@ -113,8 +113,9 @@ def week_numbers(day: pd.Series) -> tuple[Ints, int]:
     Monday. If there are fewer than `MIN_WEEKS`, each day counts as a week: then the interval of a
     gain leaves out how days depend on each other.
     """
-    week = day - pd.to_timedelta(day.dt.day_of_week, unit="D")
-    return day_numbers(week if week.nunique() >= MIN_WEEKS else day)
+    week = monday_of(day)
+    number, distinct = pd.factorize(week if week.nunique() >= MIN_WEEKS else day, sort=True)
+    return number.astype(np.int64), len(distinct)
 
 
 def make_objective(

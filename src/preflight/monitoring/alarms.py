@@ -22,6 +22,7 @@ from preflight.monitoring.weeks import WEEK, Weeks, by_week, rank_quality
 from preflight.problem.costs import per_1000
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
+from preflight.problem.split import monday_of
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ def _weeks(rows: pd.DataFrame, name: AlarmName, framing: Framing, monitoring: Mo
 def _open_weeks(decisions: pd.DataFrame) -> pd.DatetimeIndex:
     """Return the Mondays of weeks with decisions whose label is not due yet."""
     days = decisions.loc[~decisions["due"].astype(bool), "day"]
-    return pd.DatetimeIndex((days - pd.to_timedelta(days.dt.day_of_week, "D")).unique())
+    return pd.DatetimeIndex(monday_of(days).unique())
 
 
 def _as_table(weeks: Weeks, name: AlarmName) -> pd.DataFrame:

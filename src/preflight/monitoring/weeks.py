@@ -8,6 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from preflight.problem.framing import Task
+from preflight.problem.split import monday_of
+from preflight.stats.metrics import roc_auc
 
 Floats = npt.NDArray[np.float64]
 DAY, WEEK = pd.Timedelta(days=1), pd.Timedelta(weeks=1)
@@ -35,7 +37,7 @@ def by_week(rows: pd.DataFrame, measure: Callable[[pd.DataFrame], float], used: 
         measure: returns the value of some rows.
         used: which rows have all that it needs, shape (n,).
     """
-    monday = rows["day"] - pd.to_timedelta(rows["day"].dt.day_of_week, "D")
+    monday = monday_of(rows["day"])
     weeks = pd.date_range(monday.min(), monday.max(), freq=WEEK) if len(rows) else monday
     days = pd.date_range(weeks[0], periods=7 * len(weeks), freq=DAY) if len(rows) else monday
     some = rows[used]
@@ -44,10 +46,14 @@ def by_week(rows: pd.DataFrame, measure: Callable[[pd.DataFrame], float], used: 
         values = {key: measure(part) for key, part in some.groupby(by[used])}
         return pd.Series(values, dtype=np.float64).reindex(index).to_numpy()
 
+    decisions, labelled = (
+        np.asarray(one.value_counts().reindex(weeks, fill_value=0), dtype=np.int64)
+        for one in (monday, monday[used])
+    )
     return Weeks(
         pd.DatetimeIndex(weeks),
-        monday.value_counts().reindex(weeks, fill_value=0).to_numpy(np.int64),
-        monday[used].value_counts().reindex(weeks, fill_value=0).to_numpy(np.int64),
+        decisions,
+        labelled,
         measured(monday, weeks),
         measured(rows["day"], days).reshape(-1, 7),
     )
@@ -58,12 +64,12 @@ def rank_quality(label: Any, predicted: Any, task: Task) -> float:
 
     NaN where it is not defined: a single label, or in a regression a single prediction.
     """
-    from scipy.stats import rankdata
-
-    ranks, labels = rankdata(predicted), np.asarray(label, dtype=np.float64)
-    if not len(labels) or not np.ptp(labels) or (task == "regression" and not np.ptp(ranks)):
+    labels, values = (np.asarray(some, dtype=np.float64) for some in (label, predicted))
+    if not len(labels) or not np.ptp(labels) or (task == "regression" and not np.ptp(values)):
         return float("nan")
-    if task == "regression":
-        return float(np.corrcoef(ranks, rankdata(labels))[0, 1])
-    ones = labels.sum()
-    return float((ranks[labels == 1].mean() - (ones + 1) / 2) / (len(labels) - ones))
+    if task == "binary":
+        one_unit = np.zeros(len(labels), dtype=np.int64)
+        return float(roc_auc(labels.astype(np.int64), values, one_unit, np.ones((1, 1)))[0])
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(values, labels).statistic)

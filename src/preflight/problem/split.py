@@ -29,6 +29,11 @@ Date = Annotated[AwareDatetime | None, Field(exclude_if=_is_unset)]
 Weeks = Annotated[PositiveInt | None, Field(exclude_if=_is_unset)]
 
 
+def monday_of(day: pd.Series) -> pd.Series:
+    """Return the Monday of each day's week."""
+    return day - pd.to_timedelta(day.dt.day_of_week, unit="D")
+
+
 class Split(Parameters):
     """The split by time, by two dates or by two numbers of weeks.
 

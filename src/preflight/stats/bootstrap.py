@@ -64,12 +64,6 @@ def _spread(begins: Ints, block: int) -> Ints:
     return np.asarray(windows.sum(axis=2))
 
 
-def day_numbers(day: pd.Series) -> tuple[Ints, int]:
-    """Return each row's day as a number from 0, shape (n,), and the number of days."""
-    number, distinct = pd.factorize(day, sort=True)
-    return number.astype(np.int64), len(distinct)
-
-
 def interval(replicates: Floats, confidence: float) -> Interval:
     """Return the first value with the percentile interval of the others.
 
@@ -158,10 +152,6 @@ class Bootstrap:
         weights = np.asarray(value, dtype=np.float64)
         sums = np.bincount(self.unit[rows], weights=weights, minlength=self.units)
         return np.asarray(sums, dtype=np.float64)
-
-    def replicates(self, value: Any, rows: Any = slice(None)) -> Floats:
-        """Return the mean of a value over some rows in each replicate, shape (replicates + 1,)."""
-        return mean_over(value[rows], self.unit[rows], self.weights)
 
     def percentile(self, replicates: Floats, rows: Any = slice(None)) -> Interval:
         """Return a metric of some rows with the percentile interval of its replicates.

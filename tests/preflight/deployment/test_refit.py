@@ -139,10 +139,10 @@ def test_what_cannot_be_refitted_is_refused_with_a_remedy(
     with pytest.raises(RunError, match="no champion yet"):
         refits.fit(champion=None)
     framing_as_written["costs"]["fn"] = 7
-    dearer = Framing.model_validate(framing_as_written)
+    other_costs = Framing.model_validate(framing_as_written)
     for retrain in (refits.fit, refits.attempt):
         with pytest.raises(RunError, match=r"has changed: framing\.costs\. A changed recipe needs"):
-            retrain(framing=dearer)
+            retrain(framing=other_costs)
     renamed = refits.champion | {"features": ["signal", "weight"]}
     with pytest.raises(RunError, match="has changed: the features"):
         refits.fit(champion=renamed)

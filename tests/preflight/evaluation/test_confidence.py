@@ -74,7 +74,7 @@ def test_slices_and_groups_share_the_error_that_the_framing_allows(
     evaluation: Evaluation,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each of the three places is judged at a third of the error (Bonferroni)."""
+    """Each of the three places is tested at a third of the significance level (Bonferroni)."""
     asked: list[float | None] = []
     original = getattr(TestComparison, name)
 

@@ -249,8 +249,8 @@ def test_without_limits_nothing_is_checked_and_a_line_says_so(
         found = check(None)
     assert (found["blocked"], found["faults"], found["limits"]) == (False, [], None)
     assert sum("no limits of inputs yet" in one for one in caplog.messages) == 1
-    asked = Inference(moment=NOON, until=None, every_minutes=60)
-    assert require_inputs(asked, found) is asked
+    settings = Inference(moment=NOON, until=None, every_minutes=60)
+    assert require_inputs(settings, found) is settings
 
 
 def test_inputs_within_their_limits_are_admitted(

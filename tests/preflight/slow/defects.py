@@ -156,7 +156,7 @@ DEFECTS = [
     ("missing[:, used].all(axis=1)", "all", "any"),
     ('order = np.argsort(-np.abs(values), axis=1, kind="stable")', "-np.abs(values)", "values"),
     (
-        "return day_numbers(week if week.nunique() >= MIN_WEEKS else day)",
+        "number, distinct = pd.factorize(week if week.nunique() >= MIN_WEEKS else day, sort=True)",
         "week if week.nunique() >= MIN_WEEKS else day",
         "day",
     ),

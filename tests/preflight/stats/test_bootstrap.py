@@ -95,7 +95,7 @@ def test_a_mean_is_covered_though_days_are_like_the_days_before(
         value = 3 + alike(rng, days, share)[day] + 0.3 * rng.standard_normal(len(day))
         for name, found in (
             ("both", over_days.mean(value)),
-            ("days alone", interval(over_days.replicates(value), 0.9)),
+            ("days alone", interval(mean_over(value, over_days.unit, over_days.weights), 0.9)),
         ):
             assert found["low"] is not None
             assert found["high"] is not None
@@ -110,7 +110,7 @@ def test_an_interval_holds_the_percentiles_and_the_t_interval(framing: Framing) 
     some = bootstrap(framing, day)
     value = rng.standard_normal(150)
     found = some.mean(value)
-    percentiles = interval(some.replicates(value), framing.confidence)
+    percentiles = interval(mean_over(value, some.unit, some.weights), framing.confidence)
     replicates, contribution = some.estimate(value, np.ones(150))
     half = some.half_width(contribution, 30, framing.confidence)
     assert contribution.sum() == pytest.approx(0, abs=1e-12)
@@ -125,7 +125,7 @@ def test_one_day_has_no_interval_and_two_have_a_wide_one(framing: Framing) -> No
     value = np.random.default_rng(0).standard_normal(150)
     one = some.mean(value, np.arange(5))
     assert one == {"mean": pytest.approx(value[:5].mean()), "low": None, "high": None}
-    assert some.percentile(some.replicates(value), np.arange(5))["low"] is None
+    assert some.percentile(mean_over(value, some.unit, some.weights), np.arange(5))["low"] is None
     assert np.isnan(interval_columns(one, "mean", "low", "high")["low"])
     rng, widths = np.random.default_rng(1), []
     for _ in range(40):
