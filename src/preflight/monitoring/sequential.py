@@ -20,14 +20,16 @@ Floats = npt.NDArray[np.float64]
 
 LIFE = 52  # weeks, over which alpha is spent; then a new life begins
 EVERY = 4  # weeks from one start to the next
+RECENT = 28  # days that show how much days vary now
 LARGEST = 700.0  # log of the largest evidence that is told apart
 
 
 def weekly_scales(weekly: Floats, daily: Floats, history: int) -> Floats:
     """Return the standard deviation of each week's mean, as known when the week begins.
 
-    It is the largest of three: that of the weeks before, and those that follow from the days
-    before, with and without the dependence of neighbouring days. A few weeks may be calm by chance.
+    It is the largest of four: that of the weeks before, and those that follow from the days before,
+    with and without the dependence of neighbouring days, and from the days of the last four weeks.
+    A few weeks may be calm by chance, and after a calm season days may vary ten times as much.
 
     Args:
         weekly: mean of each week, of the history first, shape (replays, history + weeks).
@@ -39,14 +41,15 @@ def weekly_scales(weekly: Floats, daily: Floats, history: int) -> Floats:
         Shape (replays, weeks).
     """
     replays, weeks = weekly.shape
-    days = daily.reshape(replays, -1).T
-    known = ~np.isnan(days[:, 0])
+    series = daily.reshape(replays, -1).T
+    known = ~np.isnan(series[:, 0])
     scales = np.empty((replays, weeks - history))
     for week in range(history, weeks):
-        before = days[: 7 * week][known[: 7 * week]]
+        before = series[: 7 * week][known[: 7 * week]]
         cosines = cosine_count(len(before))
         dependent = long_run_variance(before - before.mean(axis=0), cosines)
-        variance = np.maximum(before.var(axis=0, ddof=1), dependent) * week / len(before)
+        spreads = [days.var(axis=0, ddof=1) for days in (before, before[-RECENT:])]
+        variance = np.max([*spreads, dependent], axis=0) * week / len(before)
         variance = np.maximum(variance, weekly[:, :week].var(axis=1, ddof=1))
         scales[:, week - history] = np.sqrt(variance)
     return scales

@@ -53,7 +53,7 @@ def test_a_new_life_begins_after_52_weeks() -> None:
     assert found[0, 51] > 1e30
 
 
-def test_the_scale_is_the_largest_of_three() -> None:
+def test_the_scale_is_the_largest_of_four() -> None:
     calm = days(replays=1, weeks=12)
     wide = calm.copy()
     wide[0, 7] += 30  # a whole week is off: the spread of the weeks
@@ -64,8 +64,9 @@ def test_the_scale_is_the_largest_of_three() -> None:
         before = drawn[0, :9]
         flat = before.reshape(-1)
         dependent = long_run_variance(flat - flat.mean(), cosine_count(len(flat)))
-        three = [before.mean(axis=1).std(ddof=1), flat.std(ddof=1) / 7**0.5, (dependent / 7) ** 0.5]
-        assert scales[1] == pytest.approx(max(three))
+        of_days = [flat.std(ddof=1), flat[-28:].std(ddof=1), dependent**0.5]
+        four = [before.mean(axis=1).std(ddof=1), *(one / 7**0.5 for one in of_days)]
+        assert scales[1] == pytest.approx(max(four))
         assert scales[0] < 1 or drawn is not calm
 
 
@@ -90,6 +91,13 @@ def test_days_without_a_value_leave_weeks_of_five_days() -> None:
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.8])
 def test_on_the_line_alarms_are_rare_however_alike_days_are(share: float) -> None:
     assert np.isfinite(alarms(days(share, 1000))).mean() <= 0.025
+
+
+def test_on_the_line_alarms_are_rare_when_a_season_begins() -> None:
+    """Days vary ten times as much half a year after the promotion."""
+    week = np.arange(60)[:, None] - HISTORY
+    growth = 10 ** ((1 - np.cos(2 * np.pi * week / 52)) / 2)
+    assert np.isfinite(alarms(days(replays=1000) * growth)).mean() <= 0.025
 
 
 def test_above_the_line_there_is_no_alarm_and_below_it_there_is() -> None:
