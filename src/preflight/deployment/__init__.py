@@ -6,7 +6,13 @@ from preflight.deployment.gate import (
     predict_in_fresh_process,
     promote_candidate,
 )
-from preflight.deployment.refit import clear_refit, fit_challenger, promote_refit, try_refit
+from preflight.deployment.refit import (
+    clear_refit,
+    fit_challenger,
+    promote_refit,
+    refit_baselines,
+    try_refit,
+)
 
 __all__ = [
     "check_unchanged",
@@ -14,6 +20,7 @@ __all__ = [
     "clear_candidate",
     "promote_candidate",
     "fit_challenger",
+    "refit_baselines",
     "try_refit",
     "clear_refit",
     "promote_refit",

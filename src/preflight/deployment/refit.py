@@ -22,8 +22,9 @@ from preflight.modeling.model import (
     predict_and_decide,
     same_recipe,
 )
+from preflight.modeling.parameters import Modeling
 from preflight.modeling.resources import violations
-from preflight.modeling.training import make_bundle
+from preflight.modeling.training import fit_baselines, make_bundle
 from preflight.problem.framing import Framing
 from preflight.runs.manifest import read_manifest
 from preflight.stats.metrics import metrics_with_intervals
@@ -102,16 +103,43 @@ def try_refit(
     ).model_dump(mode="json")
 
 
-def _require_recipe(champion: Bundle | None, framing: Framing, contracts: Contracts) -> Bundle:
-    """Return the champion, if its recipe can be fitted again."""
-    if champion is None:
-        raise RunError("There is no champion yet: kedro run --pipelines deployment")
+def refit_baselines(
+    features: pd.DataFrame,
+    labels: pd.DataFrame,
+    framing: Framing,
+    modeling: Modeling,
+    retraining: Retraining,
+    contracts: Contracts,
+) -> dict[str, Bundle]:
+    """Return each baseline fitted on all labels that are known at the moment.
+
+    Raises:
+        RunError: acting changes the label.
+    """
+    _require_untouched_labels(framing)
+    examples = _examples(features, labels, contracts)
+    known = examples[examples["label_known_at"] <= retraining.at]
+    baselines = fit_baselines(known, framing, modeling, contracts)
+    for bundle in baselines.values():
+        bundle["provenance"]["known_until"] = retraining.at.isoformat()
+    return baselines
+
+
+def _require_untouched_labels(framing: Framing) -> None:
+    """Raise RunError if acting changes the label."""
     if framing.decision.changes_label:
         raise RunError(
             "Acting changes the label (framing.decision.changes_label), so a model can't be fitted "
             "on decisions that were acted on. Make examples of untouched decisions alone, and use "
             "the whole gate: kedro run, then kedro run --pipelines deployment"
         )
+
+
+def _require_recipe(champion: Bundle | None, framing: Framing, contracts: Contracts) -> Bundle:
+    """Return the champion, if its recipe can be fitted again."""
+    if champion is None:
+        raise RunError("There is no champion yet: kedro run --pipelines deployment")
+    _require_untouched_labels(framing)
     then, now = champion["provenance"]["framing"], framing.model_dump(mode="json")
     changed = [f"framing.{name}" for name in RECIPE_FRAMING if then.get(name) != now[name]]
     names = _recipe(champion, contracts).features(contracts["features"].groups())

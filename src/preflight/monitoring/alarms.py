@@ -1,9 +1,8 @@
-"""Alarms on harm, from matured labels: the evidence of each week, and what to do."""
+"""Alarms on harm: what was found, since when, and what to do."""
 
 import logging
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from preflight.errors import AlarmError
@@ -14,20 +13,12 @@ from preflight.monitoring.contracts import (
     AlarmName,
     Alarms,
     Monitoring,
-    WeeklyEvidence,
 )
-from preflight.monitoring.decisions import COLUMNS
-from preflight.monitoring.sequential import weekly_evidence
-from preflight.monitoring.weeks import WEEK, Weeks, by_week, rank_quality
-from preflight.problem.costs import per_1000
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
-from preflight.problem.split import monday_of
 
 log = logging.getLogger(__name__)
 
-ENOUGH = 0.5  # of the usual number of labelled decisions, or a week does not count
-LABELLED = 0.9  # of a week's decisions: the others may be of another kind
 PROPOSED = {
     "challenger": (
         "Promote the challenger, if it is not worse than the champion.",
@@ -38,127 +29,6 @@ PROPOSED = {
         "kedro rollback",
     ),
 }
-
-
-def measure_evidence(
-    decisions: pd.DataFrame,
-    champion_test: pd.DataFrame | None,
-    framing: Framing,
-    monitoring: Monitoring,
-) -> pd.DataFrame:
-    """Return the evidence of harm after each week, as `WeeklyEvidence`.
-
-    The history is the last weeks of the champion's test; if these are too few, the first logged
-    weeks too. Weeks count if they are over, all labels are due, nine of ten decisions have one, and
-    these are at least half of the usual number (the median of the weeks).
-
-    champion_test: predictions of the champion's evaluation, see `OfChampion`.
-    """
-    history, parts = _test_rows(champion_test, framing), []
-    for name in ALARMS:
-        tables = [_weeks(rows, name, framing, monitoring) for rows in (history, decisions)]
-        past, new = (_as_table(weeks, name) for weeks in tables)
-        today = monitoring.at.tz_convert(framing.split.timezone).tz_localize(None)
-        is_open = np.array([w + WEEK > today for w in tables[1].monday], dtype=bool)
-        not_due = tables[1].monday.isin(_open_weeks(decisions))
-        new.loc[is_open | not_due, "left_out"] = "not all labels are due"
-        past, new = past.assign(part="test"), new.assign(part="log")
-        table = pd.concat([past, new], ignore_index=True)
-        counted = np.flatnonzero(table["left_out"] == "")
-        of_test = counted[counted < len(past)][-monitoring.alarms.history_weeks :]
-        chosen = np.concatenate([of_test, counted[counted >= len(past)]])
-        daily = np.concatenate([weeks.daily for weeks in tables])
-        parts.append(_with_evidence(table, chosen, daily, name, framing, monitoring))
-    return pd.concat(parts, ignore_index=True)[[*WeeklyEvidence.to_schema().columns]]
-
-
-def _test_rows(champion_test: pd.DataFrame | None, framing: Framing) -> pd.DataFrame:
-    """Return the test as decisions, with the gain over the baseline that saves most."""
-    if champion_test is None:
-        return pd.DataFrame({n: pd.Series(dtype=kind) for n, kind in COLUMNS.items()})
-    costs, label = framing.costs.at(champion_test), champion_test["label"].to_numpy()
-    names = [framing.decided, *(f"{framing.decided}_{name}" for name in framing.baselines)]
-    saved, *of_baselines = (costs.saving(label, champion_test[name].to_numpy()) for name in names)
-    best = max(of_baselines, key=per_1000)
-    return pd.DataFrame(
-        {
-            "day": framing.split.day(champion_test["predict_at"]),
-            "label": label,
-            "predicted": champion_test[framing.predicted],
-            "gain": saved - best,
-        }
-    )
-
-
-def _weeks(rows: pd.DataFrame, name: AlarmName, framing: Framing, monitoring: Monitoring) -> Weeks:
-    """Return the weeks of an alarm's statistic."""
-    if name == "challenger":
-        used = rows["label"].notna() & rows["gain"].notna()
-        return by_week(rows, lambda part: per_1000(part["gain"].to_numpy()), used)
-    return by_week(
-        rows,
-        lambda part: rank_quality(part["label"], part["predicted"], framing.task),
-        rows["label"].notna(),
-    )
-
-
-def _open_weeks(decisions: pd.DataFrame) -> pd.DatetimeIndex:
-    """Return the Mondays of weeks with decisions whose label is not due yet."""
-    days = decisions.loc[~decisions["due"].astype(bool), "day"]
-    return pd.DatetimeIndex(monday_of(days).unique())
-
-
-def _as_table(weeks: Weeks, name: AlarmName) -> pd.DataFrame:
-    """Return weeks as rows, with the reason why some do not count."""
-    decisions, labelled = weeks.decisions, weeks.labelled
-    usual = np.median(labelled[labelled > 0]) if labelled.any() else 0.0
-    lacks = "a label and a challenger" if name == "challenger" else "a label"
-    reasons = {
-        f"under {LABELLED:.0%} of its decisions have {lacks}": labelled < LABELLED * decisions,
-        f"under {ENOUGH:.0%} of the usual decisions": labelled < ENOUGH * usual,
-        "no value": np.isnan(weeks.weekly),
-    }
-    return pd.DataFrame(
-        {
-            "alarm": name,
-            "week": weeks.monday.strftime("%Y-%m-%d"),
-            "decisions": decisions,
-            "labelled": labelled,
-            "value": weeks.weekly,
-            "left_out": np.select(list(reasons.values()), list(reasons), ""),
-        }
-    )
-
-
-def _with_evidence(
-    table: pd.DataFrame,
-    chosen: Any,
-    daily: Any,
-    name: AlarmName,
-    framing: Framing,
-    monitoring: Monitoring,
-) -> pd.DataFrame:
-    """Return the table with line, scale and evidence of each week after the history.
-
-    chosen: rows of the weeks that count, those of the history first. daily: shape (rows, 7).
-    """
-    settings, missing = monitoring.alarms, np.full(len(table), np.nan)
-    table = table.assign(line=missing, scale=missing, evidence=missing)
-    history = settings.history_weeks
-    if len(chosen) <= history:
-        return table
-    weekly = table["value"].to_numpy()[chosen][None]
-    if name == "challenger":
-        line = -1000 * framing.project.upkeep_per_month / framing.decision.per_month
-        factor = settings.money_factor
-    else:
-        line = float(weekly[0, :history].mean()) - settings.rank_tolerance
-        factor = settings.rank_factor
-    scale, evidence = weekly_evidence(weekly, daily[chosen][None], line, factor, history)
-    found = table.index[chosen[history:]]
-    table.loc[found, "line"] = line
-    table.loc[found, "scale"], table.loc[found, "evidence"] = scale[0], evidence[0]
-    return table
 
 
 def raise_alarms(

@@ -3,11 +3,12 @@
 from typing import Literal
 
 import pandas as pd
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, RootModel
 
 from preflight.contracts.documents import Document, DocumentContract, Parameters
 from preflight.contracts.table import Table, column
 from preflight.inference.contracts import Override
+from preflight.stats.contracts import Interval
 
 AlarmName = Literal["challenger", "discrimination"]
 ALARMS: tuple[AlarmName, ...] = ("challenger", "discrimination")
@@ -31,6 +32,10 @@ class AlarmSettings(Parameters):
     money_factor: float = Field(ge=1, description="by which the scale of money is enlarged")
     rank_factor: float = Field(ge=1, description="by which that of rank quality is enlarged")
     rank_tolerance: float = Field(gt=0, lt=0.5, description="below the mean of the history")
+
+    def factor(self, name: AlarmName) -> float:
+        """Return the factor of an alarm's scale."""
+        return self.money_factor if name == "challenger" else self.rank_factor
 
 
 class Monitoring(Parameters):
@@ -66,6 +71,81 @@ class WeeklyEvidence(Table, key=["alarm", "part", "week"]):
     left_out: str = column("why the week does not count; empty: it counts")
 
 
+class WeeklyResults(Table, key=["week"]):
+    """One row per week of the log: volume, predictions, labels, and money in the currency."""
+
+    week: str = column("its Monday, as 2013-09-02")
+    model: str = column("version of the champion at its end")
+    decisions: int = column("logged in it", "rows", ge=0)
+    labelled: int = column("those with a label", "rows", ge=0)
+    decided: float = column("share that was acted on (regression: mean decision)")
+    predicted: float = column("mean prediction")
+    low: float = column("prediction that a tenth is below")
+    middle: float = column("median prediction")
+    high: float = column("prediction that a tenth is above")
+    label: float = column("mean label", nullable=True)
+    saved: float = column("by the decisions with a label, together", nullable=True)
+    estimated: float = column(
+        "saving of all decisions that the probabilities expect, together; missing: regression",
+        nullable=True,
+    )
+    gain: float = column("saved less what the newest challenger would have saved", nullable=True)
+    baseline_gain: float = column("saved less that of the refitted baseline", nullable=True)
+
+
+class WeeklyInputs(Table, key=["week", "feature"]):
+    """One row per week and feature: how far it is from the 8 weeks before."""
+
+    week: str = column("its Monday, as 2013-09-02")
+    feature: str = column("its name")
+    rows: int = column("of the week", "rows", ge=0)
+    distance: float = column("total variation to the 8 weeks before", ge=0, le=1, nullable=True)
+    missing: float = column("share of missing values", ge=0, le=1)
+    score: float = column(
+        "standard deviations of its own past; missing: under 16 weeks", nullable=True
+    )
+    warned: bool = column("the score is above 5: look at it; no alarm")
+
+
+class SliceResult(Document):
+    """The saving in one slice."""
+
+    by: str = Field(description="column")
+    slice: str = Field(description="its value")
+    decisions: int = Field(ge=0, description="with a label")
+    saved: Interval = Field(description="per 1,000 decisions")
+
+
+class ChampionResults(Document):
+    """What the champion was worth since its first logged decision; money is per 1,000 decisions."""
+
+    champion: str | None = Field(description="its version")
+    since: str | None = Field(description="local day of its first logged decision")
+    decisions: int = Field(ge=0, description="logged")
+    labelled: int = Field(ge=0, description="those with a label: all else is of these")
+    saved: Interval
+    promised: float | None = Field(description="saving on the test that it was promoted on")
+    estimated: Interval = Field(description="saving that the probabilities expect; not regression")
+    over_challenger: Interval = Field(description="saving less that of the newest challenger")
+    baseline: str = Field(description="the best one on that test")
+    over_baseline: Interval = Field(description="saving less that of this baseline, refitted")
+    calibration: Interval = Field(description="mean label less mean prediction")
+    rank_quality: float | None = Field(description="ROC AUC; regression: rank correlation")
+    slices: list[SliceResult]
+
+
+class FalseAlarms(Document):
+    """How often an alarm is false in 52 weeks, replayed on weeks of the log."""
+
+    weeks: int = Field(ge=0, description="of the history that is replayed")
+    autocorrelation: float | None = Field(description="of a week with the next; null: too few")
+    rate: float | None = Field(description="share of replays with an alarm; null: too few weeks")
+
+
+class AlarmRates(RootModel[dict[AlarmName, FalseAlarms]]):
+    """The rate of false alarms of each alarm."""
+
+
 class Alarm(Document):
     """One alarm: whether it is raised, the evidence, and what to do."""
 
@@ -92,3 +172,5 @@ class Alarms(Document):
 
 
 alarms = DocumentContract(Alarms)
+champion_results = DocumentContract(ChampionResults)
+alarm_rates = DocumentContract(AlarmRates)

@@ -1,7 +1,7 @@
-"""The champion's logged decisions with their labels, next to what the challenger would decide."""
+"""Logged decisions with their labels, next to what newer models would have decided."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,69 +9,100 @@ import pandas as pd
 
 from preflight.contracts.catalog import Contracts
 from preflight.errors import RunError
+from preflight.features.split import join_labels
 from preflight.inference.feedback import usable_rows
-from preflight.inference.prediction_log import hash_keys
-from preflight.modeling.model import Bundle, predict, same_recipe
+from preflight.modeling.model import Bundle
 from preflight.monitoring.contracts import Monitoring
+from preflight.monitoring.inputs import InputCounts
+from preflight.monitoring.known_labels import KnownLabels, name_key
+from preflight.monitoring.rivals import Rivals, known_until, refits_of
+from preflight.problem.costs import per_1000
 from preflight.problem.framing import Framing
 
 Days = Mapping[str, Callable[[], pd.DataFrame]]
 Models = Mapping[str, Callable[[], Bundle]]
+Baselines = Mapping[str, Callable[[], dict[str, Bundle]]]
+
 SKEW = pd.Timedelta(hours=1)  # that clocks may differ by
-UNSEEN = "Harm cannot be seen without labels"
-COLUMNS = {"decision": "uint64", "predict_at": "datetime64[us, UTC]", "due": "bool"}
-COLUMNS |= {"label": "float64", "predicted": "float64", "gain": "float64", "untouched": "boolean"}
+COLUMNS = {"decision": "uint64", "predict_at": "datetime64[us, UTC]", "model": "str"}
+COLUMNS |= {"of_champion": "bool", "due": "bool", "untouched": "boolean", "label": "float64"}
+COLUMNS |= {"predicted": "float64", "decided": "float64", "saved": "float64"}
+COLUMNS |= {"estimated": "float64", "gain": "float64", "baseline_gain": "float64"}
 COLUMNS |= {"day": "datetime64[us]"}
 
 
 def join_decisions(
+    features: pd.DataFrame,
     logged_days: Days,
     labels: pd.DataFrame,
     champion: Bundle | None,
     challengers: Models,
+    baseline_refits: Baselines,
+    champion_test: pd.DataFrame | None,
     framing: Framing,
     monitoring: Monitoring,
     contracts: Contracts,
-) -> tuple[pd.DataFrame, list[str]]:
-    """Return the champion's logged decisions, and notes on what they lack.
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Return the logged decisions, how often each input had each value, and notes on what lacks.
 
-    Grain: one row per decision, the first time that it was made. `due`: its label has to be known
-    by now. `label`: missing while it is not known. `gain`: the champion's saving less that of the
-    newest challenger that was fitted before the prediction; missing without one. The log is read a
-    day at a time.
+    Grain of the first: one row per decision, the first time that it was made. `of_champion`: by the
+    model in use. `due`: its label has to be known by now. `label`: missing while it is not known,
+    as all that follows from it. `decided`: acted or not, or the quantity. `saved`: in the currency.
+    `estimated`: the saving that is expected by the probability. `gain`: the saving less that of the
+    newest challenger that was fitted before the prediction. `baseline_gain`: the same of the
+    baseline that was best on the champion's test. The log is read a day at a time.
+
+    Grain of the second: see `InputCounts`.
 
     Raises:
         RunError: a prediction is dated in the future, a label before its prediction, or a file of
             the log is damaged.
     """
+    inputs = InputCounts(features, contracts["features"].names(), framing)
     none = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COLUMNS.items()})
     if champion is None:
-        return none, ["There is no champion yet: kedro run --pipelines deployment"]
-    known, version = _Labels(labels, contracts, monitoring.at), champion["provenance"]["version"]
-    rivals = _Rivals(champion, challengers, framing)
-    parts, others = [], set()
+        note = "There is no champion yet: kedro run --pipelines deployment"
+        return none, inputs.table(monitoring.at), [note]
+    keyed = features[[*contracts["features"].grain(), "predict_at"]]
+    known = KnownLabels(join_labels(keyed, labels, contracts), contracts, monitoring.at)
+    best = best_baseline(champion_test, framing)
+    models = _Models(
+        champion["provenance"]["version"],
+        Rivals(refits_of(champion, challengers), framing),
+        known_until(champion),
+        Rivals([one[best] for r in baseline_refits.values() if best in (one := r())], framing),
+    )
+    parts = []
     for day, read in logged_days.items():
         if day > f"{monitoring.at.tz_convert('UTC'):%Y-%m-%d}" and monitoring.moment:
             break
         rows = read()
         _require_past(rows, day, contracts)
         rows = rows[rows["moment"] <= monitoring.at]
-        others |= {*rows["model"]}
-        if len(rows := rows[rows["model"] == version]):
-            parts.append(_one_day(rows, known, rivals, framing, monitoring.at))
-    if not parts:
-        lists = f"It has those of {', '.join(sorted(others))}." if others else "It is empty."
-        return none, [
-            f"The prediction log has no prediction of the champion {version}. {lists} "
-            "Run: kedro run --pipelines inference"
-        ]
-    decisions = pd.concat(parts, ignore_index=True).drop_duplicates("decision")
-    decisions["day"] = framing.split.day(decisions["predict_at"])
-    notes = [*_gaps(decisions), *known.notes(decisions)]
+        parts.append(_one_day(rows, known, models, framing, monitoring.at))
+        inputs.add(rows[~parts[-1]["decision"].duplicated()])
+    decisions, counts = pd.concat(parts or [none]), inputs.table(monitoring.at)
+    decisions = decisions.drop_duplicates("decision").reset_index(drop=True)
+    notes = [*_not_of(models.version, decisions)]
+    if len(decisions):
+        notes += [*_gaps(decisions), *known.notes(decisions)]
     try:
-        return usable_rows(decisions, framing), notes
+        return usable_rows(decisions, framing), counts, notes
     except RunError as error:  # the limits of inputs are of use all the same
-        return none, [str(error), *notes]
+        return none, counts, [str(error), *notes]
+
+
+def best_baseline(champion_test: pd.DataFrame | None, framing: Framing) -> str:
+    """Return the baseline that saves most on the champion's test; without a test the first."""
+    if champion_test is None:
+        return framing.baselines[0]
+    costs, label = framing.costs.at(champion_test), champion_test["label"].to_numpy()
+    return max(
+        framing.baselines,
+        key=lambda name: per_1000(
+            costs.saving(label, champion_test[f"{framing.decided}_{name}"].to_numpy())
+        ),
+    )
 
 
 def _require_past(rows: pd.DataFrame, day: str, contracts: Contracts) -> None:
@@ -81,35 +112,91 @@ def _require_past(rows: pd.DataFrame, day: str, contracts: Contracts) -> None:
         raise RunError(
             f"The prediction log has {len(late):,} predictions that are dated in the future, in "
             f"the folder day={day}. The first is of {late['moment'].iloc[0]}: "
-            f"{_name_key(late, contracts)}. Correct the clock that wrote them, and move the folder "
+            f"{name_key(late, contracts)}. Correct the clock that wrote them, and move the folder "
             "out of the log."
         )
 
 
-def _name_key(rows: pd.DataFrame, contracts: Contracts) -> str:
-    """Return the key of the first row as text."""
-    first = rows.iloc[0]
-    return ", ".join(f"{name} {first[name]}" for name in contracts["features"].grain())
+class _Models(NamedTuple):
+    """The version of the champion, its refits, when it was fitted, and the refitted baseline."""
+
+    version: str
+    challengers: Rivals
+    fitted: pd.Timestamp
+    baseline: Rivals
 
 
 def _one_day(
-    rows: pd.DataFrame, known: "_Labels", rivals: "_Rivals", framing: Framing, at: pd.Timestamp
+    rows: pd.DataFrame, known: KnownLabels, models: _Models, framing: Framing, at: pd.Timestamp
 ) -> pd.DataFrame:
-    """Return the decisions of a day of the log, with their labels and gains."""
+    """Return the decisions of a part of the log, with labels and money."""
     hours = pd.Timedelta(hours=framing.prediction.label_known_hours)
     due_at = rows["label_due_at"].fillna(rows["predict_at"] + hours)
-    labels = known.find(rows)
+    labels, costs = known.find(rows), framing.costs.at(rows)
+    predicted = rows[framing.predicted].to_numpy(np.float64)
+    decided = decided_by(rows, framing)
+    is_known = ~np.isnan(labels)
+    saved = _where(is_known, costs.saving(_as_labels(labels, framing), decided))
+    of_champion = (rows["model"] == models.version).to_numpy(bool)
+    against = np.full(len(rows), np.nan)
+    rivals = models.challengers
+    for some, these in (of_champion, rivals.after(models.fitted)), (~of_champion, rivals):
+        against[some] = these.saving(rows[some], labels[some])
     return pd.DataFrame(
         {
             "decision": known.hash(rows),  # the same in every file
             "predict_at": rows["predict_at"],
+            "model": rows["model"],
+            "of_champion": of_champion,
             "due": due_at <= at,
-            "label": labels,
-            "predicted": rows[framing.predicted].astype(np.float64),
-            "gain": rivals.gain(rows, labels),
             "untouched": rows["untouched"],
+            "label": labels,
+            "predicted": predicted,
+            "decided": decided.astype(np.float64),
+            "saved": saved,
+            "estimated": _estimate(predicted, decided, costs, framing),
+            "gain": saved - against,
+            "baseline_gain": saved - models.baseline.saving(rows, labels),
+            "day": framing.split.day(rows["predict_at"]),
+            **{name: rows[name] for name in framing.slices if name in rows},
         }
     )
+
+
+def decided_by(rows: pd.DataFrame, framing: Framing) -> npt.NDArray[Any]:
+    """Return what was decided; of untouched rows, what the model would have decided, shape (n,)."""
+    decided = rows[framing.decided].to_numpy()
+    if framing.task == "regression" or not (untouched := rows["untouched"].fillna(False)).any():
+        return decided
+    by_model = framing.costs.at(rows).decide(rows[framing.predicted].to_numpy(np.float64))
+    return np.where(untouched, by_model, decided)
+
+
+def _as_labels(labels: npt.NDArray[np.float64], framing: Framing) -> npt.NDArray[Any]:
+    return labels if framing.task == "regression" else labels == 1
+
+
+def _where(holds: npt.NDArray[np.bool_], value: Any) -> npt.NDArray[np.float64]:
+    return np.where(holds, value, np.nan)
+
+
+def _estimate(predicted: Any, decided: Any, costs: Any, framing: Framing) -> Any:
+    """Return the saving that a probability expects; of a quantity none is known, shape (n,)."""
+    if framing.task == "regression":
+        return np.full(len(predicted), np.nan)
+    needed, in_vain = (costs.saving(np.full(len(decided), one), decided) for one in (True, False))
+    return predicted * needed + (1 - predicted) * in_vain
+
+
+def _not_of(version: str, decisions: pd.DataFrame) -> Iterator[str]:
+    """Yield a note if no decision is of the champion."""
+    if not decisions["of_champion"].any():
+        others = ", ".join(sorted(decisions["model"].unique()))
+        yield (
+            f"The prediction log has no prediction of the champion {version}. "
+            + (f"It has those of {others}. " if others else "It is empty. ")
+            + "Run: kedro run --pipelines inference"
+        )
 
 
 def _gaps(decisions: pd.DataFrame) -> Iterator[str]:
@@ -119,101 +206,6 @@ def _gaps(decisions: pd.DataFrame) -> Iterator[str]:
         listed = ", ".join(f"{day:%Y-%m-%d}" for day in lacking[:5])
         more = " and others" if len(lacking) > 5 else ""
         yield (
-            f"The prediction log has no decision of the champion on {len(lacking)} of {len(days)} "
-            f"days: {listed}{more}. They are left out. If they were made, restore their folders."
+            f"The prediction log has no decision on {len(lacking)} of {len(days)} days: "
+            f"{listed}{more}. They are left out. If they were made, restore their folders."
         )
-
-
-class _Labels:
-    """The labels that are known at a moment, by the hash of their key."""
-
-    def __init__(self, labels: pd.DataFrame, contracts: Contracts, at: pd.Timestamp) -> None:
-        self._contracts = contracts
-        given = labels[labels["label"].notna()]
-        hashes = self.hash(given)
-        order = np.argsort(hashes)
-        self._hashes = hashes[order]
-        self._label = given["label"].to_numpy(np.float64)[order]
-        self._known_at = given["label_known_at"].iloc[order].reset_index(drop=True)
-        self._later = (self._known_at > at).to_numpy()
-        self._labels, self._order = given, order
-
-    def hash(self, rows: pd.DataFrame) -> npt.NDArray[Any]:
-        """Return a hash of each decision, whatever the types of its key."""
-        key = self._contracts["features"].grain()
-        texts = rows[key].astype(dict.fromkeys(rows[key].select_dtypes("category"), "str"))
-        return hash_keys(texts, key)
-
-    def find(self, rows: pd.DataFrame) -> npt.NDArray[np.float64]:
-        """Return the label of each row, NaN if it is not known at the moment, shape (n,).
-
-        Raises:
-            RunError: a label is dated before its prediction.
-        """
-        if not len(self._hashes):
-            return np.full(len(rows), np.nan)
-        hashes = self.hash(rows)
-        place = np.searchsorted(self._hashes, hashes).clip(max=len(self._hashes) - 1)
-        found = self._hashes[place] == hashes
-        known_at = self._known_at.iloc[place].set_axis(rows.index)
-        if len(early := rows[found & (known_at < rows["predict_at"])]):
-            raise RunError(
-                f"{len(early):,} labels are dated before their predictions. The first is known at "
-                f"{known_at[early.index[0]]}, and was predicted at {early['predict_at'].iloc[0]}: "
-                f"{_name_key(early, self._contracts)}. Correct the function that computes 'labels'."
-            )
-        return np.where(found & ~self._later[place], self._label[place], np.nan)
-
-    def notes(self, decisions: pd.DataFrame) -> Iterator[str]:
-        """Yield what the decisions and the labels lack of each other."""
-        due = decisions[decisions["due"]]
-        lacks = int(due["label"].isna().sum())
-        if lacks or due.empty:
-            whole = "None" if lacks == len(due) else f"{len(due) - lacks:,}"
-            hint = f"{UNSEEN}. " if lacks == len(due) else "Those without one are left out. "
-            yield (
-                f"{whole} of {len(due):,} logged decisions that are due have a label. {hint}If "
-                "labels are there, compute them again: kedro run --pipelines "
-                "data_engineering,feature_engineering --to-outputs labels"
-            )
-        at = decisions["predict_at"]
-        during = self._known_at.between(at.min(), at.max())
-        strange = during.to_numpy() & ~np.isin(self._hashes, decisions["decision"]) & ~self._later
-        if count := int(strange.sum()):
-            first = self._labels.iloc[self._order[strange]]
-            yield (
-                f"{count:,} labels from the time of the log are of decisions that are not in it, "
-                f"such as {_name_key(first, self._contracts)}. They are left out."
-            )
-
-
-def _known_until(bundle: Bundle) -> pd.Timestamp:
-    """Return the moment until which labels were fitted on; of a candidate, its last prediction."""
-    origin = bundle["provenance"]
-    return pd.Timestamp(origin.get("known_until", origin["last"]))
-
-
-class _Rivals:
-    """The challengers of a champion: refits of its recipe, each on later labels."""
-
-    def __init__(self, champion: Bundle, challengers: Models, framing: Framing) -> None:
-        self._framing = framing
-        refits = [one for read in challengers.values() if same_recipe(one := read(), champion)]
-        newer = [one for one in refits if _known_until(one) > _known_until(champion)]
-        self._bundles = sorted(newer, key=_known_until)
-        self._since = pd.DatetimeIndex([_known_until(one) for one in self._bundles])
-
-    def gain(self, rows: pd.DataFrame, labels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return the champion's saving less the challenger's, shape (n,); NaN: not known."""
-        gain = np.full(len(rows), np.nan)
-        number = np.zeros(len(rows), dtype=np.int64)
-        if self._bundles:
-            number = self._since.searchsorted(rows["predict_at"], side="left")
-        for i in np.unique(number[(number > 0) & ~np.isnan(labels)]):
-            some = (number == i) & ~np.isnan(labels)
-            part, costs = rows[some], self._framing.costs.at(rows[some])
-            mine = costs.decide(part[self._framing.predicted].to_numpy(np.float64))
-            theirs = costs.decide(predict(self._bundles[i - 1], part))
-            label = labels[some] if self._framing.task == "regression" else labels[some] == 1
-            gain[some] = costs.saving(label, mine) - costs.saving(label, theirs)
-        return gain

@@ -20,6 +20,15 @@ from preflight.reporting.figures import (
     plot_threshold_curve,
     plot_value,
 )
+from preflight.reporting.monitoring_figures import (
+    plot_cumulative_gain,
+    plot_discrimination,
+    plot_harm,
+    plot_inputs,
+    plot_predictions,
+    plot_weekly_saving,
+)
+from preflight.reporting.monitoring_page import render_monitoring_page
 from preflight.reporting.report import (
     collect_results,
     render_datasheet,
@@ -48,4 +57,11 @@ __all__ = [
     "render_report",
     "render_model_card",
     "render_datasheet",
+    "plot_harm",
+    "plot_discrimination",
+    "plot_cumulative_gain",
+    "plot_weekly_saving",
+    "plot_predictions",
+    "plot_inputs",
+    "render_monitoring_page",
 ]

@@ -1,10 +1,8 @@
 """The report, the model card and the datasheet."""
 
 import json
-import re
 from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +28,7 @@ from preflight.reporting.diagnosis_summary import (
     summarize_robustness,
     summarize_segments,
 )
-from preflight.reporting.formatting import MINUS
+from preflight.reporting.pages import make_environment, tidy_page
 from preflight.reporting.vocabulary import vocabulary
 
 FIXED_BEFORE_TEST = ["split_summary", "best_params", "selection", "candidate"]
@@ -154,8 +152,7 @@ def render_report(reported: dict[str, Any], checklist: dict[str, Any]) -> str:
     """Return the report: one HTML page that loads nothing and needs no script."""
     outcomes = _tabulate_outcomes(reported["test_predictions"], reported["framing"])
     page = _render("report.html.j2", reported | {"checklist": checklist, "outcomes": outcomes})
-    page = re.sub(r"(?<![\w-])-(?=[$€£¥]|[A-Z]{3}\s?\d)", MINUS, page)  # of the verdict's reasons
-    return page.replace(MINUS, f"{MINUS}\N{WORD JOINER}")  # no line ends after a minus
+    return tidy_page(page)
 
 
 def render_model_card(reported: dict[str, Any]) -> str:
@@ -169,25 +166,11 @@ def render_datasheet(reported: dict[str, Any]) -> str:
 
 
 def _render(template: str, r: dict[str, Any]) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=".html" in template,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    framing, task = r["framing"], vocabulary(r["framing"])
-    binary, unit = framing.task == "binary", framing.costs.unit
-    money = partial(formatting.money, unit=unit)
+    framing, task, unit = r["framing"], vocabulary(r["framing"]), r["framing"].costs.unit
+    binary, money = framing.task == "binary", partial(formatting.money, unit=unit)
+    environment = make_environment(framing, ".html" in template)
     environment.filters |= {
-        name: getattr(formatting, name)
-        for name in ("number", "percent", "short", "words", "span", "listed", "records")
-    } | {
-        "money": money,
         "exact": partial(money, decimals=2),
-        "money_span": partial(formatting.money_span, unit=unit),
         "label": partial(formatting.percent, decimals=1) if binary else formatting.short,
         "loss": formatting.short if binary else money,
         "extract": lambda key, row: row[key],

@@ -16,7 +16,7 @@ from preflight.hooks.alarms import AlarmHooks
 from preflight.inference.contracts import Override
 from preflight.monitoring import join_decisions, measure_evidence, raise_alarms
 from preflight.monitoring.alarms import require_no_alarm
-from preflight.monitoring.contracts import Alarm, Alarms, Monitoring, WeeklyEvidence, alarms
+from preflight.monitoring.contracts import Alarm, Alarms, Monitoring, WeeklyEvidence, alarm_rates, alarms
 from preflight.problem.framing import Framing
 
 from .conftest import by_day, log_of, model, settings
@@ -53,10 +53,12 @@ class Watch:
     ) -> tuple[pd.DataFrame, Alarms]:
         monitoring, champion = monitoring or settings(END), model(self.framing, START)
         rivals: Any = {"c": lambda: model(self.framing, "2013-01-06T00:00:00+00:00")}
-        given = (by_day(logged), labels, champion, rivals if challenger else {})
-        decisions, notes = join_decisions(*given, self.framing, monitoring, self._contracts)
         history = self._test if test else None
-        evidence = measure_evidence(decisions, history, self.framing, monitoring)
+        given = (labels, by_day(logged), labels, champion, rivals if challenger else {}, {})
+        settled = (history, self.framing, monitoring, self._contracts)
+        decisions, _, notes = join_decisions(*given, *settled)
+        evidence, rates = measure_evidence(decisions, history, self.framing, monitoring)
+        alarm_rates.validate(rates)
         WeeklyEvidence.validate(evidence)
         found = raise_alarms(evidence, notes, champion, self.framing, monitoring)
         assert alarms.validate(found) is found
@@ -129,6 +131,19 @@ def test_the_promise_of_the_ranking_is_the_mean_of_the_last_weeks_of_test(
     assert history.iloc[-1] == pytest.approx(wins)
 
 
+def test_the_history_of_money_is_the_gain_over_the_baseline_that_differs_least(
+    watch: Watch, sent: pd.DataFrame, test_set: pd.DataFrame
+) -> None:
+    evidence, _ = watch(log_of(sent), sent)
+    history = evidence[(evidence["alarm"] == "challenger") & (evidence["part"] == "test")]
+    costs, label = watch.framing.costs.at(test_set), test_set["label"].to_numpy()
+    gain = costs.saving(label, test_set["act"].to_numpy()) - costs.saving(
+        label, test_set["act_lookup"].to_numpy()
+    )
+    last = watch.framing.split.day(test_set["predict_at"]) >= "2012-12-03"
+    assert history["value"].iloc[-1] == pytest.approx(1000 * gain[last].mean())
+
+
 def test_without_a_test_the_first_logged_weeks_are_the_history(
     watch: Watch, sent: pd.DataFrame
 ) -> None:
@@ -162,7 +177,7 @@ def test_weeks_that_lack_decisions_or_labels_do_not_count_as_zero(
     assert log.loc[log["left_out"] != "", "evidence"].isna().all()
     assert by_name(found)["discrimination"].weeks == 37
     assert not any(alarm.raised for alarm in found.alarms)
-    assert any("no decision of the champion on 7 of 280 days" in note for note in found.notes)
+    assert any("no decision on 7 of 280 days" in note for note in found.notes)
 
 
 def test_only_weeks_whose_labels_are_all_due_count(watch: Watch, sent: pd.DataFrame) -> None:
@@ -228,8 +243,9 @@ def test_a_regression_is_watched_by_its_rank_correlation(
     wrong = np.random.default_rng(0).permutation(right)
     day = amount_framing.split.day(rows["predict_at"])
     for predicted, raised in ((right, False), (right.where(day < "2013-06-03", wrong), True)):
-        decisions = rows.assign(day=day, predicted=predicted, gain=np.nan, due=True)
-        found = measure_evidence(decisions, None, amount_framing, settings(END))
+        given = {"predicted": predicted, "gain": np.nan, "due": True, "of_champion": True}
+        decisions = rows.assign(day=day, **given)
+        found, _ = measure_evidence(decisions, None, amount_framing, settings(END))
         ranks = found[found["alarm"] == "discrimination"]
         assert ranks["value"].iloc[0] > 0.8
         assert (ranks["evidence"] >= 40).any() == raised

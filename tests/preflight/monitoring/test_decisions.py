@@ -28,12 +28,19 @@ def join(framing: Framing, contracts: dict[str, Any]) -> Any:
         champion: Any = None,
         moment: str | None = END,
         framing: Framing = framing,
+        baselines: Any = (),
+        test: pd.DataFrame | None = None,
     ) -> Any:
         champion = champion or model(framing, START)
-        rivals: Any = {f"c{i}": (lambda one=one: one) for i, one in enumerate(challengers)}
+        rivals, others = (
+            {f"c{i}": (lambda one=one: one) for i, one in enumerate(some)}
+            for some in (challengers, baselines)
+        )
         days = by_day(logged) if isinstance(logged, pd.DataFrame) else logged
-        given = (days, labels, champion, rivals, framing, settings(moment), contracts)
-        return join_decisions(*given)
+        models: Any = (champion, rivals, others, test)
+        given = (labels, days, labels, *models, framing, settings(moment), contracts)
+        decisions, _, notes = join_decisions(*given)
+        return decisions, notes
 
     return join
 
@@ -92,6 +99,58 @@ def test_the_newest_challenger_fitted_before_a_decision_is_compared(
     assert (found.loc[after, "gain"] == 0).all()
 
 
+def test_money_is_that_of_the_decision_and_what_the_probability_expects(
+    join: Any, sent: pd.DataFrame, framing: Framing
+) -> None:
+    logged = log_of(sent)
+    logged["act"] = ~logged["act"]  # whatever the model says: it is what was decided
+    found, _ = join(logged, sent)
+    costs, act = framing.costs.at(sent), logged["act"].to_numpy()
+    assert found["saved"].tolist() == costs.saving(sent["label"] == 1, act).tolist()
+    tp, fn, fp, tn = (getattr(costs, name) for name in ("tp", "fn", "fp", "tn"))
+    expected = np.where(act, sent["chance"] * (fn - tp) + (1 - sent["chance"]) * (tn - fp), 0.0)
+    assert found["estimated"].tolist() == pytest.approx(expected.tolist())
+    open_label = sent.assign(label=sent["label"].where(sent.index > 100))
+    found, _ = join(logged, open_label)
+    assert found["saved"].isna().sum() == 101
+    assert found["estimated"].notna().all()
+
+
+def test_of_an_untouched_decision_it_is_that_of_the_model(join: Any, sent: pd.DataFrame) -> None:
+    logged = log_of(sent)
+    logged["untouched"] = True
+    logged["act"] = False
+    found, _ = join(logged, sent)
+    assert found["decided"].tolist() == (sent["chance"] > 0.2).astype(float).tolist()
+
+
+def test_the_refitted_baseline_is_the_best_of_the_test_set(
+    join: Any, sent: pd.DataFrame, framing: Framing
+) -> None:
+    at = "2013-03-04T00:00:00+00:00"
+    refit = {"never": model(framing, at) | {"threshold": 1.0}, "lookup": model(framing, at)}
+    test = sent.head(500).assign(act=True, act_never=False, act_lookup=sent["label"] == 1)
+    found, _ = join(log_of(sent), sent, baselines=[refit], test=test)
+    after = found["predict_at"] > at
+    assert found.loc[~after, "baseline_gain"].isna().all()
+    assert (found.loc[after, "baseline_gain"] == 0).all()  # the lookup decides as the champion
+    found, _ = join(log_of(sent), sent, baselines=[refit])  # without a test the first: never
+    assert (found["baseline_gain"] == found["saved"])[after].all()
+
+
+def test_decisions_of_an_earlier_model_are_kept_and_marked(
+    join: Any, sent: pd.DataFrame, framing: Framing
+) -> None:
+    logged = log_of(sent)
+    logged.loc[:5999, "model"] = "v0"
+    late = logged["moment"][6000].isoformat()
+    found, notes = join(logged, sent, model(framing, START), champion=model(framing, late))
+    assert notes == []
+    assert found["of_champion"].tolist() == [False] * 6000 + [True] * 6000
+    assert (found["gain"][:6000] == 0).all()  # the challenger decides the same
+    assert found["gain"][6000:].isna().all()  # it is older than the champion
+
+
 def test_a_challenger_of_another_recipe_or_on_no_later_labels_is_not_compared(
     join: Any, sent: pd.DataFrame, framing: Framing
 ) -> None:
@@ -112,7 +171,7 @@ def test_what_cannot_be_compared_is_noted(join: Any, sent: pd.DataFrame) -> None
     assert found.empty
     assert "no prediction of the champion v1. It is empty. Run: kedro run --pipelines infer" in note
     found, (note,) = join(log_of(sent, version="v0"), sent)
-    assert found.empty
+    assert not found["of_champion"].any()
     assert "It has those of v0." in note
     found, (note,) = join(logged, sent.assign(label=np.nan))
     assert found["label"].isna().all()
@@ -122,17 +181,18 @@ def test_what_cannot_be_compared_is_noted(join: Any, sent: pd.DataFrame) -> None
     found, notes = join(logged.iloc[::2], sent)
     assert any("labels from the time of the log are of decisions that are not in it" in n
                and "parcel" in n for n in notes)  # fmt: skip
+    assert join(logged.iloc[1000:-1000], sent)[1] == []  # labels from before and after the log
 
 
 def test_a_missing_local_day_is_noted(join: Any, sent: pd.DataFrame, framing: Framing) -> None:
     day = framing.split.day(sent["predict_at"]) == "2013-02-14"
     _, notes = join(log_of(sent)[~day], sent)
-    assert any("no decision of the champion on 1 of 280 days: 2013-02-14. They" in n for n in notes)
+    assert any("no decision on 1 of 280 days: 2013-02-14. They" in n for n in notes)
 
 
-def test_there_is_no_champion(join: Any, sent: pd.DataFrame, framing: Framing) -> None:
-    given = ({}, sent, None, {}, framing, settings(END), {})
-    found, (note,) = join_decisions(*given)
+def test_there_is_no_champion(sent: pd.DataFrame, framing: Framing, contracts: Any) -> None:
+    given = (sent, {}, sent, None, {}, {}, None, framing, settings(END), contracts)
+    found, _, (note,) = join_decisions(*given)
     assert found.empty
     assert "no champion yet" in note
 
