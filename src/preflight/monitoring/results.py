@@ -60,9 +60,10 @@ def measure_champion(
             return UNDEFINED
         return bootstrap.per_1000(rows[name].fillna(0).to_numpy(), some)
 
+    columns = [name for name in framing.slices if name in rows and len(rows)]
     slices = [
         SliceResult(by=by, slice=name, decisions=len(here), saved=mean_of("saved", here))
-        for by, name, here in slices_of(rows[[one for one in framing.slices if one in rows]])
+        for by, name, here in slices_of(rows[columns])
     ]
     return ChampionResults(
         champion=champion and champion["provenance"]["version"],

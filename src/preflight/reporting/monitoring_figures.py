@@ -25,7 +25,6 @@ from preflight.reporting.drawing import (
     new_figure,
 )
 from preflight.reporting.formatting import percent, short, words
-from preflight.reporting.vocabulary import vocabulary
 
 TOP = 20  # features in the heat map
 DAYS = pd.Timedelta(days=1)
@@ -80,10 +79,10 @@ def plot_discrimination(
         above.axhline(lines.iloc[-1], color=ORANGE, linewidth=1.2)
         place = above.get_yaxis_transform()
         above.text(
-            0.99, lines.iloc[-1], "below is harm", color=SOFT, ha="right", va="bottom",
-            fontsize=SIZE, transform=place,
+            1.01, lines.iloc[-1], "below\nis harm", color=SOFT, va="center", fontsize=SIZE,
+            transform=place,
         )  # fmt: skip
-    above.legend(frameon=False, ncols=2, loc="lower left")
+    figure.legend(frameon=False, loc="outside lower left", ncols=2)
     name_axis(above.yaxis, quality, short)
     _draw_evidence(below, weekly_evidence, "discrimination", monitoring)
     _share_weeks(weeks, above, below)
@@ -135,9 +134,9 @@ def plot_cumulative_gain(weekly_results: pd.DataFrame, framing: Framing) -> Any:
         total = values.fillna(0).cumsum()
         axes.plot(weeks, total, style, color=colour, markersize=3, label=label)
     axes.axhline(0, color=SOFT, linewidth=1)
-    axes.legend(frameon=False, loc="best")
+    figure.legend(frameon=False, loc="outside lower left", ncols=2)
     name_dates(axes.xaxis)
-    name_money_axis(axes.yaxis, framing, symbol(framing.costs.unit))
+    name_money_axis(axes.yaxis, framing, f"{symbol(framing.costs.unit)} so far")
     return figure
 
 
@@ -151,10 +150,10 @@ def plot_weekly_saving(weekly_results: pd.DataFrame, framing: Framing) -> Any:
     axes.plot(weeks, saved, "o-", color=BLUE, markersize=3.5, label="from labels")
     if rows["estimated"].notna().any():
         estimate = 1000 * rows["estimated"] / rows["decisions"]
-        label = "estimated from probabilities"
+        label = "estimate from probabilities"
         axes.plot(weeks, estimate, ":", color=ORANGE, linewidth=1.5, label=label)
     axes.axhline(0, color=SOFT, linewidth=1)
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, -0.12), ncols=2)
+    figure.legend(frameon=False, loc="outside lower left", ncols=2)
     name_dates(axes.xaxis)
     name_money_axis(axes.yaxis, framing)
     return figure
@@ -167,13 +166,14 @@ def plot_predictions(weekly_results: pd.DataFrame, framing: Framing) -> Any:
     weeks = pd.to_datetime(rows["week"]) + 3 * DAYS
     axes.fill_between(
         weeks, rows["low"], rows["high"], color=BLUE, alpha=0.18, linewidth=0,
-        label="8 of 10 predictions",
+        label="8 in 10",
     )  # fmt: skip
     axes.plot(weeks, rows["predicted"], "-", color=BLUE, label="mean prediction")
     axes.plot(weeks, rows["label"], "o", color=ORANGE, markersize=3.5, label="mean label")
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, -0.12), ncols=3)
+    figure.legend(frameon=False, loc="outside lower left", ncols=3, columnspacing=1)
     name_dates(axes.xaxis)
-    name_axis(axes.yaxis, vocabulary(framing).label, write)
+    binary = framing.task == "binary"
+    name_axis(axes.yaxis, "probability, share of label 1" if binary else "quantity", write)
     return figure
 
 
@@ -192,7 +192,8 @@ def plot_inputs(
     figure, ((axes,),) = new_figure(title, [max(2, len(top)) * ROW + 0.5])
     axes.grid(visible=False)
     if not top:
-        axes.set_axis_off()
+        axes.plot([], [])
+        name_axis(axes.xaxis, "week")
         return figure
     weeks = pd.to_datetime(scores.columns)
     edges = weeks.append(weeks[-1:] + 7 * DAYS)
@@ -206,7 +207,9 @@ def plot_inputs(
     here = [day for day in blocked if edges[0] <= day <= edges[-1]]
     axes.plot(here, np.full(len(here), -0.5), "x", color=ORANGE, clip_on=False)
     axes.set_ylim(len(top), -1)
-    bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=12)
+    if here:
+        head_plot(axes, "crosses: blocked days")
+    bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.6, aspect=30)
     bar.set_label("standard deviations", color=SOFT)
     bar.outline.set_visible(False)
     name_dates(axes.xaxis)

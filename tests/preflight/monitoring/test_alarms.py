@@ -16,7 +16,14 @@ from preflight.hooks.alarms import AlarmHooks
 from preflight.inference.contracts import Override
 from preflight.monitoring import join_decisions, measure_evidence, raise_alarms
 from preflight.monitoring.alarms import require_no_alarm
-from preflight.monitoring.contracts import Alarm, Alarms, Monitoring, WeeklyEvidence, alarm_rates, alarms
+from preflight.monitoring.contracts import (
+    Alarm,
+    Alarms,
+    Monitoring,
+    WeeklyEvidence,
+    alarm_rates,
+    alarms,
+)
 from preflight.problem.framing import Framing
 
 from .conftest import by_day, log_of, model, settings
