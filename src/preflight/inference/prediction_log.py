@@ -1,7 +1,8 @@
 """The log of predictions: Parquet files in a folder a day."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 from kedro.io import DatasetError
 from kedro.utils import load_obj
+from pandera.errors import SchemaError
+from pyarrow.parquet import read_metadata
 
 from preflight.contracts.catalog import Contract
 from preflight.datasets import ReadOnlyDataset
@@ -141,16 +144,55 @@ class PredictionLog(ReadOnlyDataset):
 
 
 class LoggedDays(PredictionLog):
-    """The same log, read day by day: a year fits into memory a day at a time."""
+    """The same log, read in parts of whole days: a year fits into memory a part at a time.
+
+    Args:
+        part_rows: of the days that are read together; a larger day is read alone.
+    """
+
+    def __init__(
+        self,
+        filepath: str,
+        contract: str,
+        metadata: dict[str, Any] | None = None,
+        part_rows: int = 50_000,
+    ) -> None:
+        super().__init__(filepath, contract, metadata)
+        self._part_rows = part_rows
 
     def load(self) -> dict[str, Callable[[], pd.DataFrame]]:
-        """Return a function for each UTC day that reads its rows, oldest first; none: empty."""
-        folders = sorted(self._filepath.glob("day=*"))
-        days = {folder.name: sorted(folder.glob("*.parquet")) for folder in folders}
-        return {day.removeprefix("day="): partial(self._checked, f) for day, f in days.items() if f}
+        """Return a function for each part that reads its rows, oldest first; no rows: empty.
+
+        A part is named for its first UTC day. To check a small day takes as long as to check a
+        month of them, so days are read together.
+        """
+        parts: dict[str, list[Path]] = {}
+        rows = self._part_rows
+        for folder in sorted(self._filepath.glob("day=*")):
+            files = sorted(folder.glob("*.parquet"))
+            count = sum(map(_count_rows, files))
+            if files and rows + count > self._part_rows:
+                name, rows = folder.name.removeprefix("day="), 0
+                parts[name] = []
+            if files:
+                parts[name] += files
+                rows += count
+        return {name: partial(self._checked, files) for name, files in parts.items()}
 
     def _checked(self, files: list[Path]) -> pd.DataFrame:
-        return self._schema.validate(self._read(files))
+        """Return the rows of files; raise DatasetError that names one that breaks the contract."""
+        try:
+            return self._schema.validate(self._read(files))
+        except SchemaError as error:
+            if len(files) > 1:
+                for file in files:
+                    self._checked([file])
+                raise
+            raise DatasetError(
+                f"A file of the prediction log breaks its contract {self._contract}: {files[0]}: "
+                f"{error}. Restore it from a backup, or move it out of the log, which then lacks "
+                "its predictions."
+            ) from error
 
 
 def _conform(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
@@ -175,10 +217,24 @@ def _read_all(files: list[Path], key: list[str]) -> pd.DataFrame:
     return rows[first].sort_values("moment", kind="stable", ignore_index=True)
 
 
+def _count_rows(file: Path) -> int:
+    """Return the number of rows of a file; raise DatasetError if it is damaged."""
+    with _naming(file):
+        rows: int = read_metadata(file).num_rows
+    return rows
+
+
 def _read_file(file: Path, columns: list[str] | None = None) -> pd.DataFrame:
     """Return the rows of a file; raise DatasetError if it is damaged."""
-    try:
+    with _naming(file):
         return pd.read_parquet(file, columns=columns)
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Raise DatasetError with the name of a damaged file."""
+    try:
+        yield
     except (ValueError, OSError) as error:
         if getattr(error, "errno", None):  # of the system, such as a missing right
             raise

@@ -1,23 +1,26 @@
 """Alarms on harm: what was found, since when, and what to do."""
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
 from preflight.errors import AlarmError
-from preflight.modeling.model import Bundle
 from preflight.monitoring.contracts import (
     ALARMS,
     Alarm,
     AlarmName,
     Alarms,
     Monitoring,
+    Webhook,
 )
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
 
 log = logging.getLogger(__name__)
+
+HARM = "The champion does harm"
 
 PROPOSED = {
     "challenger": (
@@ -32,44 +35,69 @@ PROPOSED = {
 
 
 def raise_alarms(
-    evidence: pd.DataFrame,
-    notes: list[str],
-    champion: Bundle | None,
+    weekly_evidence: pd.DataFrame,
+    log_notes: list[str],
+    champion_results: dict[str, Any],
     framing: Framing,
     monitoring: Monitoring,
-) -> dict[str, Any]:
-    """Return the alarms about the champion, as `Alarms`."""
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the alarms about the champion, as `Alarms`, and as a message for a webhook."""
+    alarms = [
+        _alarm(name, weekly_evidence[weekly_evidence["alarm"] == name], framing, monitoring)
+        for name in ALARMS
+    ]
+    notes = [*log_notes, *_not_acknowledged(alarms, monitoring)]
     for note in notes:
         log.warning("  monitoring: %s", note)
-    alarms = [
-        _alarm(name, evidence[evidence["alarm"] == name], framing, monitoring) for name in ALARMS
-    ]
-    return Alarms(
+    found = Alarms(
         moment=monitoring.at.to_pydatetime(),
-        champion=champion and champion["provenance"]["version"],
+        champion=champion_results["champion"],
         notes=notes,
         alarms=alarms,
-    ).model_dump(mode="json")
+    )
+    lines = [_describe(alarm) for alarm in alarms if alarm.calls]
+    message = Webhook(
+        text="\n".join([f"{HARM}: {framing.goal.objective}", *lines] if lines else [])
+    )
+    return found.model_dump(mode="json"), message.model_dump(mode="json")
+
+
+def _not_acknowledged(alarms: list[Alarm], monitoring: Monitoring) -> Iterator[str]:
+    """Yield a note for each acknowledgement of an alarm that there is not."""
+    for alarm in alarms:
+        given = monitoring.acknowledged.get(alarm.name)
+        if given is not None and alarm.acknowledged is None:
+            now = f"The alarm is since {alarm.since}" if alarm.raised else "It is not raised"
+            yield (
+                f"monitoring.acknowledged.{alarm.name} is of an alarm since {given.since}. {now}. "
+                "Correct the entry, or remove it."
+            )
 
 
 def require_no_alarm(alarms: dict[str, Any]) -> None:
-    """Log silenced alarms; raise AlarmError if others are raised."""
-    raised = []
-    for alarm in Alarms.model_validate(alarms).alarms:
+    """Log alarms that were silenced or acknowledged; raise AlarmError if others are raised."""
+    found = Alarms.model_validate(alarms).alarms
+    for alarm in found:
         if alarm.raised and (silenced := alarm.silenced):
             who = f"silenced by {silenced.by} until {silenced.until}: {silenced.reason}"
             log.warning("  monitoring: alarm %s, %s", alarm.name, who)
-        elif alarm.raised:
-            raised.append(
-                f"  - {alarm.name}, since the week of {alarm.since}: {alarm.message} Evidence "
-                f"{alarm.evidence:,.0f}, limit {alarm.limit:g}. {alarm.action}\n    {alarm.command}"
-            )
-    if raised:
+        elif alarm.raised and (known := alarm.acknowledged):
+            who = f"acknowledged by {known.by}: {known.reason}"
+            log.warning("  monitoring: alarm %s, since %s, %s", alarm.name, alarm.since, who)
+    if lines := [f"  - {_describe(alarm)}" for alarm in found if alarm.calls]:
         silence = (
-            "To silence one: monitoring.silenced in conf/local/parameters/monitoring.yml, with a "
-            "name and a reason (docs/monitoring.md)."
+            "To acknowledge or silence an alarm: monitoring.acknowledged or monitoring.silenced in "
+            "conf/local/parameters/monitoring.yml, with a name and a reason (docs/monitoring.md)."
         )
-        raise AlarmError("\n".join(["The champion does harm:", *raised, silence]))
+        raise AlarmError("\n".join([f"{HARM}:", *lines, silence]))
+
+
+def _describe(alarm: Alarm) -> str:
+    """Return an alarm in two lines: what was found, and the command."""
+    return (
+        f"{alarm.name}, since the week of {alarm.since}: {alarm.message} Evidence "
+        f"{alarm.evidence:,.0f}, limit {alarm.limit:g}. {alarm.action}\n    {alarm.command}"
+    )
 
 
 def _alarm(
@@ -79,21 +107,21 @@ def _alarm(
     limit, (action, command) = 1 / monitoring.alarms.alpha, PROPOSED[name]
     weeks = evidence[evidence["evidence"].notna()]
     over = weeks[weeks["evidence"] >= limit]
-    silenced = monitoring.silenced.get(name)
-    if silenced is not None and monitoring.at > silenced.until:
-        silenced = None
+    since = over["week"].iloc[0] if len(over) else None
+    silenced, known = monitoring.silenced.get(name), monitoring.acknowledged.get(name)
     return Alarm(
         name=name,
         tier=2,
-        raised=len(over) > 0,
+        raised=since is not None,
         message=_message(name, evidence, weeks, framing, monitoring),
         evidence=float(weeks["evidence"].max()) if len(weeks) else None,
         limit=limit,
         weeks=len(weeks),
-        since=over["week"].iloc[0] if len(over) else None,
+        since=since,
         action=action,
         command=command,
-        silenced=silenced,
+        silenced=silenced if silenced and monitoring.at <= silenced.until else None,
+        acknowledged=known if known and since == known.since else None,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 import pandas as pd
 from pydantic import AwareDatetime, Field, RootModel
 
-from preflight.contracts.documents import Document, DocumentContract, Parameters
+from preflight.contracts.documents import Document, DocumentContract, Parameters, Text
 from preflight.contracts.table import Table, column
 from preflight.inference.contracts import Override
 from preflight.stats.contracts import Interval
@@ -38,6 +38,14 @@ class AlarmSettings(Parameters):
         return self.money_factor if name == "challenger" else self.rank_factor
 
 
+class Acknowledgement(Parameters):
+    """Who works on an alarm, why it is no news, and the week that it began in."""
+
+    by: Text
+    reason: Text
+    since: Text = Field(description="Monday of the week that raised it, as 2013-06-24")
+
+
 class Monitoring(Parameters):
     """As of which moment monitoring is made, and its settings."""
 
@@ -45,6 +53,7 @@ class Monitoring(Parameters):
     limits: Limits
     alarms: AlarmSettings
     silenced: dict[AlarmName, Override]
+    acknowledged: dict[AlarmName, Acknowledgement]
 
     @property
     def at(self) -> pd.Timestamp:
@@ -160,6 +169,12 @@ class Alarm(Document):
     action: str = Field(description="that is proposed")
     command: str
     silenced: Override | None = Field(description="by whom, why and until when; null: it is not")
+    acknowledged: Acknowledgement | None = Field(description="by whom and why; null: it is not")
+
+    @property
+    def calls(self) -> bool:
+        """Return whether somebody has to act: it is raised, and nobody knows of it."""
+        return self.raised and self.silenced is None and self.acknowledged is None
 
 
 class Alarms(Document):
@@ -171,6 +186,13 @@ class Alarms(Document):
     alarms: list[Alarm]
 
 
+class Webhook(Document):
+    """What a chat's incoming webhook takes."""
+
+    text: str = Field(description="of the alarms that nobody knows of; empty: there are none")
+
+
 alarms = DocumentContract(Alarms)
+webhook = DocumentContract(Webhook)
 champion_results = DocumentContract(ChampionResults)
 alarm_rates = DocumentContract(AlarmRates)

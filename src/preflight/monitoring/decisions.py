@@ -50,7 +50,7 @@ def join_decisions(
     as all that follows from it. `decided`: acted or not, or the quantity. `saved`: in the currency.
     `estimated`: the saving that is expected by the probability. `gain`: the saving less that of the
     newest challenger that was fitted before the prediction. `baseline_gain`: the same of the
-    baseline that was best on the champion's test. The log is read a day at a time.
+    baseline that was best on the champion's test. The log is read in parts of some days.
 
     Grain of the second: see `InputCounts`.
 
@@ -73,13 +73,13 @@ def join_decisions(
         Rivals([one[best] for r in baseline_refits.values() if best in (one := r())], framing),
     )
     parts = []
-    for day, read in logged_days.items():
-        if day > f"{monitoring.at.tz_convert('UTC'):%Y-%m-%d}" and monitoring.moment:
+    for first_day, read in logged_days.items():
+        if first_day > f"{monitoring.at.tz_convert('UTC'):%Y-%m-%d}" and monitoring.moment:
             break
         rows = read()
-        _require_past(rows, day, contracts)
+        _require_past(rows, contracts)
         rows = rows[rows["moment"] <= monitoring.at]
-        parts.append(_one_day(rows, known, models, framing, monitoring.at))
+        parts.append(_join_part(rows, known, models, framing, monitoring.at))
         inputs.add(rows[~parts[-1]["decision"].duplicated()])
     decisions, counts = pd.concat(parts or [none]), inputs.table(monitoring.at)
     decisions = decisions.drop_duplicates("decision").reset_index(drop=True)
@@ -105,13 +105,14 @@ def best_baseline(champion_test: pd.DataFrame | None, framing: Framing) -> str:
     )
 
 
-def _require_past(rows: pd.DataFrame, day: str, contracts: Contracts) -> None:
+def _require_past(rows: pd.DataFrame, contracts: Contracts) -> None:
     """Raise RunError if a prediction is dated in the future."""
     late = rows[rows["moment"] > pd.Timestamp.now("UTC") + SKEW]
     if len(late):
+        first = late["moment"].iloc[0]
         raise RunError(
             f"The prediction log has {len(late):,} predictions that are dated in the future, in "
-            f"the folder day={day}. The first is of {late['moment'].iloc[0]}: "
+            f"the folder day={first:%Y-%m-%d}. The first is of {first}: "
             f"{name_key(late, contracts)}. Correct the clock that wrote them, and move the folder "
             "out of the log."
         )
@@ -126,7 +127,7 @@ class _Models(NamedTuple):
     baseline: Rivals
 
 
-def _one_day(
+def _join_part(
     rows: pd.DataFrame, known: KnownLabels, models: _Models, framing: Framing, at: pd.Timestamp
 ) -> pd.DataFrame:
     """Return the decisions of a part of the log, with labels and money."""

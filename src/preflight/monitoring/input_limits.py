@@ -1,5 +1,6 @@
 """The limits of inputs that inference checks before scoring, from the days of a history."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -35,8 +36,7 @@ def compute_input_limits(
     """
     settings, contract = monitoring.limits, contracts["features"]
     moment = monitoring.at
-    days = [day for day in logged_days if day <= f"{moment:%Y-%m-%d}"][-settings.days :]
-    logged = [logged_days[day]() for day in days]
+    logged = [logged_days[first_day]() for first_day in _latest(logged_days, monitoring)]
     batch = [part.loc[part["source"] == "batch", features.columns] for part in logged]
     past = features[labels["label"].notna().to_numpy()]
     histories = {"prediction_log": [features.iloc[:0], *batch], "features": [past]}
@@ -61,6 +61,15 @@ def compute_input_limits(
         hours=sorted(days_of_hour.index) if days_of_hour.min() > 1 else None,  # none by chance
         idle_hours=IDLE_FACTOR * idle,
     ).model_dump(mode="json")
+
+
+def _latest(logged_days: Days, monitoring: Monitoring) -> list[str]:
+    """Return the parts of the log that may have the last days until the moment."""
+    parts = [first for first in logged_days if first <= f"{monitoring.at:%Y-%m-%d}"]
+    if not parts:
+        return []
+    start = pd.Timestamp(parts[-1]) - pd.Timedelta(days=monitoring.limits.days)
+    return parts[max(0, bisect_right(parts, f"{start:%Y-%m-%d}") - 1) :]
 
 
 def _recent(rows: pd.DataFrame, moment: pd.Timestamp, days: int, framing: Framing) -> pd.DataFrame:

@@ -54,8 +54,8 @@ def measure_champion(
 
     def mean_of(name: str, here: Any = None) -> Interval:
         """Return the mean per 1,000 decisions of those that have the value."""
-        known = np.flatnonzero(rows[name].notna())
-        some = known if here is None else np.intersect1d(known, here)
+        known = rows[name].notna().to_numpy()
+        some = np.flatnonzero(known) if here is None else here[known[here]]
         if bootstrap is None or not len(some):
             return UNDEFINED
         return bootstrap.per_1000(rows[name].fillna(0).to_numpy(), some)

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from kedro.io import DatasetError
-from pandera.errors import SchemaError
 
 import preflight
 from preflight.contracts.table import column
@@ -219,18 +218,46 @@ def test_a_log_is_read_although_its_features_have_changed(tmp_path: Path) -> Non
     assert all("gone" in pd.read_parquet(file) for file in files)  # what is not read is kept
 
 
-def test_the_log_is_read_day_by_day(tmp_path: Path) -> None:
-    days = LoggedDays(str(tmp_path / "log"), CONTRACT)
-    assert days.load() == {}
-    days.save(answers())
-    days.save(answers(carrier="DL"))
-    read = {day: rows() for day, rows in days.load().items()}
-    assert {day: len(rows) for day, rows in read.items()} == {"2013-01-01": 2, "2013-01-02": 1}
-    Contract.validate(read["2013-01-01"])
+def read_parts(log: LoggedDays) -> dict[str, pd.DataFrame]:
+    return {day: rows() for day, rows in log.load().items()}
+
+
+def test_the_log_is_read_in_parts_of_whole_days(tmp_path: Path) -> None:
+    log = LoggedDays(str(tmp_path / "log"), CONTRACT)
+    assert log.load() == {}
+    log.save(answers())
+    log.save(answers(carrier="DL"))
+    parts = read_parts(log)
+    assert {day: len(rows) for day, rows in parts.items()} == {"2013-01-01": 3}
+    Contract.validate(parts["2013-01-01"])
+    for rows in (1, 2):  # a day that is larger is read alone, and no part has half a day
+        smaller = read_parts(LoggedDays(str(tmp_path / "log"), CONTRACT, part_rows=rows))
+        assert {day: len(part) for day, part in smaller.items()} == {
+            "2013-01-01": 2,
+            "2013-01-02": 1,
+        }
+        together = pd.concat(smaller.values(), ignore_index=True)
+        assert together.astype(str).equals(parts["2013-01-01"].astype(str))
+
+
+def test_a_value_against_the_contract_is_named_with_its_file(tmp_path: Path) -> None:
+    log = LoggedDays(str(tmp_path / "log"), CONTRACT)
+    log.save(answers())
+    log.save(answers(carrier="DL"))
+    read_parts(log)
     (file,) = (tmp_path / "log/day=2013-01-02").iterdir()
     pd.read_parquet(file).assign(probability=2.0).to_parquet(file)
-    with pytest.raises(SchemaError, match="probability"):
-        days.load()["2013-01-02"]()
+    with pytest.raises(DatasetError, match=f"breaks its contract .*{file.name}.*probability"):
+        read_parts(log)
+
+
+def test_a_damaged_file_is_named_before_anything_is_read(tmp_path: Path) -> None:
+    log = LoggedDays(str(tmp_path / "log"), CONTRACT)
+    log.save(answers())
+    (file, *_) = (tmp_path / "log/day=2013-01-02").iterdir()
+    file.write_bytes(file.read_bytes()[:500])
+    with pytest.raises(DatasetError, match=rf"is damaged: .*{file.name}\. Restore it"):
+        log.load()
 
 
 @pytest.mark.parametrize(

@@ -59,9 +59,11 @@ def model(framing: Framing, known_until: str, **origin: Any) -> Bundle:
     }
 
 
-def settings(moment: str | None = None, **silenced: Override) -> Monitoring:
+def settings(
+    moment: str | None = None, acknowledged: Any = None, **silenced: Override
+) -> Monitoring:
     given = {"moment": moment, "limits": LIMITS, "alarms": ALARMS, "silenced": silenced}
-    return Monitoring.model_validate(given)
+    return Monitoring.model_validate(given | {"acknowledged": acknowledged or {}})
 
 
 def log_of(parcels: pd.DataFrame, score: Any = None, version: str = "v1") -> pd.DataFrame:

@@ -23,6 +23,7 @@ from preflight.monitoring.contracts import (
     WeeklyEvidence,
     alarm_rates,
     alarms,
+    webhook,
 )
 from preflight.problem.framing import Framing
 
@@ -67,8 +68,10 @@ class Watch:
         evidence, rates = measure_evidence(decisions, history, self.framing, monitoring)
         alarm_rates.validate(rates)
         WeeklyEvidence.validate(evidence)
-        found = raise_alarms(evidence, notes, champion, self.framing, monitoring)
+        of_champion = {"champion": "v1"}
+        found, message = raise_alarms(evidence, notes, of_champion, self.framing, monitoring)
         assert alarms.validate(found) is found
+        self.message: str = webhook.validate(message)["text"]
         return evidence, Alarms.model_validate(found)
 
 
@@ -99,6 +102,7 @@ def test_a_healthy_champion_raises_no_alarm(watch: Watch, sent: pd.DataFrame) ->
     assert (evidence["left_out"] == "").all()
     assert evidence.groupby(["alarm", "part"]).size().tolist() == [40, 10, 40, 10]
     require_no_alarm(found.model_dump())
+    assert watch.message == ""
 
 
 def test_harm_raises_both_alarms_with_week_action_and_command(
@@ -120,7 +124,8 @@ def test_harm_raises_both_alarms_with_week_action_and_command(
     assert money["line"].unique().tolist() == [-10.0]  # upkeep of 100 for 10,000 decisions
     with pytest.raises(AlarmError) as raised:
         require_no_alarm(found.model_dump())
-    for words in ("challenger, since the week of 2013-", "kedro run --pipelines refit", "To silen"):
+    assert watch.message.count("kedro") == 2
+    for words in ("challenger, since the week of 2013-", "kedro run --pipelines refit", "To ackno"):
         assert words in str(raised.value)
 
 
@@ -229,6 +234,28 @@ def test_a_silenced_alarm_stays_raised_but_stops_nothing(
     _, found = watch(logged, sent, late)
     with pytest.raises(AlarmError, match="challenger, since"):
         require_no_alarm(found.model_dump())
+
+
+def test_an_acknowledged_alarm_stops_nothing_until_another_begins(
+    watch: Watch, sent: pd.DataFrame, caplog: pytest.LogCaptureFixture
+) -> None:
+    logged = log_of(sent, noise(sent, HARM))
+    since = {name: alarm.since for name, alarm in by_name(watch(logged, sent)[1]).items()}
+    known = {n: {"by": "ops", "reason": "a refit is due", "since": s} for n, s in since.items()}
+    _, found = watch(logged, sent, settings(END, known))
+    assert all(alarm.raised and alarm.acknowledged for alarm in found.alarms)
+    assert found.notes == []
+    assert watch.message == ""
+    require_no_alarm(found.model_dump())
+    assert f"alarm challenger, since {since['challenger']}, acknowledged by ops" in caplog.text
+    known["challenger"]["since"] = "2013-02-04"  # of an alarm before
+    _, found = watch(logged, sent, settings(END, known))
+    assert f"since 2013-02-04. The alarm is since {since['challenger']}" in found.notes[0]
+    assert watch.message.count("\n") == 2
+    with pytest.raises(AlarmError, match="challenger, since"):
+        require_no_alarm(found.model_dump())
+    _, found = watch(log_of(sent), sent, settings(END, known))
+    assert ["It is not raised" in note for note in found.notes] == [True, True]
 
 
 def test_a_run_that_saved_an_alarm_ends_with_it(watch: Watch, sent: pd.DataFrame) -> None:

@@ -62,8 +62,9 @@ def compute(framing: Framing) -> Compute:
         label: Any = 0.0,
         **settings: Any,
     ) -> InputLimits:
-        given = {"moment": moment, "limits": LIMITS | settings, "alarms": ALARMS, "silenced": {}}
-        monitoring = Monitoring.model_validate(given)
+        given = {"moment": moment, "limits": LIMITS | settings, "alarms": ALARMS}
+        quiet: Any = {"silenced": {}, "acknowledged": {}}
+        monitoring = Monitoring.model_validate(given | quiet)
         contracts: Any = {"features": Parcels}
         labels = pd.DataFrame({"label": label}, features.index)
         found = compute_input_limits(features, labels, logged or {}, framing, monitoring, contracts)

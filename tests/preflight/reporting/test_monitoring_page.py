@@ -121,7 +121,7 @@ def documents(raised: bool = False, known: bool = True, champion: str | None = "
         "action": "Promote.",
         "command": "kedro run --pipelines x",
     }
-    alarm |= {"silenced": None, "evidence": 0.3 if known else None}
+    alarm |= {"silenced": None, "acknowledged": None, "evidence": 0.3 if known else None}
     harm = alarm | ({"raised": True, "since": "2013-08-19", "evidence": 90.0} if raised else {})
     alarms = {
         "moment": "2013-12-01T00:00:00Z",

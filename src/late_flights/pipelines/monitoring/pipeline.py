@@ -67,8 +67,8 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 monitoring.raise_alarms,
-                ["weekly_evidence", "log_notes", "champion", *SETTINGS],
-                "alarms",
+                ["weekly_evidence", "log_notes", "champion_results", *SETTINGS],
+                ["alarms", "alarm_webhook"],
                 name="raise_alarms",
             ),
             *figures,
