@@ -40,8 +40,11 @@ def raise_alarms(
     champion_results: dict[str, Any],
     framing: Framing,
     monitoring: Monitoring,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the alarms about the champion, as `Alarms`, and as a message for a webhook."""
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return the alarms about the champion, as `Alarms`, and as a message for a webhook.
+
+    The alarms are returned twice: for this run, and for the service, which follows the latest.
+    """
     alarms = [
         _alarm(name, weekly_evidence[weekly_evidence["alarm"] == name], framing, monitoring)
         for name in ALARMS
@@ -59,7 +62,8 @@ def raise_alarms(
     message = Webhook(
         text="\n".join([f"{HARM}: {framing.goal.objective}", *lines] if lines else [])
     )
-    return found.model_dump(mode="json"), message.model_dump(mode="json")
+    document = found.model_dump(mode="json")
+    return document, document, message.model_dump(mode="json")
 
 
 def _not_acknowledged(alarms: list[Alarm], monitoring: Monitoring) -> Iterator[str]:

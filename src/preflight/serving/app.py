@@ -1,15 +1,9 @@
 """The HTTP service: it takes rows of the feature contract, and returns the champion's answers."""
 
 import asyncio
-import contextlib
-import gc
-import hmac
 import logging
-import os
 import time
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +11,27 @@ import numpy as np
 import pandas as pd
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from kedro.io import DataCatalog
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from preflight.inference.contracts import InputCheck
-from preflight.inference.input_check import block_messages
 from preflight.problem.framing import Framing
 from preflight.serving.answer import BAD, NO_KEY, NOT_READY, Answered, refusal
+from preflight.serving.gauges import (
+    FLAGGED,
+    REQUESTS,
+    ROWS,
+    SECONDS,
+)
 from preflight.serving.log_writer import Entry, LogWriter
 from preflight.serving.predictor import MICRO_BATCH_ROWS, BatchPredictions, ChampionPredictor
 from preflight.serving.requests import ParsedRequest, RequestReader
+from preflight.serving.service import NO_CHAMPION, Service
+from preflight.serving.status_page import render_status
 
 log = logging.getLogger(__name__)
 
@@ -39,100 +39,23 @@ MAX_ROWS = 10_000  # of one request
 MAX_BYTES = 20_000_000  # of one body: MAX_ROWS take 15 MB
 INLINE_PARSE_BYTES = 50_000  # a larger body is read in a thread, so that other requests don't wait
 BODY_SECONDS = 30.0  # in which a body has to arrive
-THREADS = 2  # for large requests: more threads would keep /health waiting
-POLL_SECONDS = 0.5  # until a promotion or rollback is noticed
-API_KEY_VARIABLE = "PREFLIGHT_API_KEY"  # if it is set, /predict and /model require the key
-NO_CHAMPION = "there is no champion yet: kedro run --pipelines deployment"
-
-REQUESTS = Counter("preflight_requests", "requests", ["path", "status"])
-SECONDS = Histogram(
-    "preflight_seconds", "seconds until the answer", ["path"],
-    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
-)  # fmt: skip
-ROWS = Counter("preflight_rows", "rows", ["found"])  # answered, refused
-FLAGGED = Counter("preflight_flagged_rows", "rows with a missing group or an unseen category")
-CHAMPION = Gauge("preflight_champion", "1 for the model in use", ["version"])
-LOAD_FAILURES = Counter("preflight_champion_failed", "failed attempts to load the champion")
-BLOCKED = Gauge("preflight_blocked", "1 while inputs outside their limits block all answers")
 
 router = APIRouter()
-
-
-@dataclass
-class Service:
-    """The parts that answer a request."""
-
-    predictor: ChampionPredictor
-    log_writer: LogWriter
-    framing: Framing
-    reader: RequestReader
-    check: Any  # the dataset of the latest check of inputs; None: the project has none
-    block: list[str] = field(default_factory=list)  # why nothing is answered
-
-    def not_ready(self) -> JSONResponse | None:
-        """Return the refusal before there is a champion, or while its inputs are blocked."""
-        if self.predictor.promoted is None:
-            return refusal(503, NO_CHAMPION)
-        return refusal(503, *self.block) if self.block else None
-
-    def access_error(self, request: Request) -> JSONResponse | None:
-        """Return the refusal of a request with a wrong key."""
-        required, key = os.environ.get(API_KEY_VARIABLE), request.headers.get("x-api-key", "")
-        if required and not hmac.compare_digest(key.encode(), required.encode()):
-            return refusal(401, "the header X-API-Key is not the key of this service")
-        return None
-
-    async def follow(self) -> None:
-        """Follow block and champion, as long as the service runs."""
-        while True:
-            try:
-                if await asyncio.to_thread(self._follow) and self.predictor.promoted:
-                    CHAMPION.clear()
-                    CHAMPION.labels(self.predictor.promoted.version).set(1)
-            except Exception:  # what is in memory goes on
-                LOAD_FAILURES.inc()
-                log.exception("The champion, or the check of inputs, can't be loaded.")
-            await asyncio.sleep(POLL_SECONDS)
-
-    def _block(self) -> list[str]:
-        """Return why the latest check of inputs blocks; nothing if it doesn't."""
-        if self.check is None or not self.check.exists():
-            return []
-        check = InputCheck.model_validate(self.check.load())
-        return block_messages(check) if check.blocked else []
-
-    def _follow(self) -> bool:
-        """Read the check; load a new champion, exempt from garbage collection, and return if so."""
-        self.block = self._block()
-        BLOCKED.set(bool(self.block))
-        if changed := self.predictor.follow():
-            gc.unfreeze()
-            gc.collect()
-            gc.freeze()
-        return changed
-
-    @contextlib.asynccontextmanager
-    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
-        """Follow the champion, and write the log at the end."""
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "large"))
-        following = asyncio.create_task(self.follow())
-        yield
-        following.cancel()
-        await asyncio.to_thread(self.log_writer.close)
 
 
 def create_app(catalog: DataCatalog, pointer: Path, framing: Framing) -> FastAPI:
     """Return the service.
 
     Args:
-        catalog: has the champion, the prediction log and the latest check of inputs.
+        catalog: has the champion, the prediction log, the latest check of inputs and alarms.
         pointer: names the champion.
     """
     features = catalog.load("contracts")["features"]
     reader = RequestReader(features, MAX_ROWS)
     predictor = ChampionPredictor(catalog, pointer, reader, features, framing)
     log_writer = LogWriter(catalog["prediction_log"], reader, framing)
-    service = Service(predictor, log_writer, framing, reader, catalog.get("latest_input_check"))
+    check, monitored = (catalog.get(name) for name in ("latest_input_check", "latest_alarms"))
+    service = Service(predictor, log_writer, framing, reader, check, monitored)
     app = FastAPI(title="Preflight", version="1", lifespan=service.lifespan)
     app.state.service = service
     app.include_router(router)
@@ -263,10 +186,22 @@ async def card(request: Request) -> Response:
     response, current = service.access_error(request), service.predictor.current
     if response or current is None:
         return response or refusal(503, NO_CHAMPION)
-    promoted, bundle, _, text = current
+    promoted, bundle, _, text, _ = current
     about = {name: bundle[name] for name in ("threshold", "features", "provenance")}
     framed = service.framing.model_dump(mode="json")
     return JSONResponse({**promoted.model_dump(), "card": text, **about, "framing": framed})
+
+
+@router.get("/", response_class=HTMLResponse, responses=NO_KEY)
+async def status(request: Request) -> Response:
+    """Return a page: champion, verdict, volume, latency and the last monitoring result."""
+    service: Service = request.app.state.service
+    if response := service.access_error(request):
+        return response
+    current = service.predictor.current
+    promoted, verdict = (current.promoted, current.verdict) if current else (None, None)
+    page = render_status(service.framing, promoted, verdict, service.block, service.alarms)
+    return HTMLResponse(page)
 
 
 @router.get("/health")

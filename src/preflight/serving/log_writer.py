@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from prometheus_client import Counter
 
 from preflight.inference.prediction_log import log_rows
 from preflight.problem.framing import Framing
+from preflight.serving.gauges import LOGGED, LOST
 from preflight.serving.predictor import BatchPredictions
 from preflight.serving.requests import Blocks, RequestReader, concatenate_blocks
 
@@ -17,9 +17,6 @@ log = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 5.0  # between two writes: a crash loses no more
 MAX_QUEUED_ROWS = 200_000  # of a longer queue the newest rows are lost
-
-LOGGED = Counter("preflight_log_rows", "rows written to the prediction log")
-LOST = Counter("preflight_log_lost_rows", "rows that could not be written, e.g. to a full disk")
 
 
 class Entry(NamedTuple):

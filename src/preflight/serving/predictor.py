@@ -36,20 +36,21 @@ class Current(NamedTuple):
     """The champion in memory.
 
     reads: the columns that its answers depend on.
-    card: its model card, if the run that evaluated it has one.
+    card, verdict: of the run that evaluated its recipe, if they are on the disk.
     """
 
     promoted: ChampionRecord
     bundle: Bundle
     reads: list[str]
     card: str | None
+    verdict: dict[str, Any] | None
 
 
 class ChampionPredictor:
     """Loads the champion and answers requests with it.
 
     Args:
-        catalog: has the datasets `champion` and `model_card`.
+        catalog: has the datasets `champion`, `model_card` and `verdict`.
         pointer: names the champion.
         reader: makes a table of the rows of a request.
         features: the contract of the rows.
@@ -89,16 +90,19 @@ class ChampionPredictor:
         require_features(bundle, self._features)
         costs = costs_of(bundle).columns.values()
         reads = dict.fromkeys([*bundle["features"], *costs, *self._key])
-        self.current = Current(now, bundle, list(reads), self._card(now.run))
+        of_run = (self._of_run(name, now) for name in ("model_card", "verdict"))
+        self.current = Current(now, bundle, list(reads), *of_run)
         log.info("The champion is %s.", now.version)
         return True
 
-    def _card(self, run: str) -> str | None:
-        card: Any = self._catalog.get("model_card")
-        if card is None:
+    def _of_run(self, name: str, now: ChampionRecord) -> Any:
+        """Return a dataset of the run that evaluated the recipe; None if it is not there."""
+        dataset: Any = self._catalog.get(name)
+        if dataset is None:
             return None
-        card._version = Version(run, None)
-        return str(card.load()) if card.exists() else None
+        dataset._version = Version(now.recipe_run or now.run, None)
+        dataset.release()
+        return dataset.load() if dataset.exists() else None
 
     async def predict(self, blocks: Blocks, rows: int, explain: bool) -> BatchPredictions:
         """Return the answers to valid rows.
@@ -140,7 +144,7 @@ class ChampionPredictor:
 
     def _predict(self, blocks: Blocks, explain: bool) -> BatchPredictions:
         assert self.current is not None
-        promoted, bundle, reads, _ = self.current
+        promoted, bundle, reads, *_ = self.current
         rows = self._reader.table(blocks, reads)
         answers = answer(bundle, rows, self._groups, explain)
         answers = leave_untouched(answers, rows, self._key, self._framing)

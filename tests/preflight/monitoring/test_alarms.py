@@ -69,7 +69,7 @@ class Watch:
         alarm_rates.validate(rates)
         WeeklyEvidence.validate(evidence)
         of_champion = {"champion": "v1"}
-        found, message = raise_alarms(evidence, notes, of_champion, self.framing, monitoring)
+        found, _, message = raise_alarms(evidence, notes, of_champion, self.framing, monitoring)
         assert alarms.validate(found) is found
         self.message: str = webhook.validate(message)["text"]
         return evidence, Alarms.model_validate(found)

@@ -19,6 +19,7 @@ import pytest
 import schemathesis
 from fastapi.testclient import TestClient
 from kedro.io import DataCatalog, DatasetError, MemoryDataset, Version
+from kedro_datasets.json import JSONDataset
 from kedro_datasets.text import TextDataset
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
@@ -30,6 +31,7 @@ from preflight.inference.prediction_log import PredictionLog
 from preflight.modeling.model import decide, predict
 from preflight.serving import app
 from preflight.serving import log_writer as log
+from preflight.serving import service as behind
 
 from late_flights.contracts.derived import PredictionLog as LoggedPredictions
 from late_flights.contracts.features import Features
@@ -70,6 +72,7 @@ def catalog(
             "contracts": MemoryDataset(project_contracts, copy_mode="assign"),
             "prediction_log": PredictionLog(str(folder), LOG_CONTRACT),
             "latest_input_check": LatestJson(filepath=str(tmp_path / "check.json")),
+            "latest_alarms": LatestJson(filepath=str(tmp_path / "alarms.json")),
             "model_card": TextDataset(
                 filepath=str(tmp_path / "card.md"), version=Version(None, None)
             ),
@@ -82,7 +85,7 @@ def client(
     tmp_path: Path, catalog: DataCatalog, served: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[TestClient]:
     """The service of a project without a champion."""
-    monkeypatch.setattr(app, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(behind, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(log, "FLUSH_SECONDS", 0.05)
     service = app.create_app(catalog, tmp_path / champion.POINTER, served["framing"])
     with TestClient(service, raise_server_exceptions=False) as client:
@@ -380,7 +383,7 @@ def test_what_is_new_or_missing_is_served_and_flagged(
 def test_a_key_is_asked_for_if_one_is_set(
     ready: TestClient, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(app.API_KEY_VARIABLE, "secret")
+    monkeypatch.setenv(behind.API_KEY_VARIABLE, "secret")
     assert ask(ready, as_json(rows.head(1))).status_code == 401
     for path, status in (("/model", 401), ("/ready", 200), ("/health", 200)):
         assert ready.get(path).status_code == status
@@ -574,6 +577,91 @@ def test_a_project_without_checks_of_inputs_is_never_blocked(
         wait_for(lambda: client.get("/ready").status_code == 200)
 
 
+def alarms_of(version: str, raised: bool, **quiet: Any) -> dict[str, Any]:
+    alarm = {"tier": 2, "name": "challenger", "message": "It saved $90 less.", "limit": 40.0}
+    alarm |= {"raised": raised, "evidence": 90.0 if raised else 0.5, "weeks": 30}
+    alarm |= {"since": "2013-08-19" if raised else None, "action": "Promote the challenger."}
+    alarm |= {"command": "kedro run --pipelines refit", "silenced": None, "acknowledged": None}
+    other = alarm | {"name": "discrimination", "raised": False, "evidence": None, "since": None}
+    found = [alarm | quiet, other]
+    return {"moment": "2013-09-01T12:00:00Z", "champion": version, "notes": [], "alarms": found}
+
+
+def test_alarms_are_gauges(ready: TestClient, catalog: DataCatalog) -> None:
+    catalog["latest_alarms"].save(alarms_of("v1", raised=True))
+    wait_for(lambda: metric(ready, 'preflight_alarm{alarm="challenger"}') == 1)
+    assert metric(ready, 'preflight_alarm{alarm="discrimination"}') == 0
+    assert metric(ready, 'preflight_alarm_evidence{alarm="challenger"}') == 90
+    assert metric(ready, 'preflight_alarm_quiet{alarm="challenger"}') == 0
+    moment = pd.Timestamp("2013-09-01T12:00:00Z").timestamp()
+    assert metric(ready, "preflight_monitoring_timestamp_seconds") == moment
+    known = {"by": "ops", "reason": "a refit is due", "since": "2013-08-19"}
+    catalog["latest_alarms"].save(alarms_of("v1", raised=True, acknowledged=known))
+    wait_for(lambda: metric(ready, 'preflight_alarm_quiet{alarm="challenger"}') == 1)
+    catalog["latest_alarms"].save(alarms_of("v1", raised=False))
+    wait_for(lambda: metric(ready, 'preflight_alarm{alarm="challenger"}') == 0)
+
+
+def test_the_page_shows_champion_volume_and_monitoring(
+    ready: TestClient, rows: pd.DataFrame, catalog: DataCatalog
+) -> None:
+    page = ready.get("/").text
+    assert "The service answers." in page
+    assert "<dd>v1</dd>" in page
+    assert "Monitoring has not run yet" in page
+    assert "not on this disk" in page  # its verdict
+    ask(ready, as_json(rows))
+    assert re.search(r"Half of the requests</dt><dd>answered within [\d.]+ ms", ready.get("/").text)
+    catalog["latest_alarms"].save(alarms_of("v1", raised=True))
+    wait_for(lambda: "Monitoring has raised an alarm" in ready.get("/").text)
+    page = ready.get("/").text
+    assert "<strong>Alarm since the week of 2013-08-19.</strong> It saved $90 less." in page
+    assert "<code>kedro run --pipelines refit</code>" in page
+    assert "of another champion" not in page
+    catalog["latest_alarms"].save(alarms_of("v0", raised=False))
+    wait_for(lambda: "of another champion: v0" in ready.get("/").text)
+    catalog["latest_input_check"].save(input_check("2013-02-20T11:00:00Z", "frozen"))
+    wait_for(lambda: "Nothing is answered, because inputs" in ready.get("/").text)
+    assert "column gust: frozen. Mend." in ready.get("/").text
+
+
+def test_the_page_has_the_verdict_of_the_recipe_and_needs_the_key(
+    client: TestClient,
+    tmp_path: Path,
+    catalog: DataCatalog,
+    served: dict[str, Any],
+    promote: Promote,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert "There is no champion yet" in client.get("/").text
+    gain = {"baseline": "lookup_table", "mean": 1080.0, "low": 780.0, "high": 1470.0}
+    verdict = {"decision": "ship", "value": {"over_baseline": gain}}
+    file = tmp_path / "verdict.json" / "v1" / "verdict.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(verdict))
+    catalog["verdict"] = JSONDataset(
+        filepath=str(tmp_path / "verdict.json"), version=Version(None, None)
+    )
+    promote(tmp_path, served["bundle"], "v1")
+    wait_for(lambda: client.get("/ready").status_code == 200)
+    page = client.get("/").text
+    assert "saves $1,080 more per 1,000 flights than lookup table ($780 to $1,470)" in page
+    monkeypatch.setenv(behind.API_KEY_VARIABLE, "secret")
+    assert client.get("/").status_code == 401
+    assert client.get("/", headers={"X-API-Key": "secret"}).status_code == 200
+
+
+def test_a_broken_file_of_alarms_stops_nothing(
+    ready: TestClient, rows: pd.DataFrame, tmp_path: Path, served: dict[str, Any], promote: Promote
+) -> None:
+    before = metric(ready, "preflight_champion_failed_total")
+    (tmp_path / "alarms.json").write_text("{")
+    wait_for(lambda: metric(ready, "preflight_champion_failed_total") > before)
+    assert ask(ready, as_json(rows)).status_code == 200
+    promote(tmp_path, another(served["bundle"]), "v2")
+    wait_for(lambda: ready.get("/ready").json()["model"] == "v2")
+
+
 def test_a_full_disk_stops_the_log_and_not_the_service(
     ready: TestClient, rows: pd.DataFrame, catalog: DataCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -640,7 +728,7 @@ def test_no_request_made_from_its_own_document_breaks_it(ready: TestClient) -> N
 
         no_server_error()
     assert asked["/predict"] >= {200}
-    assert len(asked) == 5
+    assert len(asked) == 6
 
 
 def sent(case: Any) -> dict[str, Any]:

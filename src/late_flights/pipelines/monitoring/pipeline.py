@@ -68,7 +68,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 monitoring.raise_alarms,
                 ["weekly_evidence", "log_notes", "champion_results", *SETTINGS],
-                ["alarms", "alarm_webhook"],
+                ["alarms", "latest_alarms", "alarm_webhook"],
                 name="raise_alarms",
             ),
             *figures,

@@ -1,0 +1,108 @@
+"""The service behind its endpoints: it follows the champion, the check of inputs and the alarms."""
+
+import asyncio
+import contextlib
+import gc
+import hmac
+import logging
+import os
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from preflight.contracts.documents import Document
+from preflight.inference.contracts import InputCheck
+from preflight.inference.input_check import block_messages
+from preflight.monitoring.contracts import Alarms
+from preflight.problem.framing import Framing
+from preflight.serving.answer import refusal
+from preflight.serving.gauges import BLOCKED, CHAMPION, LOAD_FAILURES, show_alarms
+from preflight.serving.log_writer import LogWriter
+from preflight.serving.predictor import ChampionPredictor
+from preflight.serving.requests import RequestReader
+
+log = logging.getLogger(__name__)
+
+THREADS = 2  # for large requests: more threads would keep /health waiting
+POLL_SECONDS = 0.5  # until a promotion or rollback is noticed
+API_KEY_VARIABLE = "PREFLIGHT_API_KEY"  # if it is set, /predict and /model require the key
+NO_CHAMPION = "there is no champion yet: kedro run --pipelines deployment"
+
+Latest = TypeVar("Latest", bound=Document)
+
+
+@dataclass
+class Service:
+    """The parts that answer a request."""
+
+    predictor: ChampionPredictor
+    log_writer: LogWriter
+    framing: Framing
+    reader: RequestReader
+    check: Any  # the dataset of the latest check of inputs; None: the project has none
+    monitored: Any  # the dataset of the latest alarms; likewise
+    block: list[str] = field(default_factory=list)  # why nothing is answered
+    alarms: Alarms | None = None
+
+    def not_ready(self) -> JSONResponse | None:
+        """Return the refusal before there is a champion, or while its inputs are blocked."""
+        if self.predictor.promoted is None:
+            return refusal(503, NO_CHAMPION)
+        return refusal(503, *self.block) if self.block else None
+
+    def access_error(self, request: Request) -> JSONResponse | None:
+        """Return the refusal of a request with a wrong key."""
+        required, key = os.environ.get(API_KEY_VARIABLE), request.headers.get("x-api-key", "")
+        if required and not hmac.compare_digest(key.encode(), required.encode()):
+            return refusal(401, "the header X-API-Key is not the key of this service")
+        return None
+
+    async def follow(self) -> None:
+        """Follow block, champion and alarms, as long as the service runs."""
+        while True:
+            for follow in (self._follow_block, self._follow_champion, self._follow_alarms):
+                try:
+                    await asyncio.to_thread(follow)
+                except Exception:  # what is in memory goes on
+                    LOAD_FAILURES.inc()
+                    log.exception(
+                        "The champion, the check of inputs or the alarms can't be loaded."
+                    )
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _follow_block(self) -> None:
+        check = _latest(self.check, InputCheck)
+        self.block = block_messages(check) if check and check.blocked else []
+        BLOCKED.set(bool(self.block))
+
+    def _follow_champion(self) -> None:
+        """Load a new champion, exempt from garbage collection."""
+        if self.predictor.follow() and self.predictor.promoted:
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()
+            CHAMPION.clear()
+            CHAMPION.labels(self.predictor.promoted.version).set(1)
+
+    def _follow_alarms(self) -> None:
+        self.alarms = _latest(self.monitored, Alarms)
+        if self.alarms:
+            show_alarms(self.alarms)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        """Follow the champion, and write the log at the end."""
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "large"))
+        following = asyncio.create_task(self.follow())
+        yield
+        following.cancel()
+        await asyncio.to_thread(self.log_writer.close)
+
+
+def _latest(dataset: Any, document: type[Latest]) -> Latest | None:
+    """Return the document of a dataset; None if the project has no such dataset, or no file yet."""
+    return document.model_validate(dataset.load()) if dataset and dataset.exists() else None
