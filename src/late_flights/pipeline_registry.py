@@ -17,6 +17,7 @@ from late_flights.pipelines import (
     inference,
     modeling,
     monitoring,
+    production_replay,
     refit,
     reporting,
     retraining,
@@ -32,7 +33,7 @@ RUN = [
     reporting,
 ]
 # decisions, and what is done with the champion
-ON_DEMAND = [deployment, inference, monitoring, retraining, refit]
+ON_DEMAND = [deployment, inference, monitoring, retraining, refit, production_replay]
 
 
 def register_pipelines() -> dict[str, Pipeline]:

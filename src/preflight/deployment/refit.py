@@ -18,8 +18,8 @@ from preflight.modeling.model import (
     RECIPE,
     RECIPE_FRAMING,
     Bundle,
+    Floats,
     predict,
-    predict_and_decide,
     same_recipe,
 )
 from preflight.modeling.parameters import Modeling
@@ -27,6 +27,7 @@ from preflight.modeling.resources import violations
 from preflight.modeling.training import fit_baselines, make_bundle
 from preflight.problem.framing import Framing
 from preflight.runs.manifest import read_manifest
+from preflight.stats.bootstrap import Interval
 from preflight.stats.metrics import metrics_with_intervals
 
 GATE = "A changed recipe needs the whole gate: kedro run, then kedro run --pipelines deployment"
@@ -49,7 +50,7 @@ def fit_challenger(
         RunError: there is no champion, its recipe has changed, or acting changes the label.
     """
     bundle = _require_recipe(champion, framing, contracts)
-    examples = _examples(features, labels, contracts)
+    examples = labelled_examples(features, labels, contracts)
     return _refit(bundle, examples, retraining.at, framing, contracts)
 
 
@@ -80,27 +81,42 @@ def try_refit(
             f"The champion was fitted on predictions until {seen}, so it can't be tried on those "
             f"since {since}. Retrain later, or set fewer retraining.weeks."
         )
-    examples = _examples(features, labels, contracts)
+    examples = labelled_examples(features, labels, contracts)
     known = examples[examples["label_known_at"] <= retraining.at]
     rows = known[known["predict_at"] > since].reset_index(drop=True)
     if rows.empty:
         raise RunError(f"No label of a prediction since {since} is known. Compute 'labels' again.")
     earlier = _refit(bundle, examples, since, framing, contracts)
-    costs, label = framing.costs.at(rows), rows["label"].to_numpy()
-    decided = predict_and_decide(earlier, rows)[framing.decided]
-    now = costs.decide(predict(bundle, rows))
-    bootstrap = evaluation.bootstrap(rows, framing)
-    gain = bootstrap.per_1000(costs.saving(label, decided) - costs.saving(label, now))
-    metrics = metrics_with_intervals(label, predict(earlier, rows), decided, bootstrap, costs)
-    faults = framing.guardrails.implausible(metrics, framing.costs.unit)
+    gain, implausible = judge_trial(rows, predict(earlier, rows), predict(bundle, rows), framing,
+                                    evaluation)  # fmt: skip
     return RefitTrial(
         champion=bundle["provenance"]["version"],
         since=since.to_pydatetime(),
         until=retraining.at.to_pydatetime(),
         decisions=len(rows),
         gain_per_1000=gain,
-        implausible=[fault for fault in faults if not fault.startswith("value_per_1000")],
+        implausible=implausible,
     ).model_dump(mode="json")
+
+
+def judge_trial(
+    rows: pd.DataFrame,
+    refitted: Floats,
+    in_use: Floats,
+    framing: Framing,
+    evaluation: Evaluation,
+) -> tuple[Interval, list[str]]:
+    """Return the gain of refitted predictions over those in use, and metrics that are implausible.
+
+    rows: with their labels. The gain is per 1,000 decisions. Money is not among the metrics.
+    """
+    costs, label = framing.costs.at(rows), rows["label"].to_numpy()
+    decided, now = costs.decide(refitted), costs.decide(in_use)
+    bootstrap = evaluation.bootstrap(rows, framing)
+    gain = bootstrap.per_1000(costs.saving(label, decided) - costs.saving(label, now))
+    metrics = metrics_with_intervals(label, refitted, decided, bootstrap, costs)
+    faults = framing.guardrails.implausible(metrics, framing.costs.unit)
+    return gain, [fault for fault in faults if not fault.startswith("value_per_1000")]
 
 
 def refit_baselines(
@@ -117,7 +133,7 @@ def refit_baselines(
         RunError: acting changes the label.
     """
     _require_untouched_labels(framing)
-    examples = _examples(features, labels, contracts)
+    examples = labelled_examples(features, labels, contracts)
     known = examples[examples["label_known_at"] <= retraining.at]
     baselines = fit_baselines(known, framing, modeling, contracts)
     for bundle in baselines.values():
@@ -157,7 +173,9 @@ def _recipe(champion: Bundle, contracts: Contracts) -> Estimator:
     return Estimator(**given, exclude_groups=excluded)
 
 
-def _examples(features: pd.DataFrame, labels: pd.DataFrame, contracts: Contracts) -> pd.DataFrame:
+def labelled_examples(
+    features: pd.DataFrame, labels: pd.DataFrame, contracts: Contracts
+) -> pd.DataFrame:
     """Return the features with their labels, in the order of prediction; without a label: none."""
     rows = join_labels(features, labels, contracts)
     return narrow_labels(rows[rows["label"].notna()].reset_index(drop=True), contracts)

@@ -5,6 +5,7 @@ from preflight.monitoring.decisions import join_decisions
 from preflight.monitoring.evidence import measure_evidence
 from preflight.monitoring.input_limits import compute_input_limits
 from preflight.monitoring.inputs import compare_inputs
+from preflight.monitoring.production import replay_production
 from preflight.monitoring.results import measure_champion, measure_weeks
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "measure_champion",
     "measure_evidence",
     "raise_alarms",
+    "replay_production",
 ]

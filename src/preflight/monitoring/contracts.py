@@ -186,6 +186,46 @@ class Alarms(Document):
     alarms: list[Alarm]
 
 
+class ReplaySettings(Parameters):
+    """How production is replayed on the history."""
+
+    train_weeks: int = Field(ge=5, description="of the history, before the first promotion")
+    every_weeks: int = Field(ge=1, description="from one refit to the next")
+    labels_late_days: int = Field(ge=0, description="that labels come later than they did")
+
+
+class Promotion(Document):
+    """A promotion in a replay."""
+
+    at: AwareDatetime
+    fitted: AwareDatetime = Field(description="when the promoted model was fitted")
+
+
+class Policy(Document):
+    """What a policy would have saved, per 1,000 decisions."""
+
+    saved_per_1000: float
+    over_never: Interval = Field(description="saving less that of the policy never")
+    over_calendar: Interval = Field(description="saving less that of the policy calendar")
+    promotions: list[Promotion]
+    weekly: list[float] = Field(description="saved in each week, in the currency")
+
+
+class ProductionReplay(Document):
+    """What each policy of refits would have saved on the history."""
+
+    start: AwareDatetime = Field(description="of the first model")
+    until: AwareDatetime = Field(description="last decision")
+    labels_late_days: int
+    every_weeks: int
+    decisions: int = Field(gt=0)
+    weeks: list[str] = Field(description="their Mondays")
+    policies: dict[str, Policy] = Field(description="never, calendar, on alarm")
+    evidence: dict[str, float | None] = Field(description="of harm, by week, if never refitted")
+    first_alarm: str | None = Field(description="Monday of the week that raises it, if never")
+    false_alarms: FalseAlarms = Field(description="of the alarm challenger, replayed on its weeks")
+
+
 class Webhook(Document):
     """What a chat's incoming webhook takes."""
 
@@ -194,5 +234,6 @@ class Webhook(Document):
 
 alarms = DocumentContract(Alarms)
 webhook = DocumentContract(Webhook)
+production_replay = DocumentContract(RootModel[ProductionReplay | None])
 champion_results = DocumentContract(ChampionResults)
 alarm_rates = DocumentContract(AlarmRates)

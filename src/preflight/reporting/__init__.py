@@ -25,6 +25,7 @@ from preflight.reporting.monitoring_figures import (
     plot_discrimination,
     plot_harm,
     plot_inputs,
+    plot_policies,
     plot_predictions,
     plot_weekly_saving,
 )
@@ -63,5 +64,6 @@ __all__ = [
     "plot_weekly_saving",
     "plot_predictions",
     "plot_inputs",
+    "plot_policies",
     "render_monitoring_page",
 ]

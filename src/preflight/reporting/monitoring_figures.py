@@ -214,3 +214,27 @@ def plot_inputs(
     bar.outline.set_visible(False)
     name_dates(axes.xaxis)
     return figure
+
+
+def plot_policies(production_replay: dict[str, Any] | None, framing: Framing) -> Any:
+    """Return a figure of the money of each policy over never refitting, with its promotions."""
+    title = "Saved over never refitting so far"
+    title += "" if production_replay else ": no replay yet"
+    figure, ((axes,),) = new_figure(title, [PLOT])
+    axes.axhline(0, color=SOFT, linewidth=1)
+    given = production_replay or {"weeks": [], "policies": {}}
+    weeks = pd.DatetimeIndex(pd.to_datetime(given["weeks"]))
+    never = np.array(given["policies"].get("never", {"weekly": []})["weekly"])
+    for (name, policy), colour in zip(
+        given["policies"].items(), (GREY, BLUE, ORANGE), strict=False
+    ):
+        total = np.cumsum(np.array(policy["weekly"]) - never)
+        axes.plot(weeks + 7 * DAYS, total, color=colour, label=name)
+        moments = pd.Series(pd.to_datetime([p["at"] for p in policy["promotions"]], utc=True))
+        place = weeks.searchsorted(framing.split.day(moments), side="right") - 1
+        axes.plot(weeks[place], np.append(0, total)[place], "o", color=colour, markersize=5)
+    figure.legend(frameon=False, loc="outside lower left", ncols=3)
+    head_plot(axes, "dots: promotions")
+    name_dates(axes.xaxis)
+    name_money_axis(axes.yaxis, framing, f"{symbol(framing.costs.unit)} so far")
+    return figure
