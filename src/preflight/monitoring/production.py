@@ -87,7 +87,7 @@ def _decide(
     changes: dict[str, list[tuple[pd.Timestamp, int]]] = {"never": [], "calendar": []}
     in_use = 0
     for number, moment in list(enumerate(refits.moments))[1:]:
-        if _passes(refits, number, in_use, moment, framing, evaluation):
+        if passes_trial(refits, number, in_use, moment, framing, evaluation):
             in_use = number
             changes["calendar"].append((moment, number))
     changes["on alarm"], in_use, since = [], 0, refits.moments[0]
@@ -100,7 +100,9 @@ def _decide(
         for week in evidence.loc[over, "week"]:
             moment = _known_at(refits, pd.Timestamp(week), framing)
             number = int(refits.moments.searchsorted(moment, side="right")) - 1
-            if number > in_use and _passes(refits, number, in_use, moment, framing, evaluation):
+            if number > in_use and passes_trial(
+                refits, number, in_use, moment, framing, evaluation
+            ):
                 promoted = moment, number
                 break
         if promoted is None:
@@ -119,7 +121,7 @@ def _decide(
     return choices, promotions, first
 
 
-def _passes(
+def passes_trial(
     refits: Refits,
     number: int,
     in_use: int,

@@ -64,12 +64,14 @@ def choose_moments(
     first = day.min() + weeks * WEEK
     start = first + pd.Timedelta(days=-first.day_of_week % 7)
     mondays = pd.date_range(start, day.max(), freq=settings.every_weeks * WEEK)
-    if weeks <= history or len(mondays) <= FEWEST_REFITS:
+    late = settings.labels_late_days
+    if 7 * (weeks - history) <= 7 + late or len(mondays) <= FEWEST_REFITS:
         raise RunError(
             f"The history has {(day.max() - day.min()).days // 7} weeks of decisions with labels. "
-            f"A replay needs production_replay.train_weeks ({weeks}) above "
-            f"monitoring.alarms.history_weeks ({history}), and then {FEWEST_REFITS} refits "
-            f"every {settings.every_weeks} weeks. Set fewer weeks, or wait for more history."
+            f"A replay needs production_replay.train_weeks ({weeks}) more than a week above "
+            f"monitoring.alarms.history_weeks ({history}) and labels_late_days ({late}), and then "
+            f"{FEWEST_REFITS} refits every {settings.every_weeks} weeks. Change these settings, or "
+            "wait for more history."
         )
     return mondays.tz_localize(framing.split.timezone).tz_convert("UTC").as_unit("us")
 

@@ -233,8 +233,9 @@ def plot_policies(production_replay: dict[str, Any] | None, framing: Framing) ->
         moments = pd.Series(pd.to_datetime([p["at"] for p in policy["promotions"]], utc=True))
         place = weeks.searchsorted(framing.split.day(moments), side="right") - 1
         axes.plot(weeks[place], np.append(0, total)[place], "o", color=colour, markersize=5)
-    figure.legend(frameon=False, loc="outside lower left", ncols=3)
-    head_plot(axes, "dots: promotions")
+    if production_replay:
+        figure.legend(frameon=False, loc="outside lower left", ncols=3)
+        head_plot(axes, "dots: promotions")
     name_dates(axes.xaxis)
     name_money_axis(axes.yaxis, framing, f"{symbol(framing.costs.unit)} so far")
     return figure

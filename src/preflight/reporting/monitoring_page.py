@@ -8,7 +8,9 @@ from preflight.monitoring.contracts import Alarms, FalseAlarms
 from preflight.monitoring.false_alarms import FEWEST_WEEKS
 from preflight.problem.framing import Framing
 from preflight.problem.shares import format_level
+from preflight.reporting.figure_dataset import to_svg
 from preflight.reporting.formatting import number, percent
+from preflight.reporting.monitoring_figures import plot_policies
 from preflight.reporting.pages import make_environment, tidy_page
 
 RECENT = 8  # weeks of inputs that are listed
@@ -20,22 +22,32 @@ def render_monitoring_page(
     champion_results: dict[str, Any],
     weekly_inputs: pd.DataFrame,
     alarm_rates: dict[str, Any],
+    production_replay: dict[str, Any] | None,
     framing: Framing,
     **figures: str,
 ) -> str:
     """Return the monitoring page: one HTML page that loads nothing and needs no script.
 
-    figures: as SVG, by the name of their dataset.
+    production_replay: None if it was never made. figures: as SVG, by the name of their dataset.
     """
     found = Alarms.model_validate(alarms)
-    rates = {name: FalseAlarms.model_validate(one) for name, one in alarm_rates.items()}
+    rates = {
+        name: describe_rate(FalseAlarms.model_validate(one)) for name, one in alarm_rates.items()
+    }
+    if production_replay:
+        figures["policies_figure"] = to_svg(plot_policies(production_replay, framing))
+        replayed = describe_rate(
+            FalseAlarms.model_validate(production_replay["false_alarms"]), "of the replayed history"
+        )
+        rates["challenger"] += f"; {replayed}"
     template = make_environment(framing, True).get_template("monitoring.html.j2")
     return tidy_page(
         template.render(
             state=summarize_alarms(found),
             alarms=found,
             names=NAMES,
-            rates={name: describe_rate(rate) for name, rate in rates.items()},
+            rates=rates,
+            replay=production_replay,
             results=champion_results,
             inputs=_warnings(weekly_inputs),
             has_inputs=bool(weekly_inputs["score"].notna().any()),
@@ -64,14 +76,12 @@ def summarize_alarms(alarms: Alarms) -> tuple[str, str]:
     return "No alarm", f"There is no evidence that the champion does harm.{more}"
 
 
-def describe_rate(rate: FalseAlarms) -> str:
-    """Return what the replay of the history says of false alarms."""
+def describe_rate(rate: FalseAlarms, history: str = "of the log") -> str:
+    """Return what the replay of a history says of false alarms."""
     if rate.rate is None or rate.autocorrelation is None:
-        return (
-            f"not known: the log has {rate.weeks} weeks that count, and {FEWEST_WEEKS} are needed"
-        )
+        return f"not known: {rate.weeks} weeks {history} count, and {FEWEST_WEEKS} are needed"
     return (
-        f"{percent(rate.rate, 1)} of years, in a replay of {rate.weeks} weeks of the log "
+        f"{percent(rate.rate, 1)} of years, in a replay of {rate.weeks} weeks {history} "
         f"(correlation of a week with the next: {number(rate.autocorrelation, 2)})"
     )
 

@@ -1,5 +1,6 @@
 """The monitoring page says whether there is harm, and what is not known; its figures show it."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -141,13 +142,29 @@ def documents(raised: bool = False, known: bool = True, champion: str | None = "
     return alarms, results
 
 
-def page(given: dict[str, Any], alarms: Any, results: Any, weeks: int = 30) -> str:
+REPLAY = {
+    "start": "2013-04-01T04:00:00Z", "until": "2013-12-31T00:00:00Z", "labels_late_days": 0,
+    "every_weeks": 4, "decisions": 15_000, "weeks": [*WEEKS], "evidence": {},
+    "first_alarm": "2013-06-24",
+    "false_alarms": {"weeks": 35, "autocorrelation": 0.4, "rate": 0.028},
+    "policies": {
+        "never": {"saved_per_1000": 3e4, "over_never": SOME, "over_calendar": SOME,
+                  "promotions": [], "weekly": [100.0] * 30},
+        "calendar": {"saved_per_1000": 3.2e4, "over_never": SOME, "over_calendar": SOME,
+                     "promotions": [dict.fromkeys(("at", "fitted"), "2013-05-06T04:00:00Z")],
+                     "weekly": [110.0] * 30},
+    },
+}  # fmt: skip
+
+
+def page(given: dict[str, Any], alarms: Any, results: Any, replay: Any = None) -> str:
+    weeks = 30
     rate = {"weeks": weeks, "autocorrelation": 0.2, "rate": 0.026}
     none = {"weeks": 12, "autocorrelation": None, "rate": None}
     figures = {f"{name}_figure": to_svg(drawn(name, given)) for name in FIGURES}
     text: str = reporting.render_monitoring_page(
         alarms, results, given["inputs"], {"challenger": rate, "discrimination": none},
-        given["framing"], **figures,
+        replay, given["framing"], **figures,
     )  # fmt: skip
     return Html().validate(text)
 
@@ -168,7 +185,24 @@ def test_the_page_prints_the_measured_rate_or_that_there_is_none(given: dict[str
     text = page(given, *documents())
     assert "2.6% of years, in a replay of 30 weeks of the log" in text
     assert "correlation of a week with the next: 0.20" in text
-    assert "not known: the log has 12 weeks that count, and 20 are needed" in text
+    assert "not known: 12 weeks of the log count, and 20 are needed" in text
+
+
+def test_the_page_shows_the_policies_of_the_replay_if_there_is_one(given: dict[str, Any]) -> None:
+    without = page(given, *documents())
+    assert "kedro run --pipelines production_replay" in without
+    text = page(given, *documents(), REPLAY)
+    assert "the alarm would have come with the week of 2013-06-24" in text
+    assert re.search(r"\W32,000", text)
+    assert "2.8% of years, in a replay of 35 weeks of the replayed history" in text
+    (axes,) = reporting.plot_policies(REPLAY, given["framing"]).get_axes()
+    totals = {line.get_label(): [*line.get_ydata()] for line in axes.lines}
+    assert totals["never"][-1] == 0
+    assert totals["calendar"][-1] == pytest.approx(300.0)
+    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    assert [len(line.get_xdata()) for line in dots] == [0, 1]
+    empty = reporting.plot_policies(None, given["framing"])
+    assert Figure().validate(empty) is empty
 
 
 def test_the_page_without_labels_says_that_harm_cannot_be_seen(given: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ def create_pipeline() -> Pipeline:
         figure(reporting.plot_predictions, "weekly_results", FRAMING),
         figure(reporting.plot_inputs, "weekly_inputs", "input_checks", FRAMING),
     ]
-    results = ["weekly_inputs", "champion_results", "alarm_rates", "alarms"]
+    results = ["weekly_inputs", "champion_results", "alarm_rates", "alarms", "production_replay"]
     shown = results + [name for node in figures for name in node.outputs]
     return Pipeline(
         [
