@@ -57,7 +57,7 @@ def plot_harm(
         head_plot(above, "dashed: another model was promoted")
     name_money_axis(above.yaxis, framing, f"{symbol(framing.costs.unit)} a week")
     _draw_evidence(below, weekly_evidence, "challenger", monitoring)
-    _share_weeks(weeks, above, below)
+    _name_weeks(weeks, above, below)
     return figure
 
 
@@ -85,7 +85,7 @@ def plot_discrimination(
     figure.legend(frameon=False, loc="outside lower left", ncols=2)
     name_axis(above.yaxis, quality, short)
     _draw_evidence(below, weekly_evidence, "discrimination", monitoring)
-    _share_weeks(weeks, above, below)
+    _name_weeks(weeks, above, below)
     return figure
 
 
@@ -109,12 +109,14 @@ def _draw_evidence(
     name_axis(axes.yaxis, "evidence of harm", short)
 
 
-def _share_weeks(weeks: pd.Series, *plots: Any) -> None:
-    """Give plots above each other the same weeks, named under the last one."""
+def _name_weeks(weeks: Any, *plots: Any) -> None:
+    """Give plots above each other the same weeks, named under the last one; none: no ticks."""
     for plot in plots:
         if len(weeks):
             plot.set_xlim(weeks.min() - 2 * DAYS, weeks.max() + 9 * DAYS)
-        name_dates(plot.xaxis)
+            name_dates(plot.xaxis)
+        else:
+            plot.set_xticks([])
     for plot in plots[:-1]:
         plot.tick_params(axis="x", labelbottom=False)
         plot.xaxis.get_offset_text().set_visible(False)
@@ -126,16 +128,16 @@ def plot_cumulative_gain(weekly_results: pd.DataFrame, framing: Framing) -> Any:
     title = "Gain over the refitted baseline so far"
     title += "" if gain.notna().any() else ": no refitted baseline yet"
     figure, ((axes,),) = new_figure(title, [PLOT])
-    weeks = pd.to_datetime(weekly_results["week"]) + 7 * DAYS
+    weeks = pd.to_datetime(weekly_results["week"])
     lines = {"as decided": (gain, BLUE, "o-")}
     if weekly_results["gain"].notna().any():
         lines["by the newest refit"] = (gain - weekly_results["gain"].fillna(0), ORANGE, "--")
     for label, (values, colour, style) in lines.items():
         total = values.fillna(0).cumsum()
-        axes.plot(weeks, total, style, color=colour, markersize=3, label=label)
+        axes.plot(weeks + 7 * DAYS, total, style, color=colour, markersize=3, label=label)
     axes.axhline(0, color=SOFT, linewidth=1)
     figure.legend(frameon=False, loc="outside lower left", ncols=2)
-    name_dates(axes.xaxis)
+    _name_weeks(weeks, axes)
     name_money_axis(axes.yaxis, framing, f"{symbol(framing.costs.unit)} so far")
     return figure
 
@@ -145,16 +147,17 @@ def plot_weekly_saving(weekly_results: pd.DataFrame, framing: Framing) -> Any:
     rows = weekly_results
     title = "Saving by week" + ("" if rows["saved"].notna().any() else ": no labels yet")
     figure, ((axes,),) = new_figure(title, [PLOT])
-    weeks = pd.to_datetime(rows["week"]) + 3 * DAYS
+    weeks = pd.to_datetime(rows["week"])
+    noon = weeks + 3 * DAYS
     saved = 1000 * rows["saved"] / rows["labelled"].where(rows["labelled"] > 0)
-    axes.plot(weeks, saved, "o-", color=BLUE, markersize=3.5, label="from labels")
+    axes.plot(noon, saved, "o-", color=BLUE, markersize=3.5, label="from labels")
     if rows["estimated"].notna().any():
         estimate = 1000 * rows["estimated"] / rows["decisions"]
         label = "estimate from probabilities"
-        axes.plot(weeks, estimate, ":", color=ORANGE, linewidth=1.5, label=label)
+        axes.plot(noon, estimate, ":", color=ORANGE, linewidth=1.5, label=label)
     axes.axhline(0, color=SOFT, linewidth=1)
     figure.legend(frameon=False, loc="outside lower left", ncols=2)
-    name_dates(axes.xaxis)
+    _name_weeks(weeks, axes)
     name_money_axis(axes.yaxis, framing)
     return figure
 
@@ -163,15 +166,16 @@ def plot_predictions(weekly_results: pd.DataFrame, framing: Framing) -> Any:
     """Return a figure of the predictions of each week next to the labels: level and spread."""
     rows, write = weekly_results, percent if framing.task == "binary" else short
     figure, ((axes,),) = new_figure("Predictions and labels by week", [PLOT])
-    weeks = pd.to_datetime(rows["week"]) + 3 * DAYS
+    weeks = pd.to_datetime(rows["week"])
+    noon = weeks + 3 * DAYS
     axes.fill_between(
-        weeks, rows["low"], rows["high"], color=BLUE, alpha=0.18, linewidth=0,
+        noon, rows["low"], rows["high"], color=BLUE, alpha=0.18, linewidth=0,
         label="8 in 10",
     )  # fmt: skip
-    axes.plot(weeks, rows["predicted"], "-", color=BLUE, label="mean prediction")
-    axes.plot(weeks, rows["label"], "o", color=ORANGE, markersize=3.5, label="mean label")
+    axes.plot(noon, rows["predicted"], "-", color=BLUE, label="mean prediction")
+    axes.plot(noon, rows["label"], "o", color=ORANGE, markersize=3.5, label="mean label")
     figure.legend(frameon=False, loc="outside lower left", ncols=3, columnspacing=1)
-    name_dates(axes.xaxis)
+    _name_weeks(weeks, axes)
     binary = framing.task == "binary"
     name_axis(axes.yaxis, "probability, share of label 1" if binary else "quantity", write)
     return figure
@@ -189,7 +193,7 @@ def plot_inputs(
     top: list[str] = [*scores.max(axis=1).sort_values(ascending=False, kind="stable").index[:TOP]]
     title = "Inputs that differ from the 8 weeks before"
     title += "" if top else ": under 17 weeks so far"
-    figure, ((axes,),) = new_figure(title, [max(2, len(top)) * ROW + 0.5])
+    figure, ((axes,),) = new_figure(title, [max(6, len(top)) * ROW + 0.5])
     axes.grid(visible=False)
     if not top:
         axes.plot([], [])
@@ -212,7 +216,7 @@ def plot_inputs(
     bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.6, aspect=30)
     bar.set_label("standard deviations", color=SOFT)
     bar.outline.set_visible(False)
-    name_dates(axes.xaxis)
+    _name_weeks(weeks, axes)
     return figure
 
 
@@ -236,6 +240,6 @@ def plot_policies(production_replay: dict[str, Any] | None, framing: Framing) ->
     if production_replay:
         figure.legend(frameon=False, loc="outside lower left", ncols=3)
         head_plot(axes, "dots: promotions")
-    name_dates(axes.xaxis)
+    _name_weeks(weeks, axes)
     name_money_axis(axes.yaxis, framing, f"{symbol(framing.costs.unit)} so far")
     return figure

@@ -75,9 +75,11 @@ def test_a_figure_meets_its_contract_full_and_empty(name: str, given: dict[str, 
     box = figure.get_tightbbox()
     assert box.x0 >= 0
     assert box.x1 <= reporting.drawing.WIDTH + 0.05
-    empty = {k: v.head(0) if isinstance(v, pd.DataFrame) else v for k, v in given.items()}
-    figure = drawn(name, empty | {"checks": []})
-    assert Figure().validate(figure) is figure
+    for rows in (1, 0):
+        few = {k: v.head(rows) if isinstance(v, pd.DataFrame) else v for k, v in given.items()}
+        figure = drawn(name, few | {"checks": []})
+        assert Figure().validate(figure) is figure
+        figure.draw_without_rendering()
     assert ":" in figure.get_suptitle() or name == "predictions"  # it says what is missing
 
 
@@ -142,21 +144,6 @@ def documents(raised: bool = False, known: bool = True, champion: str | None = "
     return alarms, results
 
 
-REPLAY = {
-    "start": "2013-04-01T04:00:00Z", "until": "2013-12-31T00:00:00Z", "labels_late_days": 0,
-    "every_weeks": 4, "decisions": 15_000, "weeks": [*WEEKS], "evidence": {},
-    "first_alarm": "2013-06-24",
-    "false_alarms": {"weeks": 35, "autocorrelation": 0.4, "rate": 0.028},
-    "policies": {
-        "never": {"saved_per_1000": 3e4, "over_never": SOME, "over_calendar": SOME,
-                  "promotions": [], "weekly": [100.0] * 30},
-        "calendar": {"saved_per_1000": 3.2e4, "over_never": SOME, "over_calendar": SOME,
-                     "promotions": [dict.fromkeys(("at", "fitted"), "2013-05-06T04:00:00Z")],
-                     "weekly": [110.0] * 30},
-    },
-}  # fmt: skip
-
-
 def page(given: dict[str, Any], alarms: Any, results: Any, replay: Any = None) -> str:
     weeks = 30
     rate = {"weeks": weeks, "autocorrelation": 0.2, "rate": 0.026}
@@ -188,14 +175,16 @@ def test_the_page_prints_the_measured_rate_or_that_there_is_none(given: dict[str
     assert "not known: 12 weeks of the log count, and 20 are needed" in text
 
 
-def test_the_page_shows_the_policies_of_the_replay_if_there_is_one(given: dict[str, Any]) -> None:
+def test_the_page_shows_the_policies_of_the_replay_if_there_is_one(
+    given: dict[str, Any], replayed: dict[str, Any]
+) -> None:
     without = page(given, *documents())
     assert "kedro run --pipelines production_replay" in without
-    text = page(given, *documents(), REPLAY)
+    text = page(given, *documents(), replayed)
     assert "the alarm would have come with the week of 2013-06-24" in text
     assert re.search(r"\W32,000", text)
     assert "2.8% of years, in a replay of 35 weeks of the replayed history" in text
-    (axes,) = reporting.plot_policies(REPLAY, given["framing"]).get_axes()
+    (axes,) = reporting.plot_policies(replayed, given["framing"]).get_axes()
     totals = {line.get_label(): [*line.get_ydata()] for line in axes.lines}
     assert totals["never"][-1] == 0
     assert totals["calendar"][-1] == pytest.approx(300.0)
