@@ -106,7 +106,8 @@ def promote_champion(
         with path.open("wb") as file:
             skops_file.dump(model, file)
     paths[2].parent.mkdir(parents=True)
-    test.assign(**predicted).to_parquet(paths[2])
+    key = [*Features.grain(), "predict_at", "label"]
+    test[key].assign(**predicted).to_parquet(paths[2])
     run = read_manifest(project, version)
     run["outputs"] |= {path.stem: record(project, path) for path in (paths[0], paths[2])}
     manifest_path(project, version).write_text(json.dumps(run))
