@@ -99,7 +99,9 @@ class Replay:
         history = self.between(day - (DAYS + 2) * DAY, day)
         contracts = {"features": Features}
         labels = pd.DataFrame({"label": 0.0}, history.index)
-        found = compute_input_limits(history, labels, {}, self.framing, monitoring, contracts)
+        found = compute_input_limits(
+            lambda: history, labels, {}, self.framing, monitoring, contracts
+        )
         return InputLimits.model_validate(found)
 
     def check(

@@ -18,7 +18,7 @@ IDLE_FACTOR = 1.5  # of the longest time without a decision, as a longer one wil
 
 
 def compute_input_limits(
-    features: pd.DataFrame,
+    feature_history: Callable[[], pd.DataFrame],
     labels: pd.DataFrame,
     logged_days: Days,
     framing: Framing,
@@ -31,20 +31,27 @@ def compute_input_limits(
     blocked days. Before, it is the features of decisions whose label is known: later ones were
     built before their time. Days with few decisions count for nothing but their usual number.
 
+    feature_history: reads the features.
+
     Raises:
         RunError: the history is shorter than 28 days.
     """
     settings, contract = monitoring.limits, contracts["features"]
     moment = monitoring.at
+    columns = [*contract.to_schema().columns]
     logged = [logged_days[first_day]() for first_day in _latest(logged_days, monitoring)]
-    batch = [part.loc[part["source"] == "batch", features.columns] for part in logged]
-    past = features[labels["label"].notna().to_numpy()]
-    histories = {"prediction_log": [features.iloc[:0], *batch], "features": [past]}
-    for source, parts in histories.items():  # noqa: B007
-        rows = pd.concat(parts).drop_duplicates(contract.grain())
-        rows = _recent(rows, moment, settings.days, framing)
-        if (n := rows["day"].nunique()) >= MIN_DAYS:
-            break
+    batch = [part.loc[part["source"] == "batch", columns] for part in logged]
+    histories: dict[str, Callable[[], list[pd.DataFrame]]] = {
+        "prediction_log": lambda: batch,
+        "features": lambda: [feature_history()[labels["label"].notna().to_numpy()]],
+    }
+    n = 0
+    for source, read in histories.items():  # noqa: B007
+        if parts := read():
+            rows = pd.concat(parts).drop_duplicates(contract.grain())
+            rows = _recent(rows, moment, settings.days, framing)
+            if (n := rows["day"].nunique()) >= MIN_DAYS:
+                break
     else:
         raise RunError(
             f"Limits of inputs need a history of {MIN_DAYS} days. 'features' has {n} days until "

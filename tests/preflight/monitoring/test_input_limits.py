@@ -67,7 +67,9 @@ def compute(framing: Framing) -> Compute:
         monitoring = Monitoring.model_validate(given | quiet)
         contracts: Any = {"features": Parcels}
         labels = pd.DataFrame({"label": label}, features.index)
-        found = compute_input_limits(features, labels, logged or {}, framing, monitoring, contracts)
+        found = compute_input_limits(
+            lambda: features, labels, logged or {}, framing, monitoring, contracts
+        )
         assert input_limits.validate(found) is found
         return InputLimits.model_validate(found)
 
