@@ -98,7 +98,7 @@ class Replay:
         monitoring = Monitoring.model_validate(self._given | {"moment": day.to_pydatetime()})
         history = self.between(day - (DAYS + 2) * DAY, day)
         contracts = {"features": Features}
-        labels = pd.DataFrame({"label": 0.0}, history.index)
+        labels = history[Features.grain()].assign(label=0.0)
         found = compute_input_limits(
             lambda: history, labels, {}, self.framing, monitoring, contracts
         )

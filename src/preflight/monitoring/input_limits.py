@@ -4,11 +4,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from preflight.contracts.catalog import Contracts
+from preflight.contracts.catalog import Contract, Contracts
 from preflight.errors import RunError
 from preflight.inference.contracts import FeatureLimits, InputLimits
+from preflight.inference.prediction_log import hash_keys
 from preflight.monitoring.contracts import Limits, Monitoring
 from preflight.problem.framing import Framing
 
@@ -43,7 +45,7 @@ def compute_input_limits(
     batch = [part.loc[part["source"] == "batch", columns] for part in logged]
     histories: dict[str, Callable[[], list[pd.DataFrame]]] = {
         "prediction_log": lambda: batch,
-        "features": lambda: [feature_history()[labels["label"].notna().to_numpy()]],
+        "features": lambda: [_with_label(feature_history(), labels, contract)],
     }
     n = 0
     for source, read in histories.items():  # noqa: B007
@@ -70,9 +72,17 @@ def compute_input_limits(
     ).model_dump(mode="json")
 
 
+def _with_label(features: pd.DataFrame, labels: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """Return the features of decisions whose label is known, by key: labels may be newer."""
+    key = contract.grain()
+    known = hash_keys(labels[labels["label"].notna()], key)
+    return features[np.isin(hash_keys(features, key), known)]
+
+
 def _latest(logged_days: Days, monitoring: Monitoring) -> list[str]:
     """Return the parts of the log that may have the last days until the moment."""
-    parts = [first for first in logged_days if first <= f"{monitoring.at:%Y-%m-%d}"]
+    until = f"{monitoring.at.tz_convert('UTC'):%Y-%m-%d}"
+    parts = [first for first in logged_days if first <= until]
     if not parts:
         return []
     start = pd.Timestamp(parts[-1]) - pd.Timedelta(days=monitoring.limits.days)

@@ -66,7 +66,7 @@ def compute(framing: Framing) -> Compute:
         quiet: Any = {"silenced": {}, "acknowledged": {}}
         monitoring = Monitoring.model_validate(given | quiet)
         contracts: Any = {"features": Parcels}
-        labels = pd.DataFrame({"label": label}, features.index)
+        labels = features[["parcel"]].assign(label=label)
         found = compute_input_limits(
             lambda: features, labels, logged or {}, framing, monitoring, contracts
         )
