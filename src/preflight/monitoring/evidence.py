@@ -97,9 +97,10 @@ def _weeks(rows: pd.DataFrame, name: AlarmName, framing: Framing) -> Weeks:
     """Return the weeks of an alarm's statistic."""
     if name == "challenger":
         used = rows["label"].notna() & rows["gain"].notna()
-        return by_week(rows, lambda part: per_1000(part["gain"].to_numpy()), used)
+        gains = rows[["day", "gain"]]  # by_week copies what it is given
+        return by_week(gains, lambda part: per_1000(part["gain"].to_numpy()), used)
     return by_week(
-        rows,
+        rows[["day", "label", "predicted"]],
         lambda part: rank_quality(part["label"], part["predicted"], framing.task),
         rows["label"].notna(),
     )

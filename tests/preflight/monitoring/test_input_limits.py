@@ -185,6 +185,24 @@ def test_logged_days_are_the_history_as_soon_as_they_are_enough(compute: Compute
         assert compute(features, others) == compute(features)
 
 
+def test_labels_may_be_newer_than_the_features_and_in_another_order(
+    framing: Framing,
+) -> None:
+    """Those that are due are computed again each day; features are not."""
+    rows = parcels()
+    newer = rows.tail(50).assign(parcel=rows["parcel"].max() + 1 + np.arange(50))
+    labels = pd.concat([newer, rows])[["parcel"]].assign(label=0.0)
+    quiet: Any = {"silenced": {}, "acknowledged": {}, "moment": None}
+    monitoring = Monitoring.model_validate({"limits": LIMITS, "alarms": ALARMS} | quiet)
+    given: Any = ({}, framing, monitoring, {"features": Parcels})
+    found, usual = (
+        compute_input_limits(lambda: rows, some, *given)
+        for some in (labels, rows[["parcel"]].assign(label=0.0))
+    )
+    assert found == usual
+    assert found["source"] == "features"
+
+
 def test_too_short_a_history_is_refused_with_its_length(compute: Compute) -> None:
     with pytest.raises(RunError, match=r"need a history of 28 days. 'features' has 27 days"):
         compute(parcels(27))
