@@ -98,8 +98,10 @@ class Replay:
         monitoring = Monitoring.model_validate(self._given | {"moment": day.to_pydatetime()})
         history = self.between(day - (DAYS + 2) * DAY, day)
         contracts = {"features": Features}
-        labels = pd.DataFrame({"label": 0.0}, history.index)
-        found = compute_input_limits(history, labels, {}, self.framing, monitoring, contracts)
+        labels = history[Features.grain()].assign(label=0.0)
+        found = compute_input_limits(
+            lambda: history, labels, {}, self.framing, monitoring, contracts
+        )
         return InputLimits.model_validate(found)
 
     def check(

@@ -54,6 +54,7 @@ def saved(catalog: dict[str, Any]) -> list[str]:
         "preflight.datasets.Folder",
         "preflight.datasets.AllVersions",
         "preflight.datasets.StudyStorage",
+        "preflight.datasets.DeferredTable",
         "preflight.inference.prediction_log.LoggedDays",
         "preflight.deployment.datasets.OfChampion",
         "preflight.deployment.datasets.ModelVersions",

@@ -1,6 +1,7 @@
 """Small datasets that Kedro lacks: read-only paths, all versions, Optuna's storage."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,14 @@ class ParquetTable(ParquetDataset):  # type: ignore[misc]
         rows = table["data"]
         table["data"] = [[None if cell is pd.NaT else cell for cell in row] for row in rows]
         return table
+
+
+class DeferredTable(ParquetTable):
+    """A Parquet file that takes no memory until it is needed: it loads as a function."""
+
+    def load(self) -> Callable[[], pd.DataFrame]:
+        """Return a function that reads the table."""
+        return super().load
 
 
 class OptionalJson(JSONDataset):  # type: ignore[misc]

@@ -132,7 +132,7 @@ def refit_baselines(
     Raises:
         RunError: acting changes the label.
     """
-    _require_untouched_labels(framing)
+    require_untouched_labels(framing)
     examples = labelled_examples(features, labels, contracts)
     known = examples[examples["label_known_at"] <= retraining.at]
     baselines = fit_baselines(known, framing, modeling, contracts)
@@ -141,7 +141,7 @@ def refit_baselines(
     return baselines
 
 
-def _require_untouched_labels(framing: Framing) -> None:
+def require_untouched_labels(framing: Framing) -> None:
     """Raise RunError if acting changes the label."""
     if framing.decision.changes_label:
         raise RunError(
@@ -155,7 +155,7 @@ def _require_recipe(champion: Bundle | None, framing: Framing, contracts: Contra
     """Return the champion, if its recipe can be fitted again."""
     if champion is None:
         raise RunError("There is no champion yet: kedro run --pipelines deployment")
-    _require_untouched_labels(framing)
+    require_untouched_labels(framing)
     then, now = champion["provenance"]["framing"], framing.model_dump(mode="json")
     changed = [f"framing.{name}" for name in RECIPE_FRAMING if then.get(name) != now[name]]
     names = _recipe(champion, contracts).features(contracts["features"].groups())

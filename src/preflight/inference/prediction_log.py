@@ -157,7 +157,7 @@ class LoggedDays(PredictionLog):
         filepath: str,
         contract: str,
         metadata: dict[str, Any] | None = None,
-        part_rows: int = 50_000,
+        part_rows: int = 25_000,
     ) -> None:
         super().__init__(filepath, contract, metadata)
         self._part_rows = part_rows

@@ -9,7 +9,6 @@ import pandas as pd
 
 from preflight.contracts.catalog import Contracts
 from preflight.errors import RunError
-from preflight.features.split import join_labels
 from preflight.inference.feedback import usable_rows
 from preflight.modeling.model import Bundle
 from preflight.monitoring.contracts import Monitoring
@@ -32,7 +31,6 @@ COLUMNS |= {"day": "datetime64[us]"}
 
 
 def join_decisions(
-    features: pd.DataFrame,
     logged_days: Days,
     labels: pd.DataFrame,
     champion: Bundle | None,
@@ -58,13 +56,12 @@ def join_decisions(
         RunError: a prediction is dated in the future, a label before its prediction, or a file of
             the log is damaged.
     """
-    inputs = InputCounts(features, contracts["features"].names(), framing)
+    inputs = InputCounts(contracts["features"].names(), framing)
     none = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COLUMNS.items()})
     if champion is None:
         note = "There is no champion yet: kedro run --pipelines deployment"
         return none, inputs.table(monitoring.at), [note]
-    keyed = features[[*contracts["features"].grain(), "predict_at"]]
-    known = KnownLabels(join_labels(keyed, labels, contracts), contracts, monitoring.at)
+    known = KnownLabels(labels, framing, contracts, monitoring.at)
     best = best_baseline(champion_test, framing)
     models = _Models(
         champion["provenance"]["version"],

@@ -4,11 +4,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from preflight.contracts.catalog import Contracts
+from preflight.contracts.catalog import Contract, Contracts
 from preflight.errors import RunError
 from preflight.inference.contracts import FeatureLimits, InputLimits
+from preflight.inference.prediction_log import hash_keys
 from preflight.monitoring.contracts import Limits, Monitoring
 from preflight.problem.framing import Framing
 
@@ -18,7 +20,7 @@ IDLE_FACTOR = 1.5  # of the longest time without a decision, as a longer one wil
 
 
 def compute_input_limits(
-    features: pd.DataFrame,
+    feature_history: Callable[[], pd.DataFrame],
     labels: pd.DataFrame,
     logged_days: Days,
     framing: Framing,
@@ -31,20 +33,27 @@ def compute_input_limits(
     blocked days. Before, it is the features of decisions whose label is known: later ones were
     built before their time. Days with few decisions count for nothing but their usual number.
 
+    feature_history: reads the features.
+
     Raises:
         RunError: the history is shorter than 28 days.
     """
     settings, contract = monitoring.limits, contracts["features"]
     moment = monitoring.at
+    columns = [*contract.to_schema().columns]
     logged = [logged_days[first_day]() for first_day in _latest(logged_days, monitoring)]
-    batch = [part.loc[part["source"] == "batch", features.columns] for part in logged]
-    past = features[labels["label"].notna().to_numpy()]
-    histories = {"prediction_log": [features.iloc[:0], *batch], "features": [past]}
-    for source, parts in histories.items():  # noqa: B007
-        rows = pd.concat(parts).drop_duplicates(contract.grain())
-        rows = _recent(rows, moment, settings.days, framing)
-        if (n := rows["day"].nunique()) >= MIN_DAYS:
-            break
+    batch = [part.loc[part["source"] == "batch", columns] for part in logged]
+    histories: dict[str, Callable[[], list[pd.DataFrame]]] = {
+        "prediction_log": lambda: batch,
+        "features": lambda: [_with_label(feature_history(), labels, contract)],
+    }
+    n = 0
+    for source, read in histories.items():  # noqa: B007
+        if parts := read():
+            rows = pd.concat(parts).drop_duplicates(contract.grain())
+            rows = _recent(rows, moment, settings.days, framing)
+            if (n := rows["day"].nunique()) >= MIN_DAYS:
+                break
     else:
         raise RunError(
             f"Limits of inputs need a history of {MIN_DAYS} days. 'features' has {n} days until "
@@ -63,9 +72,17 @@ def compute_input_limits(
     ).model_dump(mode="json")
 
 
+def _with_label(features: pd.DataFrame, labels: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """Return the features of decisions whose label is known, by key: labels may be newer."""
+    key = contract.grain()
+    known = hash_keys(labels[labels["label"].notna()], key)
+    return features[np.isin(hash_keys(features, key), known)]
+
+
 def _latest(logged_days: Days, monitoring: Monitoring) -> list[str]:
     """Return the parts of the log that may have the last days until the moment."""
-    parts = [first for first in logged_days if first <= f"{monitoring.at:%Y-%m-%d}"]
+    until = f"{monitoring.at.tz_convert('UTC'):%Y-%m-%d}"
+    parts = [first for first in logged_days if first <= until]
     if not parts:
         return []
     start = pd.Timestamp(parts[-1]) - pd.Timedelta(days=monitoring.limits.days)

@@ -28,19 +28,24 @@ class InputCounts:
 
     Bins are quantiles of a number, or the most frequent categories.
 
+    They are those of the first rows that are added.
+
     Args:
-        features: rows of the history, from which the bins are chosen.
         names: of the columns.
     """
 
-    def __init__(self, features: pd.DataFrame, names: list[str], framing: Framing) -> None:
-        sample = features.iloc[:: max(1, len(features) // SAMPLE)]
-        self._bins = {name: _choose_bins(sample[name]) for name in names}
+    def __init__(self, names: list[str], framing: Framing) -> None:
+        self._bins: dict[str, Any] = dict.fromkeys(names)
         self._framing = framing
         self._weeks: dict[pd.Timestamp, npt.NDArray[np.int64]] = {}
 
     def add(self, rows: pd.DataFrame) -> None:
-        """Count rows of the log."""
+        """Count rows of the log, in the order of time."""
+        if rows.empty:
+            return
+        if not self._weeks:
+            sample = rows.iloc[:: max(1, len(rows) // SAMPLE)]
+            self._bins = {name: _choose_bins(sample[name]) for name in self._bins}
         monday = monday_of(self._framing.split.day(rows["predict_at"]))
         number, weeks = pd.factorize(monday)
         size = BINS + 1

@@ -10,6 +10,7 @@ import pandas as pd
 from preflight.contracts.catalog import Contracts
 from preflight.errors import RunError
 from preflight.inference.prediction_log import hash_keys
+from preflight.problem.framing import Framing
 
 UNSEEN = "Harm cannot be seen without labels"
 
@@ -21,14 +22,13 @@ def name_key(rows: pd.DataFrame, contracts: Contracts) -> str:
 
 
 class KnownLabels:
-    """The labels that are known at a moment, by the hash of their key.
+    """The labels that are known at a moment, by the hash of their key."""
 
-    Args:
-        labels: with the `predict_at` of their decisions.
-    """
-
-    def __init__(self, labels: pd.DataFrame, contracts: Contracts, at: pd.Timestamp) -> None:
+    def __init__(
+        self, labels: pd.DataFrame, framing: Framing, contracts: Contracts, at: pd.Timestamp
+    ) -> None:
         self._contracts = contracts
+        self._known_within = pd.Timedelta(hours=framing.prediction.label_known_hours)
         given = labels[labels["label"].notna()]
         hashes = self.hash(given)
         order = np.argsort(hashes)
@@ -76,10 +76,10 @@ class KnownLabels:
                 "labels are there, compute them again: kedro run --pipelines "
                 "data_engineering,feature_engineering --to-outputs labels"
             )
-        logged = decisions["predict_at"]
-        predicted = self._labels["predict_at"].iloc[self._order]
-        during = predicted.between(logged.min(), logged.max()).to_numpy()
-        strange = during & ~np.isin(self._hashes, decisions["decision"]) & ~self._later
+        logged, known = decisions["predict_at"], self._known_at
+        # known so late, its decision was made after the first of the log
+        during = (known > logged.min() + self._known_within) & (known <= logged.max())
+        strange = during.to_numpy() & ~np.isin(self._hashes, decisions["decision"]) & ~self._later
         if count := int(strange.sum()):
             first = self._labels.iloc[self._order[strange]]
             yield (

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from preflight.contracts.catalog import Contracts
-from preflight.deployment.refit import judge_trial, labelled_examples
+from preflight.deployment.refit import judge_trial, labelled_examples, require_untouched_labels
 from preflight.evaluation.contracts import Evaluation
 from preflight.modeling.parameters import Modeling
 from preflight.monitoring.contracts import (
@@ -48,10 +48,13 @@ def replay_production(
     favours all policies alike.
 
     Raises:
-        RunError: the history is too short.
+        RunError: the history is too short, or acting changes the label.
     """
+    require_untouched_labels(framing)
     examples = labelled_examples(features, labels, contracts)
     late = pd.Timedelta(days=settings.labels_late_days)
+    hours = pd.Timedelta(hours=framing.prediction.label_known_hours)
+    examples["label_due_at"] = examples["predict_at"] + hours + late
     examples["label_known_at"] += late
     recipe = Recipe(modeling.chosen(best_params), selection["calibration"], framing, contracts)
     moments = choose_moments(examples, framing, settings, monitoring)
@@ -87,7 +90,7 @@ def _decide(
     changes: dict[str, list[tuple[pd.Timestamp, int]]] = {"never": [], "calendar": []}
     in_use = 0
     for number, moment in list(enumerate(refits.moments))[1:]:
-        if passes_trial(refits, number, in_use, moment, framing, evaluation):
+        if passes_trial(refits, number, in_use, framing, evaluation):
             in_use = number
             changes["calendar"].append((moment, number))
     changes["on alarm"], in_use, since = [], 0, refits.moments[0]
@@ -98,11 +101,9 @@ def _decide(
         over = evidence["evidence"] >= 1 / monitoring.alarms.alpha
         promoted = None
         for week in evidence.loc[over, "week"]:
-            moment = _known_at(refits, pd.Timestamp(week), framing)
+            moment = _due_at(refits, pd.Timestamp(week), framing)
             number = int(refits.moments.searchsorted(moment, side="right")) - 1
-            if number > in_use and passes_trial(
-                refits, number, in_use, moment, framing, evaluation
-            ):
+            if number > in_use and passes_trial(refits, number, in_use, framing, evaluation):
                 promoted = moment, number
                 break
         if promoted is None:
@@ -122,27 +123,21 @@ def _decide(
 
 
 def passes_trial(
-    refits: Refits,
-    number: int,
-    in_use: int,
-    moment: pd.Timestamp,
-    framing: Framing,
-    evaluation: Evaluation,
+    refits: Refits, number: int, in_use: int, framing: Framing, evaluation: Evaluation
 ) -> bool:
     """Return whether a refit passes its trial: the model before it, on the labels since then.
 
     That model is the recipe without these labels. It may not be significantly worse than the model
-    in use, and its metrics have to be plausible.
+    in use, and its metrics have to be plausible (`deployment.try_refit`).
     """
-    before = number - 1
-    rows = refits.rows
-    at, since = rows["predict_at"], refits.moments[before]
-    some = ((at > since) & (at <= moment) & (rows["label_known_at"] <= moment)).to_numpy()
-    if before == in_use or not some.any():
-        return bool(some.any())
+    rows, (since, until) = refits.rows, refits.moments[number - 1 : number + 1]
+    at = rows["predict_at"]
+    some = ((at > since) & (at <= until) & (rows["label_known_at"] <= until)).to_numpy()
+    if not some.any():
+        return False
     gain, implausible = judge_trial(
         rows[some].reset_index(drop=True),
-        refits.predicted[before, some],
+        refits.predicted[number - 1, some],
         refits.predicted[in_use, some],
         framing,
         evaluation,
@@ -191,12 +186,11 @@ def _first(evidence: pd.DataFrame, rate: dict[str, Any], monitoring: Monitoring)
     }
 
 
-def _known_at(refits: Refits, week: pd.Timestamp, framing: Framing) -> pd.Timestamp:
-    """Return when all labels of a week are known: at its end, or later."""
+def _due_at(refits: Refits, week: pd.Timestamp, framing: Framing) -> pd.Timestamp:
+    """Return when all labels of a week are due: then it counts."""
     rows = refits.rows
     of_week = monday_of(framing.split.day(rows["predict_at"])) == week
-    end = (week + WEEK).tz_localize(framing.split.timezone).tz_convert("UTC")
-    return max(end, rows.loc[of_week, "label_known_at"].max())
+    return rows.loc[of_week, "label_due_at"].max()
 
 
 def _summarize(

@@ -89,7 +89,8 @@ def test_first(
     """
     since = start - monitoring.alarms.history_weeks * WEEK
     at = examples["predict_at"]
-    rows = examples[(at > since) & (at <= start)].reset_index(drop=True)
+    in_test = (at > since) & (at <= start) & (examples["label_known_at"] <= start)
+    rows = examples[in_test].reset_index(drop=True)
     known = examples[examples["label_known_at"] <= since]
     framing = recipe.framing
     bundles = fit_baselines(known, framing, modeling, recipe.contracts)

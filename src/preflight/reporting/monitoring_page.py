@@ -24,18 +24,20 @@ def render_monitoring_page(
     alarm_rates: dict[str, Any],
     production_replay: dict[str, Any] | None,
     framing: Framing,
-    **figures: str,
+    **figures: Any,
 ) -> str:
     """Return the monitoring page: one HTML page that loads nothing and needs no script.
 
-    production_replay: None if it was never made. figures: as SVG, by the name of their dataset.
+    production_replay: None if it was never made. figures: by the name of their dataset, as SVG, or
+        as they were drawn if the project has no dataset for figures.
     """
+    drawn = {name: one if isinstance(one, str) else to_svg(one) for name, one in figures.items()}
     found = Alarms.model_validate(alarms)
     rates = {
         name: describe_rate(FalseAlarms.model_validate(one)) for name, one in alarm_rates.items()
     }
     if production_replay:
-        figures["policies_figure"] = to_svg(plot_policies(production_replay, framing))
+        drawn["policies_figure"] = to_svg(plot_policies(production_replay, framing))
         replayed = describe_rate(
             FalseAlarms.model_validate(production_replay["false_alarms"]), "of the replayed history"
         )
@@ -51,7 +53,7 @@ def render_monitoring_page(
             results=champion_results,
             inputs=_warnings(weekly_inputs),
             has_inputs=bool(weekly_inputs["score"].notna().any()),
-            figures=figures,
+            figures=drawn,
             framing=framing,
             units=framing.decision.units,
             level=format_level(framing.confidence),

@@ -62,7 +62,7 @@ class Watch:
         monitoring, champion = monitoring or settings(END), model(self.framing, START)
         rivals: Any = {"c": lambda: model(self.framing, "2013-01-06T00:00:00+00:00")}
         history = self._test if test else None
-        given = (labels, by_day(logged), labels, champion, rivals if challenger else {}, {})
+        given = (by_day(logged), labels, champion, rivals if challenger else {}, {})
         settled = (history, self.framing, monitoring, self._contracts)
         decisions, _, notes = join_decisions(*given, *settled)
         evidence, rates = measure_evidence(decisions, history, self.framing, monitoring)

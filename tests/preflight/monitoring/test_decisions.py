@@ -38,7 +38,7 @@ def join(framing: Framing, contracts: dict[str, Any]) -> Any:
         )
         days = by_day(logged) if isinstance(logged, pd.DataFrame) else logged
         models: Any = (champion, rivals, others, test)
-        given = (labels, days, labels, *models, framing, settings(moment), contracts)
+        given = (days, labels, *models, framing, settings(moment), contracts)
         decisions, _, notes = join_decisions(*given)
         return decisions, notes
 
@@ -191,7 +191,7 @@ def test_a_missing_local_day_is_noted(join: Any, sent: pd.DataFrame, framing: Fr
 
 
 def test_there_is_no_champion(sent: pd.DataFrame, framing: Framing, contracts: Any) -> None:
-    given = (sent, {}, sent, None, {}, {}, None, framing, settings(END), contracts)
+    given = ({}, sent, None, {}, {}, None, framing, settings(END), contracts)
     found, _, (note,) = join_decisions(*given)
     assert found.empty
     assert "no champion yet" in note

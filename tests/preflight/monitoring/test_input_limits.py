@@ -66,8 +66,10 @@ def compute(framing: Framing) -> Compute:
         quiet: Any = {"silenced": {}, "acknowledged": {}}
         monitoring = Monitoring.model_validate(given | quiet)
         contracts: Any = {"features": Parcels}
-        labels = pd.DataFrame({"label": label}, features.index)
-        found = compute_input_limits(features, labels, logged or {}, framing, monitoring, contracts)
+        labels = features[["parcel"]].assign(label=label)
+        found = compute_input_limits(
+            lambda: features, labels, logged or {}, framing, monitoring, contracts
+        )
         assert input_limits.validate(found) is found
         return InputLimits.model_validate(found)
 

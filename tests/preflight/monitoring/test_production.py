@@ -50,7 +50,12 @@ def changed(history: pd.DataFrame) -> pd.DataFrame:
 def replay(
     framing: Framing, modeling: Callable[..., Modeling], contracts: dict[str, Any]
 ) -> Callable[..., ProductionReplay]:
-    def replay(rows: pd.DataFrame, labels: pd.DataFrame | None = None, **changes: int) -> Any:
+    def replay(
+        rows: pd.DataFrame,
+        labels: pd.DataFrame | None = None,
+        framing: Framing = framing,
+        **changes: int,
+    ) -> Any:
         features = rows.drop(columns=["label", "label_known_at", "chance"])
         usual = {"train_weeks": 10, "every_weeks": 4, "labels_late_days": 0}
         given = (features, rows if labels is None else labels, BEST, LINE, framing, modeling())
@@ -133,11 +138,22 @@ def test_a_refit_that_is_significantly_worse_does_not_pass_its_trial(
     for second, passes in ((wrong, False), (right, True)):
         predicted = np.stack([right, second, second])
         refits = Refits(moments, history, predicted, predicted)
-        given = (refits, 2, 0, moments[2], framing, EVALUATION)
-        assert passes_trial(*given) == passes
+        assert passes_trial(refits, 2, 0, framing, EVALUATION) == passes
     refits = Refits(moments, history, np.stack([wrong, right, right]), predicted)
-    assert passes_trial(refits, 2, 0, moments[2], framing, EVALUATION)
-    assert not passes_trial(refits, 2, 0, moments[1], framing, EVALUATION)  # no label is known yet
+    assert passes_trial(refits, 2, 0, framing, EVALUATION)
+    implausible = Refits(moments, history, np.stack([wrong, wrong, wrong]), predicted)
+    assert not passes_trial(implausible, 2, 1, framing, EVALUATION)  # no worse than itself, but bad
+    open_labels = history.assign(label_known_at=moments[2] + pd.Timedelta(days=1))
+    assert not passes_trial(refits._replace(rows=open_labels), 2, 0, framing, EVALUATION)
+
+
+def test_labels_that_acting_changes_are_refused(
+    replay: Any, history: pd.DataFrame, framing_as_written: dict[str, Any]
+) -> None:
+    framing_as_written["decision"] |= {"changes_label": True, "untouched_share": 0.1}
+    changes = Framing.model_validate(framing_as_written)
+    with pytest.raises(RunError, match="Acting changes the label"):
+        replay(history, framing=changes)
 
 
 def test_too_short_a_history_is_refused_by_its_length(replay: Any, history: pd.DataFrame) -> None:

@@ -34,7 +34,7 @@ def decisions(framing: Framing, contracts: dict[str, Any], sent: pd.DataFrame) -
     labels = sent.assign(label=sent["label"].where(sent.index < 11_000))
     never = model(framing, REFIT) | {"threshold": 1.0}
     rivals: Any = ({"c": lambda: model(framing, REFIT)}, {"b": lambda: {"never": never}}, None)
-    given = (labels, by_day(log_of(sent)), labels, model(framing, START))
+    given = (by_day(log_of(sent)), labels, model(framing, START))
     return join_decisions(*given, *rivals, framing, settings(END), contracts)[0]
 
 

@@ -50,6 +50,10 @@ SCRIPTS = {
         ["--every", "40", "--replays", "20"],
         ["in % of 20 replays", "real weeks in pairs, 12 weeks apart", "score inverted", "falls by"],
     ),
+    "monitoring_year": (
+        ["--every", "20", "--rounds", "1", "--copies", "1"],
+        ["Monitoring of 16,", "monitoring.join_decisions", "Peak memory"],
+    ),
     "gate": (["--worlds", "3"], ["The gain condition in 3 worlds", "three-day fronts"]),
 }
 

@@ -26,14 +26,13 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 monitoring.compute_input_limits,
-                ["features", "labels", "logged_days", *SETTINGS, "contracts"],
+                ["feature_history", "labels", "logged_days", *SETTINGS, "contracts"],
                 "input_limits",
                 name="compute_input_limits",
             ),
             Node(
                 monitoring.join_decisions,
                 [
-                    "features",
                     "logged_days",
                     "labels",
                     "champion",
