@@ -10,13 +10,15 @@ N-th flight, for a quick look). Money is in multiples of the cost of acting, per
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from kedro.config import OmegaConfigLoader
 
-from preflight.modeling.estimators import Candidate
+from preflight.contracts.catalog import Contract
+from preflight.modeling.estimators import Candidate, Estimator
 from preflight.modeling.model import predict
 from preflight.modeling.training import make_bundle
 from preflight.monitoring.sequential import weekly_evidence
@@ -84,29 +86,38 @@ NULLS: dict[str, Null] = {
 }
 
 
-def real_days(every: int, params: list[str]) -> pd.DataFrame:
-    """Return one row per local day of whole weeks: money of models, and ROC AUC of the newest.
-
-    Money is a sum: `value` of the newest model, its gains over the models of four and of twelve
-    weeks before, and `turned`, its value with the order of its scores turned round. `auc_week` is
-    that of the whole week.
-    """
+def example_year(every: int, params: list[str]) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the examples of the year whose label is known, and the parameters of the project."""
     with project_copy(every) as project:
         kedro_run(project, Clocks(), params, ["data_engineering", "feature_engineering"])
         read = (next(project.glob(f"data/*/{n}.parquet/*/*")) for n in ("features", "labels"))
         features, labels = map(pd.read_parquet, read)
         loader = OmegaConfigLoader(str(project / "conf"), base_env="base", default_run_env="local")
         settings = loader["parameters"]
-    framing = Framing.model_validate(settings["framing"])
-    spec = Candidate.model_validate(next(iter(settings["modeling"]["candidates"].values())))
     rows = pd.concat([features, labels[["label", "label_known_at"]]], axis=1)
-    rows = rows[rows["label"].notna()].assign(day=framing.split.day(rows["predict_at"]))
+    return rows[rows["label"].notna()], settings
+
+
+def real_days(
+    rows: pd.DataFrame, spec: Estimator, framing: Framing, contract: Contract
+) -> pd.DataFrame:
+    """Return one row per local day of whole weeks: money of models, and ROC AUC of the newest.
+
+    Money is a sum: `value` of the newest model, its gains over the models of four and of twelve
+    weeks before, and `turned`, its value with the order of its scores turned round. `auc_week` is
+    that of the whole week.
+
+    Args:
+        rows: examples with their labels.
+        contract: of the features.
+    """
+    rows = rows.assign(day=framing.split.day(rows["predict_at"]))
     first = rows["day"].min() + pd.Timedelta(days=(-rows["day"].min().day_of_week) % DAYS)
     week = (rows["day"] - first).dt.days // DAYS
     parts, models = [], []
     for start in range(FIRST, last := int(week.max()), REFIT):  # the last week may not be whole
         moment = rows.loc[week == start, "predict_at"].min()
-        models.append(make_bundle(spec, rows[rows["label_known_at"] <= moment], framing, Features))
+        models.append(make_bundle(spec, rows[rows["label_known_at"] <= moment], framing, contract))
         if len(models) > OLDER:
             part = rows[(week >= start) & (week < min(start + REFIT, last))]
             scores = [predict(models[-1 - age], part) for age in (0, 1, OLDER)]
@@ -311,7 +322,10 @@ def _text(week: float) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     options = arguments(__doc__, every=1, replays=2000).parse_args(argv)
-    days = real_days(options.every, options.params)
+    rows, settings = example_year(options.every, options.params)
+    framing = Framing.model_validate(settings["framing"])
+    spec = Candidate.model_validate(next(iter(settings["modeling"]["candidates"].values())))
+    days = real_days(rows, spec, framing, Features)
     weekly = RealWeeks(days, np.arange(len(days) // DAYS)[None])
     figures = {name: weekly.money(name)[0][0] for name in ("value", *GAINS)}
     for name, values in {**figures, "ROC AUC": weekly.auc()[0][0]}.items():
