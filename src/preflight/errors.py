@@ -36,6 +36,8 @@ MEANINGS = {
     "isin": "is none of {}",
 }
 
+NO_VERSION = "Did not find any versions"  # in Kedro's message
+
 PARAMETER_MESSAGES = {  # what is replaced in Kedro's message, line by line
     r"\AParameter validation failed:\n": "",
     r"^    For further information .*\n?": "",
@@ -69,6 +71,8 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, ParameterValidationError):
         return _wrong_parameters(str(error))
     notes = getattr(error, "__notes__", [])  # from the hooks, which know node and file
+    if isinstance(error, DatasetError) and isinstance(cause := _cause_of(error), RunError):
+        return explain(cause)
     if isinstance(error, DatasetError):
         return "\n".join(notes) or _dataset_error(str(error))
     if isinstance(error, RunError):
@@ -97,9 +101,7 @@ def is_damage(error: DatasetError) -> bool:
     Libraries raise ValueError, an error of their own, or an OSError without a number from the
     system. An OSError with a number, such as a missing right, and wrong arguments are no damage.
     """
-    message, cause = str(error), error.__cause__
-    while isinstance(cause, DatasetError):
-        cause = cause.__cause__
+    message, cause = str(error), _cause_of(error)
     if "Failed while loading" not in message or "Untrusted types found" in message:
         return False
     if isinstance(cause, OSError):
@@ -107,9 +109,15 @@ def is_damage(error: DatasetError) -> bool:
     return isinstance(cause, ValueError | EOFError | BadZipFile | UnpicklingError)
 
 
+def _cause_of(error: BaseException) -> BaseException | None:
+    """Return what a dataset met with: the catalog raises its error again."""
+    cause = error.__cause__
+    return _cause_of(cause) if isinstance(cause, DatasetError) else cause
+
+
 def _dataset_error(message: str) -> str:
     name = message.split(":", 1)[0]
-    if "Did not find any versions" in message:
+    if NO_VERSION in message:
         return f"There is no '{name}' yet. `make run` makes everything from the raw data."
     if "Untrusted types found" in message:
         types = message.rsplit("file: ", 1)[-1]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from kedro.io import DataCatalog, DatasetError
+from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.validation import DataValidationError, ParameterValidationError, instantiate_model
 from pandera.dtypes import Float32
 from pydantic import Field
@@ -245,6 +245,16 @@ def test_what_a_user_can_put_right_is_told(make: Callable[[], Exception], words:
     message = explain(make())
     assert message is not None
     assert words in message
+
+
+def test_a_refusal_while_a_dataset_is_read_is_told_without_the_words_of_the_catalog() -> None:
+    class Refused(MemoryDataset):
+        def load(self) -> Any:
+            raise RunError("The file is gone. Restore it.")
+
+    with pytest.raises(DatasetError) as error:
+        DataCatalog({"model": Refused()}).load("model")
+    assert explain(error.value) == "The file is gone. Restore it."
 
 
 @pytest.mark.parametrize("fault", [ValueError, KeyError, TypeError, AssertionError, MemoryError])

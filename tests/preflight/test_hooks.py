@@ -236,6 +236,21 @@ def test_a_damaged_file_is_one_message_with_path_and_remedies(
     assert message.endswith("Make 'parcels' again: kedro run --pipelines weighing")
 
 
+def test_a_file_that_is_not_there_is_named_with_the_stage_that_makes_it(
+    catalog: DataCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = {"__default__": Pipeline([WEIGH]), "weighing": Pipeline([WEIGH])}
+    for registered, remedy in (stages, "Make it: kedro run --pipelines weighing. "), ({}, ""):
+        monkeypatch.setattr("preflight.hooks.messages.pipelines", registered)
+        assert message_of(catalog, READ) == (
+            f"There is no 'parcels' yet: {os.path.relpath(tmp_path / 'parcels.parquet')}. "
+            f"{remedy}`make run` makes all from the raw data."
+        )
+    second_version(catalog, tmp_path)
+    catalog["parcels"].release()
+    run(Pipeline([READ]), catalog, ErrorHooks())
+
+
 def test_a_damaged_document_has_the_remedies_too(catalog: DataCatalog, tmp_path: Path) -> None:
     path = tmp_path / RUN_MANIFEST / RUN_PARAMS["run_id"] / "run_manifest.json"
     path.parent.mkdir(parents=True)

@@ -815,7 +815,7 @@ def test_the_champion_is_watched_and_refitted_by_the_calendar(
     found = json.loads(newest(where, "alarms.json").read_text())
     assert found["champion"] == before.version
     assert [alarm["raised"] for alarm in found["alarms"]] == [False, False]
-    assert "Not known: 2 weeks count" in found["alarms"][1]["message"]  # one of them of the test
+    assert "1 weeks of the log count, and 1 of the test" in found["alarms"][1]["message"]
     ledger = (where / LEDGER).read_bytes()
 
     late = {"moment": "2013-02-18T05:00:00Z", "weeks": 1}

@@ -66,7 +66,8 @@ def read(pointer: Path) -> Pointer:
     except FileNotFoundError:
         return Pointer(champions=[], history=[])
     except ValidationError as error:
-        raise RunError(f"{pointer} can't be read: {error}. Restore it from a backup.") from error
+        why = error.errors()[0]["msg"]
+        raise RunError(f"{pointer} can't be read: {why}. Restore it from a backup.") from error
 
 
 def current(pointer: Path) -> ChampionRecord | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import pandas as pd
 from kedro.io import DatasetError
@@ -108,4 +109,14 @@ class ModelVersions(_Models):
     def load(self) -> dict[str, Callable[[], Any]]:
         """Return a function for each version that reads the model, oldest first."""
         files = sorted(self._filepath.glob(f"*/{self._filepath.name}"))
-        return {file.parent.name: partial(self._read, file) for file in files}
+        return {file.parent.name: partial(self._read_version, file) for file in files}
+
+    def _read_version(self, path: Path) -> Any:
+        """Return a model; raise DatasetError if its file is damaged."""
+        try:
+            return self._read(path)
+        except (ValueError, EOFError, BadZipFile) as error:
+            raise DatasetError(
+                f"The file of a model is damaged: {path}. Restore it, or delete the folder "
+                f"{path.parent.name}: monitoring then compares with the versions before it."
+            ) from error

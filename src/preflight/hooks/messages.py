@@ -13,7 +13,7 @@ from kedro.io import AbstractVersionedDataset, DatasetError
 from kedro.pipeline.node import Node
 from kedro.validation import DataValidationError
 
-from preflight.errors import AlarmError, RunError, explain, is_damage
+from preflight.errors import NO_VERSION, AlarmError, RunError, explain, is_damage
 
 log = logging.getLogger(__name__)
 
@@ -44,15 +44,32 @@ class ErrorHooks:
     def on_pipeline_error(self, error: Exception, catalog: Any) -> None:
         """Add to the error of a dataset what only the catalog knows: the file, and its remedy."""
         is_read = isinstance(error, DataValidationError) and error.mode == "load"
-        if not is_read and not (isinstance(error, DatasetError) and is_damage(error)):
+        is_missing = isinstance(error, DatasetError) and NO_VERSION in str(error)
+        if not (is_read or is_missing or (isinstance(error, DatasetError) and is_damage(error))):
             return
         name = str(getattr(error, "dataset_name", None) or str(error).partition(":")[0])
         dataset = catalog.get(name)
         if not isinstance(dataset, AbstractVersionedDataset):
             return
+        if is_missing:
+            error.add_note(_describe_lack(name, os.path.relpath(dataset._filepath)))
+            return
         path = os.path.relpath(dataset._get_load_path())
         if Path(path).is_file():  # not in a store elsewhere
             error.add_note(f"file {path}" if is_read else _describe_damage(name, dataset, path))
+
+
+def _describe_lack(name: str, path: str) -> str:
+    """Return the message for a file that is not there, with the stage that makes it, if any."""
+    stage = _stage_of(name)
+    remedy = f"Make it: kedro run --pipelines {stage}. " if stage else ""
+    return f"There is no '{name}' yet: {path}. {remedy}`make run` makes all from the raw data."
+
+
+def _stage_of(name: str) -> str | None:
+    """Return the first stage that makes a dataset."""
+    stages = (stage for stage in pipelines if stage != "__default__")
+    return next((one for one in stages if name in pipelines[one].all_outputs()), None)
 
 
 def _describe_damage(name: str, dataset: Any, path: str) -> str:
@@ -61,8 +78,7 @@ def _describe_damage(name: str, dataset: Any, path: str) -> str:
     folder = Path(path).parent
     if dataset._version and any(other.name < folder.name for other in folder.parent.iterdir()):
         remedies.append(f"Delete the folder {folder}: runs then read the version before it.")
-    stages = (stage for stage in pipelines if stage != "__default__")
-    if stage := next((one for one in stages if name in pipelines[one].all_outputs()), None):
+    if stage := _stage_of(name):
         remedies.append(f"{'Or make' if remedies else 'Make'} '{name}' again:")
         remedies.append(f"kedro run --pipelines {stage}")
     if not remedies:

@@ -185,7 +185,7 @@ class LoggedDays(PredictionLog):
         """Return the rows of files; raise DatasetError that names one that breaks the contract."""
         try:
             return self._schema.validate(self._read(files))
-        except SchemaError as error:
+        except (SchemaError, TypeError) as error:  # types of one file differ from those of others
             if len(files) > 1:
                 for file in files:
                     self._checked([file])
@@ -212,7 +212,7 @@ def _conform(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
 
 def _read_all(files: list[Path], key: list[str]) -> pd.DataFrame:
     """Return the rows of all files, each once, in the order of `moment`."""
-    tables = [_read_table(file) for file in files]
+    tables = [_read_table(file, key) for file in files]
     # those with the same columns are joined first: pandas takes as long for one as for all
     alike = [[*some] for _, some in groupby(tables, lambda table: table.schema)]
     parts = [concat_tables(some).to_pandas() for some in alike]
@@ -229,9 +229,11 @@ def _count_rows(file: Path) -> int:
     return rows
 
 
-def _read_table(file: Path) -> Any:
+def _read_table(file: Path, key: list[str]) -> Any:
     """Return the rows of a file as an Arrow table; raise DatasetError if it is damaged."""
     with _naming(file), ParquetFile(file) as opened:
+        if lacking := [name for name in key if name not in opened.schema_arrow.names]:
+            raise ValueError(f"it has no column {', '.join(lacking)}")
         return opened.read()
 
 
@@ -250,8 +252,8 @@ def _naming(file: Path) -> Iterator[None]:
         if getattr(error, "errno", None):  # of the system, such as a missing right
             raise
         raise DatasetError(
-            f"A file of the prediction log is damaged: {file}. Restore it from a backup, or move "
-            "it out of the log, which then lacks its predictions."
+            f"A file of the prediction log is damaged: {file} ({str(error).rstrip('.')}). Restore "
+            "it from a backup, or move it out of the log, which then lacks its predictions."
         ) from error
 
 

@@ -139,10 +139,12 @@ def _message(
     """Return what was measured, or how many weeks there are too few."""
     settings = monitoring.alarms
     if weeks.empty:
-        counted = int((evidence["left_out"] == "").sum())
+        counted = evidence.loc[evidence["left_out"] == "", "part"]
+        of_log, of_test = (int((counted == part).sum()) for part in ("log", "test"))
         return (
-            f"Not known: {counted} weeks count, and the first {settings.history_weeks} are the "
-            "history. The column left_out of weekly_evidence says why others do not count."
+            f"Not known: {of_log} weeks of the log count, and {of_test} of the test. Needed are "
+            f"{settings.history_weeks} as history (of the test, or else of the log) and then one "
+            "of the log. The column left_out of weekly_evidence says why others do not count."
         )
     value, line = float(weeks["value"].mean()), float(weeks["line"].iloc[-1])
     since = weeks["week"].iloc[0]

@@ -84,5 +84,6 @@ class KnownLabels:
             first = self._labels.iloc[self._order[strange]]
             yield (
                 f"{count:,} labels from the time of the log are of decisions that are not in it, "
-                f"such as {name_key(first, self._contracts)}. They are left out."
+                f"such as {name_key(first, self._contracts)}. They are left out. If these "
+                "decisions were made, restore their files in the log."
             )

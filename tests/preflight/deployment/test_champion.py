@@ -88,7 +88,7 @@ def test_a_champion_whose_file_is_not_as_it_was_does_not_come_back(
 def test_a_pointer_that_is_no_pointer_is_not_taken_for_none(pointer: Path) -> None:
     pointer.parent.mkdir(parents=True)
     pointer.write_text('{"champions": []}')
-    with pytest.raises(RunError, match="can't be read"):
+    with pytest.raises(RunError, match=r"can't be read: Field required\. Restore it from a backup"):
         champion.read(pointer)
 
 

@@ -72,3 +72,9 @@ def test_all_versions_of_a_model_are_read_one_at_a_time(tmp_path: Path) -> None:
     assert list(found) == ["2013-01", "2013-02"]
     assert [read() for read in found.values()] == [{"made": "2013-01"}, {"made": "2013-02"}]
     assert ModelVersions(str(tmp_path / "none.skops"), []).load() == {}
+    file.write_bytes(file.read_bytes()[:-1])
+    assert found["2013-02"]() == {"made": "2013-02"}
+    with pytest.raises(
+        DatasetError, match=f"model is damaged: {file}. .* delete the folder 2013-01"
+    ):
+        found["2013-01"]()

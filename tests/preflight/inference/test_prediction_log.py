@@ -256,8 +256,31 @@ def test_a_damaged_file_is_named_before_anything_is_read(tmp_path: Path) -> None
     log.save(answers())
     (file, *_) = (tmp_path / "log/day=2013-01-02").iterdir()
     file.write_bytes(file.read_bytes()[:500])
-    with pytest.raises(DatasetError, match=rf"is damaged: .*{file.name}\. Restore it"):
+    with pytest.raises(DatasetError, match=rf"is damaged: .*{file.name} \(.*\)\. Restore it"):
         log.load()
+
+
+def test_a_file_that_lacks_the_key_or_a_time_zone_is_named(tmp_path: Path) -> None:
+    log = LoggedDays(str(tmp_path / "log"), CONTRACT)
+    log.save(answers())
+    log.save(answers(carrier="DL"))
+    (file,) = (tmp_path / "log/day=2013-01-02").iterdir()
+    rows = pd.read_parquet(file)
+    for broken, why in (
+        (
+            rows.drop(columns=["flight", "moment"]),
+            r"is damaged: .*{} \(it has no column flight, mom",
+        ),
+        (
+            rows.assign(moment=rows["moment"].dt.tz_localize(None)),
+            "breaks its contract .*{}.*moment",
+        ),
+    ):
+        broken.to_parquet(file)
+        with pytest.raises(DatasetError, match=why.format(file.name)):
+            read_parts(log)
+    rows.to_parquet(file)
+    assert len(read_parts(log)["2013-01-01"]) == 3
 
 
 @pytest.mark.parametrize(

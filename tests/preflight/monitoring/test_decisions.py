@@ -180,7 +180,7 @@ def test_what_cannot_be_compared_is_noted(join: Any, sent: pd.DataFrame) -> None
     assert "6,000 of 12,000 logged decisions that are due have a label. Those without" in note
     found, notes = join(logged.iloc[::2], sent)
     assert any("labels from the time of the log are of decisions that are not in it" in n
-               and "parcel" in n for n in notes)  # fmt: skip
+               and "parcel" in n and "restore their files" in n for n in notes)  # fmt: skip
     assert join(logged.iloc[1000:-1000], sent)[1] == []  # labels from before and after the log
 
 
@@ -242,5 +242,5 @@ def test_a_half_written_file_of_the_log_is_named(
     file.write_bytes(file.read_bytes()[:1000])
     log = PredictionLog(str(tmp_path), "late_flights.contracts.derived.PredictionLog")
     read = {"2013-01-07": lambda: log._read([file])}
-    with pytest.raises(DatasetError, match=r"log is damaged: .*a\.parquet\. Restore it"):
+    with pytest.raises(DatasetError, match=r"log is damaged: .*a\.parquet \(.*\)\. Restore it"):
         join(read, sent)
