@@ -213,7 +213,7 @@ def plot_inputs(
     axes.set_ylim(len(top), -1)
     if here:
         head_plot(axes, "crosses: blocked days")
-    bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.6, aspect=30)
+    bar = figure.colorbar(image, ax=axes, location="bottom", fraction=0.04, pad=0.02, shrink=0.6)
     bar.set_label("standard deviations", color=SOFT)
     bar.outline.set_visible(False)
     _name_weeks(weeks, axes)
