@@ -121,12 +121,12 @@ class RawWeather(RawTable, key=["origin", "time_hour"]):
         """Magnus formula (Alduchov and Eskridge 1996); another unit breaks it on most rows.
 
         An hour's extremes may be of different minutes, so one row in twenty may be off by more
-        than five points.
+        than five points, and none by more than thirty: a temperature in °C is off by fifty.
         """
         celsius = (t[["temp", "dewp"]] - 32) / 1.8
         vapour = np.exp(17.625 * celsius / (243.04 + celsius))
-        off = (100 * vapour["dewp"] / vapour["temp"] - t["humid"]).abs() > 5
-        return ~off if off.mean() > 0.05 else off | True
+        off = (100 * vapour["dewp"] / vapour["temp"] - t["humid"]).abs()
+        return ~(off > (5 if (off > 5).mean() > 0.05 else 30))
 
 
 class RawPlanes(RawTable, key=["tailnum"]):
