@@ -186,22 +186,21 @@ async def card(request: Request) -> Response:
     response, current = service.access_error(request), service.predictor.current
     if response or current is None:
         return response or refusal(503, NO_CHAMPION)
-    promoted, bundle, _, text, _ = current
-    about = {name: bundle[name] for name in ("threshold", "features", "provenance")}
+    about = {name: current.bundle[name] for name in ("threshold", "features", "provenance")}
     framed = service.framing.model_dump(mode="json")
-    return JSONResponse({**promoted.model_dump(), "card": text, **about, "framing": framed})
+    promoted = current.promoted.model_dump()
+    return JSONResponse({**promoted, "card": current.card, **about, "framing": framed})
 
 
+@router.head("/", include_in_schema=False)
 @router.get("/", response_class=HTMLResponse, responses=NO_KEY)
 async def status(request: Request) -> Response:
     """Return a page: champion, verdict, volume, latency and the last monitoring result."""
     service: Service = request.app.state.service
     if response := service.access_error(request):
         return response
-    current = service.predictor.current
-    promoted, verdict = (current.promoted, current.verdict) if current else (None, None)
-    page = render_status(service.framing, promoted, verdict, service.block, service.alarms)
-    return HTMLResponse(page)
+    now = service.predictor.current, service.block, service.alarms
+    return HTMLResponse(render_status(service.framing, *now))
 
 
 @router.get("/health")

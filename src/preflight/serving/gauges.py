@@ -1,5 +1,6 @@
 """What the service counts, as Prometheus reads it."""
 
+import math
 from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -21,7 +22,7 @@ LOGGED = Counter("preflight_log_rows", "rows written to the prediction log")
 LOST = Counter("preflight_log_lost_rows", "rows that could not be written, e.g. to a full disk")
 ALARM = Gauge("preflight_alarm", "1 while it is raised", ["alarm"])
 QUIET = Gauge("preflight_alarm_quiet", "1 if it is silenced or acknowledged", ["alarm"])
-EVIDENCE = Gauge("preflight_alarm_evidence", "the largest so far", ["alarm"])
+EVIDENCE = Gauge("preflight_alarm_evidence", "the largest so far; NaN: not known", ["alarm"])
 MONITORED = Gauge("preflight_monitoring_timestamp_seconds", "moment of the last monitoring")
 
 
@@ -31,8 +32,7 @@ def show_alarms(alarms: Alarms) -> None:
     for alarm in alarms.alarms:
         ALARM.labels(alarm.name).set(alarm.raised)
         QUIET.labels(alarm.name).set(alarm.raised and not alarm.calls)
-        if alarm.evidence is not None:
-            EVIDENCE.labels(alarm.name).set(alarm.evidence)
+        EVIDENCE.labels(alarm.name).set(math.nan if alarm.evidence is None else alarm.evidence)
 
 
 def counted(counter: Any, **labels: str) -> float:

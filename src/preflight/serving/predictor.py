@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,11 +36,12 @@ Waiting = tuple[Blocks, int, asyncio.Future[BatchPredictions]]  # rows, their nu
 class Current(NamedTuple):
     """The champion in memory.
 
-    reads: the columns that its answers depend on.
+    since: its promotion, or the rollback to it. reads: the columns that its answers depend on.
     card, verdict: of the run that evaluated its recipe, if they are on the disk.
     """
 
     promoted: ChampionRecord
+    since: datetime
     bundle: Bundle
     reads: list[str]
     card: str | None
@@ -81,9 +83,10 @@ class ChampionPredictor:
 
         The old champion answers until the new one is loaded, and finishes its requests.
         """
-        now = champion.current(self._pointer)
-        if now is None or now == self.promoted:
+        history = champion.read(self._pointer).history
+        if not history or history[-1].champion == self.promoted:
             return False
+        now, since = history[-1].champion, datetime.fromisoformat(history[-1].at)
         bundle: Bundle = self._catalog.load("champion")
         if bundle["provenance"]["version"] != now.version:
             return False  # it changed again meanwhile: load it next time
@@ -91,7 +94,7 @@ class ChampionPredictor:
         costs = costs_of(bundle).columns.values()
         reads = dict.fromkeys([*bundle["features"], *costs, *self._key])
         of_run = (self._of_run(name, now) for name in ("model_card", "verdict"))
-        self.current = Current(now, bundle, list(reads), *of_run)
+        self.current = Current(now, since, bundle, list(reads), *of_run)
         log.info("The champion is %s.", now.version)
         return True
 
@@ -144,7 +147,7 @@ class ChampionPredictor:
 
     def _predict(self, blocks: Blocks, explain: bool) -> BatchPredictions:
         assert self.current is not None
-        promoted, bundle, reads, *_ = self.current
+        promoted, _, bundle, reads, *_ = self.current
         rows = self._reader.table(blocks, reads)
         answers = answer(bundle, rows, self._groups, explain)
         answers = leave_untouched(answers, rows, self._key, self._framing)

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 THREADS = 2  # for large requests: more threads would keep /health waiting
 POLL_SECONDS = 0.5  # until a promotion or rollback is noticed
-API_KEY_VARIABLE = "PREFLIGHT_API_KEY"  # if it is set, /predict and /model require the key
+API_KEY_VARIABLE = "PREFLIGHT_API_KEY"  # if it is set, /predict, /model and / require the key
 NO_CHAMPION = "there is no champion yet: kedro run --pipelines deployment"
 
 Latest = TypeVar("Latest", bound=Document)
@@ -63,15 +63,20 @@ class Service:
 
     async def follow(self) -> None:
         """Follow block, champion and alarms, as long as the service runs."""
+        logged: dict[str, str] = {}  # the error of each; one that stays is logged once
         while True:
             for follow in (self._follow_block, self._follow_champion, self._follow_alarms):
+                name = follow.__name__
                 try:
                     await asyncio.to_thread(follow)
-                except Exception:  # what is in memory goes on
+                    logged.pop(name, None)
+                except Exception as error:  # what is in memory goes on
                     LOAD_FAILURES.inc()
-                    log.exception(
-                        "The champion, the check of inputs or the alarms can't be loaded."
-                    )
+                    if logged.get(name) != repr(error):
+                        logged[name] = repr(error)
+                        log.exception(
+                            "The champion, the check of inputs or the alarms can't be loaded."
+                        )
             await asyncio.sleep(POLL_SECONDS)
 
     def _follow_block(self) -> None:

@@ -2,28 +2,24 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from preflight.deployment.champion import ChampionRecord
 from preflight.monitoring.contracts import Alarms
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
+from preflight.problem.shares import format_level
 from preflight.serving import gauges
+from preflight.serving.predictor import Current
 
 PREDICT = "/predict"
 FOLDERS = (Path(__file__).parent / "templates", Path(__file__).parents[1] / "reporting/templates")
 
 
 def render_status(
-    framing: Framing,
-    promoted: ChampionRecord | None,
-    verdict: dict[str, Any] | None,
-    block: list[str],
-    alarms: Alarms | None,
+    framing: Framing, current: Current | None, block: list[str], alarms: Alarms | None
 ) -> str:
     """Return the page: HTML that loads nothing and needs no script.
 
-    verdict: of the champion; None: it is not on this disk. block: why nothing is answered.
+    block: why nothing is answered.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -37,11 +33,11 @@ def render_status(
     environment.filters["money"] = partial(format_money, unit=framing.costs.unit)
     return environment.get_template("status.html.j2").render(
         framing=framing,
-        promoted=promoted,
-        verdict=verdict,
+        current=current,
         block=block,
         alarms=alarms,
-        state=_state(promoted, block, alarms),
+        state=_state(current, block, alarms),
+        level=format_level(framing.confidence),
         volume={
             "requests answered": gauges.counted(gauges.REQUESTS, path=PREDICT, status="200"),
             "rows answered": gauges.counted(gauges.ROWS, found="answered"),
@@ -57,14 +53,13 @@ def render_status(
     )
 
 
-def _state(
-    promoted: ChampionRecord | None, block: list[str], alarms: Alarms | None
-) -> tuple[str, str]:
+def _state(current: Current | None, block: list[str], alarms: Alarms | None) -> tuple[str, str]:
     """Return the badge of the page and its sentence."""
-    if promoted is None:
+    if current is None:
         return "No champion", "There is no champion yet, so nothing is answered."
     if block:
         return "Blocked", "Nothing is answered, because inputs are outside their limits."
-    if alarms and any(alarm.raised for alarm in alarms.alarms):
+    ours = alarms and alarms.champion == current.promoted.version
+    if alarms and ours and any(alarm.raised for alarm in alarms.alarms):
         return "Alarm", "The service answers. Monitoring has raised an alarm."
     return "Answering", "The service answers."

@@ -125,6 +125,9 @@ def test_harm_raises_both_alarms_with_week_action_and_command(
     with pytest.raises(AlarmError) as raised:
         require_no_alarm(found.model_dump())
     assert watch.message.count("kedro") == 2
+    assert watch.message.startswith(f"The champion does harm: {watch.framing.goal.objective}\n")
+    for words in ("challenger, since the week of 2013-", "Evidence ", named["challenger"].action):
+        assert words in watch.message
     for words in ("challenger, since the week of 2013-", "kedro run --pipelines refit", "To ackno"):
         assert words in str(raised.value)
 

@@ -598,8 +598,10 @@ def test_alarms_are_gauges(ready: TestClient, catalog: DataCatalog) -> None:
     known = {"by": "ops", "reason": "a refit is due", "since": "2013-08-19"}
     catalog["latest_alarms"].save(alarms_of("v1", raised=True, acknowledged=known))
     wait_for(lambda: metric(ready, 'preflight_alarm_quiet{alarm="challenger"}') == 1)
-    catalog["latest_alarms"].save(alarms_of("v1", raised=False))
+    assert "Acknowledged by ops: a refit is due" in ready.get("/").text
+    catalog["latest_alarms"].save(alarms_of("v1", raised=False, evidence=None))
     wait_for(lambda: metric(ready, 'preflight_alarm{alarm="challenger"}') == 0)
+    assert math.isnan(metric(ready, 'preflight_alarm_evidence{alarm="challenger"}'))
 
 
 def test_the_page_shows_champion_volume_and_monitoring(
@@ -610,6 +612,9 @@ def test_the_page_shows_champion_volume_and_monitoring(
     assert "<dd>v1</dd>" in page
     assert "Monitoring has not run yet" in page
     assert "not on this disk" in page  # its verdict
+    assert re.search(r"<dt>In use since</dt><dd>20\d\d-\d\d-\d\d \d\d:\d\d UTC</dd>", page)
+    head = ready.head("/")
+    assert (head.status_code, head.content) == (200, b"")
     ask(ready, as_json(rows))
     assert re.search(r"Half of the requests</dt><dd>answered within [\d.]+ ms", ready.get("/").text)
     catalog["latest_alarms"].save(alarms_of("v1", raised=True))
@@ -617,9 +622,12 @@ def test_the_page_shows_champion_volume_and_monitoring(
     page = ready.get("/").text
     assert "<strong>Alarm since the week of 2013-08-19.</strong> It saved $90 less." in page
     assert "<code>kedro run --pipelines refit</code>" in page
+    assert "Evidence 90, alarm at 40." in page
     assert "of another champion" not in page
-    catalog["latest_alarms"].save(alarms_of("v0", raised=False))
+    catalog["latest_alarms"].save(alarms_of("v0", raised=True, evidence=1_234_567.8))
     wait_for(lambda: "of another champion: v0" in ready.get("/").text)
+    assert "Evidence 1,234,568, alarm at 40." in ready.get("/").text
+    assert "The service answers.</h1>" in ready.get("/").text  # the alarm is not this champion's
     catalog["latest_input_check"].save(input_check("2013-02-20T11:00:00Z", "frozen"))
     wait_for(lambda: "Nothing is answered, because inputs" in ready.get("/").text)
     assert "column gust: frozen. Mend." in ready.get("/").text
@@ -645,18 +653,39 @@ def test_the_page_has_the_verdict_of_the_recipe_and_needs_the_key(
     promote(tmp_path, served["bundle"], "v1")
     wait_for(lambda: client.get("/ready").status_code == 200)
     page = client.get("/").text
-    assert "saves $1,080 more per 1,000 flights than lookup table ($780 to $1,470)" in page
+    assert "saves $1,080 more per 1,000 flights than lookup table (95% CI $780 to $1,470)" in page
     monkeypatch.setenv(behind.API_KEY_VARIABLE, "secret")
-    assert client.get("/").status_code == 401
+    assert client.get("/").status_code == client.head("/").status_code == 401
     assert client.get("/", headers={"X-API-Key": "secret"}).status_code == 200
 
 
-def test_a_broken_file_of_alarms_stops_nothing(
-    ready: TestClient, rows: pd.DataFrame, tmp_path: Path, served: dict[str, Any], promote: Promote
+def test_a_broken_file_of_alarms_stops_nothing_and_is_logged_once(
+    ready: TestClient,
+    rows: pd.DataFrame,
+    catalog: DataCatalog,
+    tmp_path: Path,
+    served: dict[str, Any],
+    promote: Promote,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    before = metric(ready, "preflight_champion_failed_total")
-    (tmp_path / "alarms.json").write_text("{")
-    wait_for(lambda: metric(ready, "preflight_champion_failed_total") > before)
+    def failed() -> float:
+        return metric(ready, "preflight_champion_failed_total")
+
+    def damage() -> float:
+        """Breaks the file in one step; returns the failures before it."""
+        (tmp_path / "broken").write_text("{")
+        before = failed()
+        (tmp_path / "broken").replace(tmp_path / "alarms.json")
+        return before
+
+    for times in (1, 2):  # each time that it breaks
+        before = damage()
+        wait_for(lambda before=before: failed() > before + 3)
+        assert caplog.text.count("can't be loaded") == times
+        catalog["latest_alarms"].save(alarms_of("v1", raised=True, evidence=100.0 + times))
+        wait_for(lambda n=times: f"Evidence {100 + n}" in ready.get("/").text)
+    before = damage()
+    wait_for(lambda: failed() > before)
     assert ask(ready, as_json(rows)).status_code == 200
     promote(tmp_path, another(served["bundle"]), "v2")
     wait_for(lambda: ready.get("/ready").json()["model"] == "v2")
