@@ -386,7 +386,7 @@ def test_a_split_in_weeks_gives_the_run_of_the_equal_dates(finished_copy: Path, 
     [
         ((), {"modelling": {"search": {"trials": 0}}}, "no parameter 'modelling'. There are: "),
         (("audits",), {}, "Did you mean one of these instead?\n    audit"),
-        (("evaluation",), {}, "There is no 'baselines' yet. `make run` makes"),
+        (("evaluation",), {}, "There is no 'baselines' yet: data/06_models/"),
     ],
 )
 def test_what_a_user_mistypes_is_told(
