@@ -20,7 +20,7 @@ from preflight.modeling.model import Bundle, predict
 from preflight.modeling.parameters import Modeling
 from preflight.modeling.training import join_parts, saving
 from preflight.monitoring.contracts import ALARMS, Monitoring
-from preflight.monitoring.evidence import measure_evidence
+from preflight.monitoring.production import replay_evidence
 from preflight.monitoring.refits import Recipe, test_first
 from preflight.monitoring.weeks import DAY, WEEK
 from preflight.problem.framing import Framing
@@ -160,20 +160,9 @@ class Replay:
     def _weeks(self, start: Start, log: Log) -> Iterator[str]:
         """Yield the week in which each alarm is raised, from 1."""
         day = self.framing.split.day(log.rows["predict_at"])
-        decisions = pd.DataFrame(
-            {
-                "day": day,
-                "label": log.rows["label"].astype(np.float64),
-                "predicted": log.score,
-                "gain": log.saved - log.against,
-                "due": True,
-                "of_champion": True,
-            }
-        )
-        end = log.rows["predict_at"].iloc[-1] + WEEK
-        monitoring = self._monitoring.model_copy(update={"moment": end.to_pydatetime()})
-        evidence, _ = measure_evidence(decisions, start.test, self.framing, monitoring)
-        raised = evidence[evidence["evidence"] >= 1 / monitoring.alarms.alpha]
+        given = (log.rows, log.score, log.saved - log.against, start.test)
+        evidence, _ = replay_evidence(*given, self.framing, self._monitoring)
+        raised = evidence[evidence["evidence"] >= 1 / self._monitoring.alarms.alpha]
         for name in ALARMS:
             weeks = pd.to_datetime(raised.loc[raised["alarm"] == name, "week"]) - day.min()
             yield str(weeks.min() // WEEK + 1) if len(weeks) else "never"

@@ -36,6 +36,7 @@ MEANINGS = {
     "isin": "is none of {}",
 }
 
+DAMAGE = (ValueError, EOFError, BadZipFile, UnpicklingError)  # what libraries raise of such a file
 NO_VERSION = "Did not find any versions"  # in Kedro's message
 
 PARAMETER_MESSAGES = {  # what is replaced in Kedro's message, line by line
@@ -106,7 +107,7 @@ def is_damage(error: DatasetError) -> bool:
         return False
     if isinstance(cause, OSError):
         return cause.errno is None
-    return isinstance(cause, ValueError | EOFError | BadZipFile | UnpicklingError)
+    return isinstance(cause, DAMAGE)
 
 
 def _cause_of(error: BaseException) -> BaseException | None:

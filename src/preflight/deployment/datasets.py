@@ -4,13 +4,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import pandas as pd
 from kedro.io import DatasetError
 
 from preflight.datasets import ReadOnlyDataset
 from preflight.deployment import champion
+from preflight.errors import DAMAGE
 from preflight.modeling.skops_file import load
 from preflight.runs.manifest import read_manifest
 from preflight.runs.raw_files import file_problem
@@ -115,7 +115,7 @@ class ModelVersions(_Models):
         """Return a model; raise DatasetError if its file is damaged."""
         try:
             return self._read(path)
-        except (ValueError, EOFError, BadZipFile) as error:
+        except DAMAGE as error:
             raise DatasetError(
                 f"The file of a model is damaged: {path}. Restore it, or delete the folder "
                 f"{path.parent.name}: monitoring then compares with the versions before it."

@@ -1,6 +1,8 @@
 """Refits by the calendar: the champion's recipe on later labels, its trial, and its promotion."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from kedro.io import DataCatalog
@@ -87,8 +89,8 @@ def try_refit(
     if rows.empty:
         raise RunError(f"No label of a prediction since {since} is known. Compute 'labels' again.")
     earlier = _refit(bundle, examples, since, framing, contracts)
-    gain, implausible = judge_trial(rows, predict(earlier, rows), predict(bundle, rows), framing,
-                                    evaluation)  # fmt: skip
+    predicted = predict(earlier, rows), predict(bundle, rows)
+    gain, implausible = judge_trial(rows, *predicted, framing, evaluation)
     return RefitTrial(
         champion=bundle["provenance"]["version"],
         since=since.to_pydatetime(),
@@ -181,6 +183,23 @@ def labelled_examples(
     return narrow_labels(rows[rows["label"].notna()].reset_index(drop=True), contracts)
 
 
+def fit_known(
+    spec: Estimator,
+    calibration: Mapping[str, Any],
+    examples: pd.DataFrame,
+    moment: pd.Timestamp,
+    framing: Framing,
+    contracts: Contracts,
+) -> Bundle:
+    """Return a model fitted on the labels that were known at a moment.
+
+    calibration: has `slope` and `intercept`.
+    """
+    known = examples[examples["label_known_at"] <= moment]
+    line = {name: calibration[name] for name in ("slope", "intercept")}
+    return make_bundle(spec, known, framing, contracts["features"], **line)
+
+
 def _refit(
     champion: Bundle,
     examples: pd.DataFrame,
@@ -189,10 +208,8 @@ def _refit(
     contracts: Contracts,
 ) -> Bundle:
     """Return the champion's recipe fitted on the labels that are known at a moment."""
-    known = examples[examples["label_known_at"] <= moment]
-    calibration = {name: champion[name] for name in ("slope", "intercept")}
     recipe = _recipe(champion, contracts)
-    bundle = make_bundle(recipe, known, framing, contracts["features"], **calibration)
+    bundle = fit_known(recipe, champion, examples, moment, framing, contracts)
     version = champion["provenance"]["version"]
     bundle["provenance"] |= {"known_until": moment.isoformat(), "refit_of": version}
     return bundle

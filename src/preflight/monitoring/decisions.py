@@ -63,10 +63,11 @@ def join_decisions(
         return none, inputs.table(monitoring.at), [note]
     known = KnownLabels(labels, framing, contracts, monitoring.at)
     best = best_baseline(champion_test, framing)
+    refits = Rivals(refits_of(champion, challengers), framing)
     models = _Models(
         champion["provenance"]["version"],
-        Rivals(refits_of(champion, challengers), framing),
-        known_until(champion),
+        refits,
+        refits.after(known_until(champion)),
         Rivals([one[best] for r in baseline_refits.values() if best in (one := r())], framing),
     )
     parts = []
@@ -116,11 +117,11 @@ def _require_past(rows: pd.DataFrame, contracts: Contracts) -> None:
 
 
 class _Models(NamedTuple):
-    """The version of the champion, its refits, when it was fitted, and the refitted baseline."""
+    """The champion's version, its refits, those newer than itself, and the refitted baseline."""
 
     version: str
-    challengers: Rivals
-    fitted: pd.Timestamp
+    refits: Rivals
+    newer: Rivals
     baseline: Rivals
 
 
@@ -130,19 +131,18 @@ def _join_part(
     """Return the decisions of a part of the log, with labels and money."""
     hours = pd.Timedelta(hours=framing.prediction.label_known_hours)
     due_at = rows["label_due_at"].fillna(rows["predict_at"] + hours)
-    labels, costs = known.find(rows), framing.costs.at(rows)
+    decision = known.hash(rows)
+    labels, costs = known.find(rows, decision), framing.costs.at(rows)
     predicted = rows[framing.predicted].to_numpy(np.float64)
     decided = decided_by(rows, framing)
-    is_known = ~np.isnan(labels)
-    saved = _where(is_known, costs.saving(_as_labels(labels, framing), decided))
+    saved = np.where(np.isnan(labels), np.nan, costs.saving(labels, decided))
     of_champion = (rows["model"] == models.version).to_numpy(bool)
     against = np.full(len(rows), np.nan)
-    rivals = models.challengers
-    for some, these in (of_champion, rivals.after(models.fitted)), (~of_champion, rivals):
-        against[some] = these.saving(rows[some], labels[some])
+    for some, rivals in (of_champion, models.newer), (~of_champion, models.refits):
+        against[some] = rivals.saving(rows[some], labels[some])
     return pd.DataFrame(
         {
-            "decision": known.hash(rows),  # the same in every file
+            "decision": decision,  # the same in every file
             "predict_at": rows["predict_at"],
             "model": rows["model"],
             "of_champion": of_champion,
@@ -168,14 +168,6 @@ def decided_by(rows: pd.DataFrame, framing: Framing) -> npt.NDArray[Any]:
         return decided
     by_model = framing.costs.at(rows).decide(rows[framing.predicted].to_numpy(np.float64))
     return np.where(untouched, by_model, decided)
-
-
-def _as_labels(labels: npt.NDArray[np.float64], framing: Framing) -> npt.NDArray[Any]:
-    return labels if framing.task == "regression" else labels == 1
-
-
-def _where(holds: npt.NDArray[np.bool_], value: Any) -> npt.NDArray[np.float64]:
-    return np.where(holds, value, np.nan)
 
 
 def _estimate(predicted: Any, decided: Any, costs: Any, framing: Framing) -> Any:

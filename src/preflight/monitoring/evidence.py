@@ -21,6 +21,7 @@ from preflight.problem.framing import Framing
 from preflight.problem.split import monday_of
 
 ENOUGH = 0.5  # of the usual number of labelled decisions, or a week does not count
+USED = ["day", "label", "predicted", "gain", "due"]  # of the decisions
 LABELLED = 0.9  # of a week's decisions: the others may be of another kind
 
 
@@ -39,9 +40,10 @@ def measure_evidence(
     champion_test: predictions of the champion's evaluation, see `OfChampion`.
     """
     history = _test_rows(champion_test, framing, monitoring.alarms.history_weeks)
+    of_champion = labelled_decisions.loc[labelled_decisions["of_champion"].astype(bool), USED]
     tables, rates = [], {}
     for name in ALARMS:
-        tables.append(_measure(history, labelled_decisions, name, framing, monitoring))
+        tables.append(_measure(history, of_champion, name, framing, monitoring))
         every = _weeks(labelled_decisions, name, framing)  # of all models of the log
         counts = (_as_table(every, name)["left_out"] == "").to_numpy()
         weekly, daily = every.weekly[counts], every.daily[counts]
@@ -52,13 +54,12 @@ def measure_evidence(
 
 def _measure(
     history: pd.DataFrame,
-    decisions: pd.DataFrame,
+    of_champion: pd.DataFrame,
     name: AlarmName,
     framing: Framing,
     monitoring: Monitoring,
 ) -> pd.DataFrame:
     """Return the weeks of one alarm, those of the test first, with their evidence."""
-    of_champion = decisions[decisions["of_champion"].astype(bool)]
     weeks = [_weeks(rows, name, framing) for rows in (history, of_champion)]
     past, new = (_as_table(some, name) for some in weeks)
     today = monitoring.at.tz_convert(framing.split.timezone).tz_localize(None)

@@ -44,15 +44,16 @@ class KnownLabels:
         texts = rows[key].astype(dict.fromkeys(rows[key].select_dtypes("category"), "str"))
         return hash_keys(texts, key)
 
-    def find(self, rows: pd.DataFrame) -> npt.NDArray[np.float64]:
+    def find(self, rows: pd.DataFrame, hashes: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Return the label of each row, NaN if it is not known at the moment, shape (n,).
+
+        hashes: of the rows, from `hash`.
 
         Raises:
             RunError: a label is dated before its prediction.
         """
         if not len(self._hashes):
             return np.full(len(rows), np.nan)
-        hashes = self.hash(rows)
         place = np.searchsorted(self._hashes, hashes).clip(max=len(self._hashes) - 1)
         found = self._hashes[place] == hashes
         known_at = self._known_at.iloc[place].set_axis(rows.index)

@@ -19,13 +19,15 @@ from preflight.monitoring.contracts import (
     ReplaySettings,
 )
 from preflight.monitoring.evidence import measure_evidence
-from preflight.monitoring.refits import Recipe, Refits, choose_moments, fit_all, test_first
+from preflight.monitoring.refits import Floats, Recipe, Refits, choose_moments, fit_all, test_first
 from preflight.monitoring.weeks import WEEK
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
 from preflight.problem.split import monday_of
 
 log = logging.getLogger(__name__)
+
+Changes = list[tuple[pd.Timestamp, int]]  # promotions: when, and of which refit
 
 
 def replay_production(
@@ -60,8 +62,9 @@ def replay_production(
     moments = choose_moments(examples, framing, settings, monitoring)
     test = test_first(examples, moments[0], recipe, modeling, monitoring)
     refits = fit_all(examples, moments, recipe)
-    choices, promotions, evidence = _decide(refits, test, framing, monitoring, evaluation)
-    replay = _summarize(refits, choices, promotions, framing, evaluation)
+    on_alarm, evidence = _promote_on_alarm(refits, test, framing, monitoring, evaluation)
+    by_calendar = _promote_by_calendar(refits, framing, evaluation)
+    changes = {"never": [], "calendar": by_calendar, "on alarm": on_alarm}
     found = ProductionReplay(
         start=moments[0].to_pydatetime(),
         until=refits.rows["predict_at"].iloc[-1].to_pydatetime(),
@@ -69,57 +72,60 @@ def replay_production(
         every_weeks=settings.every_weeks,
         decisions=len(refits.rows),
         **evidence,
-        **replay,
+        **_summarize(refits, changes, framing, evaluation),
     )
     for name, policy in found.policies.items():
         money = format_money(policy.saved_per_1000, framing.costs.unit)
-        number = len(policy.promotions)
-        log.info("  %s: saves %s per 1,000 %s, %s promotions", name, money,
-                 framing.decision.units, number)  # fmt: skip
+        what = framing.decision.units, len(policy.promotions)
+        log.info("  %s: saves %s per 1,000 %s, %s promotions", name, money, *what)
     return found.model_dump(mode="json")
 
 
-def _decide(
+def _promote_by_calendar(refits: Refits, framing: Framing, evaluation: Evaluation) -> Changes:
+    """Return the promotions of each refit that passes its trial."""
+    changes: Changes = []
+    in_use = 0
+    for number, moment in enumerate(refits.moments[1:], start=1):
+        if passes_trial(refits, number, in_use, framing, evaluation):
+            in_use = number
+            changes.append((moment, number))
+    return changes
+
+
+def _promote_on_alarm(
     refits: Refits,
     test: pd.DataFrame,
     framing: Framing,
     monitoring: Monitoring,
     evaluation: Evaluation,
-) -> tuple[dict[str, Any], dict[str, list[Promotion]], dict[str, Any]]:
-    """Return the model that decides each row, and the promotions, of each policy; and evidence."""
-    changes: dict[str, list[tuple[pd.Timestamp, int]]] = {"never": [], "calendar": []}
-    in_use = 0
-    for number, moment in list(enumerate(refits.moments))[1:]:
-        if passes_trial(refits, number, in_use, framing, evaluation):
-            in_use = number
-            changes["calendar"].append((moment, number))
-    changes["on alarm"], in_use, since = [], 0, refits.moments[0]
-    first: dict[str, Any] = {}
-    while True:
-        evidence, rates = _evidence(refits, in_use, since, test, framing, monitoring)
-        first = first or _first(evidence, rates, monitoring)
-        over = evidence["evidence"] >= 1 / monitoring.alarms.alpha
-        promoted = None
-        for week in evidence.loc[over, "week"]:
-            moment = _due_at(refits, pd.Timestamp(week), framing)
-            number = int(refits.moments.searchsorted(moment, side="right")) - 1
-            if number > in_use and passes_trial(refits, number, in_use, framing, evaluation):
-                promoted = moment, number
-                break
-        if promoted is None:
-            break
+) -> tuple[Changes, dict[str, Any]]:
+    """Return the promotions of the newest refit after alarms, and the evidence without any."""
+    changes: Changes = []
+    since, in_use = refits.moments[0], 0
+    evidence, rate = _evidence(refits, in_use, since, test, framing, monitoring)
+    without = _summarize_evidence(evidence, rate, monitoring)
+    while promoted := _first_promotion(refits, in_use, evidence, framing, monitoring, evaluation):
+        changes.append(promoted)
         since, in_use = promoted
-        changes["on alarm"].append(promoted)
-    choices, promotions = {}, {}
-    at = refits.rows["predict_at"]
-    for name, made in changes.items():
-        passed = pd.DatetimeIndex([moment for moment, _ in made], tz="UTC").searchsorted(at)
-        choices[name] = np.array([0, *(model for _, model in made)])[passed]
-        promotions[name] = [
-            Promotion(at=moment.to_pydatetime(), fitted=refits.moments[model].to_pydatetime())
-            for moment, model in made
-        ]
-    return choices, promotions, first
+        evidence, _ = _evidence(refits, in_use, since, test, framing, monitoring)
+    return changes, without
+
+
+def _first_promotion(
+    refits: Refits,
+    in_use: int,
+    evidence: pd.DataFrame,
+    framing: Framing,
+    monitoring: Monitoring,
+    evaluation: Evaluation,
+) -> tuple[pd.Timestamp, int] | None:
+    """Return moment and number of the first refit that an alarm promotes; None: there is none."""
+    for week in evidence.loc[evidence["evidence"] >= 1 / monitoring.alarms.alpha, "week"]:
+        moment = _due_at(refits, pd.Timestamp(week), framing)
+        newest = int(refits.moments.searchsorted(moment, side="right")) - 1
+        if newest > in_use and passes_trial(refits, newest, in_use, framing, evaluation):
+            return moment, newest
+    return None
 
 
 def passes_trial(
@@ -145,6 +151,36 @@ def passes_trial(
     return gain["high"] is not None and gain["high"] >= 0 and not implausible
 
 
+def replay_evidence(
+    rows: pd.DataFrame,
+    predicted: Floats,
+    gain: Floats,
+    test: pd.DataFrame,
+    framing: Framing,
+    monitoring: Monitoring,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return `measure_evidence` of past decisions of a champion, as if all their labels are due.
+
+    Args:
+        rows: examples, in order. predicted: by the champion, shape (n,).
+        gain: its saving less that of its challenger, shape (n,); NaN without one.
+        test: of the champion, see `measure_evidence`.
+    """
+    decisions = pd.DataFrame(
+        {
+            "day": framing.split.day(rows["predict_at"]),
+            "label": rows["label"].astype(np.float64),
+            "predicted": predicted,
+            "gain": gain,
+            "due": True,
+            "of_champion": True,
+        }
+    )
+    end = rows["predict_at"].iloc[-1] + WEEK
+    at_end = monitoring.model_copy(update={"moment": end.to_pydatetime()})
+    return measure_evidence(decisions, test, framing, at_end)
+
+
 def _evidence(
     refits: Refits,
     in_use: int,
@@ -158,24 +194,16 @@ def _evidence(
     rows, place = refits.rows[live], np.flatnonzero(live)
     newest = refits.moments.searchsorted(rows["predict_at"]) - 1
     gain = refits.saved[in_use, place] - refits.saved[newest, place]
-    decisions = pd.DataFrame(
-        {
-            "day": framing.split.day(rows["predict_at"]),
-            "label": rows["label"].astype(np.float64),
-            "predicted": refits.predicted[in_use, place],
-            "gain": np.where(newest > in_use, gain, np.nan),
-            "due": True,
-            "of_champion": True,
-        }
-    )
-    end = rows["predict_at"].iloc[-1] + WEEK
-    at_end = monitoring.model_copy(update={"moment": end.to_pydatetime()})
-    evidence, rates = measure_evidence(decisions, test, framing, at_end)
+    predicted = refits.predicted[in_use, place]
+    gain = np.where(newest > in_use, gain, np.nan)
+    evidence, rates = replay_evidence(rows, predicted, gain, test, framing, monitoring)
     wanted = (evidence["alarm"] == "challenger") & (evidence["part"] == "log")
     return evidence[wanted].reset_index(drop=True), rates["challenger"]
 
 
-def _first(evidence: pd.DataFrame, rate: dict[str, Any], monitoring: Monitoring) -> dict[str, Any]:
+def _summarize_evidence(
+    evidence: pd.DataFrame, rate: dict[str, Any], monitoring: Monitoring
+) -> dict[str, Any]:
     """Return what is shown of the model that is never refitted: weeks, evidence, first alarm."""
     over = evidence.loc[evidence["evidence"] >= 1 / monitoring.alarms.alpha, "week"]
     values = evidence["evidence"].astype(object).where(evidence["evidence"].notna(), None)
@@ -194,23 +222,26 @@ def _due_at(refits: Refits, week: pd.Timestamp, framing: Framing) -> pd.Timestam
 
 
 def _summarize(
-    refits: Refits,
-    choices: dict[str, Any],
-    promotions: dict[str, list[Promotion]],
-    framing: Framing,
-    evaluation: Evaluation,
+    refits: Refits, changes: dict[str, Changes], framing: Framing, evaluation: Evaluation
 ) -> dict[str, Any]:
-    """Return the money of each policy, with intervals and by week."""
+    """Return the money of each policy, with intervals and by week, and its promotions."""
     bootstrap = evaluation.bootstrap(refits.rows, framing)
-    row = np.arange(len(refits.rows))
-    saved = {name: refits.saved[choice, row] for name, choice in choices.items()}
-    week = monday_of(framing.split.day(refits.rows["predict_at"])).dt.strftime("%Y-%m-%d")
+    row, at = np.arange(len(refits.rows)), refits.rows["predict_at"]
+    saved = {}
+    for name, made in changes.items():
+        passed = pd.DatetimeIndex([moment for moment, _ in made], tz="UTC").searchsorted(at)
+        in_use = np.array([0, *(number for _, number in made)])[passed]
+        saved[name] = refits.saved[in_use, row]
+    week = monday_of(framing.split.day(at)).dt.strftime("%Y-%m-%d")
     policies = {
         name: Policy(
             saved_per_1000=float(1000 * one.mean()),
             over_never=bootstrap.per_1000(one - saved["never"]),
             over_calendar=bootstrap.per_1000(one - saved["calendar"]),
-            promotions=promotions[name],
+            promotions=[
+                Promotion(at=moment.to_pydatetime(), fitted=refits.moments[number].to_pydatetime())
+                for moment, number in changes[name]
+            ],
             weekly=pd.Series(one).groupby(week.to_numpy()).sum().tolist(),
         )
         for name, one in saved.items()

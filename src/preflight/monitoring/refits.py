@@ -8,11 +8,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from preflight.contracts.catalog import Contracts
+from preflight.deployment.refit import fit_known
 from preflight.errors import RunError
 from preflight.modeling.estimators import Estimator
 from preflight.modeling.model import Bundle, predict, predict_and_decide
 from preflight.modeling.parameters import Modeling
-from preflight.modeling.training import fit_baselines, make_bundle
+from preflight.modeling.training import fit_baselines, saving
 from preflight.monitoring.contracts import Monitoring, ReplaySettings
 from preflight.monitoring.weeks import WEEK
 from preflight.problem.framing import Framing
@@ -46,9 +47,8 @@ class Recipe(NamedTuple):
 
     def fit(self, examples: pd.DataFrame, moment: pd.Timestamp) -> Bundle:
         """Return the model fitted on the labels that were known at a moment."""
-        known = examples[examples["label_known_at"] <= moment]
-        line = {name: self.calibration[name] for name in ("slope", "intercept")}
-        return make_bundle(self.spec, known, self.framing, self.contracts["features"], **line)
+        given = (self.spec, self.calibration, examples, moment)
+        return fit_known(*given, self.framing, self.contracts)
 
 
 def choose_moments(
@@ -106,7 +106,6 @@ def test_first(
 def fit_all(examples: pd.DataFrame, moments: pd.DatetimeIndex, recipe: Recipe) -> Refits:
     """Return all models, with their predictions and savings since the first of them."""
     rows = examples[examples["predict_at"] > moments[0]].reset_index(drop=True)
-    costs, label = recipe.framing.costs, rows["label"].to_numpy()
     predicted = np.full((len(moments), len(rows)), np.nan)
     saved = predicted.copy()
     for number, moment in enumerate(moments):
@@ -114,8 +113,6 @@ def fit_all(examples: pd.DataFrame, moments: pd.DatetimeIndex, recipe: Recipe) -
         after = (rows["predict_at"] > moment).to_numpy()
         part = rows[after]
         predicted[number, after] = predict(bundle, part)
-        at = costs.at(part)
-        decided = at.decide(predicted[number, after])
-        saved[number, after] = at.saving(label[after], decided)
+        saved[number, after] = saving(part, predicted[number, after], recipe.framing)
         log.info("  replay: model %s of %s fitted", number + 1, len(moments))
     return Refits(moments, rows, predicted, saved)

@@ -44,7 +44,6 @@ class Rivals:
         for i in np.unique(number[(number > 0) & ~np.isnan(labels)]):
             some = (number == i) & ~np.isnan(labels)
             part, bundle = rows[some], self._bundles[i - 1]
-            label = labels[some] if self._framing.task == "regression" else labels[some] == 1
             decided = decide(bundle, predict(bundle, part), part)
-            saved[some] = self._framing.costs.at(part).saving(label, decided)
+            saved[some] = self._framing.costs.at(part).saving(labels[some], decided)
         return saved

@@ -7,6 +7,7 @@ import pandas as pd
 
 from preflight.monitoring.contracts import AlarmName, Monitoring
 from preflight.monitoring.inputs import WARN
+from preflight.monitoring.weeks import DAY
 from preflight.problem.framing import Framing
 from preflight.problem.money import symbol
 from preflight.reporting.drawing import (
@@ -27,7 +28,6 @@ from preflight.reporting.drawing import (
 from preflight.reporting.formatting import percent, short, words
 
 TOP = 20  # features in the heat map
-DAYS = pd.Timedelta(days=1)
 LEAST, MOST = 0.05, 1e6  # of the evidence that is drawn
 
 
@@ -47,7 +47,7 @@ def plot_harm(
     figure, ((above,), (below,)) = new_figure(title, [PLOT, 1.2])
     weeks = pd.to_datetime(weekly_results["week"])
     colours = np.where(lost > 0, ORANGE, BLUE)
-    above.bar(weeks + 3 * DAYS, lost, 6, color=colours, alpha=0.7)
+    above.bar(weeks + 3 * DAY, lost, 6, color=colours, alpha=0.7)
     above.axhline(0, color=SOFT, linewidth=1)
     promoted = weekly_results["model"].ne(weekly_results["model"].shift())
     for week in weeks[promoted & (weekly_results.index > 0)]:
@@ -104,7 +104,7 @@ def _draw_evidence(
         0.01, 1.15 * limit, f"alarm at {limit:g}", color=SOFT, va="bottom", fontsize=SIZE,
         transform=place,
     )  # fmt: skip
-    weeks = pd.to_datetime(rows["week"]) + 7 * DAYS  # known when it is over
+    weeks = pd.to_datetime(rows["week"]) + 7 * DAY  # known when it is over
     axes.plot(weeks, evidence, "o-", color=BLUE, markersize=3.5)
     name_axis(axes.yaxis, "evidence of harm", short)
 
@@ -113,7 +113,7 @@ def _name_weeks(weeks: Any, *plots: Any) -> None:
     """Give plots above each other the same weeks, named under the last one; none: no ticks."""
     for plot in plots:
         if len(weeks):
-            plot.set_xlim(weeks.min() - 2 * DAYS, weeks.max() + 9 * DAYS)
+            plot.set_xlim(weeks.min() - 2 * DAY, weeks.max() + 9 * DAY)
             name_dates(plot.xaxis)
         else:
             plot.set_xticks([])
@@ -134,7 +134,7 @@ def plot_cumulative_gain(weekly_results: pd.DataFrame, framing: Framing) -> Any:
         lines["by the newest refit"] = (gain - weekly_results["gain"].fillna(0), ORANGE, "--")
     for label, (values, colour, style) in lines.items():
         total = values.fillna(0).cumsum()
-        axes.plot(weeks + 7 * DAYS, total, style, color=colour, markersize=3, label=label)
+        axes.plot(weeks + 7 * DAY, total, style, color=colour, markersize=3, label=label)
     axes.axhline(0, color=SOFT, linewidth=1)
     figure.legend(frameon=False, loc="outside lower left", ncols=2)
     _name_weeks(weeks, axes)
@@ -148,7 +148,7 @@ def plot_weekly_saving(weekly_results: pd.DataFrame, framing: Framing) -> Any:
     title = "Saving by week" + ("" if rows["saved"].notna().any() else ": no labels yet")
     figure, ((axes,),) = new_figure(title, [PLOT])
     weeks = pd.to_datetime(rows["week"])
-    noon = weeks + 3 * DAYS
+    noon = weeks + 3 * DAY
     saved = 1000 * rows["saved"] / rows["labelled"].where(rows["labelled"] > 0)
     axes.plot(noon, saved, "o-", color=BLUE, markersize=3.5, label="from labels")
     if rows["estimated"].notna().any():
@@ -167,7 +167,7 @@ def plot_predictions(weekly_results: pd.DataFrame, framing: Framing) -> Any:
     rows, write = weekly_results, percent if framing.task == "binary" else short
     figure, ((axes,),) = new_figure("Predictions and labels by week", [PLOT])
     weeks = pd.to_datetime(rows["week"])
-    noon = weeks + 3 * DAYS
+    noon = weeks + 3 * DAY
     axes.fill_between(
         noon, rows["low"], rows["high"], color=BLUE, alpha=0.18, linewidth=0,
         label="8 in 10",
@@ -200,7 +200,7 @@ def plot_inputs(
         name_axis(axes.xaxis, "week")
         return figure
     weeks = pd.to_datetime(scores.columns)
-    edges = weeks.append(weeks[-1:] + 7 * DAYS)
+    edges = weeks.append(weeks[-1:] + 7 * DAY)
     cells = scores.loc[top].to_numpy()
     image = axes.pcolormesh(
         edges, np.arange(len(top) + 1), cells, cmap="YlOrRd", vmin=0, vmax=2 * WARN
@@ -233,7 +233,7 @@ def plot_policies(production_replay: dict[str, Any] | None, framing: Framing) ->
         given["policies"].items(), (GREY, BLUE, ORANGE), strict=False
     ):
         total = np.cumsum(np.array(policy["weekly"]) - never)
-        axes.plot(weeks + 7 * DAYS, total, color=colour, label=name)
+        axes.plot(weeks + 7 * DAY, total, color=colour, label=name)
         moments = pd.Series(pd.to_datetime([p["at"] for p in policy["promotions"]], utc=True))
         place = weeks.searchsorted(framing.split.day(moments), side="right") - 1
         axes.plot(weeks[place], np.append(0, total)[place], "o", color=colour, markersize=5)

@@ -21,12 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from preflight.problem.framing import Framing
 from preflight.serving.answer import BAD, NO_KEY, NOT_READY, Answered, refusal
-from preflight.serving.gauges import (
-    FLAGGED,
-    REQUESTS,
-    ROWS,
-    SECONDS,
-)
+from preflight.serving.gauges import FLAGGED, REQUESTS, ROWS, SECONDS
 from preflight.serving.log_writer import Entry, LogWriter
 from preflight.serving.predictor import MICRO_BATCH_ROWS, BatchPredictions, ChampionPredictor
 from preflight.serving.requests import ParsedRequest, RequestReader
