@@ -53,6 +53,7 @@ bench: $(DEV) | benchmarks/README.md ## measure speed and memory, about half an 
 	$(PY) -m benchmarks.gate
 	$(PY) -m benchmarks.block
 	$(PY) -m benchmarks.monitoring_alarms
+	$(PY) -m benchmarks.monitoring_faults
 	$(PY) -m benchmarks.monitoring_year
 
 bench-service: $(DEV) | src/preflight/serving/measure.py ## measure the newest candidate as a service, for the promotion gate (needs hey)

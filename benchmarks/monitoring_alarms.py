@@ -173,9 +173,9 @@ class RealWeeks:
         return weekly[self._order], (1000 * sums / self._rows)[self._order]
 
     def auc(self) -> tuple[Floats, Floats]:
-        """Return the ROC AUC of weeks and of days."""
-        weekly = self._days["auc_week"].to_numpy().reshape(-1, DAYS)[:, 0]
-        return weekly[self._order], self._days["auc"].to_numpy().reshape(-1, DAYS)[self._order]
+        """Return the ROC AUC of weeks and of days; a day with one label only has its week's."""
+        days = self._days["auc"].fillna(self._days["auc_week"]).to_numpy().reshape(-1, DAYS)
+        return self._days["auc_week"].to_numpy()[::DAYS][self._order], days[self._order]
 
 
 def in_order(rng: np.random.Generator, replays: int, weeks: int) -> npt.NDArray[np.int64]:
@@ -320,12 +320,8 @@ def _text(week: float) -> str:
     return f"{week:.0f}" if np.isfinite(week) else "never"
 
 
-def main(argv: list[str] | None = None) -> None:
-    options = arguments(__doc__, every=1, replays=2000).parse_args(argv)
-    rows, settings = example_year(options.every, options.params)
-    framing = Framing.model_validate(settings["framing"])
-    spec = Candidate.model_validate(next(iter(settings["modeling"]["candidates"].values())))
-    days = real_days(rows, spec, framing, Features)
+def show(days: pd.DataFrame, replays: int) -> None:
+    """Print what the real weeks are like, the rates of false alarms and the delays."""
     weekly = RealWeeks(days, np.arange(len(days) // DAYS)[None])
     figures = {name: weekly.money(name)[0][0] for name in ("value", *GAINS)}
     for name, values in {**figures, "ROC AUC": weekly.auc()[0][0]}.items():
@@ -333,18 +329,26 @@ def main(argv: list[str] | None = None) -> None:
         spread = f"mean {values.mean():.3g}, sd {values.std(ddof=1):.3g}, lag-1 {lag:.2f}"
         print(f"{name} of {len(values)} real weeks: {spread}")
     table(
-        f"False alarms in 52 weeks, in % of {options.replays:,} replays: the mean is on the line",
+        f"False alarms in 52 weeks, in % of {replays:,} replays: the mean is on the line",
         ["null", "money", "at most", "ROC AUC", "any of both", "at most"],
-        null_rates(days, options.replays),
+        null_rates(days, replays),
     )
     shares = [f"% in {n}" for n in (1, 4, 5, 13, 26)]
     header = ["since week", "median", "90%", *shares, "% before it", "target"]
     title = "Weeks until the {} alarm, after harm that begins in a week"
     for gain, apart in GAINS.items():
-        harm = money_delays(days, options.replays, gain)
+        harm = money_delays(days, replays, gain)
         table(title.format(f"money (models {apart})"), ["harm", *header], harm)
-    falls = auc_delays(days, options.replays)
+    falls = auc_delays(days, replays)
     table(title.format("ROC AUC"), ["ROC AUC", *header], falls)
+
+
+def main(argv: list[str] | None = None) -> None:
+    options = arguments(__doc__, every=1, replays=2000).parse_args(argv)
+    rows, settings = example_year(options.every, options.params)
+    framing = Framing.model_validate(settings["framing"])
+    spec = Candidate.model_validate(next(iter(settings["modeling"]["candidates"].values())))
+    show(real_days(rows, spec, framing, Features), options.replays)
 
 
 if __name__ == "__main__":

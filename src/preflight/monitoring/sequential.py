@@ -46,11 +46,12 @@ def weekly_scales(weekly: Floats, daily: Floats, history: int) -> Floats:
     scales = np.empty((replays, weeks - history))
     for week in range(history, weeks):
         before = series[: 7 * week][known[: 7 * week]]
-        cosines = cosine_count(len(before))
-        dependent = long_run_variance(before - before.mean(axis=0), cosines)
-        spreads = [days.var(axis=0, ddof=1) for days in (before, before[-RECENT:])]
-        variance = np.max([*spreads, dependent], axis=0) * week / len(before)
-        variance = np.maximum(variance, weekly[:, :week].var(axis=1, ddof=1))
+        variance = weekly[:, :week].var(axis=1, ddof=1)
+        if len(before) > 1:  # fewer days have a value if each has a decision or two
+            dependent = long_run_variance(before - before.mean(axis=0), cosine_count(len(before)))
+            spreads = [days.var(axis=0, ddof=1) for days in (before, before[-RECENT:])]
+            of_days = np.max([*spreads, dependent], axis=0) * week / len(before)
+            variance = np.maximum(variance, of_days)
         scales[:, week - history] = np.sqrt(variance)
     return scales
 

@@ -88,6 +88,15 @@ def test_days_without_a_value_leave_weeks_of_five_days() -> None:
     assert five.mean() == pytest.approx(seven.mean() * (7 / 5) ** 0.5, rel=0.15)
 
 
+@pytest.mark.parametrize("known", [0, 1])
+def test_without_values_of_days_the_scale_is_that_of_weeks(known: int) -> None:
+    weekly = np.random.default_rng(2).standard_normal((1, 10))
+    daily = np.full((1, 10, 7), np.nan)
+    daily[0, 0, :known] = 100.0
+    scales = weekly_scales(weekly, daily, HISTORY)
+    assert scales[0] == pytest.approx([weekly[0, :n].std(ddof=1) for n in (8, 9)])
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.8])
 def test_on_the_line_alarms_are_rare_however_alike_days_are(share: float) -> None:
     assert np.isfinite(alarms(days(share, 1000))).mean() <= 0.025
