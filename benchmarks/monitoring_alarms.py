@@ -21,7 +21,8 @@ from preflight.contracts.catalog import Contract
 from preflight.modeling.estimators import Candidate, Estimator
 from preflight.modeling.model import predict
 from preflight.modeling.training import make_bundle
-from preflight.monitoring.sequential import weekly_evidence
+from preflight.monitoring.contracts import RANK_LAG
+from preflight.monitoring.sequential import Scaling, weekly_evidence
 from preflight.monitoring.weeks import rank_quality
 from preflight.problem.framing import Framing
 
@@ -31,7 +32,8 @@ from benchmarks.measure import Clocks, arguments, kedro_run, project_copy, table
 
 Floats = npt.NDArray[np.float64]
 HISTORY, WEEKS, DAYS = 8, 52, 7
-ALPHA, MONEY, AUC, TOLERANCE = 0.025, 1.3, 1.1, 0.03
+ALPHA, TOLERANCE = 0.025, 0.03
+MONEY, AUC = Scaling(1.3), Scaling(1.1, RANK_LAG)
 FIRST, REFIT, OLDER = 8, 4, 3  # weeks before the first fit; to the next; fits to the older model
 GAINS = {"gain_4": "4 weeks apart", "gain_12": "12 weeks apart"}
 UPKEEP = -5.4  # the line of money: what a refit costs per 1,000
@@ -198,9 +200,9 @@ def on_the_line(figures: tuple[Floats, Floats], rng: np.random.Generator) -> tup
     return sign * (weekly - mean), sign[..., None] * (daily - mean)
 
 
-def first_alarm(weekly: Floats, daily: Floats, line: float | Floats, factor: float) -> Floats:
+def first_alarm(weekly: Floats, daily: Floats, line: float | Floats, scaling: Scaling) -> Floats:
     """Return the week of the first alarm, from 1; infinite: none, shape (replays,)."""
-    _, evidence = weekly_evidence(weekly, daily, line, factor, HISTORY)
+    _, evidence = weekly_evidence(weekly, daily, line, scaling, HISTORY)
     alarm = evidence >= 1 / ALPHA
     return np.where(alarm.any(axis=1), alarm.argmax(axis=1) + 1.0, np.inf)
 
@@ -226,8 +228,8 @@ def null_rates(days: pd.DataFrame, replays: int) -> Iterator[list[object]]:
 def _rates(name: str, money: tuple[Floats, Floats], auc: tuple[Floats, Floats]) -> list[object]:
     """Return a line of the table of false alarms, from weekly and daily figures about 0."""
     hits = [
-        np.isfinite(first_alarm(*figures, 0.0, factor))
-        for figures, factor in ((money, MONEY), (auc, AUC))
+        np.isfinite(first_alarm(*figures, 0.0, scaling))
+        for figures, scaling in ((money, MONEY), (auc, AUC))
     ]
     rates = [100 * hit.mean() for hit in (*hits, hits[0] | hits[1])]
     error = 1.96 * np.sqrt(rates[2] * (100 - rates[2]) / len(hits[0]))

@@ -8,10 +8,12 @@ from pydantic import AwareDatetime, Field, RootModel
 from preflight.contracts.documents import Document, DocumentContract, Parameters, Text
 from preflight.contracts.table import Table, column
 from preflight.inference.contracts import Override
+from preflight.monitoring.sequential import Scaling
 from preflight.stats.contracts import Interval
 
 AlarmName = Literal["challenger", "discrimination"]
 ALARMS: tuple[AlarmName, ...] = ("challenger", "discrimination")
+RANK_LAG = 2  # weeks that the scale of rank quality is behind
 
 
 class Limits(Parameters):
@@ -33,9 +35,11 @@ class AlarmSettings(Parameters):
     rank_factor: float = Field(ge=1, description="by which that of rank quality is enlarged")
     rank_tolerance: float = Field(gt=0, lt=0.5, description="below the mean of the history")
 
-    def factor(self, name: AlarmName) -> float:
-        """Return the factor of an alarm's scale."""
-        return self.money_factor if name == "challenger" else self.rank_factor
+    def scaling(self, name: AlarmName) -> Scaling:
+        """Return how an alarm's scale is estimated: money has seasons, rank quality has not."""
+        if name == "challenger":
+            return Scaling(self.money_factor)
+        return Scaling(self.rank_factor, RANK_LAG)
 
 
 class Acknowledgement(Parameters):

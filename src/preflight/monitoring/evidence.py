@@ -47,7 +47,8 @@ def measure_evidence(
         every = _weeks(labelled_decisions, name, framing)  # of all models of the log
         counts = (_as_table(every, name)["left_out"] == "").to_numpy()
         weekly, daily = every.weekly[counts], every.daily[counts]
-        rates[name] = replay_weeks(weekly, daily, monitoring.alarms.factor(name), monitoring.alarms)
+        scaling = monitoring.alarms.scaling(name)
+        rates[name] = replay_weeks(weekly, daily, scaling, monitoring.alarms)
     evidence = pd.concat(tables, ignore_index=True)[[*WeeklyEvidence.to_schema().columns]]
     return evidence, AlarmRates(rates).model_dump(mode="json")
 
@@ -157,7 +158,7 @@ def _with_evidence(
         line = -1000 * framing.project.upkeep_per_month / framing.decision.per_month
     else:
         line = float(weekly[0, :history].mean()) - settings.rank_tolerance
-    given = (weekly, daily[chosen][None], line, settings.factor(name), history)
+    given = (weekly, daily[chosen][None], line, settings.scaling(name), history)
     scale, evidence = weekly_evidence(*given)
     found = table.index[chosen[history:]]
     table.loc[found, "line"] = line

@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 
 from preflight.monitoring.contracts import AlarmSettings, FalseAlarms
-from preflight.monitoring.sequential import LIFE, Floats, weekly_evidence
+from preflight.monitoring.sequential import LIFE, Floats, Scaling, weekly_evidence
 
 FEWEST_WEEKS = 20  # with fewer, no rate is claimed
 REPLAYS = 1000
 SEED = 0
 
 
-def replay_weeks(weekly: Floats, daily: Floats, factor: float, settings: AlarmSettings) -> Any:
+def replay_weeks(weekly: Floats, daily: Floats, scaling: Scaling, settings: AlarmSettings) -> Any:
     """Return the share of replays of 52 weeks in which weeks like these raise an alarm.
 
     The mean of a replay is on the line: as bad as is still no harm. Weeks are drawn in pairs that
@@ -21,7 +21,6 @@ def replay_weeks(weekly: Floats, daily: Floats, factor: float, settings: AlarmSe
     Args:
         weekly: of each week that counts, shape (weeks,).
         daily: of its days, shape (weeks, 7); a day without a value counts as its week.
-        factor: of the scale, see `weekly_evidence`.
     """
     weeks = len(weekly)
     if weeks < FEWEST_WEEKS or not np.ptp(weekly):
@@ -35,7 +34,7 @@ def replay_weeks(weekly: Floats, daily: Floats, factor: float, settings: AlarmSe
     drawn = (first + np.arange(2)).reshape(REPLAYS, -1)[:, : history + LIFE]
     sign = rng.choice([-1.0, 1.0], (REPLAYS, pairs)).repeat(2, axis=1)[:, : history + LIFE]
     replayed = sign * below[drawn], sign[..., None] * days[drawn]
-    _, evidence = weekly_evidence(*replayed, 0.0, factor, history)
+    _, evidence = weekly_evidence(*replayed, 0.0, scaling, history)
     return FalseAlarms(
         weeks=weeks,
         autocorrelation=float(below[1:] @ below[:-1] / (below @ below)),

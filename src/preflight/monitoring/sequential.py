@@ -10,6 +10,8 @@ The proof holds for independent Gaussian weeks with a known scale. For others th
 (docs/monitoring.md).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr
@@ -24,8 +26,20 @@ RECENT = 28  # days that show how much days vary now
 LARGEST = 700.0  # log of the largest evidence that is told apart
 
 
-def weekly_scales(weekly: Floats, daily: Floats, history: int) -> Floats:
-    """Return the standard deviation of each week's mean, as known when the week begins.
+class Scaling(NamedTuple):
+    """How the scale of a week is estimated.
+
+    factor: by which it is enlarged, because it is an estimate. lag: weeks that it is behind. Harm
+    makes weeks vary, so the scale of the week before would hide it. But a season does so too, and
+    a scale that is behind gives false alarms there.
+    """
+
+    factor: float
+    lag: int = 0
+
+
+def weekly_scales(weekly: Floats, daily: Floats, history: int, lag: int = 0) -> Floats:
+    """Return the standard deviation of each week's mean, from what was known `lag` weeks before.
 
     It is the largest of four: that of the weeks before, and those that follow from the days before,
     with and without the dependence of neighbouring days, and from the days of the last four weeks.
@@ -35,7 +49,7 @@ def weekly_scales(weekly: Floats, daily: Floats, history: int) -> Floats:
         weekly: mean of each week, of the history first, shape (replays, history + weeks).
         daily: mean of each day, shape (replays, history + weeks, 7); NaN, in all replays alike, for
             a day without a value.
-        history: weeks before the first one that counts, at least 2.
+        history: weeks before the first one that counts, at least 2. All of them are used.
 
     Returns:
         Shape (replays, weeks).
@@ -53,7 +67,7 @@ def weekly_scales(weekly: Floats, daily: Floats, history: int) -> Floats:
             of_days = np.max([*spreads, dependent], axis=0) * week / len(before)
             variance = np.maximum(variance, of_days)
         scales[:, week - history] = np.sqrt(variance)
-    return scales
+    return scales[:, np.maximum(np.arange(weeks - history) - lag, 0)]
 
 
 def e_values(shortfall: Floats) -> Floats:
@@ -77,17 +91,16 @@ def e_values(shortfall: Floats) -> Floats:
 
 
 def weekly_evidence(
-    weekly: Floats, daily: Floats, line: float | Floats, factor: float, history: int
+    weekly: Floats, daily: Floats, line: float | Floats, scaling: Scaling, history: int
 ) -> tuple[Floats, Floats]:
     """Return scale and evidence of each week after the history, each of shape (replays, weeks).
 
     Args:
         weekly, daily, history: see `weekly_scales`.
         line: the least mean that is no harm, one for all or shape (replays, 1).
-        factor: by which the scale is enlarged, because it is estimated.
     """
-    scales = weekly_scales(weekly, daily, history)
+    scales = weekly_scales(weekly, daily, history, scaling.lag)
     below = line - weekly[:, history:]
     shortfall = np.zeros_like(below)
-    np.divide(below, factor * scales, out=shortfall, where=scales > 0)
+    np.divide(below, scaling.factor * scales, out=shortfall, where=scales > 0)
     return scales, e_values(shortfall)

@@ -7,6 +7,7 @@ import pytest
 
 from preflight.monitoring.contracts import AlarmSettings
 from preflight.monitoring.false_alarms import FEWEST_WEEKS, replay_weeks
+from preflight.monitoring.sequential import Scaling
 
 from .conftest import ALARMS
 
@@ -14,7 +15,7 @@ SETTINGS = AlarmSettings.model_validate(ALARMS)
 
 
 def replay(days: np.ndarray, factor: float = 1.3) -> Any:
-    return replay_weeks(days.mean(axis=1), days, factor, SETTINGS)
+    return replay_weeks(days.mean(axis=1), days, Scaling(factor), SETTINGS)
 
 
 def days(weeks: int = 40, seed: int = 0) -> np.ndarray:
@@ -40,7 +41,7 @@ def test_weeks_that_are_alike_are_more_often_one_and_it_is_told() -> None:
 
 def test_with_few_weeks_no_rate_is_claimed() -> None:
     for weeks in (0, FEWEST_WEEKS - 1):
-        found = replay_weeks(np.zeros(weeks), np.zeros((weeks, 7)), 1.3, SETTINGS)
+        found = replay_weeks(np.zeros(weeks), np.zeros((weeks, 7)), Scaling(1.3), SETTINGS)
         assert (found.weeks, found.rate, found.autocorrelation) == (weeks, None, None)
     assert replay(days(FEWEST_WEEKS)).rate is not None
 
@@ -49,5 +50,5 @@ def test_days_without_a_value_count_as_their_week() -> None:
     some = days()
     some[::2, 5:] = np.nan
     weekly = np.nanmean(some, axis=1)
-    found = replay_weeks(weekly, some, 1.3, SETTINGS)
+    found = replay_weeks(weekly, some, Scaling(1.3), SETTINGS)
     assert found.rate == pytest.approx(0, abs=0.05)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from preflight.monitoring.sequential import e_values, weekly_evidence, weekly_scales
+from preflight.monitoring.sequential import Scaling, e_values, weekly_evidence, weekly_scales
 from preflight.stats.autocorrelation import cosine_count, long_run_variance
 
 HISTORY, LIMIT = 8, 40
@@ -22,7 +22,7 @@ def days(share: float = 0.0, replays: int = 400, weeks: int = 60, seed: int = 0)
 
 def alarms(drawn: np.ndarray, line: float = 0.0, factor: float = 1.3) -> np.ndarray:
     """The week of the first alarm, from 1; infinite: none."""
-    _, evidence = weekly_evidence(drawn.mean(axis=2), drawn, line, factor, HISTORY)
+    _, evidence = weekly_evidence(drawn.mean(axis=2), drawn, line, Scaling(factor), HISTORY)
     raised = evidence >= LIMIT
     return np.where(raised.any(axis=1), raised.argmax(axis=1) + 1.0, np.inf)
 
@@ -88,6 +88,23 @@ def test_days_without_a_value_leave_weeks_of_five_days() -> None:
     assert five.mean() == pytest.approx(seven.mean() * (7 / 5) ** 0.5, rel=0.15)
 
 
+def test_a_scale_may_be_weeks_behind_and_begins_with_the_history() -> None:
+    drawn = days(replays=1, weeks=14)
+    now, behind = (weekly_scales(drawn.mean(axis=2), drawn, HISTORY, lag)[0] for lag in (0, 2))
+    assert len(set(now)) == 6
+    assert behind.tolist() == [now[0], now[0], *now[:-2]]
+
+
+def test_harm_hides_itself_less_from_a_scale_that_is_behind() -> None:
+    drawn = days(seed=3)
+    drawn[:, HISTORY + 4 :] -= 1.2
+    first = []
+    for lag in (0, 2):
+        _, evidence = weekly_evidence(drawn.mean(axis=2), drawn, 0.0, Scaling(1.1, lag), HISTORY)
+        first.append((evidence >= LIMIT).argmax(axis=1).mean())
+    assert first[1] < first[0] - 1
+
+
 @pytest.mark.parametrize("known", [0, 1])
 def test_without_values_of_days_the_scale_is_that_of_weeks(known: int) -> None:
     weekly = np.random.default_rng(2).standard_normal((1, 10))
@@ -129,15 +146,15 @@ def test_good_months_do_not_hide_a_bad_one() -> None:
 
 def test_replays_do_not_touch_each_other() -> None:
     drawn = days(replays=5)
-    _, together = weekly_evidence(drawn.mean(axis=2), drawn, 0.2, 1.1, HISTORY)
+    _, together = weekly_evidence(drawn.mean(axis=2), drawn, 0.2, Scaling(1.1), HISTORY)
     for one in range(5):
         alone = drawn[one : one + 1]
-        _, evidence = weekly_evidence(alone.mean(axis=2), alone, 0.2, 1.1, HISTORY)
+        _, evidence = weekly_evidence(alone.mean(axis=2), alone, 0.2, Scaling(1.1), HISTORY)
         assert evidence[0] == pytest.approx(together[one])
 
 
 def test_weeks_that_never_vary_are_no_evidence() -> None:
     drawn = np.zeros((1, 20, 7))
-    scales, evidence = weekly_evidence(drawn.mean(axis=2), drawn, 5.0, 1.3, HISTORY)
+    scales, evidence = weekly_evidence(drawn.mean(axis=2), drawn, 5.0, Scaling(1.3), HISTORY)
     assert not scales.any()
     assert evidence.max() < 1
