@@ -79,8 +79,10 @@ def join_decisions(
         rows = rows[rows["moment"] <= monitoring.at]
         parts.append(_join_part(rows, known, models, framing, monitoring.at))
         inputs.add(rows[~parts[-1]["decision"].duplicated()])
-    decisions, counts = pd.concat(parts or [none]), inputs.table(monitoring.at)
-    decisions = decisions.drop_duplicates("decision").reset_index(drop=True)
+    decisions, counts = pd.concat(parts or [none], ignore_index=True), inputs.table(monitoring.at)
+    parts.clear()  # a year of them takes as much memory as the table
+    if (again := decisions["decision"].duplicated()).any():
+        decisions = decisions[~again].reset_index(drop=True)
     notes = [*_not_of(models.version, decisions)]
     if len(decisions):
         notes += [*_gaps(decisions), *known.notes(decisions)]

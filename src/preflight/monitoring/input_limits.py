@@ -40,20 +40,14 @@ def compute_input_limits(
     """
     settings, contract = monitoring.limits, contracts["features"]
     moment = monitoring.at
-    columns = [*contract.to_schema().columns]
-    logged = [logged_days[first_day]() for first_day in _latest(logged_days, monitoring)]
-    batch = [part.loc[part["source"] == "batch", columns] for part in logged]
-    histories: dict[str, Callable[[], list[pd.DataFrame]]] = {
-        "prediction_log": lambda: batch,
-        "features": lambda: [_with_label(feature_history(), labels, contract)],
+    histories: dict[str, Callable[[], pd.DataFrame]] = {
+        "prediction_log": lambda: _logged(logged_days, monitoring, contract),
+        "features": lambda: _with_label(feature_history(), labels, contract),
     }
-    n = 0
     for source, read in histories.items():  # noqa: B007
-        if parts := read():
-            rows = pd.concat(parts).drop_duplicates(contract.grain())
-            rows = _recent(rows, moment, settings.days, framing)
-            if (n := rows["day"].nunique()) >= MIN_DAYS:
-                break
+        rows = _recent(read(), moment, settings.days, framing, contract)
+        if (n := rows["day"].nunique()) >= MIN_DAYS:
+            break
     else:
         raise RunError(
             f"Limits of inputs need a history of {MIN_DAYS} days. 'features' has {n} days until "
@@ -70,6 +64,14 @@ def compute_input_limits(
         hours=sorted(days_of_hour.index) if days_of_hour.min() > 1 else None,  # none by chance
         idle_hours=IDLE_FACTOR * idle,
     ).model_dump(mode="json")
+
+
+def _logged(logged_days: Days, monitoring: Monitoring, contract: Contract) -> pd.DataFrame:
+    """Return the features that batch inference has logged, of the parts with the last days."""
+    columns = [*contract.to_schema().columns]
+    parts = (logged_days[first_day]() for first_day in _latest(logged_days, monitoring))
+    batch = [part.loc[part["source"] == "batch", columns] for part in parts]
+    return pd.concat(batch or [contract.empty()])
 
 
 def _with_label(features: pd.DataFrame, labels: pd.DataFrame, contract: Contract) -> pd.DataFrame:
@@ -89,12 +91,18 @@ def _latest(logged_days: Days, monitoring: Monitoring) -> list[str]:
     return parts[max(0, bisect_right(parts, f"{start:%Y-%m-%d}") - 1) :]
 
 
-def _recent(rows: pd.DataFrame, moment: pd.Timestamp, days: int, framing: Framing) -> pd.DataFrame:
-    """Return the rows of the last days until a moment, with `at`, the local time, and `day`."""
-    rows = rows[rows["predict_at"] <= moment]
+def _recent(
+    rows: pd.DataFrame, moment: pd.Timestamp, days: int, framing: Framing, contract: Contract
+) -> pd.DataFrame:
+    """Return the rows of the last days until a moment, with `at`, the local time, and `day`.
+
+    Each decision is there once.
+    """
     at = rows["predict_at"].dt.tz_convert(framing.split.timezone).dt.tz_localize(None)
     day = at.dt.normalize()
-    return rows.assign(at=at, day=day)[day > day.max() - pd.Timedelta(days=days)]
+    past = rows["predict_at"] <= moment
+    recent = past & (day > day[past].max() - pd.Timedelta(days=days))
+    return rows.assign(at=at, day=day)[recent & ~rows.duplicated(contract.grain())]
 
 
 def _feature_limits(
@@ -103,14 +111,16 @@ def _feature_limits(
     """Return the limits of each feature, from its worst day of those with enough rows."""
     per_day = rows["day"].value_counts()
     usual = per_day.groupby(pd.DatetimeIndex(per_day.index).day_of_week).transform("median")
-    whole = rows[rows["day"].isin(per_day.index[per_day >= settings.rows_share * usual])]
-    missing = whole[names].isna().groupby(whole["day"]).mean().max()
-    distinct = whole.groupby("day")[names].nunique().min()
+    enough = rows["day"].isin(per_day.index[per_day >= settings.rows_share * usual])
+    day = rows["day"].where(enough)  # others are in no group
+    missing = rows[names].isna().groupby(day).mean().max()
+    distinct = rows[names].groupby(day).nunique().min()
     limits = {}
     for name in names:
         # it freezes: it takes few values, and at most half of those of its poorest day
         varies = distinct[name] > settings.few_values
-        texts = whole[name].dropna().unique() if whole[name].dtype.kind == "O" else None
+        is_text = rows[name].dtype.kind == "O"
+        texts = rows.loc[enough, name].dropna().unique() if is_text else None
         limits[name] = FeatureLimits(
             missing=min(1.0, missing[name] + settings.missing_margin),
             distinct=min(settings.few_values, distinct[name] // 2) + 1 if varies else 0,

@@ -29,14 +29,14 @@ class KnownLabels:
     ) -> None:
         self._contracts = contracts
         self._known_within = pd.Timedelta(hours=framing.prediction.label_known_hours)
-        given = labels[labels["label"].notna()]
-        hashes = self.hash(given)
+        given = np.flatnonzero(labels["label"].notna())
+        hashes = self.hash(labels)[given]
         order = np.argsort(hashes)
+        self._labels, self._order = labels, given[order]  # a copy takes as much memory as the log
         self._hashes = hashes[order]
-        self._label = given["label"].to_numpy(np.float64)[order]
-        self._known_at = given["label_known_at"].iloc[order].reset_index(drop=True)
+        self._label = labels["label"].iloc[self._order].to_numpy(np.float64)
+        self._known_at = labels["label_known_at"].iloc[self._order].reset_index(drop=True)
         self._later = (self._known_at > at).to_numpy()
-        self._labels, self._order = given, order
 
     def hash(self, rows: pd.DataFrame) -> npt.NDArray[Any]:
         """Return a hash of each decision, whatever the types of its key."""
@@ -67,13 +67,13 @@ class KnownLabels:
 
     def notes(self, decisions: pd.DataFrame) -> Iterator[str]:
         """Yield what the decisions and the labels lack of each other."""
-        due = decisions[decisions["due"]]
-        lacks = int(due["label"].isna().sum())
-        if lacks or due.empty:
-            whole = "None" if lacks == len(due) else f"{len(due) - lacks:,}"
-            hint = f"{UNSEEN}. " if lacks == len(due) else "Those without one are left out. "
+        due = int(decisions["due"].sum())
+        lacks = int((decisions["due"] & decisions["label"].isna()).sum())
+        if lacks or not due:
+            whole = "None" if lacks == due else f"{due - lacks:,}"
+            hint = f"{UNSEEN}. " if lacks == due else "Those without one are left out. "
             yield (
-                f"{whole} of {len(due):,} logged decisions that are due have a label. {hint}If "
+                f"{whole} of {due:,} logged decisions that are due have a label. {hint}If "
                 "labels are there, compute them again: kedro run --pipelines "
                 "data_engineering,feature_engineering --to-outputs labels"
             )
