@@ -1,6 +1,8 @@
 """Batch predictions as of a moment, with features rebuilt from what was known by then."""
 
 import logging
+from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -10,8 +12,10 @@ from preflight.contracts.catalog import Contract, Contracts
 from preflight.errors import RunError
 from preflight.features.point_in_time import as_of, between, reach, run_in_memory
 from preflight.inference.contracts import Inference
+from preflight.inference.experiment import Design
 from preflight.inference.feedback import leave_untouched
 from preflight.inference.prediction_log import log_rows
+from preflight.inference.variants import Challengers, answer_variants
 from preflight.modeling.model import Bundle, answer, join_flags, require_features
 from preflight.problem.framing import Framing
 
@@ -85,9 +89,16 @@ def _missing_in_advance(table: pd.DataFrame, contract: Contract) -> pd.Series:
 
 
 def predict_upcoming(
-    champion: Bundle | None, upcoming: pd.DataFrame, framing: Framing, contracts: Contracts
+    champion: Bundle | None,
+    upcoming: pd.DataFrame,
+    framing: Framing,
+    contracts: Contracts,
+    experiments: Sequence[Design] = (),
+    challengers: Challengers = MappingProxyType({}),
 ) -> pd.DataFrame:
     """Return the champion's prediction and decision for each row, with reasons and flags.
+
+    In an experiment, rows get the answer that their variant wants.
 
     Grain: one row per decision. Columns: the key, `predict_at`, `moment`, those of
     `modeling.model.answer`, `model`, and `cost_<outcome>` for each cost that is a column.
@@ -103,22 +114,27 @@ def predict_upcoming(
         upcoming = contracts["upcoming"].empty()  # a file without rows keeps no categories
     answers = answer(champion, upcoming, features.groups())
     answers = leave_untouched(answers, upcoming, features.grain(), framing)
-    flags = (upcoming["lacks"] + ", " + answers.pop("flags")).str.strip(", ")
+    given = (answers, upcoming, champion["provenance"]["version"])
+    found = answer_variants(*given, experiments, challengers, features, framing)
+    flags = (upcoming["lacks"] + ", " + found.pop("flags")).str.strip(", ")
     counts = flags[flags != ""].str.split(", ").explode().value_counts(sort=False)
     listed = ", ".join(f"{n:,} {flag}" for flag, n in counts.items()) or "nothing"
     log.info("  inference: %s decisions due. Flagged: %s", f"{len(upcoming):,}", listed)
     return upcoming[[*features.grain(), "predict_at", "moment"]].assign(
-        **answers,
+        **found,
         flags=flags,
-        model=champion["provenance"]["version"],
         **framing.costs.cost_columns(upcoming),
     )
 
 
 def log_predictions(
-    upcoming: pd.DataFrame, predictions: pd.DataFrame, framing: Framing, contracts: Contracts
+    upcoming: pd.DataFrame,
+    predictions: pd.DataFrame,
+    framing: Framing,
+    contracts: Contracts,
+    experiments: Sequence[Design] = (),
 ) -> pd.DataFrame:
     """Return the rows of the prediction log: features and predictions of each decision."""
     answers = predictions.drop(columns=upcoming.columns, errors="ignore")
     features = (contracts["upcoming"].empty() if upcoming.empty else upcoming).drop(columns="lacks")
-    return log_rows(pd.concat([features, answers], axis=1), framing, "batch")
+    return log_rows(pd.concat([features, answers], axis=1), framing, "batch", experiments)

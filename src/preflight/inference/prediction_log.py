@@ -1,7 +1,7 @@
 """The log of predictions: Parquet files in a folder a day."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
@@ -23,21 +23,25 @@ from preflight.datasets import ReadOnlyDataset
 from preflight.errors import RunError
 from preflight.files import replacing
 from preflight.inference.contracts import LOG_VERSION
+from preflight.inference.experiment import Design, assign
 from preflight.problem.framing import Framing
 
 _NO_KEYS = np.empty(0, np.uint64)
 Bools = npt.NDArray[np.bool_]
 
 
-def log_rows(answered: pd.DataFrame, framing: Framing, source: str) -> pd.DataFrame:
-    """Return features with their answers as rows of the log, of batch inference or the service."""
+def log_rows(
+    answered: pd.DataFrame, framing: Framing, source: str, designs: Iterable[Design] = ()
+) -> pd.DataFrame:
+    """Return features with their answers as rows of the log, of batch inference or the service.
+
+    designs: of experiments, which give the unit and the variant of a decision.
+    """
     known = pd.Timedelta(hours=framing.prediction.label_known_hours)
-    none = pd.Series(None, answered.index, dtype="str")  # no experiment
     return answered.assign(
         source=source,
         label_due_at=(answered["predict_at"] + known).dt.as_unit("us"),
-        unit=none,
-        variant=none,
+        **assign(answered, designs, framing),
         untouched=answered["untouched"].astype("boolean"),
         log_version=pd.Series(LOG_VERSION, answered.index, dtype="Int16"),
     )

@@ -60,6 +60,11 @@ class Outcomes(NamedTuple):
         """Return the saving of each decision compared with never acting, shape (n,)."""
         return np.where(act, np.where(label, self.fn - self.tp, self.tn - self.fp), 0.0)
 
+    def cost(self, label: Decided, act: Decided) -> Floats:
+        """Return what each decision costs, shape (n,)."""
+        needed, not_needed = np.where(act, self.tp, self.fn), np.where(act, self.fp, self.tn)
+        return np.where(label, needed, not_needed)
+
     def with_miss_cost_scaled(self, factor: float) -> Self:
         """Return the costs with a miss at `factor` times its cost."""
         return self._replace(fn=self.fn * factor)
@@ -87,9 +92,10 @@ class UnitCosts(NamedTuple):
 
     def saving(self, label: Decided, decided: Decided) -> Floats:
         """Return the saving of each decision compared with that without a prediction."""
-        return self._cost(label, self.default_amount) - self._cost(label, decided)
+        return self.cost(label, self.default_amount) - self.cost(label, decided)
 
-    def _cost(self, label: Decided, decided: Any) -> Floats:
+    def cost(self, label: Decided, decided: Any) -> Floats:
+        """Return what each decision costs, shape (n,)."""
         off = decided - np.asarray(label, dtype=np.float64)
         return np.maximum(self.overage * off, -self.underage * off)
 

@@ -1,0 +1,116 @@
+"""Logged decisions of an experiment with what they cost, checked against its design."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from preflight.contracts.catalog import Contracts
+from preflight.errors import RunError
+from preflight.inference.experiment import Design
+from preflight.monitoring.known_labels import KnownLabels
+from preflight.problem.framing import Framing
+
+Days = Mapping[str, Callable[[], pd.DataFrame]]
+
+
+def read_decisions(
+    logged_days: Days,
+    labels: pd.DataFrame,
+    columns: list[str],
+    since: pd.Timestamp,
+    at: pd.Timestamp,
+    framing: Framing,
+    contracts: Contracts,
+) -> pd.DataFrame:
+    """Return the logged decisions of some time with their labels, one row per decision.
+
+    Columns: `decision`, `predict_at`, `day`, `model`, `unit`, `variant`, `predicted`, `acted` (or
+    the quantity), `untouched`, `label` (missing while it is not known), `money` (minus what the
+    decision cost), `money_untouched` and `money_champion` (what it would have been if nobody had
+    acted, and by the prediction), slices, and those that are asked for.
+
+    Args:
+        columns: of the log.
+        since, at: moments of prediction.
+    """
+    known = KnownLabels(labels, framing, contracts, at)
+    wanted = dict.fromkeys([*columns, *framing.slices])
+    parts = []
+    for read in _between(logged_days, since, at):
+        rows = read()
+        rows = rows[(rows["predict_at"] >= since) & (rows["moment"] <= at)]
+        hashes = known.hash(rows)
+        first = ~pd.Series(hashes).duplicated().to_numpy()
+        rows, hashes = rows[first], hashes[first]
+        label = known.find(rows, hashes)
+        costs, decided = framing.costs.at(rows), rows[framing.decided].to_numpy()
+        predicted = rows[framing.predicted].to_numpy(np.float64)
+        money = {"money": decided, "money_champion": costs.decide(predicted)}
+        if framing.task == "binary":
+            money["money_untouched"] = np.zeros(len(rows), dtype=bool)
+        unknown = np.isnan(label)
+        for name, what in money.items():
+            money[name] = np.where(unknown, np.nan, -costs.cost(label, what))
+        parts.append(
+            rows[["predict_at", "model", "unit", "variant", "untouched"]].assign(
+                decision=hashes,
+                day=framing.split.day(rows["predict_at"]),
+                predicted=predicted,
+                acted=decided.astype(np.float64),
+                label=label,
+                **money,
+                **{name: rows[name] for name in wanted if name in rows},
+            )
+        )
+    if not parts:
+        raise RunError(
+            f"The prediction log has no decision from {since} to {at}. Run: kedro run --pipelines "
+            "inference"
+        )
+    return pd.concat(parts).drop_duplicates("decision").reset_index(drop=True)
+
+
+def _between(logged_days: Days, since: pd.Timestamp, at: pd.Timestamp) -> Iterator[Any]:
+    """Yield the parts of the log that may have decisions of some time."""
+    first = list(logged_days)
+    for day, after in zip(first, [*first[1:], None], strict=True):
+        if day <= f"{at:%Y-%m-%d}" and (after is None or after > f"{since:%Y-%m-%d}"):
+            yield logged_days[day]
+
+
+def require_randomised(decisions: pd.DataFrame, design: Design, framing: Framing) -> None:
+    """Refuse decisions that were not randomised as the design says.
+
+    Raises:
+        RunError: a decision has no unit, an unknown variant, or another one than its unit gives.
+    """
+    began = f"experiment {design.name} from {design.start} to {design.end}"
+
+    def refuse(some: pd.Series, what: str, remedy: str) -> None:
+        if some.any():
+            one = decisions[some].iloc[0]
+            raise RunError(
+                f"{int(some.sum()):,} decisions of {began} {what}. The first was predicted at "
+                f"{one['predict_at']}: unit {one['unit']}, variant {one['variant']}. {remedy}"
+            )
+
+    refuse(
+        decisions["unit"].isna() | decisions["variant"].isna(),
+        "have no unit or no variant",
+        "They were decided by a process that did not know the design. Leave out its days by "
+        "another design that begins later, and start each process after the design is made.",
+    )
+    refuse(
+        ~decisions["variant"].isin(["control", "treatment"]),
+        "have a variant that is not in the design",
+        "Correct what writes the log.",
+    )
+    units = design.units_of(decisions, framing)
+    refuse(
+        (units != decisions["unit"]) | (design.variants_of(units) != decisions["variant"]),
+        "have another unit or variant than the design gives them",
+        "The salt, the share or the unit was changed while it ran, or another process drew by "
+        "another design. The groups are no longer comparable: stop it and begin a new one.",
+    )

@@ -1,0 +1,279 @@
+"""The readout of an experiment at a planned look: effect, guardrails and verdict, in money."""
+
+import logging
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from preflight.contracts.catalog import Contracts
+from preflight.errors import RunError
+from preflight.experiments.analysis import (
+    FEWEST_RATIO_P,
+    FEWEST_UNITS,
+    compare,
+    sample_ratio_p,
+    sum_by_unit,
+)
+from preflight.experiments.contracts import (
+    Effect,
+    Group,
+    Look,
+    Readout,
+    ReadoutSettings,
+    SliceEffect,
+    Verdict,
+)
+from preflight.experiments.design import choose_design
+from preflight.experiments.outcomes import Days, read_decisions, require_randomised
+from preflight.inference.experiment import VARIANTS, Design
+from preflight.problem.framing import Framing
+from preflight.problem.money import format_money
+
+log = logging.getLogger(__name__)
+
+LABELLED = 0.9  # of the decisions; the others may be of another kind
+WEEK = pd.Timedelta(weeks=1)
+
+
+def read_experiment(
+    experiments: Sequence[Design],
+    logged_days: Days,
+    labels: pd.DataFrame,
+    settings: ReadoutSettings,
+    framing: Framing,
+    contracts: Contracts,
+) -> dict[str, Any]:
+    """Return the answer of an experiment at a planned look, as a `Readout`.
+
+    Each look has an interval of level 1 - alpha / looks, so that all looks together find a
+    difference between equal groups in a share of alpha at the most (Bonferroni).
+
+    Raises:
+        RunError: the look is not planned or not complete, the decisions were not randomised by the
+            design, the groups have other sizes than were drawn, or the unit is too fine.
+    """
+    today = settings.at.tz_convert(framing.split.timezone).date()
+    design = choose_design(experiments, settings.name, today)
+    until = choose_look(design, settings, framing)
+    since, end = (
+        pd.Timestamp(day).tz_localize(framing.split.timezone).tz_convert("UTC")
+        for day in (design.start, until)
+    )
+    columns = [*design.unit, *(settings.unit or [])]
+    rows = read_decisions(
+        logged_days, labels, columns, since - WEEK, settings.at, framing, contracts
+    )
+    _require_inside(rows, design, experiments, framing)
+    rows = rows[design.contains(rows, framing) & (rows["predict_at"] < end)]
+    require_randomised(rows, design, framing)
+    notes = list(_notes(rows, design, framing))
+    rows = rows[rows["label"].notna()]
+    analysed = rows.assign(unit=_unit_of_analysis(rows, settings, design))
+    ratio_p = _require_ratio(sum_by_unit(analysed), design)
+    covariate = design.challenger is None and bool((rows["model"] == design.champion).all())
+    day = analysed["day"]
+    looks = [
+        Look(until=one, effect=_effect(analysed[day < pd.Timestamp(one)], design, covariate))
+        for one in design.looks
+        if one <= until
+    ]
+    slices = _slices(analysed, design, covariate, framing)
+    allowed = framing.guardrails.slice_loss
+    harmed = [f"{one.feature} {one.value}" for one in slices if one.effect.high < -allowed]
+    verdict = judge(looks[-1].effect, harmed, until == design.end)
+    found = Readout(
+        name=design.name,
+        design=design.sha256,
+        until=until,
+        look=len(looks),
+        looks=len(design.looks),
+        verdict=verdict,
+        sentence=_sentence(design, looks[-1].effect, verdict, harmed, framing),
+        groups=[_group(analysed, name, design, framing) for name in VARIANTS],
+        history=looks,
+        sample_ratio_p=ratio_p,
+        slices=slices,
+        harmed=harmed,
+        notes=notes,
+    )
+    log.info("  experiment %s: %s", design.name, found.sentence)
+    return found.model_dump(mode="json")
+
+
+def choose_look(design: Design, settings: ReadoutSettings, framing: Framing) -> date:
+    """Return the look that is asked for, or the newest that is complete.
+
+    A look is complete when the labels of all decisions before it are due. After a stop there is no
+    further look.
+
+    Raises:
+        RunError: it is not planned, not complete, or there is none yet.
+    """
+    zone = framing.split.timezone
+    hours = pd.Timedelta(hours=framing.prediction.label_known_hours)
+    due = {day: pd.Timestamp(day).tz_localize(zone) + hours for day in design.looks}
+    stopped = design.stopped
+    if stopped:
+        due = {day: at for day, at in due.items() if at - hours <= stopped.at}
+    complete = [day for day, at in due.items() if at <= settings.at]
+    planned = ", ".join(map(str, design.looks))
+    if settings.look is not None and settings.look not in design.looks:
+        raise RunError(
+            f"{settings.look} is no planned look of experiment {design.name}. Planned are "
+            f"{planned}. More looks find differences that are not there. Take one of these, or "
+            "leave experiment_readout.look at null."
+        )
+    if (settings.look or (complete[-1] if complete else None)) not in complete:
+        wanted = settings.look or design.looks[0]
+        why = f"is complete on {due[wanted]:%Y-%m-%d %H:%M %Z}" if wanted in due else ""
+        if stopped and not why:
+            why = f"never comes: the experiment was stopped by {stopped.by} at {stopped.at}"
+        raise RunError(
+            f"The look of {wanted} at experiment {design.name} {why}. Planned are {planned}."
+        )
+    return settings.look or complete[-1]
+
+
+def judge(effect: Effect, harmed: list[str], last: bool) -> Verdict:
+    """Return the verdict of a look."""
+    if effect.low > 0 and not harmed:
+        return "take the treatment"
+    if effect.high < 0 or (effect.low > 0 and harmed):
+        return "keep the control"
+    return "no difference shown" if last else "go on"
+
+
+def _require_inside(
+    rows: pd.DataFrame, design: Design, experiments: Sequence[Design], framing: Framing
+) -> None:
+    """Raise RunError if decisions outside of all experiments have a variant."""
+    outside = rows["variant"].notna()
+    for one in experiments:
+        outside &= ~one.contains(rows, framing)
+    if outside.any():
+        moment = rows.loc[outside, "predict_at"].iloc[0]
+        raise RunError(
+            f"{int(outside.sum()):,} decisions before the start of experiment {design.name} "
+            f"({design.start}) or after its end ({design.end}) have a variant. The first was "
+            f"predicted at {moment}. Correct what writes the log: its design is another one."
+        )
+
+
+def _notes(rows: pd.DataFrame, design: Design, framing: Framing) -> Any:
+    """Yield what the figures leave out; raise RunError if too few decisions have a label."""
+    lacking = rows["label"].isna()
+    if lacking.mean() > 1 - LABELLED:
+        raise RunError(
+            f"{int(lacking.sum()):,} of {len(rows):,} decisions of experiment {design.name} have "
+            "no label. Compute labels again: kedro run --pipelines "
+            "data_engineering,feature_engineering --to-outputs labels"
+        )
+    if lacking.any():
+        yield f"{int(lacking.sum()):,} of {len(rows):,} decisions have no label: left out."
+    for name in VARIANTS:
+        wanted = design.challenger if design.policy(name) == "challenger" else design.champion
+        others = rows.loc[(rows["variant"] == name) & (rows["model"] != wanted), "model"]
+        if len(others):
+            yield (
+                f"{len(others):,} decisions of the {name} were answered by {others.iloc[0]}, not "
+                f"by {wanted}: the difference is that of what was really done."
+            )
+
+
+def _unit_of_analysis(rows: pd.DataFrame, settings: ReadoutSettings, design: Design) -> pd.Series:
+    """Return the unit by which decisions are summed.
+
+    Raises:
+        RunError: it splits a unit of the randomisation, or has both variants.
+    """
+    if settings.unit is None:
+        return rows["unit"]
+    if unknown := [name for name in settings.unit if name not in rows]:
+        raise RunError(f"experiment_readout.unit has {unknown[0]}, which is no column of the log.")
+    unit = rows.groupby(settings.unit, observed=True).ngroup().astype(str)
+    pairs = pd.DataFrame({"unit": unit, "drawn": rows["unit"], "variant": rows["variant"]})
+    if pairs[["unit", "drawn"]].drop_duplicates()["drawn"].duplicated().any():
+        raise RunError(
+            f"experiment_readout.unit ({', '.join(settings.unit)}) is finer than the unit of "
+            "randomisation: decisions of one unit are alike, and would count as many. Leave "
+            "experiment_readout.unit at null."
+        )
+    if pairs[["unit", "variant"]].drop_duplicates()["unit"].duplicated().any():
+        raise RunError(
+            f"experiment_readout.unit ({', '.join(settings.unit)}) has both variants in one unit. "
+            "Leave experiment_readout.unit at null."
+        )
+    return unit
+
+
+def _require_ratio(units: pd.DataFrame, design: Design) -> float:
+    """Return the p value of the sizes of the groups; raise RunError if it is too small."""
+    found = sample_ratio_p(units, design.share)
+    if found < FEWEST_RATIO_P:
+        counts = units["variant"].value_counts()
+        groups = " and ".join(f"{counts.get(name, 0):,} in {name}" for name in VARIANTS)
+        raise RunError(
+            f"The groups of experiment {design.name} have other sizes than were drawn: {groups}, "
+            f"where {design.share:.0%} should be in treatment (p = {found:.2g}). Decisions of one "
+            "group are lost or added, so the groups are not comparable. Find out where, such as a "
+            "process that failed for one variant, and begin a new experiment."
+        )
+    return found
+
+
+def _effect(rows: pd.DataFrame, design: Design, covariate: bool) -> Effect:
+    return compare(sum_by_unit(rows, covariate), design.level)
+
+
+def _slices(
+    rows: pd.DataFrame, design: Design, covariate: bool, framing: Framing
+) -> list[SliceEffect]:
+    """Return the effect in each slice with enough units in both groups."""
+    parts = {
+        (feature, str(value)): sum_by_unit(part, covariate)
+        for feature in framing.slices
+        if feature in rows
+        for value, part in rows.groupby(feature, observed=True)
+    }
+    parts = {
+        key: units
+        for key, units in parts.items()
+        if units["variant"].value_counts().reindex(VARIANTS, fill_value=0).min() >= FEWEST_UNITS
+    }
+    level = 1 - (1 - design.level) / max(1, len(parts))
+    return [
+        SliceEffect(feature=feature, value=value, units=len(units), effect=compare(units, level))
+        for (feature, value), units in parts.items()
+    ]
+
+
+def _group(rows: pd.DataFrame, name: str, design: Design, framing: Framing) -> Group:
+    """Return what one variant decided and what that cost."""
+    some = rows[rows["variant"] == name]
+    missed = None
+    if framing.task == "binary":
+        missed = float(1000 * ((some["label"] == 1) & (some["acted"] == 0)).mean())
+    return Group(
+        variant=name,
+        policy=design.policy(name),
+        units=some["unit"].nunique(),
+        decisions=len(some),
+        money_per_1000=float(1000 * some["money"].mean()),
+        acted_share=float(some["acted"].mean()) if framing.task == "binary" else 1.0,
+        missed_per_1000=missed,
+    )
+
+
+def _sentence(
+    design: Design, effect: Effect, verdict: Verdict, harmed: list[str], framing: Framing
+) -> str:
+    """Return the verdict in one sentence."""
+    unit, units = framing.costs.unit, framing.decision.units
+    money = {name: format_money(value, unit) for name, value in effect.model_dump().items()}
+    found = (
+        f"{verdict}: {design.treatment} saves {money['mean']} per 1,000 {units} more than "
+        f"{design.control} ({design.level:.2%} interval {money['low']} to {money['high']})"
+    )
+    return f"{found}. It harms {', '.join(harmed)}" if harmed else found
