@@ -13,6 +13,8 @@ from late_flights.pipelines import (
     deployment,
     diagnosis,
     evaluation,
+    experiment_design,
+    experiment_readout,
     feature_engineering,
     inference,
     modeling,
@@ -33,7 +35,16 @@ RUN = [
     reporting,
 ]
 # decisions, and what is done with the champion
-ON_DEMAND = [deployment, inference, monitoring, retraining, refit, production_replay]
+ON_DEMAND = [
+    deployment,
+    inference,
+    monitoring,
+    retraining,
+    refit,
+    production_replay,
+    experiment_design,
+    experiment_readout,
+]
 
 
 def register_pipelines() -> dict[str, Pipeline]:

@@ -102,6 +102,23 @@ def reproduce_run(project: ProjectMetadata, version: str) -> None:
     click.echo(f"{version} is reproduced: every output is the same.")
 
 
+@cli.command("stop-experiment")
+@click.argument("name")
+@click.option("--by", required=True, help="Who stops it.")
+@click.option("--reason", required=True, help="Why.")
+@click.pass_obj
+@report_user_errors()
+def stop_experiment(project: ProjectMetadata, name: str, by: str, reason: str) -> None:
+    """Stop an experiment: from now on all decisions are the champion's again."""
+    from datetime import UTC, datetime
+
+    from preflight.inference.experiment import FOLDER, Designs, Stop
+
+    stop = Stop(by=by, reason=reason, at=datetime.now(UTC))
+    stopped = Designs(str(project.project_path / FOLDER)).stop(name, stop)
+    click.echo(f"Experiment {name}, which began on {stopped.start}, is stopped.")
+
+
 @cli.command("versions")
 @click.option("--prune", is_flag=True, help="Delete old versions, after a confirmation.")
 @click.option("--keep", default=5, show_default=True, help="Number of runs that --prune keeps.")

@@ -52,8 +52,8 @@ def design_experiment(
     today = settings.at.tz_convert(framing.split.timezone).date()
     if settings.start <= today:
         raise RunError(
-            f"experiment.start is {settings.start}, and it is {today}. Units are drawn from the "
-            "start on: give a later day."
+            f"experiment_design.start is {settings.start}, and it is {today}. Units are drawn from "
+            "the start on: give a later day."
         )
     fields = settings.model_dump(
         include={"name", "control", "treatment", "challenger", "unit", "period_hours", "share"}
@@ -87,22 +87,22 @@ def _require_policies(
     """Raise RunError if a policy or a unit is not there."""
     if framing.task == "regression" and settings.control == "untouched":
         raise RunError(
-            "experiment.control is untouched, but a quantity is always decided. Compare the "
+            "experiment_design.control is untouched, but a quantity is always decided. Compare the "
             "champion with a challenger."
         )
     names = [*features.to_schema().columns]
     if unknown := [name for name in settings.unit if name not in names]:
         raise RunError(
-            f"experiment.unit has {unknown[0]}, which is no column of the features. There are: "
-            f"{', '.join(names)}."
+            f"experiment_design.unit has {unknown[0]}, which is no column of the features. There "
+            f"are: {', '.join(names)}."
         )
     if settings.challenger is None:
         return
     if settings.challenger not in challengers:
         known = ", ".join(challengers) or "none"
         raise RunError(
-            f"experiment.challenger is {settings.challenger}, which is no challenger on the disk. "
-            f"There are: {known}. Make one: kedro run --pipelines retraining"
+            f"experiment_design.challenger is {settings.challenger}, which is no challenger on "
+            f"the disk. There are: {known}. Make one: kedro run --pipelines retraining"
         )
     require_features(challengers[settings.challenger](), features)
 
@@ -132,7 +132,7 @@ class History:
             raise RunError(
                 f"The log has {days} days of decisions with labels in the last "
                 f"{settings.history_weeks} weeks: a design needs {FEWEST_DAYS}. Wait for labels, "
-                "or raise experiment.history_weeks."
+                "or raise experiment_design.history_weeks."
             )
         self._weeks = days / 7
         self._rows = rows.assign(
@@ -172,7 +172,7 @@ class History:
         errors = ndtri((1 + self._level) / 2) + ndtri(settings.power)
         seen = format_money(float(error * errors), self._framing.costs.unit)
         raise RunError(
-            f"{settings.max_weeks} weeks (experiment.max_weeks) have a power of "
+            f"{settings.max_weeks} weeks (experiment_design.max_weeks) have a power of "
             f"{self.power(settings.max_weeks):.0%} to see effect_per_1000; it would be "
             f"{settings.power:.0%} for {seen}. Give more weeks, smaller units (unit, "
             "period_hours), or a larger effect."

@@ -30,6 +30,7 @@ from preflight.experiments.outcomes import Days, read_decisions, require_randomi
 from preflight.inference.experiment import VARIANTS, Design
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
+from preflight.problem.shares import format_level
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ def read_experiment(
         harmed=harmed,
         notes=notes,
     )
-    log.info("  experiment %s: %s", design.name, found.sentence)
+    log.info("  experiment %s: %s. %s", design.name, verdict, found.sentence)
     return found.model_dump(mode="json")
 
 
@@ -269,11 +270,21 @@ def _group(rows: pd.DataFrame, name: str, design: Design, framing: Framing) -> G
 def _sentence(
     design: Design, effect: Effect, verdict: Verdict, harmed: list[str], framing: Framing
 ) -> str:
-    """Return the verdict in one sentence."""
-    unit, units = framing.costs.unit, framing.decision.units
-    money = {name: format_money(value, unit) for name, value in effect.model_dump().items()}
+    """Return what was found, in one sentence."""
+    unit, sign = framing.costs.unit, -1 if effect.mean < 0 else 1
+    low, high = sorted((sign * effect.low, sign * effect.high))
+    mean, low_text, high_text = (format_money(x, unit) for x in (sign * effect.mean, low, high))
     found = (
-        f"{verdict}: {design.treatment} saves {money['mean']} per 1,000 {units} more than "
-        f"{design.control} ({design.level:.2%} interval {money['low']} to {money['high']})"
+        f"the treatment ({design.treatment}) {'saves' if sign > 0 else 'costs'} {mean} per 1,000 "
+        f"{framing.decision.units} more than the control ({design.control}); "
+        f"{format_level(design.level)} interval {low_text} to {high_text}"
     )
-    return f"{found}. It harms {', '.join(harmed)}" if harmed else found
+    if effect.low > 0 and harmed:
+        return f"It harms {', '.join(harmed)}, although {found}"
+    heads = {
+        "take the treatment": "It is worth it",
+        "keep the control": "It does harm",
+        "go on": "Not decided yet",
+        "no difference shown": "No difference is shown",
+    }
+    return f"{heads[verdict]}: {found}"

@@ -19,6 +19,7 @@ from preflight.problem.framing import Framing
 from preflight.runs.contracts import Sha256
 
 Policy = Literal["untouched", "champion", "challenger"]
+FOLDER = "data/06_models/experiments"
 CONTROL, TREATMENT = VARIANTS = ("control", "treatment")
 
 
@@ -183,14 +184,15 @@ class Designs(ReadOnlyDataset):
             if same and other.start <= design.made_at.date():
                 raise DatasetError(
                     f"experiment {design.name} began on {other.start}: its design is fixed. Give "
-                    "the new one another name (experiment.name), and stop the old one: kedro "
-                    f"stop-experiment {design.name} --by NAME --reason WHY"
+                    "the new one another name (experiment_design.name), and stop the old one: "
+                    f"kedro stop-experiment {design.name} --by NAME --reason WHY"
                 )
             if not same and design.overlaps(other):
                 raise DatasetError(
                     f"experiment {other.name} lasts from {other.start} to {other.end}: two cannot "
-                    f"run at once. Let {design.name} start then or later (experiment.start), or "
-                    f"stop the other: kedro stop-experiment {other.name} --by NAME --reason WHY"
+                    f"run at once. Let {design.name} start then or later "
+                    "(experiment_design.start), or stop the other: "
+                    f"kedro stop-experiment {other.name} --by NAME --reason WHY"
                 )
 
     def stop(self, name: str, by: Stop) -> Design:

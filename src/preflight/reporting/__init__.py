@@ -8,6 +8,7 @@ from preflight.reporting.diagnosis_figures import (
     plot_robustness,
     plot_segments,
 )
+from preflight.reporting.experiment_page import plot_effect, render_experiment_page
 from preflight.reporting.figures import (
     figure,
     plot_calibration,
@@ -66,4 +67,6 @@ __all__ = [
     "plot_inputs",
     "plot_policies",
     "render_monitoring_page",
+    "plot_effect",
+    "render_experiment_page",
 ]

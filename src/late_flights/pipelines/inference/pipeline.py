@@ -36,13 +36,20 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 inference.predict_upcoming,
-                ["champion", "upcoming", "params:framing", "contracts"],
+                [
+                    "champion",
+                    "upcoming",
+                    "params:framing",
+                    "contracts",
+                    "experiments",
+                    "challengers",
+                ],
                 "predictions",
                 name="predict_upcoming",
             ),
             Node(
                 inference.log_predictions,
-                ["upcoming", "predictions", "params:framing", "contracts"],
+                ["upcoming", "predictions", "params:framing", "contracts", "experiments"],
                 "prediction_log",
                 name="log_predictions",
             ),
