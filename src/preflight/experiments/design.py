@@ -90,7 +90,7 @@ def _require_policies(
             "experiment_design.control is untouched, but a quantity is always decided. Compare the "
             "champion with a challenger."
         )
-    names = [*features.to_schema().columns]
+    names = [*features.grain(), *features.names()]
     if unknown := [name for name in settings.unit if name not in names]:
         raise RunError(
             f"experiment_design.unit has {unknown[0]}, which is no column of the features. There "
@@ -246,7 +246,7 @@ def choose_design(designs: Sequence[Design], name: str | None, today: Any) -> De
     if not begun:
         known = ", ".join(f"{one.name} (from {one.start})" for one in designs) or "none"
         raise RunError(
-            f"No experiment {name or ''} has begun by {today}. There are: {known}. Design one: "
+            f"No experiment {name + ' ' if name else ''}has begun by {today}. There are: {known}. Design one: "
             "kedro run --pipelines experiment_design"
         )
     return begun[-1]

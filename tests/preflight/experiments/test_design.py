@@ -1,0 +1,104 @@
+"""A design is as long as the log says that it has to be; what cannot work is refused."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from preflight.errors import RunError
+from preflight.inference.experiment import Design
+from preflight.problem.framing import Framing
+
+from .conftest import settings
+
+
+def test_a_design_states_days_looks_and_power(design: Callable[..., Design]) -> None:
+    made = design()
+    assert made.looks == [date(2013, 4, 1), date(2013, 4, 29)]
+    assert made.champion == "v1"
+    assert made.salt == "act_or_not"
+    assert made.units == pytest.approx(8 * 7 * 3, abs=4)  # three places a day
+    assert made.level == pytest.approx(0.975)
+    assert 0 <= made.false_share <= 0.1
+    assert made.power > 0.5
+
+
+def test_more_weeks_and_a_larger_effect_raise_the_power(design: Callable[..., Design]) -> None:
+    usual, long, large = design(), design(weeks=12), design(effect_per_1000=400.0)
+    assert long.power > usual.power
+    assert large.power > usual.power
+    assert long.standard_error == pytest.approx(usual.standard_error * (8 / 12) ** 0.5)
+
+
+def test_without_weeks_it_is_as_short_as_the_power_allows(design: Callable[..., Design]) -> None:
+    made = design(weeks=None)
+    weeks = (made.end - made.start).days // 7
+    assert made.power >= 0.8
+    assert weeks > 2
+    assert design(weeks=weeks - 1).power < 0.8
+
+
+def test_an_effect_that_cannot_be_seen_is_named(design: Callable[..., Design]) -> None:
+    with pytest.raises(RunError, match=r"12 weeks .* have a power of .* would be 80% for €\d"):
+        design(weeks=None, effect_per_1000=20.0)
+
+
+def test_all_decisions_of_a_period_are_a_unit_of_a_switchback(
+    design: Callable[..., Design],
+) -> None:
+    made = design(unit=[], period_hours=12)
+    assert made.units == pytest.approx(8 * 14, abs=4)
+    assert made.standard_error > design(period_hours=12).standard_error
+
+
+def test_units_that_are_never_drawn_again_stay_as_many(design: Callable[..., Design]) -> None:
+    made = design(unit=["parcel"], period_hours=None, weeks=4)
+    assert made.units == pytest.approx(12_000 / 18 * 4, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"start": "2013-02-28"}, "start is 2013-02-28, and it is 2013-02-28"),
+        ({"unit": ["colour"]}, "unit has colour, .* There are: parcel, signal, place, noise"),
+        ({"champion": None}, "no champion yet"),
+        ({"control": "champion", "treatment": "challenger", "challenger": "c9"}, "There are: none"),
+        ({"moment": "2013-01-14T00:00:00Z"}, "days of decisions with labels .* needs 14"),
+        ({"moment": "2012-01-14T00:00:00Z", "start": "2012-02-01"}, "log has no decision"),
+    ],
+)
+def test_what_cannot_work_is_refused(
+    design: Callable[..., Design], changed: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(RunError, match=message):
+        design(**changed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"control": "champion"}, "nothing is compared"),
+        ({"control": "champion", "treatment": "untouched"}, "may not be untouched"),
+        ({"treatment": "challenger"}, "give the version of the challenger"),
+        ({"challenger": "c1"}, "give the version of the challenger"),
+        ({"unit": [], "period_hours": None}, "give columns in unit"),
+        ({"looks": 9}, "9 looks need 9 weeks"),
+        ({"name": "Not A File"}, "name"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(
+    changed: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        settings(**changed)
+
+
+def test_a_quantity_cannot_be_left_undecided(amount_framing: Framing, operate: Any) -> None:
+    from preflight.experiments import design_experiment
+
+    from .conftest import CHAMPION
+
+    with pytest.raises(RunError, match="a quantity is always decided"):
+        design_experiment({}, None, CHAMPION, {}, settings(), amount_framing, {"features": None})  # type: ignore[arg-type]
