@@ -9,6 +9,7 @@ Walker 2013). All of this is done by tea-tasting.
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from preflight.errors import RunError
@@ -51,10 +52,29 @@ def compare(units: pd.DataFrame, level: float) -> Effect:
     money = ("money", "decisions")
     noise = ("predicted", "decisions_too") if units["predicted"].any() else ()
     metric = tea.RatioOfMeans(*money, *noise, confidence_level=level, equal_var=False)
-    columns = units[["variant", *SUMS]]
-    found = tea.Experiment(effect=metric, variant="variant").analyze(columns, CONTROL)["effect"]
+    groups = {name: _aggregate(units[units["variant"] == name]) for name in (CONTROL, TREATMENT)}
+    found = metric.analyze(groups, CONTROL, TREATMENT)
     names = {"mean": "effect_size", "low": "effect_size_ci_lower", "high": "effect_size_ci_upper"}
     return Effect(**{name: 1000 * float(getattr(found, n)) for name, n in names.items()})
+
+
+def _aggregate(units: pd.DataFrame) -> Any:
+    """Return what tea-tasting needs of one group; its own way takes eight times as long."""
+    from tea_tasting.aggr import Aggregates
+
+    sums = units[SUMS].to_numpy()
+    covariance = dict(zip(SUMS, np.cov(sums.T), strict=True))
+    return Aggregates(
+        count_=len(sums),
+        mean_=dict(zip(SUMS, sums.mean(axis=0), strict=True)),
+        var_={name: covariance[name][place] for place, name in enumerate(SUMS)},
+        cov_={
+            (min(one, name), max(one, name)): covariance[one][place]
+            for one in SUMS
+            for place, name in enumerate(SUMS)
+            if one != name
+        },
+    )
 
 
 def sample_ratio_p(units: pd.DataFrame, share: float) -> float:

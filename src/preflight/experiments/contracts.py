@@ -33,7 +33,7 @@ class ExperimentSettings(_Moment):
     period_hours: int | None = Field(gt=0, description="a unit is drawn again after these")
     share: float = Field(gt=0, lt=1, description="of units that get the treatment")
     salt: Text | None = Field(description="of the draw; null: the name")
-    start: date = Field(description="first local day")
+    start: date | None = Field(description="first local day; null: next Monday")
     weeks: int | None = Field(ge=1, description="null: as many as the power needs")
     max_weeks: int = Field(ge=1)
     looks: int = Field(ge=1, le=10, description="evenly spread; alpha is shared by them")

@@ -9,9 +9,9 @@ from typing import Any, Literal, Self
 import numpy as np
 import pandas as pd
 from kedro.io import DatasetError
-from pydantic import AwareDatetime, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, Field, RootModel, ValidationError, model_validator
 
-from preflight.contracts.documents import Document, Text
+from preflight.contracts.documents import Document, DocumentContract, Text
 from preflight.datasets import ReadOnlyDataset
 from preflight.files import replacing
 from preflight.inference.feedback import draw_uniform
@@ -218,3 +218,7 @@ class Designs(ReadOnlyDataset):
 
     def _exists(self) -> bool:
         return any(self._filepath.glob("*.json"))
+
+
+one_design = DocumentContract(Design)
+all_designs = DocumentContract(RootModel[list[Design]])

@@ -33,11 +33,11 @@ def test_more_weeks_and_a_larger_effect_raise_the_power(design: Callable[..., De
 
 
 def test_without_weeks_it_is_as_short_as_the_power_allows(design: Callable[..., Design]) -> None:
-    made = design(weeks=None)
+    made = design(weeks=None, effect_per_1000=170.0)
     weeks = (made.end - made.start).days // 7
     assert made.power >= 0.8
     assert weeks > 2
-    assert design(weeks=weeks - 1).power < 0.8
+    assert design(weeks=weeks - 1, effect_per_1000=170.0).power < 0.8
 
 
 def test_an_effect_that_cannot_be_seen_is_named(design: Callable[..., Design]) -> None:
@@ -58,6 +58,11 @@ def test_units_that_are_never_drawn_again_stay_as_many(design: Callable[..., Des
     assert made.units == pytest.approx(12_000 / 18 * 4, rel=0.1)
 
 
+def test_without_a_start_it_begins_next_monday(design: Callable[..., Design]) -> None:
+    for moment, monday in (("2013-03-03T12:00:00Z", 4), ("2013-03-04T12:00:00Z", 11)):
+        assert design(start=None, moment=moment, weeks=8).start == date(2013, 3, monday)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -65,6 +70,8 @@ def test_units_that_are_never_drawn_again_stay_as_many(design: Callable[..., Des
         ({"unit": ["colour"]}, "unit has colour, .* There are: parcel, signal, place, noise"),
         ({"champion": None}, "no champion yet"),
         ({"control": "champion", "treatment": "challenger", "challenger": "c9"}, "There are: none"),
+        ({"share": 0.1}, r"about 8 units of the smaller group .* needs 20"),
+        ({"looks": 8}, r"about 10 units of the smaller group .* needs 20"),
         ({"moment": "2013-01-14T00:00:00Z"}, "days of decisions with labels .* needs 14"),
         ({"moment": "2012-01-14T00:00:00Z", "start": "2012-02-01"}, "log has no decision"),
     ],
