@@ -26,6 +26,7 @@ from preflight.inference.contracts import LOG_VERSION
 from preflight.inference.experiment import Design, assign
 from preflight.problem.framing import Framing
 
+DRAWN = ["unit", "variant"]
 _NO_KEYS = np.empty(0, np.uint64)
 Bools = npt.NDArray[np.bool_]
 
@@ -35,13 +36,13 @@ def log_rows(
 ) -> pd.DataFrame:
     """Return features with their answers as rows of the log, of batch inference or the service.
 
-    designs: of experiments, which give the unit and the variant of a decision.
+    designs: of experiments, which give the unit and the variant of decisions that have none yet.
     """
     known = pd.Timedelta(hours=framing.prediction.label_known_hours)
     return answered.assign(
         source=source,
         label_due_at=(answered["predict_at"] + known).dt.as_unit("us"),
-        **assign(answered, designs, framing),
+        **(answered[DRAWN] if DRAWN[-1] in answered else assign(answered, designs, framing)),
         untouched=answered["untouched"].astype("boolean"),
         log_version=pd.Series(LOG_VERSION, answered.index, dtype="Int16"),
     )

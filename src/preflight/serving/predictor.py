@@ -2,18 +2,21 @@
 
 import asyncio
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from kedro.io import DataCatalog, Version
 
 from preflight.contracts.catalog import Contract
 from preflight.deployment import champion
 from preflight.deployment.champion import ChampionRecord
+from preflight.inference.experiment import VARIANTS, Design, assign
 from preflight.inference.feedback import leave_untouched
+from preflight.inference.variants import Challengers, answer_variants
 from preflight.modeling.model import Bundle, answer, costs_of, require_features
 from preflight.problem.framing import Framing
 from preflight.serving.requests import Blocks, RequestReader, concatenate_blocks
@@ -24,10 +27,14 @@ MICRO_BATCH_ROWS = 64  # a request with more rows is answered by itself, in a th
 
 
 class BatchPredictions(NamedTuple):
-    """The champion's answers to some rows by column, and the version of the champion."""
+    """Answers to some rows by column, and the version of the champion.
+
+    logged: columns that only the log has: model, unit and variant; empty without an experiment.
+    """
 
     model: str
     columns: dict[str, npt.NDArray[Any]]
+    logged: dict[str, npt.NDArray[Any]]
 
 
 Waiting = tuple[Blocks, int, asyncio.Future[BatchPredictions]]  # rows, their number, the answer
@@ -71,6 +78,8 @@ class ChampionPredictor:
         self._features, self._groups, self._framing = features, features.groups(), framing
         self._key = features.grain() if framing.decision.untouched_share else []
         self.current: Current | None = None
+        self.designs: list[Design] = []  # of experiments that run, or begin soon
+        self._challengers: dict[str, Bundle] = {}
         self._waiting: list[Waiting] = []
 
     @property
@@ -97,6 +106,24 @@ class ChampionPredictor:
         self.current = Current(now, since, bundle, list(reads), *of_run)
         log.info("The champion is %s.", now.version)
         return True
+
+    def follow_experiments(self) -> None:
+        """Follow the designs of experiments, and load the challengers that they name.
+
+        Raises:
+            Exception: a challenger can't be loaded, or wants other features. Until it can, the
+                champion answers in its place.
+        """
+        dataset: Any = self._catalog.get("experiments")
+        yesterday = pd.Timestamp.now("UTC").date() - timedelta(days=1)
+        designs = [one for one in dataset.load() if one.end > yesterday] if dataset else []
+        wanted = {one.challenger for one in designs if one.challenger and not one.stopped}
+        self._challengers = {v: b for v, b in self._challengers.items() if v in wanted}
+        self.designs = designs
+        for version in wanted - self._challengers.keys():
+            bundle: Bundle = self._catalog.load("challengers")[version]()
+            require_features(bundle, self._features)
+            self._challengers[version] = bundle
 
     def _of_run(self, name: str, now: ChampionRecord) -> Any:
         """Return a dataset of the run that evaluated the recipe; None if it is not there."""
@@ -140,16 +167,42 @@ class ChampionPredictor:
             return
         start = 0
         for _, rows, future in waiting:
-            part = {name: values[start : start + rows] for name, values in found.columns.items()}
+            columns, logged = (
+                {name: values[start : start + rows] for name, values in some.items()}
+                for some in (found.columns, found.logged)
+            )
             start += rows
             if not future.done():
-                future.set_result(BatchPredictions(found.model, part))
+                future.set_result(BatchPredictions(found.model, columns, logged))
 
     def _predict(self, blocks: Blocks, explain: bool) -> BatchPredictions:
         assert self.current is not None
         promoted, _, bundle, reads, *_ = self.current
-        rows = self._reader.table(blocks, reads)
-        answers = answer(bundle, rows, self._groups, explain)
+        designs, challengers = self._able_designs()
+        drawn_by = [name for design in designs for name in ("predict_at", *design.unit)]
+        rows = self._reader.table(blocks, [*dict.fromkeys([*reads, *drawn_by])])
+        answers: Any = answer(bundle, rows, self._groups, explain)
         answers = leave_untouched(answers, rows, self._key, self._framing)
-        columns = {name: np.asarray(values) for name, values in answers.items()}
-        return BatchPredictions(promoted.version, columns)
+        logged: Any = {}
+        if designs:
+            given = (answers, rows, promoted.version, designs, challengers)
+            answers = answer_variants(*given, self._features, self._framing)
+            logged = {"model": answers.pop("model"), **assign(rows, designs, self._framing)}
+        columns, hidden = (
+            {name: np.asarray(values) for name, values in some.items()}
+            for some in (answers, logged)
+        )
+        return BatchPredictions(promoted.version, columns, hidden)
+
+    def _able_designs(self) -> tuple[list[Design], Challengers]:
+        """Return the designs, with the champion where a challenger is not loaded, and the others.
+
+        The draw stays as it is, so the log keeps what was randomised.
+        """
+        loaded = self._challengers
+        designs = []
+        for design in self.designs:
+            missing = design.challenger is not None and design.challenger not in loaded
+            instead = [name for name in VARIANTS if missing and design.policy(name) == "challenger"]
+            designs.append(design.model_copy(update=dict.fromkeys(instead, "champion")))
+        return designs, {version: (lambda one=one: one) for version, one in loaded.items()}

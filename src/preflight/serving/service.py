@@ -65,7 +65,12 @@ class Service:
         """Follow block, champion and alarms, as long as the service runs."""
         logged: dict[str, str] = {}  # the error of each; one that stays is logged once
         while True:
-            for follow in (self._follow_block, self._follow_champion, self._follow_alarms):
+            for follow in (
+                self._follow_block,
+                self._follow_champion,
+                self.predictor.follow_experiments,
+                self._follow_alarms,
+            ):
                 name = follow.__name__
                 try:
                     await asyncio.to_thread(follow)
@@ -75,7 +80,8 @@ class Service:
                     if logged.get(name) != repr(error):
                         logged[name] = repr(error)
                         log.exception(
-                            "The champion, the check of inputs or the alarms can't be loaded."
+                            "The champion, the check of inputs, an experiment or the alarms can't "
+                            "be loaded."
                         )
             await asyncio.sleep(POLL_SECONDS)
 

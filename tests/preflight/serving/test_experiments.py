@@ -1,0 +1,149 @@
+"""In an experiment the service answers as batch inference does, and logs what it drew."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+from kedro.io import DataCatalog, MemoryDataset
+
+from preflight.inference.experiment import Design, Designs, Stop, assign
+from preflight.modeling.model import predict
+
+from .conftest import another, as_json, ask, wait_for
+
+
+def design(**changed: Any) -> Design:
+    fields = {
+        "name": "one",
+        "control": "untouched",
+        "treatment": "champion",
+        "champion": "v1",
+        "challenger": None,
+        "unit": ["origin", "carrier"],
+        "period_hours": 24,
+        "share": 0.5,
+        "salt": "one",
+        "start": date(2013, 1, 1),
+        "looks": [date(2100, 1, 1)],  # it still runs
+        "alpha": 0.05,
+        "effect_per_1000": 300.0,
+        "power": 0.8,
+        "standard_error": 100.0,
+        "units": 84,
+        "false_share": 0.05,
+        "made_at": datetime(2012, 12, 1, tzinfo=UTC),
+    }
+    return Design.seal(**fields | changed)
+
+
+VERSUS = {"control": "champion", "treatment": "challenger", "challenger": "c1"}
+
+
+@pytest.fixture
+def designs(tmp_path: Path, catalog: DataCatalog) -> Designs:
+    catalog["experiments"] = Designs(str(tmp_path / "experiments"))
+    catalog["challengers"] = MemoryDataset({}, copy_mode="assign")
+    return catalog["experiments"]
+
+
+@pytest.fixture
+def kept(catalog: DataCatalog) -> Callable[[int], pd.DataFrame]:
+    """The log, as soon as it has so many rows."""
+
+    def kept(count: int) -> pd.DataFrame:
+        wait_for(catalog["prediction_log"].exists)
+        wait_for(lambda: len(catalog["prediction_log"].load()) >= count)
+        return catalog["prediction_log"].load()
+
+    return kept
+
+
+def test_the_control_group_is_left_untouched_and_the_draw_is_logged(
+    designs: Designs,
+    ready: TestClient,
+    rows: pd.DataFrame,
+    served: dict[str, Any],
+    kept: Callable[[int], pd.DataFrame],
+) -> None:
+    designs.save(design())
+    drawn = assign(rows, [design()], served["framing"])
+    control = drawn["variant"] == "control"
+    assert 0 < control.sum() < len(rows)
+    wait_for(
+        lambda: ask(ready, as_json(rows)).json()["answers"][int(control.argmax())]["untouched"]
+    )
+    told = ask(ready, as_json(rows)).json()["answers"]
+    assert [one["untouched"] for one in told] == control.tolist()
+    assert not any(one["act"] for one, alone in zip(told, control, strict=True) if alone)
+    log = kept(2 * len(rows))
+    log = log[log["moment"] == log["moment"].max()]
+    assert log["unit"].tolist() == drawn["unit"].tolist()
+    assert log["variant"].tolist() == drawn["variant"].tolist()
+    assert set(log["model"]) == {"v1"}
+
+
+def test_the_treatment_group_is_answered_by_the_challenger(
+    designs: Designs,
+    catalog: DataCatalog,
+    ready: TestClient,
+    rows: pd.DataFrame,
+    served: dict[str, Any],
+    kept: Callable[[int], pd.DataFrame],
+) -> None:
+    bundle, other = served["bundle"], another(served["bundle"])
+    catalog["challengers"].save({"c1": lambda: other})
+    designs.save(design(**VERSUS))
+    treated = assign(rows, [design()], served["framing"])["variant"] == "treatment"
+    expected = pd.Series(predict(bundle, rows)).where(~treated, predict(other, rows)).tolist()
+
+    def told() -> list[float]:
+        return [one["probability"] for one in ask(ready, as_json(rows)).json()["answers"]]
+
+    wait_for(lambda: told() == expected)
+    log = kept(len(rows))
+    log = log[log["moment"] == log["moment"].max()]
+    assert log["probability"].tolist() == expected
+    assert (log["model"] == "c1").tolist() == treated.tolist()
+
+
+def test_a_challenger_that_cannot_be_loaded_is_logged_once_and_the_champion_answers(
+    designs: Designs,
+    ready: TestClient,
+    rows: pd.DataFrame,
+    served: dict[str, Any],
+    kept: Callable[[int], pd.DataFrame],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    designs.save(design(**VERSUS))
+    wait_for(lambda: "can't be loaded" in caplog.text)
+    for _ in range(3):
+        told = [one["probability"] for one in ask(ready, as_json(rows)).json()["answers"]]
+        assert told == predict(served["bundle"], rows).tolist()
+    log = kept(3 * len(rows))
+    assert set(log["model"]) == {"v1"}
+    assert set(log["variant"]) == {"control", "treatment"}  # what was drawn is kept
+    assert caplog.text.count("can't be loaded") == 1
+
+
+def test_after_a_stop_the_champion_answers_all(
+    designs: Designs,
+    catalog: DataCatalog,
+    ready: TestClient,
+    rows: pd.DataFrame,
+    served: dict[str, Any],
+) -> None:
+    catalog["challengers"].save({"c1": lambda: another(served["bundle"])})
+    designs.save(design(**VERSUS))
+    plain = predict(served["bundle"], rows).tolist()
+
+    def told() -> list[float]:
+        return [one["probability"] for one in ask(ready, as_json(rows)).json()["answers"]]
+
+    wait_for(lambda: told() != plain)
+    stop = Stop(by="ops", reason="a test", at=datetime(2013, 1, 2, tzinfo=UTC))
+    designs.stop("one", stop)
+    wait_for(lambda: told() == plain)
