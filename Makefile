@@ -54,12 +54,13 @@ bench: $(DEV) | benchmarks/README.md ## measure speed and memory, about half an 
 	$(PY) -m benchmarks.block
 	$(PY) -m benchmarks.monitoring_alarms
 	$(PY) -m benchmarks.monitoring_faults
+	$(PY) -m benchmarks.experiments
 	$(PY) -m benchmarks.monitoring_year
 
 bench-service: $(DEV) | src/preflight/serving/measure.py ## measure the newest candidate as a service, for the promotion gate (needs hey)
 	@PYTHONPATH=src $(PY) -m preflight.serving.measure $(ARGS)
 
-axe: | tests/preflight/reporting/axe.mjs ## check the newest report in a browser with axe-core, and take its picture (needs npm, Chromium)
+axe: | tests/preflight/reporting/axe.mjs ## check the newest pages in a browser with axe-core, and take their pictures (needs npm, Chromium)
 	@command -v npm >/dev/null && command -v $(CHROMIUM) >/dev/null || { \
 		echo "make axe needs npm and Chromium: make axe CHROMIUM=/path/to/chromium" >&2; exit 1; }
 	@npm install --silent --no-audit --no-fund --prefix build/axe axe-core@4 playwright-core@1

@@ -894,6 +894,15 @@ def test_a_run_reads_what_it_wrote_though_another_writes_a_newer_version(
     assert run(where, "data_engineering").version > version
 
 
+def longer(predictions: pd.DataFrame, weeks: int) -> pd.DataFrame:
+    """The first week of a test again and again, as if it were weeks long."""
+    moments = ["predict_at", "scheduled_departure"]
+    start = predictions["predict_at"].min()
+    week = predictions[predictions["predict_at"] < start + pd.Timedelta(weeks=1)]
+    later = (pd.Timedelta(weeks=number) for number in range(weeks))
+    return pd.concat([week.assign(**(week[moments] + one)) for one in later], ignore_index=True)
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
 def test_the_cells_of_a_notebook_run_one_after_the_other(
     finished: Any, path: Path, replayed: dict[str, Any]
@@ -901,6 +910,7 @@ def test_the_cells_of_a_notebook_run_one_after_the_other(
     """As Python, without a kernel, which a slow test starts."""
     catalog = catalog_of(finished.project)
     catalog["production_replay"] = MemoryDataset(replayed)  # the run's history is too short for one
+    catalog["test_predictions"] = MemoryDataset(longer(catalog["test_predictions"].load(), 17))
     known: dict[str, Any] = {"catalog": catalog}
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         code = "".join(cell["source"])

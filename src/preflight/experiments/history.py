@@ -79,6 +79,13 @@ class History:
         )
         self._units = self._sum(self._rows)
         self._level = 1 - settings.alpha / settings.looks
+        share = min(design.share, 1 - design.share)
+        if (smaller := share * len(self._units)) < FEWEST_UNITS:
+            raise RunError(
+                f"The history has {len(self._units)} units, about {smaller:.0f} of them in the "
+                f"smaller group: a design needs {FEWEST_UNITS}. Raise "
+                "experiment_design.history_weeks, or choose smaller units (unit, period_hours)."
+            )
 
     def units(self, weeks: int) -> float:
         """Return how many units some weeks have."""
@@ -163,7 +170,7 @@ class History:
     def _draw(self, units: pd.DataFrame, level: float) -> Iterator[Effect]:
         """Yield the effect of each draw.
 
-        Periods are drawn with replacement, because the units of one day share its weather. Then
+        Periods are drawn with replacement, because the units of one period are alike. Then
         each unit gets a variant.
         """
         places = [*units.groupby("period").indices.values()]
@@ -174,7 +181,7 @@ class History:
             rng = np.random.default_rng(seed)
             chosen = rng.integers(0, len(places), len(places))
             drawn = units.iloc[np.concatenate([places[i] for i in chosen])]
-            treated = rng.random(len(drawn)) < self._design.share
+            treated = rng.permutation(len(drawn)) < round(self._design.share * len(drawn))
             money = drawn["treatment"].where(treated, drawn["control"])
             variant = np.where(treated, TREATMENT, CONTROL)
             yield compare(drawn.assign(variant=variant, money=money), level)

@@ -70,6 +70,7 @@ def test_without_a_start_it_begins_next_monday(design: Callable[..., Design]) ->
         ({"unit": ["colour"]}, "unit has colour, .* There are: parcel, signal, place, noise"),
         ({"champion": None}, "no champion yet"),
         ({"control": "champion", "treatment": "challenger", "challenger": "c9"}, "There are: none"),
+        ({"unit": [], "period_hours": 96}, r"history has 13 units, about 6 of them"),
         ({"share": 0.1}, r"about 8 units of the smaller group .* needs 20"),
         ({"looks": 8}, r"about 10 units of the smaller group .* needs 20"),
         ({"moment": "2013-01-14T00:00:00Z"}, "days of decisions with labels .* needs 14"),

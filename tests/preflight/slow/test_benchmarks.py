@@ -58,6 +58,10 @@ SCRIPTS = {
         ["--every", "20", "--rounds", "1", "--copies", "1"],
         ["Monitoring of 16,", "monitoring.join_decisions", "Peak memory"],
     ),
+    "experiments": (
+        ["--every", "10", "--worlds", "20"],
+        ["20 experiments of 28 days with 3 airports", "power as designed", "groups refused"],
+    ),
     "gate": (["--worlds", "3"], ["The gain condition in 3 worlds", "three-day fronts"]),
 }
 
