@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from copy import deepcopy
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from preflight.evaluation.contracts import Evaluation
 from preflight.evaluation.predictions import predict_test
 from preflight.features.fingerprints import fingerprints
 from preflight.features.point_in_time import run_in_memory
+from preflight.inference.experiment import Design
 from preflight.modeling.calibration import select_on_validation
 from preflight.modeling.estimators import Estimator
 from preflight.modeling.parameters import Modeling
@@ -129,6 +131,32 @@ def framing_as_written() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def framing() -> Framing:
     return Framing.model_validate(FRAMING)
+
+
+@pytest.fixture(scope="session")
+def seal_design() -> Callable[..., Design]:
+    """Seals the design of an experiment that was not computed from a history."""
+    fields = {
+        "name": "act_or_not",
+        "control": "untouched",
+        "treatment": "champion",
+        "champion": "v1",
+        "challenger": None,
+        "unit": ["place"],
+        "period_hours": 24,
+        "share": 0.5,
+        "salt": "act_or_not",
+        "start": date(2013, 3, 4),
+        "looks": [date(2013, 4, 1), date(2013, 4, 29)],
+        "alpha": 0.05,
+        "effect_per_1000": 300.0,
+        "power": 0.8,
+        "standard_error": 100.0,
+        "units": 168,
+        "false_share": 0.045,
+        "made_at": datetime(2013, 3, 1, tzinfo=UTC),
+    }
+    return lambda **changed: Design.seal(**fields | changed)
 
 
 # The same parcels by what is to be packed around each: an amount, of which too little costs more.

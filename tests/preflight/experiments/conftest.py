@@ -1,7 +1,6 @@
 """An operation that decides about parcels, and an experiment in it."""
 
 from collections.abc import Callable
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -42,31 +41,6 @@ def settings(**changed: Any) -> ExperimentSettings:
 def reading(moment: str = "2013-07-01T00:00:00Z", **changed: Any) -> ReadoutSettings:
     given = {"name": None, "look": None, "unit": None, "moment": moment}
     return ReadoutSettings.model_validate(given | changed)
-
-
-def sealed(**changed: Any) -> Design:
-    """A design that was not computed from a history."""
-    fields = {
-        "name": "act_or_not",
-        "control": "untouched",
-        "treatment": "champion",
-        "champion": "v1",
-        "challenger": None,
-        "unit": ["place"],
-        "period_hours": 24,
-        "share": 0.5,
-        "salt": "act_or_not",
-        "start": date(2013, 3, 4),
-        "looks": [date(2013, 4, 1), date(2013, 4, 29)],
-        "alpha": 0.05,
-        "effect_per_1000": 300.0,
-        "power": 0.8,
-        "standard_error": 100.0,
-        "units": 168,
-        "false_share": 0.05,
-        "made_at": pd.Timestamp("2013-03-01", tz="UTC").to_pydatetime(),
-    }
-    return Design.seal(**fields | changed)
 
 
 @pytest.fixture(scope="session")
@@ -125,3 +99,8 @@ def by_units(
         }
     )
     return rng, rows
+
+
+@pytest.fixture
+def sealed(seal_design: Callable[..., Design]) -> Callable[..., Design]:
+    return seal_design

@@ -14,7 +14,7 @@ from preflight.experiments.readout import judge
 from preflight.inference.experiment import Design, Stop
 from preflight.problem.framing import Framing
 
-from .conftest import reading, sealed
+from .conftest import reading
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def read(operate: Any, framing: Framing, contracts: dict[str, Any]) -> Callable[
 
 
 def test_the_effect_of_acting_is_found_and_is_the_true_one(
-    read: Callable[..., Any], predicted: pd.DataFrame
+    sealed: Callable[..., Design], read: Callable[..., Any], predicted: pd.DataFrame
 ) -> None:
     found = read(sealed())
     effect = found["history"][-1]["effect"]
@@ -55,7 +55,9 @@ def test_the_effect_of_acting_is_found_and_is_the_true_one(
     assert {one["value"] for one in found["slices"]} == {"north", "south", "west"}
 
 
-def test_the_first_look_knows_nothing_of_what_comes_after_it(read: Callable[..., Any]) -> None:
+def test_the_first_look_knows_nothing_of_what_comes_after_it(
+    sealed: Callable[..., Design], read: Callable[..., Any]
+) -> None:
     found = read(sealed(), look="2013-04-01")
     assert found["look"] == 1
     assert found["history"] == read(sealed())["history"][:1]
@@ -76,13 +78,15 @@ def test_the_first_look_knows_nothing_of_what_comes_after_it(read: Callable[...,
     ],
 )
 def test_what_was_not_planned_is_refused(
-    read: Callable[..., Any], asked: dict[str, Any], message: str
+    sealed: Callable[..., Design], read: Callable[..., Any], asked: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(RunError, match=message):
         read(sealed(), **asked)
 
 
-def test_after_a_stop_there_is_no_further_look(read: Callable[..., Any]) -> None:
+def test_after_a_stop_there_is_no_further_look(
+    sealed: Callable[..., Design], read: Callable[..., Any]
+) -> None:
     def stopped(at: str) -> Design:
         stop = Stop(by="ops", reason="a test", at=pd.Timestamp(at, tz="UTC").to_pydatetime())
         return sealed().model_copy(update={"stopped": stop})
@@ -121,18 +125,20 @@ def changed(column: str, value: Any) -> Callable[[pd.DataFrame], pd.DataFrame]:
     ],
 )
 def test_groups_that_are_not_those_that_were_drawn_are_refused(
-    read: Callable[..., Any], change: Any, message: str
+    sealed: Callable[..., Design], read: Callable[..., Any], change: Any, message: str
 ) -> None:
     with pytest.raises(RunError, match=message):
         read(sealed(), change=change)
 
 
-def test_a_changed_salt_is_refused(read: Callable[..., Any]) -> None:
+def test_a_changed_salt_is_refused(sealed: Callable[..., Design], read: Callable[..., Any]) -> None:
     with pytest.raises(RunError, match="another unit or variant than the design"):
         read(sealed(), ran=sealed(salt="another"))
 
 
-def test_decisions_without_labels_are_noted_and_many_are_refused(read: Callable[..., Any]) -> None:
+def test_decisions_without_labels_are_noted_and_many_are_refused(
+    sealed: Callable[..., Design], read: Callable[..., Any]
+) -> None:
     def keep(share: float) -> Callable[[pd.DataFrame], pd.DataFrame]:
         return lambda labels: labels.sample(frac=share, random_state=1)
 
@@ -142,7 +148,9 @@ def test_decisions_without_labels_are_noted_and_many_are_refused(read: Callable[
         read(sealed(), labels=keep(0.8))
 
 
-def test_a_challenger_that_could_not_answer_is_noted(read: Callable[..., Any]) -> None:
+def test_a_challenger_that_could_not_answer_is_noted(
+    sealed: Callable[..., Design], read: Callable[..., Any]
+) -> None:
     policies = {"control": "champion", "treatment": "challenger", "challenger": "c1"}
     found = read(sealed(**policies))
     assert "of the treatment were answered by v1, not by c1" in found["notes"][0]
@@ -151,7 +159,7 @@ def test_a_challenger_that_could_not_answer_is_noted(read: Callable[..., Any]) -
 
 
 def test_a_slice_that_is_harmed_keeps_the_control(
-    read: Callable[..., Any], framing: Framing
+    sealed: Callable[..., Design], read: Callable[..., Any], framing: Framing
 ) -> None:
     assert judge(Effect(mean=2, low=1, high=3), ["place west"], last=True) == "keep the control"
 
@@ -180,7 +188,9 @@ def test_verdicts(effect: tuple[float, float, float], last: bool, verdict: str) 
     assert judge(Effect(mean=mean, low=low, high=high), [], last) == verdict
 
 
-def test_equal_groups_rarely_differ_over_all_looks(read: Callable[..., Any]) -> None:
+def test_equal_groups_rarely_differ_over_all_looks(
+    sealed: Callable[..., Design], read: Callable[..., Any]
+) -> None:
     """Both groups get the champion: what differs between them is chance."""
 
     def alike(rows: pd.DataFrame) -> pd.DataFrame:
@@ -194,6 +204,6 @@ def test_equal_groups_rarely_differ_over_all_looks(read: Callable[..., Any]) -> 
     assert false <= 4  # of 30; 1.5 are expected
 
 
-def test_a_look_is_complete_when_all_labels_are_due() -> None:
+def test_a_look_is_complete_when_all_labels_are_due(sealed: Callable[..., Design]) -> None:
     assert sealed().end - sealed().start == timedelta(weeks=8)
     assert sealed().end == date(2013, 4, 29)

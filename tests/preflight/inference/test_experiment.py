@@ -1,8 +1,9 @@
 """Units are drawn alike everywhere; a design that has begun is fixed; two never run at once."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -11,30 +12,12 @@ from kedro.io import DatasetError
 from preflight.inference.experiment import Design, Designs, Stop, assign
 from preflight.problem.framing import Framing
 
-FIELDS: dict[str, Any] = {
-    "name": "one",
-    "control": "untouched",
-    "treatment": "champion",
-    "champion": "v1",
-    "challenger": None,
-    "unit": ["place"],
-    "period_hours": 24,
-    "share": 0.5,
-    "salt": "one",
-    "start": date(2013, 3, 4),
-    "looks": [date(2013, 3, 18), date(2013, 4, 1)],
-    "alpha": 0.05,
-    "effect_per_1000": 300.0,
-    "power": 0.8,
-    "standard_error": 100.0,
-    "units": 84,
-    "false_share": 0.05,
-    "made_at": datetime(2013, 3, 1, tzinfo=UTC),
-}
 
-
-def design(**changed: Any) -> Design:
-    return Design.seal(**FIELDS | changed)
+@pytest.fixture
+def design(seal_design: Callable[..., Design]) -> Callable[..., Design]:
+    """The design of four weeks."""
+    looks = [date(2013, 3, 18), date(2013, 4, 1)]
+    return partial(seal_design, name="one", salt="one", looks=looks)
 
 
 @pytest.fixture
@@ -51,7 +34,7 @@ def rows() -> pd.DataFrame:
 
 
 def test_a_unit_keeps_its_variant_within_a_period_and_is_drawn_again(
-    rows: pd.DataFrame, framing: Framing
+    design: Callable[..., Design], rows: pd.DataFrame, framing: Framing
 ) -> None:
     found = assign(rows, [design()], framing)
     assert set(found["variant"].dropna()) == {"control", "treatment"}
@@ -65,7 +48,9 @@ def test_a_unit_keeps_its_variant_within_a_period_and_is_drawn_again(
     assert per_place.eq(2).all()  # drawn again each day
 
 
-def test_the_draw_depends_on_unit_and_salt_alone(rows: pd.DataFrame, framing: Framing) -> None:
+def test_the_draw_depends_on_unit_and_salt_alone(
+    design: Callable[..., Design], rows: pd.DataFrame, framing: Framing
+) -> None:
     whole = assign(rows, [design()], framing)
     other_types = rows.assign(place=rows["place"].astype(str)).iloc[::-1]
     assert assign(other_types, [design()], framing).loc[rows.index].equals(whole)
@@ -74,7 +59,9 @@ def test_the_draw_depends_on_unit_and_salt_alone(rows: pd.DataFrame, framing: Fr
     assert not salted["variant"].equals(whole["variant"])
 
 
-def test_the_share_of_units_gets_the_treatment(framing: Framing) -> None:
+def test_the_share_of_units_gets_the_treatment(
+    design: Callable[..., Design], framing: Framing
+) -> None:
     units = pd.Series([f"unit {number}" for number in range(10_000)])
     assert (design(share=0.1).variants_of(units) == "treatment").mean() == pytest.approx(
         0.1, abs=0.01
@@ -82,7 +69,7 @@ def test_the_share_of_units_gets_the_treatment(framing: Framing) -> None:
 
 
 def test_without_columns_all_decisions_of_a_period_are_one_unit(
-    rows: pd.DataFrame, framing: Framing
+    design: Callable[..., Design], rows: pd.DataFrame, framing: Framing
 ) -> None:
     found = assign(rows, [design(unit=[], period_hours=6)], framing)
     assert found["unit"].nunique() == 4 * 28
@@ -90,14 +77,16 @@ def test_without_columns_all_decisions_of_a_period_are_one_unit(
     assert set(without["unit"].dropna()) == {"north", "south"}
 
 
-def test_a_stopped_experiment_draws_no_more(rows: pd.DataFrame, framing: Framing) -> None:
+def test_a_stopped_experiment_draws_no_more(
+    design: Callable[..., Design], rows: pd.DataFrame, framing: Framing
+) -> None:
     at = datetime(2013, 3, 10, 12, tzinfo=UTC)
     stopped = design().model_copy(update={"stopped": Stop(by="ops", reason="a test", at=at)})
     found = assign(rows, [stopped], framing)
     assert rows.loc[found["unit"].notna(), "predict_at"].max() < pd.Timestamp(at)
 
 
-def test_designs_are_kept_and_read_again(designs: Designs) -> None:
+def test_designs_are_kept_and_read_again(design: Callable[..., Design], designs: Designs) -> None:
     assert designs.load() == []
     assert not designs.exists()
     later = design(name="later", start=date(2013, 4, 1), looks=[date(2013, 5, 1)])
@@ -107,7 +96,9 @@ def test_designs_are_kept_and_read_again(designs: Designs) -> None:
     assert designs.load() == [design(), later]
 
 
-def test_a_design_may_change_until_it_begins(designs: Designs) -> None:
+def test_a_design_may_change_until_it_begins(
+    design: Callable[..., Design], designs: Designs
+) -> None:
     designs.save(design())
     designs.save(design(share=0.2))
     assert designs.load()[0].share == 0.2
@@ -116,7 +107,7 @@ def test_a_design_may_change_until_it_begins(designs: Designs) -> None:
     assert designs.load()[0].share == 0.2
 
 
-def test_two_experiments_never_run_at_once(designs: Designs) -> None:
+def test_two_experiments_never_run_at_once(design: Callable[..., Design], designs: Designs) -> None:
     designs.save(design())
     two = design(name="two", start=date(2013, 3, 31), looks=[date(2013, 5, 1)])
     with pytest.raises(DatasetError, match="one lasts from 2013-03-04 to 2013-04-01: two cannot"):
@@ -126,7 +117,9 @@ def test_two_experiments_never_run_at_once(designs: Designs) -> None:
     assert len(designs.load()) == 2
 
 
-def test_a_stop_keeps_the_design_and_is_made_once(designs: Designs) -> None:
+def test_a_stop_keeps_the_design_and_is_made_once(
+    design: Callable[..., Design], designs: Designs
+) -> None:
     designs.save(design())
     stop = Stop(by="ops", reason="complaints", at=datetime(2013, 3, 20, tzinfo=UTC))
     assert designs.stop("one", stop).stopped == stop
@@ -146,7 +139,7 @@ def test_a_stop_keeps_the_design_and_is_made_once(designs: Designs) -> None:
     ],
 )
 def test_a_file_that_was_changed_is_refused(
-    designs: Designs, before: str, after: str, message: str
+    design: Callable[..., Design], designs: Designs, before: str, after: str, message: str
 ) -> None:
     designs.save(design())
     file = Path(designs._describe()["filepath"], "one.json")

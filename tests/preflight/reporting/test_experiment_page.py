@@ -1,8 +1,10 @@
 """The page of an experiment says what was found, at which look, and what it rests on."""
 
 import re
+from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,30 +15,6 @@ from preflight.reporting import plot_effect, render_experiment_page
 from preflight.reporting.contracts import Html
 from preflight.reporting.figure_dataset import to_svg
 from preflight.reporting.formatting import MINUS
-
-
-def design(**changed: Any) -> Design:
-    fields = {
-        "name": "act_or_not",
-        "control": "untouched",
-        "treatment": "champion",
-        "champion": "v1",
-        "challenger": None,
-        "unit": [],
-        "period_hours": 12,
-        "share": 0.5,
-        "salt": "one",
-        "start": date(2013, 3, 4),
-        "looks": [date(2013, 4, 1), date(2013, 4, 29)],
-        "alpha": 0.05,
-        "effect_per_1000": 300.0,
-        "power": 0.8,
-        "standard_error": 100.0,
-        "units": 84,
-        "false_share": 0.045,
-        "made_at": datetime(2013, 3, 1, tzinfo=UTC),
-    }
-    return Design.seal(**fields | changed)
 
 
 def effect(mean: float) -> dict[str, float]:
@@ -50,7 +28,7 @@ def group(variant: str, policy: str) -> dict[str, Any]:
 
 FOUND: dict[str, Any] = {
     "name": "act_or_not",
-    "design": design().sha256,
+    "design": "a hash",
     "until": "2013-04-29",
     "look": 2,
     "looks": 2,
@@ -68,17 +46,30 @@ FOUND: dict[str, Any] = {
 }
 
 
-def page(framing: Framing, made: Design | None = None, **changed: Any) -> str:
-    made = made or design()
-    found = deepcopy(FOUND) | {"design": made.sha256} | changed
-    figure = plot_effect(found, framing)
-    html = render_experiment_page(found, [made], figure, framing)
-    Html().validate(html)
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html.replace("\N{WORD JOINER}", "")))
+Page = Callable[..., str]
 
 
-def test_the_page_shows_verdict_effect_groups_and_design(framing: Framing) -> None:
-    text = page(framing)
+@pytest.fixture
+def design(seal_design: Callable[..., Design]) -> Callable[..., Design]:
+    return partial(seal_design, unit=[], period_hours=12)
+
+
+@pytest.fixture
+def page(framing: Framing, design: Callable[..., Design]) -> Page:
+    """The text of a page."""
+
+    def page(made: Design | None = None, **changed: Any) -> str:
+        made = made or design()
+        found = deepcopy(FOUND) | {"design": made.sha256} | changed
+        html = render_experiment_page(found, [made], plot_effect(found, framing), framing)
+        Html().validate(html)
+        return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html.replace("\N{WORD JOINER}", "")))
+
+    return page
+
+
+def test_the_page_shows_verdict_effect_groups_and_design(page: Page) -> None:
+    text = page()
     for words in (
         "Treatment",
         "It is worth it",
@@ -105,29 +96,33 @@ def test_the_page_shows_verdict_effect_groups_and_design(framing: Framing) -> No
         ({"slices": []}, "No slice has ten units in each group"),
     ],
 )
-def test_what_is_special_is_said(framing: Framing, changed: dict[str, Any], words: str) -> None:
-    assert words in page(framing, **changed)
-    assert words not in page(framing)
+def test_what_is_special_is_said(page: Page, changed: dict[str, Any], words: str) -> None:
+    assert words in page(**changed)
+    assert words not in page()
 
 
-def test_a_stop_is_shown(framing: Framing) -> None:
+def test_a_stop_is_shown(design: Callable[..., Design], page: Page) -> None:
     stop = Stop(by="ops", reason="complaints", at=datetime(2013, 4, 30, tzinfo=UTC))
     stopped = design().model_copy(update={"stopped": stop})
-    assert "Stopped by ops on 2013-04-30: complaints" in page(framing, stopped)
-    assert "Stopped" not in page(framing)
+    assert "Stopped by ops on 2013-04-30: complaints" in page(stopped)
+    assert "Stopped" not in page()
 
 
-def test_one_look_has_no_wide_interval_to_explain(framing: Framing) -> None:
+def test_one_look_has_no_wide_interval_to_explain(
+    design: Callable[..., Design], page: Page
+) -> None:
     made = design(looks=[date(2013, 4, 29)])
     once = {"look": 1, "looks": 1, "history": FOUND["history"][1:]}
-    assert "looks share" in page(framing)
-    assert "looks share" not in page(framing, made, **once)
+    assert "looks share" in page()
+    assert "looks share" not in page(made, **once)
 
 
 def test_the_figure_has_a_dot_for_each_look_so_far_and_room_for_the_others(
     framing: Framing,
 ) -> None:
-    drawn = [plot_effect(FOUND | {"history": FOUND["history"][:n]}, framing) for n in (1, 2)]
+    drawn = [
+        plot_effect(FOUND | {"history": FOUND["history"][:looks]}, framing) for looks in (1, 2)
+    ]
     for figure in drawn:
         assert "<svg" in to_svg(figure)
     assert [len(figure.axes[0].get_yticks()) for figure in drawn] == [1, 2]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +17,11 @@ from preflight.modeling.model import predict
 from .conftest import another, as_json, ask, wait_for
 
 
-def design(**changed: Any) -> Design:
-    fields = {
-        "name": "one",
-        "control": "untouched",
-        "treatment": "champion",
-        "champion": "v1",
-        "challenger": None,
-        "unit": ["origin", "carrier"],
-        "period_hours": 24,
-        "share": 0.5,
-        "salt": "one",
-        "start": date(2013, 1, 1),
-        "looks": [date(2100, 1, 1)],  # it still runs
-        "alpha": 0.05,
-        "effect_per_1000": 300.0,
-        "power": 0.8,
-        "standard_error": 100.0,
-        "units": 84,
-        "false_share": 0.05,
-        "made_at": datetime(2012, 12, 1, tzinfo=UTC),
-    }
-    return Design.seal(**fields | changed)
+@pytest.fixture
+def design(seal_design: Callable[..., Design]) -> Callable[..., Design]:
+    """An experiment that still runs."""
+    unit = ["origin", "carrier"]
+    return partial(seal_design, unit=unit, start=date(2013, 1, 1), looks=[date(2100, 1, 1)])
 
 
 VERSUS = {"control": "champion", "treatment": "challenger", "challenger": "c1"}
@@ -63,6 +47,7 @@ def kept(catalog: DataCatalog) -> Callable[[int], pd.DataFrame]:
 
 
 def test_the_control_group_is_left_untouched_and_the_draw_is_logged(
+    design: Callable[..., Design],
     designs: Designs,
     ready: TestClient,
     rows: pd.DataFrame,
@@ -87,6 +72,7 @@ def test_the_control_group_is_left_untouched_and_the_draw_is_logged(
 
 
 def test_the_treatment_group_is_answered_by_the_challenger(
+    design: Callable[..., Design],
     designs: Designs,
     catalog: DataCatalog,
     ready: TestClient,
@@ -111,6 +97,7 @@ def test_the_treatment_group_is_answered_by_the_challenger(
 
 
 def test_a_challenger_that_cannot_be_loaded_is_logged_once_and_the_champion_answers(
+    design: Callable[..., Design],
     designs: Designs,
     ready: TestClient,
     rows: pd.DataFrame,
@@ -130,6 +117,7 @@ def test_a_challenger_that_cannot_be_loaded_is_logged_once_and_the_champion_answ
 
 
 def test_after_a_stop_the_champion_answers_all(
+    design: Callable[..., Design],
     designs: Designs,
     catalog: DataCatalog,
     ready: TestClient,
@@ -145,5 +133,5 @@ def test_after_a_stop_the_champion_answers_all(
 
     wait_for(lambda: told() != plain)
     stop = Stop(by="ops", reason="a test", at=datetime(2013, 1, 2, tzinfo=UTC))
-    designs.stop("one", stop)
+    designs.stop("act_or_not", stop)
     wait_for(lambda: told() == plain)
