@@ -1,7 +1,8 @@
 """Answers of the variants of experiments, in place of the champion's."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,7 @@ from preflight.problem.framing import Framing
 log = logging.getLogger(__name__)
 
 Challengers = Mapping[str, Callable[[], Bundle]]
+Watch = Callable[[Design], AbstractContextManager[None]]
 
 
 def answer_variants(
@@ -24,12 +26,15 @@ def answer_variants(
     challengers: Challengers,
     features: Contract,
     framing: Framing,
+    watch: Watch | None = None,
+    explain: bool = True,
 ) -> pd.DataFrame:
     """Return the answers, as the variant of each row wants them, and the column `model`.
 
     Rows in no experiment, and those of a challenger that can't answer, keep the champion's answer.
 
-    answers: of the champion, whose version is given.
+    answers: of the champion, whose version is given. watch: sees a challenger answer, and has to
+    suppress its errors; by default they are logged.
     """
     found = pd.DataFrame(answers, rows.index).assign(model=version)
     for design in designs:
@@ -40,30 +45,43 @@ def answer_variants(
             if design.policy(name) == "untouched":
                 found.loc[some, ["act", "untouched"]] = [False, True]
             if design.policy(name) == "challenger" and len(some):
-                other = _answer_challenger(design, rows.loc[some], challengers, features)
+                other = _answer_challenger(
+                    design, rows.loc[some], challengers, features, watch or log_failures, explain
+                )
                 if other is not None:
                     found.loc[some, other.columns] = other
     return found
 
 
 def _answer_challenger(
-    design: Design, rows: pd.DataFrame, challengers: Challengers, features: Contract
+    design: Design,
+    rows: pd.DataFrame,
+    challengers: Challengers,
+    features: Contract,
+    watch: Watch,
+    explain: bool,
 ) -> pd.DataFrame | None:
-    """Return the answers of the challenger, with `model`; None, with an error, if it can't."""
-    version = design.challenger or ""
-    try:
-        bundle = challengers[version]()
+    """Return the answers of the challenger, with `model`; None if it can't."""
+    with watch(design):
+        bundle = challengers[design.challenger or ""]()
         require_features(bundle, features)
-    except Exception as error:  # the champion answers instead, whatever is wrong
+        found = pd.DataFrame(answer(bundle, rows, features.groups(), explain), rows.index)
+        return found.assign(model=design.challenger)
+    return None  # it has failed, and `watch` knows
+
+
+@contextmanager
+def log_failures(design: Design) -> Iterator[None]:
+    """Log that a challenger can't answer, whatever is wrong with it."""
+    try:
+        yield
+    except Exception as error:
         log.error(
-            "The challenger %s of experiment %s can't answer (%r): the champion answers %s rows in "
-            "its place. Restore the model, or stop the experiment: kedro stop-experiment %s --by "
-            "NAME --reason WHY",
-            version,
+            "The challenger %s of experiment %s can't answer (%r): the champion answers in its "
+            "place. Restore the model, or stop the experiment: kedro stop-experiment %s --by NAME "
+            "--reason WHY",
+            design.challenger,
             design.name,
             error,
-            f"{len(rows):,}",
             design.name,
         )
-        return None
-    return pd.DataFrame(answer(bundle, rows, features.groups()), rows.index).assign(model=version)

@@ -18,6 +18,7 @@ LOAD_FAILURES = Counter(
     "preflight_champion_failed", "failed attempts to load champion, check or alarms"
 )
 BLOCKED = Gauge("preflight_blocked", "1 while inputs outside their limits block all answers")
+CHALLENGER = Counter("preflight_challenger", "its answers in an experiment", ["found"])  # failed
 LOGGED = Counter("preflight_log_rows", "rows written to the prediction log")
 LOST = Counter("preflight_log_lost_rows", "rows that could not be written, e.g. to a full disk")
 ALARM = Gauge("preflight_alarm", "1 while it is raised", ["alarm"])

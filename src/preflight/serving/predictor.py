@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import time
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +21,7 @@ from preflight.inference.feedback import leave_untouched
 from preflight.inference.variants import Challengers, answer_variants
 from preflight.modeling.model import Bundle, answer, costs_of, require_features
 from preflight.problem.framing import Framing
+from preflight.serving.canary import Canary
 from preflight.serving.requests import Blocks, RequestReader, concatenate_blocks
 
 log = logging.getLogger(__name__)
@@ -80,6 +83,7 @@ class ChampionPredictor:
         self.current: Current | None = None
         self.designs: list[Design] = []  # of experiments that run, or begin soon
         self._challengers: dict[str, Bundle] = {}
+        self._canary = Canary(catalog.get("experiments"), framing)
         self._waiting: list[Waiting] = []
 
     @property
@@ -181,12 +185,15 @@ class ChampionPredictor:
         designs, challengers = self._able_designs()
         drawn_by = [name for design in designs for name in ("predict_at", *design.unit)]
         rows = self._reader.table(blocks, [*dict.fromkeys([*reads, *drawn_by])])
+        began = time.perf_counter()
         answers: Any = answer(bundle, rows, self._groups, explain)
+        took = 1000 * (time.perf_counter() - began)
         answers = leave_untouched(answers, rows, self._key, self._framing)
         logged: Any = {}
         if designs:
+            watch = partial(self._canary.watch, champion_ms=took)
             given = (answers, rows, promoted.version, designs, challengers)
-            answers = answer_variants(*given, self._features, self._framing)
+            answers = answer_variants(*given, self._features, self._framing, watch, explain)
             logged = {"model": answers.pop("model"), **assign(rows, designs, self._framing)}
         columns, hidden = (
             {name: np.asarray(values) for name, values in some.items()}

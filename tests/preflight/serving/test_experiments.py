@@ -1,5 +1,7 @@
 """In an experiment the service answers as batch inference does, and logs what it drew."""
 
+import re
+import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import partial
@@ -114,6 +116,73 @@ def test_a_challenger_that_cannot_be_loaded_is_logged_once_and_the_champion_answ
     assert set(log["model"]) == {"v1"}
     assert set(log["variant"]) == {"control", "treatment"}  # what was drawn is kept
     assert caplog.text.count("can't be loaded") == 1
+
+
+class Broken:
+    """An estimator that fails, or takes its time."""
+
+    def __init__(self, model: Any = None, seconds: float = 0) -> None:
+        self._model, self._seconds = model, seconds
+
+    def predict_proba(self, rows: pd.DataFrame) -> Any:
+        if self._model is None:
+            raise RuntimeError("out of memory")
+        time.sleep(self._seconds)
+        return self._model.predict_proba(rows)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reason"),
+    [
+        (None, "failed 3 times, last with .*out of memory"),
+        (0.1, r"was slow in 11 answers, last \d+ ms"),
+    ],
+)
+def test_a_challenger_that_fails_or_is_slow_is_taken_out_and_no_client_notices(
+    designs: Designs,
+    catalog: DataCatalog,
+    ready: TestClient,
+    rows: pd.DataFrame,
+    served: dict[str, Any],
+    design: Callable[..., Design],
+    seconds: float | None,
+    reason: str,
+) -> None:
+    bundle = served["bundle"]
+    broken = Broken() if seconds is None else Broken(bundle["estimator"], seconds)
+    catalog["challengers"].save({"c1": lambda: {**bundle, "estimator": broken}})
+    designs.save(design(**VERSUS))
+
+    def stopped() -> bool:
+        told = ask(ready, as_json(rows))
+        assert told.status_code == 200
+        plain = predict(bundle, rows).tolist()
+        assert [one["probability"] for one in told.json()["answers"]] == plain
+        return designs.load()[0].stopped is not None
+
+    wait_for(stopped)
+    stop = designs.load()[0].stopped
+    assert stop is not None
+    assert stop.by == "the service"
+    assert re.search(reason, stop.reason)
+
+
+def test_a_healthy_challenger_stays(
+    designs: Designs,
+    catalog: DataCatalog,
+    ready: TestClient,
+    rows: pd.DataFrame,
+    served: dict[str, Any],
+    design: Callable[..., Design],
+) -> None:
+    asked: list[int] = []
+    other = another(served["bundle"])
+    catalog["challengers"].save({"c1": lambda: asked.append(1) or other})
+    designs.save(design(**VERSUS))
+    wait_for(lambda: asked != [])
+    for _ in range(30):
+        assert ask(ready, as_json(rows)).status_code == 200
+    assert designs.load()[0].stopped is None
 
 
 def test_after_a_stop_the_champion_answers_all(
