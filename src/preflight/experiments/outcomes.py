@@ -90,7 +90,7 @@ def require_randomised(decisions: pd.DataFrame, design: Design, framing: Framing
 
     def refuse(some: pd.Series, what: str, remedy: str) -> None:
         if some.any():
-            one = decisions[some].iloc[0]
+            one = decisions.loc[some, ["predict_at", "unit", "variant"]].iloc[0].fillna("none")
             raise RunError(
                 f"{int(some.sum()):,} decisions of {began} {what}. The first was predicted at "
                 f"{one['predict_at']}: unit {one['unit']}, variant {one['variant']}. {remedy}"

@@ -58,17 +58,10 @@ def read_experiment(
     today = settings.at.tz_convert(framing.split.timezone).date()
     design = choose_design(experiments, settings.name, today)
     until = choose_look(design, settings, framing)
-    since, end = (
-        pd.Timestamp(day).tz_localize(framing.split.timezone).tz_convert("UTC")
-        for day in (design.start, until)
-    )
     columns = [*design.unit, *(settings.unit or [])]
-    rows = read_decisions(
-        logged_days, labels, columns, since - WEEK, settings.at, framing, contracts
-    )
-    _require_inside(rows, design, experiments, framing)
-    rows = rows[design.contains(rows, framing) & (rows["predict_at"] < end)]
-    require_randomised(rows, design, framing)
+    since = _midnight(design.start, framing) - WEEK  # to see what should not be there
+    rows = read_decisions(logged_days, labels, columns, since, settings.at, framing, contracts)
+    rows = _rows_of(rows, design, until, experiments, framing)
     notes = list(_notes(rows, design, framing))
     rows = rows[rows["label"].notna()]
     analysed = rows.assign(unit=_unit_of_analysis(rows, settings, design))
@@ -112,9 +105,8 @@ def choose_look(design: Design, settings: ReadoutSettings, framing: Framing) -> 
     Raises:
         RunError: it is not planned, not complete, or there is none yet.
     """
-    zone = framing.split.timezone
     hours = pd.Timedelta(hours=framing.prediction.label_known_hours)
-    due = {day: pd.Timestamp(day).tz_localize(zone) + hours for day in design.looks}
+    due = {day: _midnight(day, framing) + hours for day in design.looks}
     stopped = design.stopped
     if stopped:
         due = {day: at for day, at in due.items() if at - hours <= stopped.at}
@@ -146,10 +138,24 @@ def judge(effect: Effect, harmed: list[str], last: bool) -> Verdict:
     return "no difference shown" if last else "go on"
 
 
-def _require_inside(
-    rows: pd.DataFrame, design: Design, experiments: Sequence[Design], framing: Framing
-) -> None:
-    """Raise RunError if decisions outside of all experiments have a variant."""
+def _midnight(day: date, framing: Framing) -> pd.Timestamp:
+    """Return when a local day begins."""
+    return pd.Timestamp(day).tz_localize(framing.split.timezone).tz_convert("UTC")
+
+
+def _rows_of(
+    rows: pd.DataFrame,
+    design: Design,
+    until: date,
+    experiments: Sequence[Design],
+    framing: Framing,
+) -> pd.DataFrame:
+    """Return the decisions of an experiment until a look.
+
+    Raises:
+        RunError: decisions outside of all experiments have a variant, or those inside were not
+            randomised by the design.
+    """
     outside = rows["variant"].notna()
     for one in experiments:
         outside &= ~one.contains(rows, framing)
@@ -160,6 +166,9 @@ def _require_inside(
             f"({design.start}) or after its end ({design.end}) have a variant. The first was "
             f"predicted at {moment}. Correct what writes the log: its design is another one."
         )
+    inside = design.contains(rows, framing) & (rows["predict_at"] < _midnight(until, framing))
+    require_randomised(rows[inside], design, framing)
+    return rows[inside]
 
 
 def _notes(rows: pd.DataFrame, design: Design, framing: Framing) -> Any:
