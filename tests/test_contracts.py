@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 import pytest
-from pandera.errors import SchemaError
 
 from preflight.contracts.catalog import contracts_of, read_catalog, specs_of, tables
 from preflight.contracts.raw_table import RawTable
@@ -189,15 +188,3 @@ def test_contracts_that_the_catalog_does_not_name_are_only_what_others_are_made_
         ]
         unused = [one for one in declared if one not in TABLES]
         assert [one for one in unused if not any(issubclass(c, one) for c in TABLES)] == []
-
-
-@pytest.mark.parametrize("weeks", [1, 4, 52])
-def test_a_tenth_of_temperatures_in_celsius_breaks_a_physical_rule(weeks: int) -> None:
-    weather = pd.read_csv(PROJECT / "data/01_raw/weather.csv", parse_dates=["time_hour"])
-    rows = weather.assign(time_hour=weather["time_hour"].dt.as_unit("us"))
-    raw.RawWeather.validate(rows)
-    last = rows["time_hour"].max() - pd.Timedelta(weeks=weeks)
-    some = (rows["time_hour"] > last) & (rows.index % 10 == 0)
-    celsius = rows.assign(temp=rows["temp"].mask(some, (rows["temp"] - 32) / 1.8))
-    with pytest.raises(SchemaError, match=r"the first: temp .*, dewp .*, humid"):
-        raw.RawWeather.validate(celsius)

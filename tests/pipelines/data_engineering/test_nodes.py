@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from pandera.errors import SchemaError
 
 from preflight.errors import RunError
 
+from late_flights.contracts.raw import RawWeather
 from late_flights.pipelines.data_engineering import nodes
 
 RAW = "data/01_raw"
@@ -199,3 +201,15 @@ def test_minutes_of_delay_are_those_published(
 ) -> None:
     for published, clean in (("dep_delay", "departure_delay"), ("arr_delay", "arrival_delay")):
         assert np.nansum(raw_flights[published]) == np.nansum(flights[clean].astype("float64"))
+
+
+@pytest.mark.parametrize("weeks", [1, 4, 52])
+def test_a_tenth_of_temperatures_in_celsius_breaks_a_physical_rule(weeks: int) -> None:
+    weather = pd.read_csv(f"{RAW}/weather.csv", parse_dates=["time_hour"])
+    rows = weather.assign(time_hour=weather["time_hour"].dt.as_unit("us"))
+    RawWeather.validate(rows)
+    last = rows["time_hour"].max() - pd.Timedelta(weeks=weeks)
+    some = (rows["time_hour"] > last) & (rows.index % 10 == 0)
+    celsius = rows.assign(temp=rows["temp"].mask(some, (rows["temp"] - 32) / 1.8))
+    with pytest.raises(SchemaError, match=r"the first: temp .*, dewp .*, humid"):
+        RawWeather.validate(celsius)

@@ -68,6 +68,11 @@ def test_the_share_of_units_gets_the_treatment(
     )
 
 
+def test_looks_share_alpha(design: Callable[..., Design]) -> None:
+    assert design().level == pytest.approx(0.975)
+    assert design(looks=[date(2013, 4, 1)]).level == pytest.approx(0.95)
+
+
 def test_without_columns_all_decisions_of_a_period_are_one_unit(
     design: Callable[..., Design], rows: pd.DataFrame, framing: Framing
 ) -> None:

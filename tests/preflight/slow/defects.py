@@ -212,6 +212,21 @@ DEFECTS = [
     ('new.loc[is_open | not_due, "left_out"]', " | not_due", ""),
     ("worse = gain.high is None or gain.high < 0", "< 0", "< -1000"),
     ('rows = known[known["predict_at"] > since]', "> since", "> pd.Timestamp.min"),
+    # experiments
+    ("return 1 - self.alpha / len(self.looks)", " / len(self.looks)", ""),
+    ('inside &= rows["predict_at"] < pd.Timestamp(self.stopped.at)', "&= ", "|= "),
+    ("np.where(drawn < self.share, TREATMENT, CONTROL)", "self.share", "0.5"),
+    ("if same and other.start <= design.made_at.date():", "if same and", "if not same and"),
+    (
+        "complete = [day for day, at in due.items() if at <= settings.at]",
+        "at <= settings.at",
+        "True",
+    ),
+    ("if found < FEWEST_RATIO_P:", "FEWEST_RATIO_P", "0"),
+    ('covariate = design.challenger is None and bool((rows["model"]', "is None", "is not None"),
+    ("for one in slices if one.effect.high < -allowed]", ".high", ".low"),
+    ("if self._failures[design.name] >= FAILURES:", ">= FAILURES", "< 0"),
+    ('found.loc[some, ["act", "untouched"]] = [False, True]', "[False, True]", "[True, True]"),
 ]
 
 
