@@ -402,19 +402,25 @@ EDITS = {
 }
 
 
-@pytest.mark.parametrize(
-    "stage", ["diagnosis", "reporting", "deployment", "inference", "monitoring", "refit"]
-)
+ALONE = ["diagnosis", "reporting", "deployment", "inference", "refit", "experiment_readout"]
+TOGETHER = {
+    "monitoring": ["monitoring", "production_replay"],
+    "experiment_design": ["experiment_design", "experiment_readout"],
+}
+
+
+@pytest.mark.parametrize("stage", [*ALONE, *TOGETHER])
 def test_a_stage_is_left_out_by_kedros_own_command_and_a_line_or_two(
     starter: Path, new: Callable[..., Made], tmp_path: Path, stage: str
 ) -> None:
     assert new(starter, "--name", "Bare", answers="no\n").returncode == 0
     project = tmp_path / "bare"
-    works(["kedro", "pipeline", "delete", stage, "-y"], project)
     registry = project / "src/bare/pipeline_registry.py"
-    registry.write_text(
-        re.sub(rf"(?m)^    {stage},\n|\b{stage}, |, {stage}\b", "", registry.read_text())
-    )
+    for one in TOGETHER.get(stage, [stage]):
+        works(["kedro", "pipeline", "delete", one, "-y"], project)
+        registry.write_text(
+            re.sub(rf"(?m)^    {one},\n|\b{one}, |, {one}\b", "", registry.read_text())
+        )
     if stage in EDITS:
         name, old, instead = EDITS[stage]
         edited = re.sub(old, instead, (project / name).read_text(), flags=re.S)
