@@ -133,7 +133,7 @@ def _table(weeks: Any, names: Any, figures: Any, rows: Any) -> pd.DataFrame:
             "week": np.repeat([f"{week:%Y-%m-%d}" for week in weeks], len(names)).astype(object),
             "feature": np.tile(names.to_numpy(dtype=object), len(weeks)),
             "rows": np.repeat(rows.astype(np.int64), len(names)),
-            "distance": distance,
+            "distance": distance.clip(max=1),  # a sum of shares may be above it by rounding
             "missing": missing,
             "score": score,
             "warned": score > WARN,
