@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any
 
+import pandas as pd
 from kedro.validation import CheckFailure, DataValidationError
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
 
 
 class Document(BaseModel):
@@ -53,3 +54,14 @@ class Parameters(BaseModel):
     """A section of the parameters: unknown keys are refused, values can't change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class AsOf(Parameters):
+    """Parameters of a stage that can be run as of a moment."""
+
+    moment: AwareDatetime | None
+
+    @property
+    def at(self) -> pd.Timestamp:
+        """Return the moment: now, if none is given."""
+        return pd.Timestamp(self.moment or pd.Timestamp.now("UTC"))

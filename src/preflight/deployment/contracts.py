@@ -2,10 +2,9 @@
 
 from typing import Self
 
-import pandas as pd
 from pydantic import AwareDatetime, Field, RootModel, model_validator
 
-from preflight.contracts.documents import Document, DocumentContract, Parameters, Text
+from preflight.contracts.documents import AsOf, Document, DocumentContract, Parameters, Text
 from preflight.deployment.champion import ChampionRecord, Override
 from preflight.evaluation.contracts import Condition
 from preflight.stats.contracts import Interval
@@ -31,16 +30,10 @@ class Deployment(Parameters):
     override: OverrideParameters
 
 
-class Retraining(Parameters):
+class Retraining(AsOf):
     """As of which moment the champion's recipe is fitted again, and how it is tried."""
 
-    moment: AwareDatetime | None
     weeks: int = Field(ge=1, description="of known labels, on which the recipe is tried")
-
-    @property
-    def at(self) -> pd.Timestamp:
-        """Return the moment: now, if none is given."""
-        return pd.Timestamp(self.moment or pd.Timestamp.now("UTC"))
 
 
 class RefitTrial(Document):

@@ -3,26 +3,15 @@
 from datetime import date
 from typing import Literal, Self
 
-import pandas as pd
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
-from preflight.contracts.documents import Document, DocumentContract, Parameters, Text
+from preflight.contracts.documents import AsOf, Document, DocumentContract, Text
 from preflight.inference.experiment import Policy
 
 Verdict = Literal["take the treatment", "keep the control", "go on", "no difference shown"]
 
 
-class _Moment(Parameters):
-    moment: AwareDatetime | None
-
-    @property
-    def at(self) -> pd.Timestamp:
-        """Return the moment: now, if none is given."""
-        now = pd.Timestamp.now("UTC") if self.moment is None else pd.Timestamp(self.moment)
-        return now.tz_convert("UTC").as_unit("us")
-
-
-class ExperimentSettings(_Moment):
+class ExperimentSettings(AsOf):
     """What an experiment compares, and how sure its answer has to be."""
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -65,7 +54,7 @@ class ExperimentSettings(_Moment):
         return self
 
 
-class ReadoutSettings(_Moment):
+class ReadoutSettings(AsOf):
     """Which experiment is read, and when."""
 
     name: Text | None = Field(description="null: the newest")

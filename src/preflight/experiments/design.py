@@ -11,16 +11,16 @@ from preflight.contracts.catalog import Contract, Contracts
 from preflight.errors import RunError
 from preflight.experiments.contracts import ExperimentSettings
 from preflight.experiments.history import History
-from preflight.experiments.outcomes import Days, read_decisions
+from preflight.experiments.outcomes import read_decisions
 from preflight.inference.experiment import Design
+from preflight.inference.prediction_log import Days
 from preflight.inference.variants import Challengers
 from preflight.modeling.model import Bundle, require_features
+from preflight.monitoring.weeks import WEEK
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
 
 log = logging.getLogger(__name__)
-
-WEEK = timedelta(weeks=1)
 
 
 def design_experiment(
@@ -55,7 +55,7 @@ def design_experiment(
         include={"name", "control", "treatment", "challenger", "unit", "period_hours", "share"}
         | {"alpha", "effect_per_1000"}
     ) | {"salt": settings.salt or settings.name, "start": start}
-    since = settings.at - settings.history_weeks * pd.Timedelta(WEEK)
+    since = settings.at - settings.history_weeks * WEEK
     given = (logged_days, labels, settings.unit, since, settings.at, framing, contracts)
     rows = read_decisions(*given)
     history = History(rows, settings, Design.model_construct(**fields), framing)
@@ -65,14 +65,14 @@ def design_experiment(
         **fields,
         champion=champion["provenance"]["version"],
         looks=[
-            start + round(weeks * number / settings.looks) * WEEK
+            start + round(weeks * number / settings.looks) * timedelta(weeks=1)
             for number in range(1, settings.looks + 1)
         ],
         power=history.power(weeks),
         standard_error=history.expect(weeks).error,
         units=round(history.units(weeks)),
         false_share=history.false_share(),
-        made_at=settings.at.to_pydatetime(),
+        made_at=settings.at.tz_convert("UTC").to_pydatetime(),
     )
     _show(design, framing)
     return design

@@ -12,13 +12,13 @@ from preflight.errors import RunError
 from preflight.experiments.analysis import FEWEST_UNITS, compare
 from preflight.experiments.contracts import Effect, ExperimentSettings
 from preflight.inference.experiment import CONTROL, TREATMENT, Design
+from preflight.monitoring.weeks import WEEK
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
 
 FEWEST_DAYS = 14
 ENOUGH_UNITS = 2 * FEWEST_UNITS  # expected, so that chance leaves enough
 DRAWS = 200
-WEEK = pd.Timedelta(weeks=1)
 
 
 class Expected(NamedTuple):

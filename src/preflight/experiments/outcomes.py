@@ -1,6 +1,6 @@
 """Logged decisions of an experiment with what they cost, checked against its design."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -8,11 +8,10 @@ import pandas as pd
 
 from preflight.contracts.catalog import Contracts
 from preflight.errors import RunError
-from preflight.inference.experiment import Design
+from preflight.inference.experiment import VARIANTS, Design
+from preflight.inference.prediction_log import Days
 from preflight.monitoring.known_labels import KnownLabels
 from preflight.problem.framing import Framing
-
-Days = Mapping[str, Callable[[], pd.DataFrame]]
 
 
 def read_decisions(
@@ -29,7 +28,7 @@ def read_decisions(
     Columns: `decision`, `predict_at`, `day`, `model`, `unit`, `variant`, `predicted`, `acted` (or
     the quantity), `untouched`, `label` (missing while it is not known), `money` (minus what the
     decision cost), `money_untouched` and `money_champion` (what it would have been if nobody had
-    acted, and by the prediction), slices, and those that are asked for.
+    acted, and if the prediction had decided), slices, and `columns`.
 
     Args:
         columns: of the log.
@@ -75,8 +74,9 @@ def read_decisions(
 def _between(logged_days: Days, since: pd.Timestamp, at: pd.Timestamp) -> Iterator[Any]:
     """Yield the parts of the log that may have decisions of some time."""
     first = list(logged_days)
+    begin, end = (f"{moment.tz_convert('UTC'):%Y-%m-%d}" for moment in (since, at))
     for day, after in zip(first, [*first[1:], None], strict=True):
-        if day <= f"{at:%Y-%m-%d}" and (after is None or after > f"{since:%Y-%m-%d}"):
+        if day <= end and (after is None or after > begin):
             yield logged_days[day]
 
 
@@ -103,7 +103,7 @@ def require_randomised(decisions: pd.DataFrame, design: Design, framing: Framing
         "another design that begins later, and start each process after the design is made.",
     )
     refuse(
-        ~decisions["variant"].isin(["control", "treatment"]),
+        ~decisions["variant"].isin(VARIANTS),
         "have a variant that is not in the design",
         "Correct what writes the log.",
     )

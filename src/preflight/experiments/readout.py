@@ -1,7 +1,7 @@
 """The readout of an experiment at a planned look: effect, guardrails and verdict, in money."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -26,16 +26,16 @@ from preflight.experiments.contracts import (
     Verdict,
 )
 from preflight.experiments.design import choose_design
-from preflight.experiments.outcomes import Days, read_decisions, require_randomised
+from preflight.experiments.outcomes import read_decisions, require_randomised
 from preflight.inference.experiment import VARIANTS, Design
+from preflight.inference.prediction_log import Days
+from preflight.monitoring.evidence import LABELLED
+from preflight.monitoring.weeks import WEEK
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
 from preflight.problem.shares import format_level
 
 log = logging.getLogger(__name__)
-
-LABELLED = 0.9  # of the decisions; the others may be of another kind
-WEEK = pd.Timedelta(weeks=1)
 
 
 def read_experiment(
@@ -62,7 +62,7 @@ def read_experiment(
     since = _midnight(design.start, framing) - WEEK  # to see what should not be there
     rows = read_decisions(logged_days, labels, columns, since, settings.at, framing, contracts)
     rows = _rows_of(rows, design, until, experiments, framing)
-    notes = list(_notes(rows, design, framing))
+    notes = list(_notes(rows, design))
     rows = rows[rows["label"].notna()]
     analysed = rows.assign(unit=_unit_of_analysis(rows, settings, design))
     ratio_p = _require_ratio(sum_by_unit(analysed), design)
@@ -97,7 +97,7 @@ def read_experiment(
 
 
 def choose_look(design: Design, settings: ReadoutSettings, framing: Framing) -> date:
-    """Return the look that is asked for, or the newest that is complete.
+    """Return the look of the settings, or without one the newest that is complete.
 
     A look is complete when the labels of all decisions before it are due. After a stop there is no
     further look.
@@ -171,7 +171,7 @@ def _rows_of(
     return rows[inside]
 
 
-def _notes(rows: pd.DataFrame, design: Design, framing: Framing) -> Any:
+def _notes(rows: pd.DataFrame, design: Design) -> Iterator[str]:
     """Yield what the figures leave out; raise RunError if too few decisions have a label."""
     lacking = rows["label"].isna()
     if lacking.mean() > 1 - LABELLED:

@@ -37,7 +37,7 @@ def simulate_log(
     )
     columns = [name for name in predictions if name not in answers and name != "label"]
     answered = predictions[columns].assign(**variants)
-    rows = log_rows(answered.assign(moment=predictions["predict_at"]), framing, "batch", designs)
+    rows = log_rows(answered.assign(moment=predictions["predict_at"]), framing, "batch")
     known = predictions["predict_at"] + pd.Timedelta(hours=framing.prediction.label_known_hours)
     labels = predictions[[*key, "label"]].assign(label_known_at=known)
     first = f"{predictions['predict_at'].min():%Y-%m-%d}"

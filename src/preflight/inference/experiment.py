@@ -1,7 +1,8 @@
 """Experiments in production: their designs, and the variant that each decision gets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
+from functools import reduce
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -21,6 +22,7 @@ from preflight.runs.contracts import Sha256
 Policy = Literal["untouched", "champion", "challenger"]
 FOLDER = "data/06_models/experiments"
 CONTROL, TREATMENT = VARIANTS = ("control", "treatment")
+DRAWN = ["unit", "variant"]  # columns of the log
 
 
 class Stop(Document):
@@ -123,10 +125,7 @@ class Design(Document):
             local = rows["predict_at"].dt.tz_convert(framing.split.timezone).dt.tz_localize(None)
             begun = start + (local - start) // length * length
             parts.append(begun.dt.strftime("%Y-%m-%d %H:%M"))
-        text = parts[0]
-        for part in parts[1:]:
-            text = text + " " + part
-        return text
+        return reduce(lambda before, part: before + " " + part, parts)
 
     def variants_of(self, units: pd.Series) -> pd.Series:
         """Return the variant of each unit, shape (n,): the same in every process."""
@@ -135,17 +134,21 @@ class Design(Document):
         return pd.Series(np.where(drawn < self.share, TREATMENT, CONTROL), units.index)
 
 
-def assign(rows: pd.DataFrame, designs: Iterable[Design], framing: Framing) -> pd.DataFrame:
-    """Return `unit` and `variant` of each row; null outside of all experiments.
-
-    Batch inference and the service both assign by this function.
-    """
-    assigned = pd.DataFrame({"unit": None, "variant": None}, rows.index, dtype="str")
+def draw(
+    rows: pd.DataFrame, designs: Iterable[Design], framing: Framing
+) -> Iterator[tuple[Design, pd.DataFrame]]:
+    """Yield each design with `unit` and `variant` of the rows that are decided during it."""
     for design in designs:
-        inside = design.contains(rows, framing)
-        units = design.units_of(rows[inside], framing)
-        assigned.loc[inside, "unit"] = units
-        assigned.loc[inside, "variant"] = design.variants_of(units)
+        inside = rows[design.contains(rows, framing)]
+        units = design.units_of(inside, framing)
+        yield design, pd.DataFrame({"unit": units, "variant": design.variants_of(units)})
+
+
+def assign(rows: pd.DataFrame, designs: Iterable[Design], framing: Framing) -> pd.DataFrame:
+    """Return `unit` and `variant` of each row; null outside of all experiments."""
+    assigned = pd.DataFrame(None, rows.index, DRAWN, dtype="str")
+    for _, drawn in draw(rows, designs, framing):
+        assigned.loc[drawn.index] = drawn
     return assigned
 
 
@@ -174,12 +177,12 @@ class Designs(ReadOnlyDataset):
         Raises:
             DatasetError: it has begun, or another one has a day in common.
         """
-        self.require_free(data, self.load())
+        self._require_free(data)
         self._write(data)
 
-    def require_free(self, design: Design, others: Sequence[Design]) -> None:
-        """Raise DatasetError if a design may not be saved next to others."""
-        for other in others:
+    def _require_free(self, design: Design) -> None:
+        """Raise DatasetError if a design may not be saved next to the others."""
+        for other in self.load():
             same = other.name == design.name
             if same and other.start <= design.made_at.date():
                 raise DatasetError(

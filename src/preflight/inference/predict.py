@@ -12,7 +12,7 @@ from preflight.contracts.catalog import Contract, Contracts
 from preflight.errors import RunError
 from preflight.features.point_in_time import as_of, between, reach, run_in_memory
 from preflight.inference.contracts import Inference
-from preflight.inference.experiment import Design
+from preflight.inference.experiment import DRAWN, Design
 from preflight.inference.feedback import leave_untouched
 from preflight.inference.prediction_log import log_rows
 from preflight.inference.variants import Challengers, answer_variants
@@ -116,6 +116,7 @@ def predict_upcoming(
     answers = leave_untouched(answers, upcoming, features.grain(), framing)
     given = (answers, upcoming, champion["provenance"]["version"])
     found = answer_variants(*given, experiments, challengers, features, framing)
+    found = found.drop(columns=DRAWN)  # the log has them
     flags = (upcoming["lacks"] + ", " + found.pop("flags")).str.strip(", ")
     counts = flags[flags != ""].str.split(", ").explode().value_counts(sort=False)
     listed = ", ".join(f"{n:,} {flag}" for flag, n in counts.items()) or "nothing"

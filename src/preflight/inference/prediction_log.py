@@ -23,12 +23,12 @@ from preflight.datasets import ReadOnlyDataset
 from preflight.errors import RunError
 from preflight.files import replacing
 from preflight.inference.contracts import LOG_VERSION
-from preflight.inference.experiment import Design, assign
+from preflight.inference.experiment import DRAWN, Design, assign
 from preflight.problem.framing import Framing
 
-DRAWN = ["unit", "variant"]
 _NO_KEYS = np.empty(0, np.uint64)
 Bools = npt.NDArray[np.bool_]
+Days = Mapping[str, Callable[[], pd.DataFrame]]  # parts of the log, by their first day
 
 
 def log_rows(
@@ -42,7 +42,7 @@ def log_rows(
     return answered.assign(
         source=source,
         label_due_at=(answered["predict_at"] + known).dt.as_unit("us"),
-        **(answered[DRAWN] if DRAWN[-1] in answered else assign(answered, designs, framing)),
+        **(answered[DRAWN] if set(DRAWN) <= {*answered} else assign(answered, designs, framing)),
         untouched=answered["untouched"].astype("boolean"),
         log_version=pd.Series(LOG_VERSION, answered.index, dtype="Int16"),
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from preflight.contracts.catalog import Contract
-from preflight.inference.experiment import VARIANTS, Design
+from preflight.inference.experiment import DRAWN, VARIANTS, Design, draw
 from preflight.modeling.model import Bundle, answer, require_features
 from preflight.problem.framing import Framing
 
@@ -29,19 +29,19 @@ def answer_variants(
     watch: Watch | None = None,
     explain: bool = True,
 ) -> pd.DataFrame:
-    """Return the answers, as the variant of each row wants them, and the column `model`.
+    """Return the answers, as the variant of each row wants them, with `model`, unit and variant.
 
     Rows in no experiment, and those of a challenger that can't answer, keep the champion's answer.
 
     answers: of the champion, whose version is given. watch: sees a challenger answer, and has to
     suppress its errors; by default they are logged.
     """
-    found = pd.DataFrame(answers, rows.index).assign(model=version)
-    for design in designs:
-        inside = design.contains(rows, framing)
-        variant = design.variants_of(design.units_of(rows[inside], framing))
+    none = pd.Series(None, rows.index, dtype="str")
+    found = pd.DataFrame(answers, rows.index).assign(model=version, unit=none, variant=none)
+    for design, drawn in draw(rows, designs, framing):
+        found.loc[drawn.index, DRAWN] = drawn
         for name in VARIANTS:
-            some = variant.index[variant == name]
+            some = drawn.index[drawn["variant"] == name]
             if design.policy(name) == "untouched":
                 found.loc[some, ["act", "untouched"]] = [False, True]
             if design.policy(name) == "challenger" and len(some):

@@ -2,10 +2,9 @@
 
 from typing import Literal
 
-import pandas as pd
 from pydantic import AwareDatetime, Field, RootModel
 
-from preflight.contracts.documents import Document, DocumentContract, Parameters, Text
+from preflight.contracts.documents import AsOf, Document, DocumentContract, Parameters, Text
 from preflight.contracts.table import Table, column
 from preflight.inference.contracts import Override
 from preflight.monitoring.sequential import Scaling
@@ -50,19 +49,13 @@ class Acknowledgement(Parameters):
     since: Text = Field(description="Monday of the week that raised it, as 2013-06-24")
 
 
-class Monitoring(Parameters):
+class Monitoring(AsOf):
     """As of which moment monitoring is made, and its settings."""
 
-    moment: AwareDatetime | None
     limits: Limits
     alarms: AlarmSettings
     silenced: dict[AlarmName, Override]
     acknowledged: dict[AlarmName, Acknowledgement]
-
-    @property
-    def at(self) -> pd.Timestamp:
-        """Return the moment: now, if none is given."""
-        return pd.Timestamp(self.moment or pd.Timestamp.now("UTC"))
 
 
 class WeeklyEvidence(Table, key=["alarm", "part", "week"]):

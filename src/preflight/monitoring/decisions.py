@@ -10,6 +10,7 @@ import pandas as pd
 from preflight.contracts.catalog import Contracts
 from preflight.errors import RunError
 from preflight.inference.feedback import usable_rows
+from preflight.inference.prediction_log import Days
 from preflight.modeling.model import Bundle
 from preflight.monitoring.contracts import Monitoring
 from preflight.monitoring.inputs import InputCounts
@@ -18,7 +19,6 @@ from preflight.monitoring.rivals import Rivals, known_until, refits_of
 from preflight.problem.costs import per_1000
 from preflight.problem.framing import Framing
 
-Days = Mapping[str, Callable[[], pd.DataFrame]]
 Models = Mapping[str, Callable[[], Bundle]]
 Baselines = Mapping[str, Callable[[], dict[str, Bundle]]]
 

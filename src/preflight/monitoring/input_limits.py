@@ -1,7 +1,7 @@
 """The limits of inputs that inference checks before scoring, from the days of a history."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,10 @@ import pandas as pd
 from preflight.contracts.catalog import Contract, Contracts
 from preflight.errors import RunError
 from preflight.inference.contracts import FeatureLimits, InputLimits
-from preflight.inference.prediction_log import hash_keys
+from preflight.inference.prediction_log import Days, hash_keys
 from preflight.monitoring.contracts import Limits, Monitoring
 from preflight.problem.framing import Framing
 
-Days = Mapping[str, Callable[[], pd.DataFrame]]
 MIN_DAYS = 28  # four of each weekday, whose median is the usual number of decisions
 IDLE_FACTOR = 1.5  # of the longest time without a decision, as a longer one will come
 

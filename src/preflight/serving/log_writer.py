@@ -104,8 +104,8 @@ class LogWriter:
             model=np.repeat([entry.answers.model for entry in entries], sizes),
             **self._framing.costs.cost_columns(table),
         )
-        logged = [pd.DataFrame(entry.answers.logged, range(entry.rows)) for entry in entries]
-        if any(len(some.columns) for some in logged):  # rows of an experiment
+        if any(entry.answers.logged for entry in entries):  # rows of an experiment
+            logged = [pd.DataFrame(entry.answers.logged, range(entry.rows)) for entry in entries]
             drawn = pd.concat(logged, ignore_index=True).set_axis(answered.index)
             answered[drawn.columns] = drawn.fillna({"model": answered["model"]})
         return log_rows(answered, self._framing, "service")

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from kedro.io import DataCatalog, Version
 from preflight.contracts.catalog import Contract
 from preflight.deployment import champion
 from preflight.deployment.champion import ChampionRecord
-from preflight.inference.experiment import VARIANTS, Design, assign
+from preflight.inference.experiment import DRAWN, VARIANTS, Design
 from preflight.inference.feedback import leave_untouched
 from preflight.inference.variants import Challengers, answer_variants
 from preflight.modeling.model import Bundle, answer, costs_of, require_features
@@ -81,8 +82,8 @@ class ChampionPredictor:
         self._features, self._groups, self._framing = features, features.groups(), framing
         self._key = features.grain() if framing.decision.untouched_share else []
         self.current: Current | None = None
-        self.designs: list[Design] = []  # of experiments that run, or begin soon
-        self._challengers: dict[str, Bundle] = {}
+        self._designs: list[Design] = []  # of experiments that run, or begin soon
+        self._challengers: dict[str, Callable[[], Bundle]] = {}
         self._canary = Canary(catalog.get("experiments"), framing)
         self._waiting: list[Waiting] = []
 
@@ -122,12 +123,15 @@ class ChampionPredictor:
         yesterday = pd.Timestamp.now("UTC").date() - timedelta(days=1)
         designs = [one for one in dataset.load() if one.end > yesterday] if dataset else []
         wanted = {one.challenger for one in designs if one.challenger and not one.stopped}
-        self._challengers = {v: b for v, b in self._challengers.items() if v in wanted}
-        self.designs = designs
-        for version in wanted - self._challengers.keys():
-            bundle: Bundle = self._catalog.load("challengers")[version]()
-            require_features(bundle, self._features)
-            self._challengers[version] = bundle
+        loaded = {v: one for v, one in self._challengers.items() if v in wanted}
+        try:
+            for version in wanted - loaded.keys():
+                bundle: Bundle = self._catalog.load("challengers")[version]()
+                require_features(bundle, self._features)
+                loaded[version] = partial(_same, bundle)
+        finally:
+            self._challengers = loaded
+            self._designs = [_able(design, loaded) for design in designs]
 
     def _of_run(self, name: str, now: ChampionRecord) -> Any:
         """Return a dataset of the run that evaluated the recipe; None if it is not there."""
@@ -182,7 +186,7 @@ class ChampionPredictor:
     def _predict(self, blocks: Blocks, explain: bool) -> BatchPredictions:
         assert self.current is not None
         promoted, _, bundle, reads, *_ = self.current
-        designs, challengers = self._able_designs()
+        designs, challengers = self._designs, self._challengers
         drawn_by = [name for design in designs for name in ("predict_at", *design.unit)]
         rows = self._reader.table(blocks, [*dict.fromkeys([*reads, *drawn_by])])
         began = time.perf_counter()
@@ -194,22 +198,24 @@ class ChampionPredictor:
             watch = partial(self._canary.watch, champion_ms=took)
             given = (answers, rows, promoted.version, designs, challengers)
             answers = answer_variants(*given, self._features, self._framing, watch, explain)
-            logged = {"model": answers.pop("model"), **assign(rows, designs, self._framing)}
+            logged = {name: answers.pop(name) for name in ("model", *DRAWN)}
         columns, hidden = (
             {name: np.asarray(values) for name, values in some.items()}
             for some in (answers, logged)
         )
         return BatchPredictions(promoted.version, columns, hidden)
 
-    def _able_designs(self) -> tuple[list[Design], Challengers]:
-        """Return the designs, with the champion where a challenger is not loaded, and the others.
 
-        The draw stays as it is, so the log keeps what was randomised.
-        """
-        loaded = self._challengers
-        designs = []
-        for design in self.designs:
-            missing = design.challenger is not None and design.challenger not in loaded
-            instead = [name for name in VARIANTS if missing and design.policy(name) == "challenger"]
-            designs.append(design.model_copy(update=dict.fromkeys(instead, "champion")))
-        return designs, {version: (lambda one=one: one) for version, one in loaded.items()}
+def _same(bundle: Bundle) -> Bundle:
+    return bundle
+
+
+def _able(design: Design, loaded: Challengers) -> Design:
+    """Return a design with the champion where its challenger is not loaded.
+
+    The draw stays as it is, so the log keeps what was randomised.
+    """
+    if design.challenger is None or design.challenger in loaded:
+        return design
+    instead = [name for name in VARIANTS if design.policy(name) == "challenger"]
+    return design.model_copy(update=dict.fromkeys(instead, "champion"))

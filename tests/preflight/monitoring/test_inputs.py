@@ -58,6 +58,19 @@ def test_an_input_that_breaks_is_named(
     assert (warned["score"] > WARN).all()
 
 
+def test_a_distance_is_never_above_1_by_rounding() -> None:
+    """An input without any value of the weeks before; the sum of its shares rounds to above 1."""
+    rng = np.random.default_rng(581)
+    now, before = np.zeros(66), np.zeros(66)
+    now[:30], before[30:60] = rng.integers(1, 50, 30), rng.integers(1, 400, 30)
+    assert np.abs(now / now.sum() - before / before.sum()).sum() / 2 > 1
+    weeks = pd.date_range("2013-01-07", periods=BEFORE + 1, freq="7D")
+    index = pd.MultiIndex.from_product([weeks, ["signal"]], names=["week", "feature"])
+    counts = pd.DataFrame([*[before] * BEFORE, 8 * now], index)  # as many rows a week
+    found = WeeklyInputs.validate(compare_inputs(counts))
+    assert found["distance"].iloc[-1] == 1
+
+
 def test_counts_in_parts_are_those_of_the_whole(compare: Any, sent: pd.DataFrame) -> None:
     assert compare(sent, parts=7).equals(compare(sent))
 

@@ -48,6 +48,12 @@ def kept(catalog: DataCatalog) -> Callable[[int], pd.DataFrame]:
     return kept
 
 
+@pytest.fixture
+def told(ready: TestClient, rows: pd.DataFrame) -> Callable[[], list[float]]:
+    """The probabilities that the service answers with."""
+    return lambda: [one["probability"] for one in ask(ready, as_json(rows)).json()["answers"]]
+
+
 def test_the_control_group_is_left_untouched_and_the_draw_is_logged(
     design: Callable[..., Design],
     designs: Designs,
@@ -77,7 +83,7 @@ def test_the_treatment_group_is_answered_by_the_challenger(
     design: Callable[..., Design],
     designs: Designs,
     catalog: DataCatalog,
-    ready: TestClient,
+    told: Callable[[], list[float]],
     rows: pd.DataFrame,
     served: dict[str, Any],
     kept: Callable[[int], pd.DataFrame],
@@ -87,9 +93,6 @@ def test_the_treatment_group_is_answered_by_the_challenger(
     designs.save(design(**VERSUS))
     treated = assign(rows, [design()], served["framing"])["variant"] == "treatment"
     expected = pd.Series(predict(bundle, rows)).where(~treated, predict(other, rows)).tolist()
-
-    def told() -> list[float]:
-        return [one["probability"] for one in ask(ready, as_json(rows)).json()["answers"]]
 
     wait_for(lambda: told() == expected)
     log = kept(len(rows))
@@ -101,7 +104,7 @@ def test_the_treatment_group_is_answered_by_the_challenger(
 def test_a_challenger_that_cannot_be_loaded_is_logged_once_and_the_champion_answers(
     design: Callable[..., Design],
     designs: Designs,
-    ready: TestClient,
+    told: Callable[[], list[float]],
     rows: pd.DataFrame,
     served: dict[str, Any],
     kept: Callable[[int], pd.DataFrame],
@@ -110,8 +113,7 @@ def test_a_challenger_that_cannot_be_loaded_is_logged_once_and_the_champion_answ
     designs.save(design(**VERSUS))
     wait_for(lambda: "can't be loaded" in caplog.text)
     for _ in range(3):
-        told = [one["probability"] for one in ask(ready, as_json(rows)).json()["answers"]]
-        assert told == predict(served["bundle"], rows).tolist()
+        assert told() == predict(served["bundle"], rows).tolist()
     log = kept(3 * len(rows))
     assert set(log["model"]) == {"v1"}
     assert set(log["variant"]) == {"control", "treatment"}  # what was drawn is kept
@@ -189,16 +191,13 @@ def test_after_a_stop_the_champion_answers_all(
     design: Callable[..., Design],
     designs: Designs,
     catalog: DataCatalog,
-    ready: TestClient,
+    told: Callable[[], list[float]],
     rows: pd.DataFrame,
     served: dict[str, Any],
 ) -> None:
     catalog["challengers"].save({"c1": lambda: another(served["bundle"])})
     designs.save(design(**VERSUS))
     plain = predict(served["bundle"], rows).tolist()
-
-    def told() -> list[float]:
-        return [one["probability"] for one in ask(ready, as_json(rows)).json()["answers"]]
 
     wait_for(lambda: told() != plain)
     stop = Stop(by="ops", reason="a test", at=datetime(2013, 1, 2, tzinfo=UTC))
