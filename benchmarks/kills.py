@@ -11,6 +11,7 @@ import json
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,21 +25,21 @@ from pathlib import Path
 import pandas as pd
 
 from preflight.deployment import champion
-from preflight.inference import contracts as predictions
 from preflight.inference.prediction_log import PredictionLog
+from preflight.serving.measure import batch_of, write_bodies
 
+from late_flights.contracts.derived import PredictionLog as LoggedPredictions
 from late_flights.contracts.features import Features
 
 from benchmarks import PROJECT
 from benchmarks.measure import table
-from benchmarks.service import bodies, free_port
 
 LOG = "data/07_model_output/prediction_log"
 CHANGE = """
 import sys
 from pathlib import Path
-from preflight import champion
-pointer, other = Path(sys.argv[1]), champion.Promoted.model_validate_json(sys.argv[2])
+from preflight.deployment import champion
+pointer, other = Path(sys.argv[1]), champion.ChampionRecord.model_validate_json(sys.argv[2])
 print("ready", flush=True)
 while True:
     first = champion.current(pointer).version != other.version
@@ -46,8 +47,8 @@ while True:
 """
 # writes all the time, not every five seconds
 SERVE = """
-from preflight.serving import log
-log.EVERY = 0.01
+from preflight.serving import log_writer
+log_writer.FLUSH_SECONDS = 0.01
 from preflight.serving.__main__ import main
 main()
 """
@@ -86,8 +87,8 @@ def kill(process: "subprocess.Popen[str]", folder: Path, wait: float | None) -> 
 
 def kept(folder: Path) -> pd.DataFrame:
     """Return the log; its contract holds that nothing is there twice."""
-    log = PredictionLog(str(folder / LOG))
-    return predictions.PredictionLog.validate(log.load()) if log.exists() else pd.DataFrame()
+    log = PredictionLog(str(folder / LOG), "late_flights.contracts.derived.PredictionLog")
+    return LoggedPredictions.validate(log.load()) if log.exists() else pd.DataFrame()
 
 
 def promotions(folder: Path, kills: int) -> tuple[int, str]:
@@ -133,11 +134,14 @@ def services(folder: Path, kills: int) -> tuple[int, str]:
     stored = sorted(
         (PROJECT / "data/07_model_output/reference_predictions.parquet").glob("*/*.parquet")
     )[-1]
-    body = bodies(stored, folder, 2)["ours one"].read_bytes()
+    one, _ = write_bodies(batch_of(pd.read_parquet(stored), Features, 1), folder)
+    body = one.read_bytes()
     told: dict[str, float] = {}
     inside = 0
     for i in range(kills):
-        port = free_port()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
         process = start(folder, "-c", SERVE, "--port", str(port))
         asking = threading.Thread(target=ask_all_the_time, args=(port, body, told, process.poll))
         asking.start()

@@ -119,6 +119,36 @@ def stop_experiment(project: ProjectMetadata, name: str, by: str, reason: str) -
     click.echo(f"Experiment {name}, which began on {stopped.start}, is stopped.")
 
 
+@cli.command("shadow")
+@click.argument("version", required=False)
+@click.option("--off", is_flag=True, help="No challenger is in the shadow any longer.")
+@click.pass_obj
+@report_user_errors()
+def shadow(project: ProjectMetadata, version: str | None, off: bool) -> None:
+    """Let a challenger answer in the shadow of the champion, or show how they compare.
+
+    VERSION is that of a refit, or of a candidate with a verdict. Without it the comparison is
+    shown. The service follows within a second.
+    """
+    from kedro.framework.session import KedroSession
+
+    from preflight.cli.shadow import put_in_shadow, show_shadow
+    from preflight.inference.shadow import SETTING
+    from preflight.problem.framing import Framing
+
+    if version and off:
+        raise click.UsageError("Give a version, or --off.")
+    root = project.project_path
+    with KedroSession.create(root) as session:
+        context = session.load_context()  # type: ignore[attr-defined]
+        if version:
+            put_in_shadow(root, context.catalog, version)
+        if off:
+            (root / SETTING).unlink(missing_ok=True)
+        framing = Framing.model_validate(context.config_loader["parameters"]["framing"])
+    click.echo("\n".join(show_shadow(root, framing)))
+
+
 @cli.command("versions")
 @click.option("--prune", is_flag=True, help="Delete old versions, after a confirmation.")
 @click.option("--keep", default=5, show_default=True, help="Number of runs that --prune keeps.")
@@ -136,7 +166,7 @@ def versions(project: ProjectMetadata, prune: bool, keep: int, yes: bool) -> Non
     found = list_versions(project.project_path)
     kept = reasons_to_keep(project.project_path, found, keep) if prune else {}
     for one in found:
-        mark = "champion" if one["champion"] else ""
+        mark = one["needed_by"]
         if prune:
             reason = kept.get(one["version"])
             mark = f"keep: {reason}" if reason else "DELETE"

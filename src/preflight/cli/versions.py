@@ -6,6 +6,8 @@ from pathlib import Path
 from kedro.framework.project import pipelines
 
 from preflight.deployment import champion
+from preflight.inference.experiment import FOLDER, Designs
+from preflight.inference.shadow import SETTING, read_shadow
 from preflight.runs.manifest import VERSION, Document, describe_orphan, lineage, read_or_none
 
 
@@ -14,26 +16,38 @@ def list_versions(project: Path) -> list[Document]:
 
     what: the pipelines of a run, with its status if it failed; or that it is an orphan, whose
     manifest is missing or broken. pipelines: the same as a list; None for an orphan. failed:
-    whether the run failed. champion: whether a champion, present or past, was made or evaluated by
-    this version or needs it.
+    whether the run failed. needed_by: what was made or evaluated by this version or needs it: a
+    champion, present or past, an experiment, or the shadow; empty if nothing does.
     """
     folders: dict[str, list[Path]] = {}
     for path in (project / "data").glob("*/**/*/"):
         if VERSION.fullmatch(path.name):
             folders.setdefault(path.name, []).append(path)
-    promoted = champion.read(project / champion.POINTER).champions  # a rollback may need each
-    needed = [run for one in promoted for run in (one.version, one.run, one.recipe_run)]
-    champions = lineage(project, needed)
+    needed_by = _needed_by(project)
     return [
         {
             "version": version,
             "bytes": sum(f.stat().st_size for p in places for f in p.iterdir() if f.is_file()),
             "folders": places,
             **_describe(project, version),
-            "champion": version in champions,
+            "needed_by": needed_by.get(version, ""),
         }
         for version, places in sorted(folders.items())
     ]
+
+
+def _needed_by(project: Path) -> dict[str, str]:
+    """Return what needs a version, by version."""
+    promoted = champion.read(project / champion.POINTER).champions  # a rollback may need each
+    designs, shadow = Designs(str(project / FOLDER)).load(), read_shadow(project / SETTING)
+    needed: dict[str, list[str | None]] = {
+        "shadow": [shadow.challenger] if shadow else [],
+        "experiment": [version for one in designs for version in (one.champion, one.challenger)],
+        "champion": [run for one in promoted for run in (one.version, one.run, one.recipe_run)],
+    }
+    return {
+        version: what for what, versions in needed.items() for version in lineage(project, versions)
+    }
 
 
 def _describe(project: Path, version: str) -> Document:
@@ -62,7 +76,7 @@ def reasons_to_keep(project: Path, found: list[Document], keep: int) -> dict[str
     newest = [version for group in groups.values() for version in group[-keep:] if keep]
     reasons = dict.fromkeys(lineage(project, newest), "a newer run was made from it")
     reasons |= dict.fromkeys(newest, f"of the newest {keep}")
-    return reasons | {one["version"]: "champion" for one in found if one["champion"]}
+    return reasons | {one["version"]: one["needed_by"] for one in found if one["needed_by"]}
 
 
 def _on_demand() -> set[str]:

@@ -59,6 +59,11 @@ class Pointer(Document):
     history: list[Change]
 
 
+def project_of(pointer: Path) -> Path:
+    """Return the project that a pointer, or another file of its folder, belongs to."""
+    return pointer.resolve().parents[len(Path(POINTER).parents) - 1]
+
+
 def read(pointer: Path) -> Pointer:
     """Return the champion and its predecessors; both lists are empty before the first promotion."""
     try:

@@ -12,7 +12,7 @@ from preflight.datasets import ReadOnlyDataset
 from preflight.deployment import champion
 from preflight.errors import DAMAGE
 from preflight.modeling.skops_file import load
-from preflight.runs.manifest import read_manifest
+from preflight.runs.manifest import judged_candidates, read_manifest
 from preflight.runs.raw_files import file_problem
 
 
@@ -93,7 +93,7 @@ class OfChampion(ReadOnlyDataset):
         promoted = champion.current(self._filepath)
         if promoted is None:
             return None
-        project = self._filepath.resolve().parents[len(Path(champion.POINTER).parents) - 1]
+        project = champion.project_of(self._filepath)
         run = read_manifest(project, promoted.recipe_run or promoted.run)
         file = {**run["inputs"], **run["outputs"]}[self._table]
         if problem := file_problem(project / file["path"], file["sha256"]):
@@ -104,12 +104,29 @@ class OfChampion(ReadOnlyDataset):
 
 
 class ModelVersions(_Models):
-    """All versions of a model on disk."""
+    """All versions of a model on disk.
+
+    Args:
+        judged: the path of candidates too: those with a verdict are versions as well.
+    """
+
+    def __init__(
+        self,
+        filepath: str,
+        trusted: list[str],
+        metadata: dict[str, Any] | None = None,
+        judged: str | None = None,
+    ) -> None:
+        super().__init__(filepath, trusted, metadata)
+        self._judged = judged and Path(judged)
 
     def load(self) -> dict[str, Callable[[], Any]]:
         """Return a function for each version that reads the model, oldest first."""
-        files = sorted(self._filepath.glob(f"*/{self._filepath.name}"))
-        return {file.parent.name: partial(self._read_version, file) for file in files}
+        files = _versions_of(self._filepath)
+        if self._judged:
+            judged = judged_candidates(champion.project_of(self._judged))
+            files |= {v: file for v, file in _versions_of(self._judged).items() if v in judged}
+        return {version: partial(self._read_version, files[version]) for version in sorted(files)}
 
     def _read_version(self, path: Path) -> Any:
         """Return a model; raise DatasetError if its file is damaged."""
@@ -120,3 +137,7 @@ class ModelVersions(_Models):
                 f"The file of a model is damaged: {path}. Restore it, or delete the folder "
                 f"{path.parent.name}: monitoring then compares with the versions before it."
             ) from error
+
+
+def _versions_of(filepath: Path) -> dict[str, Path]:
+    return {file.parent.name: file for file in filepath.glob(f"*/{filepath.name}")}

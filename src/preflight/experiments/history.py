@@ -175,8 +175,6 @@ class History:
         """
         places = [*units.groupby("period").indices.values()]
         units = units.assign(decisions_too=units["decisions"])
-        if self._design.challenger is not None:  # each group predicts by its own model
-            units["predicted"] = 0.0
         for seed in range(DRAWS):
             rng = np.random.default_rng(seed)
             chosen = rng.integers(0, len(places), len(places))

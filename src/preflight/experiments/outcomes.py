@@ -1,9 +1,10 @@
 """Logged decisions of an experiment with what they cost, checked against its design."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from preflight.contracts.catalog import Contracts
@@ -12,6 +13,8 @@ from preflight.inference.experiment import VARIANTS, Design
 from preflight.inference.prediction_log import Days
 from preflight.monitoring.known_labels import KnownLabels
 from preflight.problem.framing import Framing
+
+Floats = npt.NDArray[np.float64]
 
 
 def read_decisions(
@@ -22,6 +25,7 @@ def read_decisions(
     at: pd.Timestamp,
     framing: Framing,
     contracts: Contracts,
+    predict_again: Callable[[pd.DataFrame], Floats] | None = None,
 ) -> pd.DataFrame:
     """Return the logged decisions of some time with their labels, one row per decision.
 
@@ -33,6 +37,8 @@ def read_decisions(
     Args:
         columns: of the log.
         since, at: moments of prediction.
+        predict_again: returns the prediction of one model for logged rows; without it `predicted`
+            is that of the log.
     """
     known = KnownLabels(labels, framing, contracts, at)
     wanted = dict.fromkeys([*columns, *framing.slices])
@@ -45,7 +51,8 @@ def read_decisions(
         rows, hashes = rows[first], hashes[first]
         label = known.find(rows, hashes)
         costs, decided = framing.costs.at(rows), rows[framing.decided].to_numpy()
-        predicted = rows[framing.predicted].to_numpy(np.float64)
+        logged = rows[framing.predicted].to_numpy(np.float64)
+        predicted = predict_again(rows) if predict_again else logged
         money = {"money": decided, "money_champion": costs.decide(predicted)}
         if framing.task == "binary":
             money["money_untouched"] = np.zeros(len(rows), dtype=bool)

@@ -1,10 +1,12 @@
 """The readout of an experiment at a planned look: effect, guardrails and verdict, in money."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from functools import cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from preflight.contracts.catalog import Contracts
@@ -23,17 +25,17 @@ from preflight.experiments.contracts import (
     Readout,
     ReadoutSettings,
     SliceEffect,
-    Verdict,
 )
 from preflight.experiments.design import choose_design
-from preflight.experiments.outcomes import read_decisions, require_randomised
+from preflight.experiments.judge import describe_verdict, judge
+from preflight.experiments.outcomes import Floats, read_decisions, require_randomised
 from preflight.inference.experiment import VARIANTS, Design
 from preflight.inference.prediction_log import Days
+from preflight.inference.variants import Challengers
+from preflight.modeling.model import predict
 from preflight.monitoring.evidence import LABELLED
 from preflight.monitoring.weeks import WEEK
 from preflight.problem.framing import Framing
-from preflight.problem.money import format_money
-from preflight.problem.shares import format_level
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ def read_experiment(
     experiments: Sequence[Design],
     logged_days: Days,
     labels: pd.DataFrame,
+    challengers: Challengers,
     settings: ReadoutSettings,
     framing: Framing,
     contracts: Contracts,
@@ -60,13 +63,19 @@ def read_experiment(
     until = choose_look(design, settings, framing)
     columns = [*design.unit, *(settings.unit or [])]
     since = _midnight(design.start, framing) - WEEK  # to see what should not be there
-    rows = read_decisions(logged_days, labels, columns, since, settings.at, framing, contracts)
+    again = _predict_by_champion(design, challengers, framing)
+    given = (since, settings.at, framing, contracts, again)
+    rows = read_decisions(logged_days, labels, columns, *given)
     rows = _rows_of(rows, design, until, experiments, framing)
+    covariate = again is not None or bool((rows["model"] == design.champion).all())
     notes = list(_notes(rows, design))
+    if not covariate:
+        notes.append(
+            f"The file of {design.champion} is gone. Its predictions would make intervals narrower."
+        )
     rows = rows[rows["label"].notna()]
     analysed = rows.assign(unit=_unit_of_analysis(rows, settings, design))
     ratio_p = _require_ratio(sum_by_unit(analysed), design)
-    covariate = design.challenger is None and bool((rows["model"] == design.champion).all())
     day = analysed["day"]
     looks = [
         Look(until=one, effect=_effect(analysed[day < pd.Timestamp(one)], design, covariate))
@@ -84,7 +93,7 @@ def read_experiment(
         look=len(looks),
         looks=len(design.looks),
         verdict=verdict,
-        sentence=_sentence(design, looks[-1].effect, verdict, harmed, framing),
+        sentence=describe_verdict(design, looks[-1].effect, verdict, harmed, framing),
         groups=[_group(analysed, name, design, framing) for name in VARIANTS],
         history=looks,
         sample_ratio_p=ratio_p,
@@ -94,6 +103,28 @@ def read_experiment(
     )
     log.info("  experiment %s: %s. %s", design.name, verdict, found.sentence)
     return found.model_dump(mode="json")
+
+
+def _predict_by_champion(
+    design: Design, challengers: Challengers, framing: Framing
+) -> Callable[[pd.DataFrame], Floats] | None:
+    """Return a function that gives the champion's prediction of rows, whoever answered them.
+
+    Both groups need predictions of one model, or these would take out a part of the effect. None:
+    the file of the champion is gone.
+    """
+    if (read := challengers.get(design.champion)) is None:
+        return None
+    champion = cache(read)
+
+    def predict_again(rows: pd.DataFrame) -> Floats:
+        predicted = rows[framing.predicted].to_numpy(np.float64, copy=True)
+        others = (rows["model"] != design.champion).to_numpy()
+        if others.any():
+            predicted[others] = predict(champion(), rows[others])
+        return predicted
+
+    return predict_again
 
 
 def choose_look(design: Design, settings: ReadoutSettings, framing: Framing) -> date:
@@ -127,15 +158,6 @@ def choose_look(design: Design, settings: ReadoutSettings, framing: Framing) -> 
             f"The look of {wanted} at experiment {design.name} {why}. Planned are {planned}."
         )
     return settings.look or complete[-1]
-
-
-def judge(effect: Effect, harmed: list[str], last: bool) -> Verdict:
-    """Return the verdict of a look."""
-    if effect.low > 0 and not harmed:
-        return "take the treatment"
-    if effect.high < 0 or (effect.low > 0 and harmed):
-        return "keep the control"
-    return "no difference shown" if last else "go on"
 
 
 def _midnight(day: date, framing: Framing) -> pd.Timestamp:
@@ -274,26 +296,3 @@ def _group(rows: pd.DataFrame, name: str, design: Design, framing: Framing) -> G
         acted_share=float(some["acted"].mean()) if framing.task == "binary" else 1.0,
         missed_per_1000=missed,
     )
-
-
-def _sentence(
-    design: Design, effect: Effect, verdict: Verdict, harmed: list[str], framing: Framing
-) -> str:
-    """Return what was found, in one sentence."""
-    unit, sign = framing.costs.unit, -1 if effect.mean < 0 else 1
-    low, high = sorted((sign * effect.low, sign * effect.high))
-    mean, low_text, high_text = (format_money(x, unit) for x in (sign * effect.mean, low, high))
-    found = (
-        f"the treatment ({design.treatment}) {'saves' if sign > 0 else 'costs'} {mean} per 1,000 "
-        f"{framing.decision.units} more than the control ({design.control}); "
-        f"{format_level(design.level)} interval {low_text} to {high_text}"
-    )
-    if effect.low > 0 and harmed:
-        return f"It harms {', '.join(harmed)}, although {found}"
-    heads = {
-        "take the treatment": "It is worth it",
-        "keep the control": "It does harm",
-        "go on": "Not decided yet",
-        "no difference shown": "No difference is shown",
-    }
-    return f"{heads[verdict]}: {found}"

@@ -34,7 +34,7 @@ def join_decisions(
     logged_days: Days,
     labels: pd.DataFrame,
     champion: Bundle | None,
-    challengers: Models,
+    refits: Models,
     baseline_refits: Baselines,
     champion_test: pd.DataFrame | None,
     framing: Framing,
@@ -63,11 +63,11 @@ def join_decisions(
         return none, inputs.table(monitoring.at), [note]
     known = KnownLabels(labels, framing, contracts, monitoring.at)
     best = best_baseline(champion_test, framing)
-    refits = Rivals(refits_of(champion, challengers), framing)
+    same = Rivals(refits_of(champion, refits), framing)
     models = _Models(
         champion["provenance"]["version"],
-        refits,
-        refits.after(known_until(champion)),
+        same,
+        same.after(known_until(champion)),
         Rivals([one[best] for r in baseline_refits.values() if best in (one := r())], framing),
     )
     parts = []
@@ -176,8 +176,7 @@ def _estimate(predicted: Any, decided: Any, costs: Any, framing: Framing) -> Any
     """Return the saving that a probability expects; of a quantity none is known, shape (n,)."""
     if framing.task == "regression":
         return np.full(len(predicted), np.nan)
-    needed, in_vain = (costs.saving(np.full(len(decided), one), decided) for one in (True, False))
-    return predicted * needed + (1 - predicted) * in_vain
+    return costs.expected_saving(predicted, decided)
 
 
 def _not_of(version: str, decisions: pd.DataFrame) -> Iterator[str]:

@@ -18,9 +18,9 @@ def known_until(bundle: Bundle) -> pd.Timestamp:
     return pd.Timestamp(origin.get("known_until", origin["last"]))
 
 
-def refits_of(champion: Bundle, challengers: Mapping[str, Callable[[], Bundle]]) -> list[Bundle]:
-    """Return the challengers with the champion's recipe."""
-    return [one for read in challengers.values() if same_recipe(one := read(), champion)]
+def refits_of(champion: Bundle, refits: Mapping[str, Callable[[], Bundle]]) -> list[Bundle]:
+    """Return the refits with the champion's recipe."""
+    return [one for read in refits.values() if same_recipe(one := read(), champion)]
 
 
 class Rivals:

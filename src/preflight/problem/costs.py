@@ -60,6 +60,11 @@ class Outcomes(NamedTuple):
         """Return the saving of each decision compared with never acting, shape (n,)."""
         return np.where(act, np.where(label, self.fn - self.tp, self.tn - self.fp), 0.0)
 
+    def expected_saving(self, probability: Floats, act: Decided) -> Floats:
+        """Return the saving that probabilities expect of each decision, shape (n,)."""
+        needed, in_vain = (self.saving(np.full(len(act), one), act) for one in (True, False))
+        return probability * needed + (1 - probability) * in_vain
+
     def cost(self, label: Decided, act: Decided) -> Floats:
         """Return what each decision costs, shape (n,)."""
         needed, not_needed = np.where(act, self.tp, self.fn), np.where(act, self.fp, self.tn)
@@ -93,6 +98,10 @@ class UnitCosts(NamedTuple):
     def saving(self, label: Decided, decided: Decided) -> Floats:
         """Return the saving of each decision compared with that without a prediction."""
         return self.cost(label, self.default_amount) - self.cost(label, decided)
+
+    def expected_saving(self, amount: Floats, decided: Decided) -> Floats:
+        """Return the saving of each decision if the predicted amount comes true, shape (n,)."""
+        return self.saving(amount, decided)
 
     def cost(self, label: Decided, decided: Any) -> Floats:
         """Return what each decision costs, shape (n,)."""

@@ -213,6 +213,15 @@ def evaluated_run(project: Path, version: str | None = None) -> Document:
     raise RunError(f"There is no verdict{f' of run {version}' if version else ''} yet: kedro run")
 
 
+def judged_candidates(project: Path) -> set[str]:
+    """Return the versions of all candidates that a run gave a verdict on."""
+    runs = (read_or_none(project, version) for version in versions_with_manifest(project))
+    judged = (
+        {**run["inputs"], **run["outputs"]} for run in runs if run and "verdict" in run["outputs"]
+    )
+    return {files["candidate"]["version"] for files in judged if "candidate" in files}
+
+
 def _require_files(run: Document, *names: str) -> None:
     """Raise RunError if a run with a verdict neither read nor made some datasets."""
     if missing := [name for name in names if name not in {**run["inputs"], **run["outputs"]}]:

@@ -19,6 +19,7 @@ from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from preflight.deployment import champion
 from preflight.problem.framing import Framing
 from preflight.serving.answer import BAD, NO_KEY, NOT_READY, Answered, refusal
 from preflight.serving.gauges import FLAGGED, REQUESTS, ROWS, SECONDS
@@ -26,6 +27,7 @@ from preflight.serving.log_writer import Entry, LogWriter
 from preflight.serving.predictor import MICRO_BATCH_ROWS, BatchPredictions, ChampionPredictor
 from preflight.serving.requests import ParsedRequest, RequestReader
 from preflight.serving.service import NO_CHAMPION, Service
+from preflight.serving.shadow import Shadow
 from preflight.serving.status_page import render_status
 
 log = logging.getLogger(__name__)
@@ -49,8 +51,9 @@ def create_app(catalog: DataCatalog, pointer: Path, framing: Framing) -> FastAPI
     reader = RequestReader(features, MAX_ROWS)
     predictor = ChampionPredictor(catalog, pointer, reader, features, framing)
     log_writer = LogWriter(catalog["prediction_log"], reader, framing)
+    shadow = Shadow(catalog, champion.project_of(pointer), features, MAX_ROWS, framing)
     check, monitored = (catalog.get(name) for name in ("latest_input_check", "latest_alarms"))
-    service = Service(predictor, log_writer, framing, reader, check, monitored)
+    service = Service(predictor, log_writer, shadow, framing, reader, check, monitored)
     app = FastAPI(title="Preflight", version="1", lifespan=service.lifespan)
     app.state.service = service
     app.include_router(router)
@@ -130,8 +133,8 @@ async def predict(
         return to_json(about | {"faults": listed, "more": faults.more})
 
     made = await _in_thread(rows > MICRO_BATCH_ROWS, content)
-    # the log gets only what was sent
-    after = BackgroundTask(service.log_writer.put, Entry(parsed.blocks, found, moment))
+    # the log and the shadow get only what was sent
+    after = BackgroundTask(service.keep, Entry(parsed.blocks, found, moment))
     return Response(made, media_type="application/json", background=after)
 
 
@@ -194,8 +197,10 @@ async def status(request: Request) -> Response:
     service: Service = request.app.state.service
     if response := service.access_error(request):
         return response
-    now = service.predictor.current, service.block, service.alarms
-    return HTMLResponse(render_status(service.framing, *now))
+    predictor = service.predictor
+    now = predictor.current, service.block, service.alarms, predictor.designs
+    compared = await asyncio.to_thread(service.shadow.newest)
+    return HTMLResponse(render_status(service.framing, *now, compared))
 
 
 @router.get("/health")

@@ -19,6 +19,7 @@ LOAD_FAILURES = Counter(
 )
 BLOCKED = Gauge("preflight_blocked", "1 while inputs outside their limits block all answers")
 CHALLENGER = Counter("preflight_challenger", "its answers in an experiment", ["found"])  # failed
+SHADOW = Counter("preflight_shadow_rows", "rows for the challenger in the shadow", ["found"])
 LOGGED = Counter("preflight_log_rows", "rows written to the prediction log")
 LOST = Counter("preflight_log_lost_rows", "rows that could not be written, e.g. to a full disk")
 ALARM = Gauge("preflight_alarm", "1 while it is raised", ["alarm"])

@@ -50,7 +50,7 @@ class LogWriter:
         self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
         self._thread.start()
 
-    async def put(self, entry: Entry) -> None:
+    def put(self, entry: Entry) -> None:
         """Queue rows with their answers; return at once."""
         with self._changed:
             if self._queued_rows + entry.rows > MAX_QUEUED_ROWS:

@@ -34,11 +34,13 @@ class BatchPredictions(NamedTuple):
     """Answers to some rows by column, and the version of the champion.
 
     logged: columns that only the log has: model, unit and variant; empty without an experiment.
+    ms: that the champion took, for all rows that it answered together.
     """
 
     model: str
     columns: dict[str, npt.NDArray[Any]]
     logged: dict[str, npt.NDArray[Any]]
+    ms: float
 
 
 Waiting = tuple[Blocks, int, asyncio.Future[BatchPredictions]]  # rows, their number, the answer
@@ -82,7 +84,7 @@ class ChampionPredictor:
         self._features, self._groups, self._framing = features, features.groups(), framing
         self._key = features.grain() if framing.decision.untouched_share else []
         self.current: Current | None = None
-        self._designs: list[Design] = []  # of experiments that run, or begin soon
+        self.designs: list[Design] = []  # of experiments that run, or begin soon
         self._challengers: dict[str, Callable[[], Bundle]] = {}
         self._canary = Canary(catalog.get("experiments"), framing)
         self._waiting: list[Waiting] = []
@@ -131,7 +133,7 @@ class ChampionPredictor:
                 loaded[version] = partial(_same, bundle)
         finally:
             self._challengers = loaded
-            self._designs = [_able(design, loaded) for design in designs]
+            self.designs = [_able(design, loaded) for design in designs]
 
     def _of_run(self, name: str, now: ChampionRecord) -> Any:
         """Return a dataset of the run that evaluated the recipe; None if it is not there."""
@@ -181,12 +183,12 @@ class ChampionPredictor:
             )
             start += rows
             if not future.done():
-                future.set_result(BatchPredictions(found.model, columns, logged))
+                future.set_result(BatchPredictions(found.model, columns, logged, found.ms))
 
     def _predict(self, blocks: Blocks, explain: bool) -> BatchPredictions:
         assert self.current is not None
         promoted, _, bundle, reads, *_ = self.current
-        designs, challengers = self._designs, self._challengers
+        designs, challengers = self.designs, self._challengers
         drawn_by = [name for design in designs for name in ("predict_at", *design.unit)]
         rows = self._reader.table(blocks, [*dict.fromkeys([*reads, *drawn_by])])
         began = time.perf_counter()
@@ -203,7 +205,7 @@ class ChampionPredictor:
             {name: np.asarray(values) for name, values in some.items()}
             for some in (answers, logged)
         )
-        return BatchPredictions(promoted.version, columns, hidden)
+        return BatchPredictions(promoted.version, columns, hidden, took)
 
 
 def _same(bundle: Bundle) -> Bundle:

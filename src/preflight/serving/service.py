@@ -21,9 +21,10 @@ from preflight.monitoring.contracts import Alarms
 from preflight.problem.framing import Framing
 from preflight.serving.answer import refusal
 from preflight.serving.gauges import BLOCKED, CHAMPION, LOAD_FAILURES, show_alarms
-from preflight.serving.log_writer import LogWriter
+from preflight.serving.log_writer import Entry, LogWriter
 from preflight.serving.predictor import ChampionPredictor
 from preflight.serving.requests import RequestReader
+from preflight.serving.shadow import Shadow
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Service:
 
     predictor: ChampionPredictor
     log_writer: LogWriter
+    shadow: Shadow
     framing: Framing
     reader: RequestReader
     check: Any  # the dataset of the latest check of inputs; None: the project has none
@@ -61,6 +63,11 @@ class Service:
             return refusal(401, "the header X-API-Key is not the key of this service")
         return None
 
+    async def keep(self, entry: Entry) -> None:
+        """Hand answered rows to the log and to the challenger in the shadow; return at once."""
+        self.log_writer.put(entry)
+        self.shadow.put(entry)
+
     async def follow(self) -> None:
         """Follow block, champion and alarms, as long as the service runs."""
         logged: dict[str, str] = {}  # the error of each; one that stays is logged once
@@ -69,6 +76,7 @@ class Service:
                 self._follow_block,
                 self._follow_champion,
                 self.predictor.follow_experiments,
+                self._follow_shadow,
                 self._follow_alarms,
             ):
                 name = follow.__name__
@@ -80,8 +88,8 @@ class Service:
                     if logged.get(name) != repr(error):
                         logged[name] = repr(error)
                         log.exception(
-                            "The champion, the check of inputs, an experiment or the alarms can't "
-                            "be loaded."
+                            "The champion, a challenger, the check of inputs, an experiment or the "
+                            "alarms can't be loaded."
                         )
             await asyncio.sleep(POLL_SECONDS)
 
@@ -99,6 +107,10 @@ class Service:
             CHAMPION.clear()
             CHAMPION.labels(self.predictor.promoted.version).set(1)
 
+    def _follow_shadow(self) -> None:
+        now = self.predictor.promoted
+        self.shadow.follow(now.version if now else None)
+
     def _follow_alarms(self) -> None:
         self.alarms = _latest(self.monitored, Alarms)
         if self.alarms:
@@ -112,6 +124,7 @@ class Service:
         yield
         following.cancel()
         await asyncio.to_thread(self.log_writer.close)
+        await asyncio.to_thread(self.shadow.close)
 
 
 def _latest(dataset: Any, document: type[Latest]) -> Latest | None:

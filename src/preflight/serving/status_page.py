@@ -3,6 +3,8 @@
 from functools import partial
 from pathlib import Path
 
+from preflight.inference.experiment import Design
+from preflight.inference.shadow import Comparison, describe_comparison
 from preflight.monitoring.contracts import Alarms
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
@@ -15,11 +17,16 @@ FOLDERS = (Path(__file__).parent / "templates", Path(__file__).parents[1] / "rep
 
 
 def render_status(
-    framing: Framing, current: Current | None, block: list[str], alarms: Alarms | None
+    framing: Framing,
+    current: Current | None,
+    block: list[str],
+    alarms: Alarms | None,
+    designs: list[Design],
+    compared: Comparison | None,
 ) -> str:
     """Return the page: HTML that loads nothing and needs no script.
 
-    block: why nothing is answered.
+    block: why nothing is answered. compared: the challenger in the shadow, if there is one.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -36,6 +43,8 @@ def render_status(
         current=current,
         block=block,
         alarms=alarms,
+        designs=designs,
+        shadow=compared and describe_comparison(compared, framing),
         state=_state(current, block, alarms),
         level=format_level(framing.confidence),
         volume={

@@ -1,6 +1,7 @@
 """The versions on disk: listed, and which of them may go."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,8 @@ from click.testing import CliRunner
 from preflight.cli.commands import cli
 from preflight.cli.versions import list_versions, reasons_to_keep
 from preflight.deployment import champion
+from preflight.inference.experiment import FOLDER, Designs
+from preflight.inference.shadow import SETTING, Shadow, save_document
 from preflight.runs.manifest import LEDGER
 from preflight.runs.raw_files import hash_file
 
@@ -96,12 +99,12 @@ def test_versions_are_listed_with_what_they_are(write_run: WriteRun, tmp_path: P
     orphan.parent.mkdir(parents=True)
     orphan.write_text("{}")
     promote(tmp_path, VERSIONS[0])
-    found = {v["version"]: (v["what"], v["champion"]) for v in list_versions(tmp_path)}
+    found = {v["version"]: (v["what"], v["needed_by"]) for v in list_versions(tmp_path)}
     assert found == {
-        VERSIONS[0]: ("all", True),
-        VERSIONS[1]: ("all: failed", False),
-        VERSIONS[2]: ("evaluation, reporting", False),
-        VERSIONS[3]: ("orphan: no manifest", False),
+        VERSIONS[0]: ("all", "champion"),
+        VERSIONS[1]: ("all: failed", ""),
+        VERSIONS[2]: ("evaluation, reporting", ""),
+        VERSIONS[3]: ("orphan: no manifest", ""),
     }
     assert list_versions(tmp_path)[3]["bytes"] == 2
 
@@ -123,6 +126,20 @@ def test_pruning_spares_the_newest_and_what_they_and_the_champion_rest_on(
     assert [v["version"] for v in prunable_versions(tmp_path, keep=1)] == [VERSIONS[2], VERSIONS[4]]
     assert prunable_versions(tmp_path, keep=9) == []
     assert [v["version"] for v in prunable_versions(tmp_path, keep=0)] == VERSIONS[2:]
+
+
+def test_pruning_spares_the_models_of_experiments_and_of_the_shadow(
+    write_run: WriteRun, seal_design: Callable[..., Any], tmp_path: Path
+) -> None:
+    for version in VERSIONS[:4]:
+        write_run(tmp_path, version)
+    assert prunable_versions(tmp_path, keep=0) != []
+    design = seal_design(champion=VERSIONS[0], challenger=VERSIONS[1], treatment="challenger")
+    Designs(str(tmp_path / FOLDER)).save(design)
+    save_document(Shadow(challenger=VERSIONS[2], since=datetime.now(UTC)), tmp_path / SETTING)
+    assert [v["version"] for v in prunable_versions(tmp_path, keep=0)] == [VERSIONS[3]]
+    needed = [one["needed_by"] for one in list_versions(tmp_path)]
+    assert needed == ["experiment", "experiment", "shadow", ""]
 
 
 def test_pruning_spares_the_champion_that_one_can_go_back_to(

@@ -1,6 +1,7 @@
 """What is read of the champion's evaluation, and of all challengers."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,28 @@ def test_pointers_of_before_refits_can_be_read(promoted: dict[str, Path]) -> Non
     now = champion.current(promoted["pointer"])
     assert now is not None
     assert now.recipe_run is None
+
+
+def test_candidates_with_a_verdict_are_challengers_too(
+    tmp_path: Path, write_run: Callable[..., None], record_of: Callable[..., Any]
+) -> None:
+    judged, other = "2026-01-01T00.00.00.000Z", "2026-01-02T00.00.00.000Z"
+    folder = tmp_path / "data/06_models"
+    made = {
+        "candidate": record_of(f"{folder.name}/c", "1" * 64, judged),
+        "verdict": record_of("verdict.json", "2" * 64, judged),
+    }
+    write_run(tmp_path, judged, outputs=made)
+    write_run(tmp_path, other, outputs={"candidate": record_of("c", "3" * 64, other)})
+    refit = folder / "challenger.skops/2026-01-03T00.00.00.000Z/challenger.skops"
+    refit.parent.mkdir(parents=True)
+    with refit.open("wb") as opened:
+        dump({"made": "refit"}, opened)
+    models = ModelVersions(
+        str(folder / "challenger.skops"), [], judged=str(folder / "candidate.skops")
+    )
+    assert list(models.load()) == [judged, refit.parent.name]
+    assert list(ModelVersions(str(folder / "challenger.skops"), []).load()) == [refit.parent.name]
 
 
 def test_all_versions_of_a_model_are_read_one_at_a_time(tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ import pytest
 
 from preflight.errors import RunError
 from preflight.experiments import read_experiment
-from preflight.experiments.contracts import Effect, readout
-from preflight.experiments.readout import judge
+from preflight.experiments.contracts import readout
 from preflight.inference.experiment import Design, Stop
 from preflight.problem.framing import Framing
 
@@ -24,12 +23,15 @@ def read(operate: Any, framing: Framing, contracts: dict[str, Any]) -> Callable[
         ran: Design | None = None,
         change: Any = None,
         labels: Any = None,
+        challengers: Any = None,
         **asked: Any,
     ) -> Any:
         log, known = operate(*([ran] if ran else designs), change=change)
         if labels is not None:
             known = labels(known)
-        found = read_experiment(designs, log, known, reading(**asked), framing, contracts)
+        found = read_experiment(
+            designs, log, known, challengers or {}, reading(**asked), framing, contracts
+        )
         readout.validate(found)
         return found
 
@@ -158,11 +160,41 @@ def test_a_challenger_that_could_not_answer_is_noted(
     assert found["history"][-1]["effect"]["low"] < 0 < found["history"][-1]["effect"]["high"]
 
 
+def test_predictions_of_the_champion_narrow_the_interval_whoever_answered(
+    sealed: Callable[..., Design], read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The challenger's own predictions say nothing: the champion predicts its rows again."""
+    policies = {"control": "champion", "treatment": "challenger", "challenger": "c1"}
+    true: list[pd.Series] = []
+
+    def of_challenger(rows: pd.DataFrame) -> pd.DataFrame:
+        true.append(rows["probability"].copy())
+        treated = rows["variant"] == "treatment"
+        rows.loc[treated, ["model", "probability"]] = ["c1", 0.5]
+        return rows
+
+    monkeypatch.setattr(
+        "preflight.experiments.readout.predict", lambda _, rows: true[-1].loc[rows.index]
+    )
+    design = sealed(**policies)
+    known = read(design, change=of_challenger, challengers={"v1": dict})
+    gone = read(design, change=of_challenger)
+    widths = [
+        one["history"][-1]["effect"]["high"] - one["history"][-1]["effect"]["low"]
+        for one in (known, gone)
+    ]
+    assert widths[0] < 0.9 * widths[1]
+    assert known["notes"] == []
+    assert gone["notes"] == [
+        "The file of v1 is gone. Its predictions would make intervals narrower."
+    ]
+    effect = known["history"][-1]["effect"]  # both decide alike
+    assert effect["low"] < 0 < effect["high"]
+
+
 def test_a_slice_that_is_harmed_keeps_the_control(
     sealed: Callable[..., Design], read: Callable[..., Any], framing: Framing
 ) -> None:
-    assert judge(Effect(mean=2, low=1, high=3), ["place west"], last=True) == "keep the control"
-
     def harm(rows: pd.DataFrame) -> pd.DataFrame:
         west = (rows["place"] == "west") & (rows["variant"] == "treatment")
         rows.loc[west, "act"] = rows.loc[west, "probability"] < 0.2
@@ -172,20 +204,6 @@ def test_a_slice_that_is_harmed_keeps_the_control(
     assert found["harmed"] == ["place west"]
     assert found["verdict"] == "keep the control"
     assert "It harms place west" in found["sentence"] or "does harm" in found["sentence"]
-
-
-@pytest.mark.parametrize(
-    ("effect", "last", "verdict"),
-    [
-        ((2, 1, 3), False, "take the treatment"),
-        ((-2, -3, -1), False, "keep the control"),
-        ((1, -1, 3), False, "go on"),
-        ((1, -1, 3), True, "no difference shown"),
-    ],
-)
-def test_verdicts(effect: tuple[float, float, float], last: bool, verdict: str) -> None:
-    mean, low, high = effect
-    assert judge(Effect(mean=mean, low=low, high=high), [], last) == verdict
 
 
 def test_equal_groups_rarely_differ_over_all_looks(

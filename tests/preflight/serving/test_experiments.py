@@ -104,6 +104,7 @@ def test_the_treatment_group_is_answered_by_the_challenger(
 def test_a_challenger_that_cannot_be_loaded_is_logged_once_and_the_champion_answers(
     design: Callable[..., Design],
     designs: Designs,
+    ready: TestClient,
     told: Callable[[], list[float]],
     rows: pd.DataFrame,
     served: dict[str, Any],
@@ -112,6 +113,7 @@ def test_a_challenger_that_cannot_be_loaded_is_logged_once_and_the_champion_answ
 ) -> None:
     designs.save(design(**VERSUS))
     wait_for(lambda: "can't be loaded" in caplog.text)
+    assert "c1 can't be loaded:</strong> the champion answers in its place" in ready.get("/").text
     for _ in range(3):
         assert told() == predict(served["bundle"], rows).tolist()
     log = kept(3 * len(rows))
@@ -191,6 +193,7 @@ def test_after_a_stop_the_champion_answers_all(
     design: Callable[..., Design],
     designs: Designs,
     catalog: DataCatalog,
+    ready: TestClient,
     told: Callable[[], list[float]],
     rows: pd.DataFrame,
     served: dict[str, Any],
@@ -201,5 +204,8 @@ def test_after_a_stop_the_champion_answers_all(
 
     wait_for(lambda: told() != plain)
     stop = Stop(by="ops", reason="a test", at=datetime(2013, 1, 2, tzinfo=UTC))
+    page = ready.get("/").text
+    assert "2013-01-01 to 2100-01-01: 50% of units get the treatment (challenger c1), the" in page
     designs.stop("act_or_not", stop)
     wait_for(lambda: told() == plain)
+    assert "<strong>Stopped by ops</strong>: a test" in ready.get("/").text

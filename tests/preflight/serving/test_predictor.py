@@ -31,7 +31,7 @@ def answered(
         called.append(len(rows))
         if np.isnan(rows).any():
             raise PredictionError("no number")
-        return BatchPredictions("v1", {"probability": rows}, {})
+        return BatchPredictions("v1", {"probability": rows}, {}, 1.0)
 
     served = ChampionPredictor(DataCatalog(), Path(), None, parcels, framing)
     monkeypatch.setattr(served, "_predict", predict)

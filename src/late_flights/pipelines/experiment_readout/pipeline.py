@@ -19,6 +19,7 @@ def create_pipeline() -> Pipeline:
                     "experiments",
                     "logged_days",
                     "labels",
+                    "challengers",
                     "params:experiment_readout",
                     FRAMING,
                     "contracts",

@@ -36,7 +36,7 @@ def create_pipeline() -> Pipeline:
                     "logged_days",
                     "labels",
                     "champion",
-                    "challengers",
+                    "refits",
                     "baseline_refits",
                     TEST,
                     *SETTINGS,
