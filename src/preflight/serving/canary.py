@@ -3,14 +3,15 @@
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from kedro.io import DatasetError
 
 from preflight.inference.experiment import Design, Stop
+from preflight.monitoring.contracts import Alarm, Alarms
 from preflight.problem.framing import Framing
 from preflight.serving.gauges import CHALLENGER
 
@@ -59,6 +60,17 @@ class Canary:
         if sum(slow) > SLOW:
             self._stop(design, f"the challenger was slow in {SLOW + 1} answers, last {took:.0f} ms")
 
+    def heed(self, alarms: Alarms, designs: Iterable[Design]) -> None:
+        """Stop experiments with a challenger if monitoring has raised an alarm since their start.
+
+        One that is silenced or acknowledged does not count.
+        """
+        raised = [one for one in alarms.alarms if one.calls and one.since]
+        for design in designs:
+            new = [one for one in raised if _sunday(one) >= design.start]
+            if design.challenger and new and not design.stopped:
+                self._stop(design, f"monitoring has raised the alarm {new[0].name}")
+
     def _stop(self, design: Design, reason: str) -> None:
         """Stop an experiment, unless another process has."""
         self._failures.pop(design.name, None)
@@ -70,3 +82,8 @@ class Canary:
             log.exception("Experiment %s can't be stopped, although %s", design.name, reason)
         else:
             log.error("Experiment %s is stopped: %s. The champion answers.", design.name, reason)
+
+
+def _sunday(alarm: Alarm) -> date:
+    """Return the last day of the week that raised an alarm."""
+    return date.fromisoformat(alarm.since or "") + timedelta(days=6)

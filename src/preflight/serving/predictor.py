@@ -86,7 +86,7 @@ class ChampionPredictor:
         self.current: Current | None = None
         self.designs: list[Design] = []  # of experiments that run, or begin soon
         self._challengers: dict[str, Callable[[], Bundle]] = {}
-        self._canary = Canary(catalog.get("experiments"), framing)
+        self.canary = Canary(catalog.get("experiments"), framing)
         self._waiting: list[Waiting] = []
 
     @property
@@ -197,7 +197,7 @@ class ChampionPredictor:
         answers = leave_untouched(answers, rows, self._key, self._framing)
         logged: Any = {}
         if designs:
-            watch = partial(self._canary.watch, champion_ms=took)
+            watch = partial(self.canary.watch, champion_ms=took)
             given = (answers, rows, promoted.version, designs, challengers)
             answers = answer_variants(*given, self._features, self._framing, watch, explain)
             logged = {name: answers.pop(name) for name in ("model", *DRAWN)}

@@ -115,6 +115,7 @@ class Service:
         self.alarms = _latest(self.monitored, Alarms)
         if self.alarms:
             show_alarms(self.alarms)
+            self.predictor.canary.heed(self.alarms, self.predictor.designs)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:

@@ -95,6 +95,7 @@ def test_the_treatment_group_is_answered_by_the_challenger(
     expected = pd.Series(predict(bundle, rows)).where(~treated, predict(other, rows)).tolist()
 
     wait_for(lambda: told() == expected)
+    wait_for(lambda: "c1" in set(kept(len(rows))["model"]))  # the last answers are there
     log = kept(len(rows))
     log = log[log["moment"] == log["moment"].max()]
     assert log["probability"].tolist() == expected
@@ -189,6 +190,49 @@ def test_a_healthy_challenger_stays(
     assert designs.load()[0].stopped is None
 
 
+@pytest.mark.parametrize(
+    ("since", "silenced", "stops"),
+    [
+        ("2013-03-04", None, True),
+        ("2013-02-18", None, False),  # its week ended before the experiment began
+        ("2013-03-04", {"by": "ops", "reason": "known", "until": "2100-01-01T00:00:00Z"}, False),
+    ],
+)
+def test_an_alarm_since_the_start_stops_a_challenger(
+    designs: Designs,
+    catalog: DataCatalog,
+    ready: TestClient,
+    served: dict[str, Any],
+    seal_design: Callable[..., Design],
+    since: str,
+    silenced: Any,
+    stops: bool,
+) -> None:
+    other, last = another(served["bundle"]), [date(2100, 1, 1)]
+    catalog["challengers"].save({"c1": lambda: other})
+    start = date(2013, 3, 1)
+    designs.save(seal_design(name="canary", **VERSUS, start=start, looks=[date(2050, 1, 1)]))
+    designs.save(seal_design(name="plain", start=date(2050, 1, 1), looks=last))
+    alarm = {
+        "name": "challenger", "tier": 2, "raised": True, "message": "harm", "evidence": 50.0,
+        "limit": 40.0, "weeks": 9, "since": since, "action": "look", "command": "kedro rollback",
+        "silenced": silenced, "acknowledged": None,
+    }  # fmt: skip
+    written = {"moment": "2013-04-01T00:00:00Z", "champion": "v1", "notes": [], "alarms": [alarm]}
+    catalog["latest_alarms"].save(written)
+    wait_for(lambda: "<strong>Alarm since" in ready.get("/").text)
+    wait_for(lambda: "<dt>canary</dt>" in ready.get("/").text)
+    if stops:
+        wait_for(lambda: designs.load()[0].stopped is not None)
+        stop = designs.load()[0].stopped
+        assert stop is not None
+        assert stop.reason == "monitoring has raised the alarm challenger"
+    else:
+        time.sleep(0.3)  # the service follows every 0.02 seconds
+        assert designs.load()[0].stopped is None
+    assert designs.load()[1].stopped is None  # there acting is compared with not acting
+
+
 def test_after_a_stop_the_champion_answers_all(
     design: Callable[..., Design],
     designs: Designs,
@@ -208,4 +252,6 @@ def test_after_a_stop_the_champion_answers_all(
     assert "2013-01-01 to 2100-01-01: 50% of units get the treatment (challenger c1), the" in page
     designs.stop("act_or_not", stop)
     wait_for(lambda: told() == plain)
-    assert "<strong>Stopped by ops</strong>: a test" in ready.get("/").text
+    page = ready.get("/").text
+    assert "<strong>Stopped by ops</strong>: a test" in page
+    assert "be loaded" not in page
