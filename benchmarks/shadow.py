@@ -2,7 +2,7 @@
 
     python -m benchmarks.shadow    (needs hey and a run with a verdict)
 
-The service answers at the framed rate from a temporary copy of the project. The challenger is the
+The service answers one row a request, from a temporary copy of the project. The challenger is the
 same model with another calibration. Rounds without and with it take turns.
 """
 
@@ -190,14 +190,14 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=5, help="of each load")
     parser.add_argument("--rounds", type=int, default=20, help="without and with")
+    parser.add_argument("--rate", type=float, default=100, help="requests a second")
     parser.add_argument("--kills", type=int, default=10)
     options = parser.parse_args(argv)
     try:
         run = evaluated_run(PROJECT)
     except RunError as error:
         sys.exit(str(error))
-    rate = run["parameters"]["framing"]["serving"]["requests_per_second"]
-    load = Load(FRAMED_PROCESSES, 1, rate / FRAMED_PROCESSES)
+    load = Load(FRAMED_PROCESSES, 1, options.rate / FRAMED_PROCESSES)
     with tempfile.TemporaryDirectory() as where:
         folder = Path(where)
         copy_with_candidate(PROJECT, run, folder)
@@ -213,7 +213,7 @@ def main(argv: list[str] | None = None) -> None:
         (compared,) = read_comparisons(folder / COMPARISONS)
     alone, shadowed = zip(*pairs, strict=True)
     table(
-        f"One row at {rate:g} requests a second, {options.rounds} rounds of {options.seconds:g} s",
+        f"One row at {options.rate:g} requests a second, {options.rounds} rounds of {options.seconds:g} s",
         ["", "without, ms", "in the shadow, ms", "ratio (95% interval)"],
         [
             [

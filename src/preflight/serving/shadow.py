@@ -8,12 +8,13 @@ import logging
 import multiprocessing
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from kedro.io import DataCatalog
 
 from preflight.contracts.catalog import Contract
@@ -29,10 +30,13 @@ from preflight.modeling.model import Bundle
 from preflight.problem.framing import Framing
 from preflight.serving.gauges import SHADOW
 from preflight.serving.log_writer import Entry
+from preflight.serving.predictor import BatchPredictions
+from preflight.serving.requests import concatenate_blocks
 from preflight.serving.shadow_process import Answered, run_challenger
 
 log = logging.getLogger(__name__)
 
+SEND_SECONDS = 1.0  # rows are sent together: alone each would take the time of hundreds
 MAX_QUEUED_ROWS = 20_000  # of a longer queue the newest rows are dropped
 CLOSE_SECONDS = 5.0  # in which a process has to save what it compared
 LONGEST_PAUSE = 60.0  # seconds between two starts of a process that never answers
@@ -144,10 +148,9 @@ class _Worker:
         self.problem: str | None = None
         self.answered = False
         self._predicted, self._decided = given[-1].predicted, given[-1].decided
-        self._queue: deque[Entry] = deque()
+        self._queue: list[Entry] = []
         self._queued_rows, self._dropped = 0, dropped
-        self._closing = False
-        self._changed = threading.Condition()
+        self._closing, self._lock = threading.Event(), threading.Lock()
         fresh = multiprocessing.get_context("spawn")  # a fork would copy threads and locks
         self._connection, theirs = fresh.Pipe()
         self._process = fresh.Process(
@@ -165,13 +168,12 @@ class _Worker:
 
     def put(self, entry: Entry) -> None:
         """Queue rows, or drop them."""
-        with self._changed:
+        with self._lock:
             if self._queued_rows + entry.rows > MAX_QUEUED_ROWS:
                 self._drop(entry.rows)
                 return
             self._queue.append(entry)
             self._queued_rows += entry.rows
-            self._changed.notify()
 
     def _drop(self, rows: int) -> None:
         self._dropped += rows
@@ -179,9 +181,7 @@ class _Worker:
 
     def close(self) -> int:
         """End both; return how many rows were dropped since the last comparison."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
+        self._closing.set()
         self._thread.join(CLOSE_SECONDS)
         if not self._thread.is_alive():
             self._process.join(CLOSE_SECONDS)  # it saves what it compared
@@ -192,43 +192,57 @@ class _Worker:
         return self._dropped
 
     def _feed(self) -> None:
-        """Send request after request, until the process or the service ends."""
+        """Send what has come, again and again, until the process or the service ends."""
         try:
             with self._connection as connection:
                 if problem := connection.recv():
                     self.problem = f"The challenger {self.versions[1]} can't be loaded: {problem}"
                     return
-                while entry := self._next():
-                    if asked := self._answered(entry):
+                while not self._closing.wait(SEND_SECONDS):
+                    with self._lock:
+                        entries, self._queue = self._queue, []
+                    if asked := self._answered(entries):
                         connection.send(asked)
                         rows, failed = connection.recv()
                         SHADOW.labels("compared").inc(rows)
                         SHADOW.labels("failed").inc(failed)
                         self.answered = True
-                    with self._changed:
-                        self._queued_rows -= entry.rows
+                    with self._lock:
+                        self._queued_rows -= sum(entry.rows for entry in entries)
         except (EOFError, OSError):  # the process is gone: `follow` starts another one
             return
 
-    def _next(self) -> Entry | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closing)
-            return None if self._closing else self._queue.popleft()
-
-    def _answered(self, entry: Entry) -> Answered | None:
-        """Return the rows of a request that the champion has decided; None if there are none."""
-        found = entry.answers
-        ours = ~found.columns["untouched"]
-        if "model" in found.logged:
-            ours &= found.logged["model"] == self.versions[0]
-        if found.model != self.versions[0] or not ours.any():
+    def _answered(self, entries: list[Entry]) -> Answered | None:
+        """Return the rows that the champion has decided; None if there are none."""
+        found = [entry for entry in entries if entry.answers.model == self.versions[0]]
+        if not found:
             return None
-        with self._changed:
+        answers = [entry.answers for entry in found]
+        ours = [self._by_champion(one) for one in answers]
+        sizes = [int(some.sum()) for some in ours]
+        if not any(sizes):
+            return None
+        with self._lock:
             dropped, self._dropped = self._dropped, 0
+        chosen = np.concatenate(ours)
+        blocks = concatenate_blocks([entry.blocks for entry in found])
+        predicted, decided = (
+            np.concatenate([one.columns[name] for one in answers])[chosen]
+            for name in (self._predicted, self._decided)
+        )
+        first = next(i for i, size in enumerate(sizes) if size)
         return Answered(
-            {kind: values[:, ours] for kind, values in entry.blocks.items()},
-            found.columns[self._predicted][ours],
-            found.columns[self._decided][ours],
-            found.ms,
+            {kind: values[:, chosen] for kind, values in blocks.items()},
+            predicted,
+            decided,
+            [size for size in sizes if size],
+            answers[first].ms,
             dropped,
         )
+
+    def _by_champion(self, answers: BatchPredictions) -> npt.NDArray[np.bool_]:
+        """Return which rows the champion has decided, shape (n,)."""
+        ours = ~answers.columns["untouched"]
+        if "model" in answers.logged:
+            ours &= answers.logged["model"] == self.versions[0]
+        return ours

@@ -1,5 +1,6 @@
 """The process of a challenger in the shadow: it answers what the champion has answered."""
 
+import contextlib
 import os
 import signal
 import time
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from preflight.contracts.catalog import Contract
 from preflight.inference.shadow import Comparison, Times, save_document
@@ -20,26 +22,38 @@ from preflight.problem.framing import Framing
 from preflight.serving.requests import Blocks, RequestReader
 
 SAVE_SECONDS = 5.0  # between two writes of what was compared: a kill loses no more
-RECENT = 1_000  # requests whose times are kept
+RECENT = 1_000  # times of requests that are kept
 LOWEST_PRIORITY = 19  # where cores are few, the champion has them
 
 
 class Answered(NamedTuple):
-    """Rows of one request that the champion has answered.
+    """Rows that the champion has answered, of some requests.
 
-    decided: acted or not, or the quantity. ms: that the champion took. dropped: rows that were
-    dropped since the last request.
+    predicted, decided: by the champion; acted or not, or the quantity. sizes: rows of each request.
+    ms: that the champion took for the first one. dropped: rows that were dropped before these.
     """
 
     blocks: Blocks
     predicted: npt.NDArray[np.float64]
     decided: npt.NDArray[Any]
+    sizes: list[int]
     ms: float
     dropped: int
 
+    def part(self, start: int, end: int) -> "Answered":
+        """Return some rows as one request."""
+        return Answered(
+            {kind: values[:, start:end] for kind, values in self.blocks.items()},
+            self.predicted[start:end],
+            self.decided[start:end],
+            [end - start],
+            self.ms,
+            0,
+        )
+
 
 class Compared(NamedTuple):
-    """How many rows of a request were compared, and how many the challenger failed with."""
+    """How many rows were compared, and how many the challenger failed with."""
 
     rows: int
     failed: int
@@ -56,7 +70,7 @@ def run_challenger(
 ) -> None:
     """Load a challenger, and compare what comes until the connection is closed.
 
-    First it sends None, or why the challenger can't be loaded; then `Compared` for each request.
+    First it sends None, or why the challenger can't be loaded; then `Compared` for each `Answered`.
 
     Args:
         read: returns the challenger.
@@ -89,7 +103,7 @@ def run_challenger(
 
 
 class Comparer:
-    """Compares a challenger with the champion, request by request."""
+    """Compares a challenger with the champion."""
 
     def __init__(
         self,
@@ -113,33 +127,56 @@ class Comparer:
         )  # fmt: skip
 
     def compare(self, asked: Answered) -> Compared:
-        """Answer a request and compare; an error is counted, because it is a result too."""
-        rows, found = len(asked.predicted), self.found
-        self._changed, found.until = True, datetime.now(UTC)
-        found.dropped += asked.dropped
-        began = time.perf_counter()
+        """Answer all rows together, and compare them; the first request is timed alone.
+
+        If that fails, each request is answered alone. An error is counted: it is a result too.
+        """
+        self._changed, self.found.until = True, datetime.now(UTC)
+        self.found.dropped += asked.dropped
         try:
-            table = self._reader.table(asked.blocks, self._reads)
-            began = time.perf_counter()
-            answers = answer(self._bundle, table, self._groups, explain=False)
-            took = 1000 * (time.perf_counter() - began)
-            predicted = answers[self._framing.predicted]
-            decided = answers[self._framing.decided]
-            costs = self._framing.costs.at(table)
-            gains = [
-                costs.expected_saving(one, decided) - costs.expected_saving(one, asked.decided)
-                for one in (asked.predicted, predicted)
-            ]
+            self._time(asked)
+            self._add(asked)
         except Exception:
-            found.failed += rows
-            return Compared(0, rows)
+            return self._compare_each(asked)
+        return Compared(len(asked.predicted), 0)
+
+    def _compare_each(self, asked: Answered) -> Compared:
+        """Return how many rows could be compared, request by request."""
+        compared, start = 0, 0
+        for size in asked.sizes:
+            with contextlib.suppress(Exception):
+                self._add(asked.part(start, start + size))
+                compared += size
+            start += size
+        self.found.failed += start - compared
+        return Compared(compared, start - compared)
+
+    def _answer(self, asked: Answered) -> tuple[pd.DataFrame, dict[str, Any], float]:
+        """Return the rows, the answers to them, and the milliseconds that these took."""
+        table = self._reader.table(asked.blocks, self._reads)
+        began = time.perf_counter()
+        answers = answer(self._bundle, table, self._groups, explain=False)
+        return table, answers, 1000 * (time.perf_counter() - began)
+
+    def _time(self, asked: Answered) -> None:
+        *_, took = self._answer(asked.part(0, asked.sizes[0]))
         self._times.append((asked.ms, took))
-        found.rows += rows
+
+    def _add(self, asked: Answered) -> None:
+        """Add the comparison of all rows."""
+        table, answers, _ = self._answer(asked)
+        predicted = answers[self._framing.predicted]
+        decided = answers[self._framing.decided]
+        costs, found = self._framing.costs.at(table), self.found
+        gains = [
+            costs.expected_saving(one, decided) - costs.expected_saving(one, asked.decided)
+            for one in (asked.predicted, predicted)
+        ]
+        found.rows += len(predicted)
         found.same += int(np.count_nonzero(decided == asked.decided))
         found.difference += float(np.abs(predicted - asked.predicted).sum())
         found.saved_if_champion += float(gains[0].sum())
         found.saved_if_challenger += float(gains[1].sum())
-        return Compared(rows, 0)
 
     def save(self, file: Path) -> None:
         """Write what was compared so far, if something was since the last time."""

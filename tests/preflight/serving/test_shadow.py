@@ -58,6 +58,7 @@ def put(tmp_path: Path) -> Put:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shadow, "CLOSE_SECONDS", 3.0)
+    monkeypatch.setattr(shadow, "SEND_SECONDS", 0.05)
 
 
 def process(client: TestClient) -> Any:
@@ -74,7 +75,9 @@ def answered(bundle: Any, rows: pd.DataFrame, project_contracts: dict[str, Any])
     reader = RequestReader(project_contracts["features"], MAX_ROWS)
     body = json.dumps({"rows": as_json(rows)}).encode()
     found = predict_and_decide(bundle, rows)
-    return Answered(reader.read(body).blocks, found["probability"], found["act"], 2.0, 5)
+    return Answered(
+        reader.read(body).blocks, found["probability"], found["act"], [len(rows)], 2.0, 5
+    )
 
 
 @pytest.fixture
@@ -154,6 +157,35 @@ def test_an_error_of_the_challenger_is_counted(
     assert (found.found.rows, found.found.failed) == (0, len(rows))
 
 
+class Picky:
+    """An estimator that has no answer to one airport."""
+
+    def __init__(self, model: Any, origin: str) -> None:
+        self._model, self._origin = model, origin
+
+    def predict_proba(self, rows: pd.DataFrame) -> Any:
+        if (rows["origin"] == self._origin).any():
+            raise RuntimeError("unknown airport")
+        return self._model.predict_proba(rows)
+
+
+def test_a_request_that_fails_does_not_take_others_with_it(
+    comparer: Callable[..., Comparer],
+    served: dict[str, Any],
+    rows: pd.DataFrame,
+    project_contracts: dict[str, Any],
+) -> None:
+    bundle, sorted_rows = served["bundle"], rows.sort_values("origin", ignore_index=True)
+    last = sorted_rows["origin"] == sorted_rows["origin"].iloc[-1]
+    assert 0 < last.sum() < len(rows)
+    picky = Picky(bundle["estimator"], sorted_rows["origin"].iloc[-1])
+    asked = answered(bundle, sorted_rows, project_contracts)
+    found = comparer({**bundle, "estimator": picky})
+    done = found.compare(asked._replace(sizes=[int((~last).sum()), int(last.sum())]))
+    assert done == Compared(int((~last).sum()), int(last.sum()))
+    assert found.found.same == done.rows
+
+
 def test_the_service_follows_the_file_and_compares_what_it_has_answered(
     ready: TestClient,
     refits: Callable[..., Path],
@@ -178,7 +210,7 @@ def test_the_service_follows_the_file_and_compares_what_it_has_answered(
     (kept,) = read_comparisons(tmp_path / COMPARISONS)
     assert (kept.champion, kept.challenger, kept.rows) == ("v1", "c1", 3 * len(rows))
     assert kept.challenger_ms is not None
-    assert process(ready) is None
+    wait_for(lambda: process(ready) is None)
 
 
 def test_kills_of_the_challenger_go_unnoticed(
@@ -243,12 +275,10 @@ def test_rows_that_another_model_or_nobody_decided_are_not_compared(
     catalog["experiments"].save(design)
     treated = int((assign(rows, [design], served["framing"])["variant"] == "treatment").sum())
     assert 0 < treated < len(rows)
-    put("c1")
-    wait_for(lambda: at_work(ready))
     wait_for(lambda: any(one["untouched"] for one in ask(ready, as_json(rows)).json()["answers"]))
     before = counted(SHADOW, found="compared")
-    wait_for(lambda: counted(SHADOW, found="compared") > 0)
-    before = counted(SHADOW, found="compared")
+    put("c1")
+    wait_for(lambda: at_work(ready))
     ask(ready, as_json(rows))
     wait_for(lambda: counted(SHADOW, found="compared") > before)
     assert counted(SHADOW, found="compared") == before + treated
