@@ -213,7 +213,8 @@ def main(argv: list[str] | None = None) -> None:
         (compared,) = read_comparisons(folder / COMPARISONS)
     alone, shadowed = zip(*pairs, strict=True)
     table(
-        f"One row at {options.rate:g} requests a second, {options.rounds} rounds of {options.seconds:g} s",
+        f"One row at {options.rate:g} requests a second, {options.rounds} rounds of "
+        f"{options.seconds:g} s",
         ["", "without, ms", "in the shadow, ms", "ratio (95% interval)"],
         [
             [

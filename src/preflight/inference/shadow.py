@@ -127,7 +127,7 @@ def describe_comparison(found: Comparison, framing: Framing) -> dict[str, str]:
         "challenger's are; labels will tell"
     )
     if (ours := found.champion_ms) and (theirs := found.challenger_ms):
-        told["time for a request"] = (
+        told["time for a request, at the lowest priority"] = (
             f"half within {theirs.p50:.1f} ms (champion {ours.p50:.1f}), 99% within "
             f"{theirs.p99:.1f} ms ({ours.p99:.1f})"
         )

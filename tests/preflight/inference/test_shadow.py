@@ -58,7 +58,9 @@ def test_a_comparison_is_told_per_1000_decisions(framing: Framing, amount_framin
     assert told["estimated saving"].startswith("-€300 per 1,000 parcels if the champion's")
     assert "€500 if the challenger's are" in told["estimated saving"]
     assert told["not compared"].startswith("10 dropped because the challenger was late, 1 that")
-    assert told["time for a request"].startswith("half within 3.0 ms (champion 2.0), 99% within")
+    assert told["time for a request, at the lowest priority"].startswith(
+        "half within 3.0 ms (champion 2.0), 99% within"
+    )
     assert "same decision" not in describe_comparison(part(1), amount_framing)
     none = describe_comparison(part(1, rows=0, champion_ms=None), framing)
     assert list(none) == ["champion", "challenger", "compared", "not compared"]

@@ -158,6 +158,13 @@ def run_benchmark(script: str, *options: str) -> str:
     return done.stdout
 
 
+@pytest.mark.parametrize("script", sorted((ROOT / "benchmarks").glob("[!_]*.py")))
+def test_benchmark_can_be_imported(script: Path) -> None:
+    """Also those that need a champion, a load generator or another library's Python."""
+    code = f"import benchmarks.{script.stem}"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_benchmark_runs(script: str) -> None:
     options, expected = SCRIPTS[script]
