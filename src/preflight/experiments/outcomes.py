@@ -49,7 +49,8 @@ def read_decisions(
         hashes = known.hash(rows)
         first = ~pd.Series(hashes).duplicated().to_numpy()
         rows, hashes = rows[first], hashes[first]
-        label = known.find(rows, hashes)
+        label, day = known.find(rows, hashes), framing.split.day(rows["predict_at"])
+        month = {} if "month" in rows else {"month": day.dt.strftime("%Y-%m")}
         costs, decided = framing.costs.at(rows), rows[framing.decided].to_numpy()
         logged = rows[framing.predicted].to_numpy(np.float64)
         predicted = predict_again(rows) if predict_again else logged
@@ -62,11 +63,12 @@ def read_decisions(
         parts.append(
             rows[["predict_at", "model", "unit", "variant", "untouched"]].assign(
                 decision=hashes,
-                day=framing.split.day(rows["predict_at"]),
+                day=day,
                 predicted=predicted,
                 acted=decided.astype(np.float64),
                 label=label,
                 **money,
+                **month,
                 **{name: rows[name] for name in wanted if name in rows},
             )
         )

@@ -11,6 +11,7 @@ import pandas as pd
 
 from preflight.contracts.catalog import Contracts
 from preflight.errors import RunError
+from preflight.evaluation.slicing import slices_of
 from preflight.experiments.analysis import (
     FEWEST_RATIO_P,
     FEWEST_UNITS,
@@ -264,10 +265,8 @@ def _slices(
 ) -> list[SliceEffect]:
     """Return the effect in each slice with enough units in both groups."""
     parts = {
-        (feature, str(value)): sum_by_unit(part, covariate)
-        for feature in framing.slices
-        if feature in rows
-        for value, part in rows.groupby(feature, observed=True)
+        (feature, value): sum_by_unit(rows.iloc[here], covariate)
+        for feature, value, here in slices_of(rows[[name for name in framing.slices if name in rows]])
     }
     parts = {
         key: units

@@ -54,7 +54,8 @@ def test_the_effect_of_acting_is_found_and_is_the_true_one(
     assert treatment["missed_per_1000"] < control["missed_per_1000"]
     assert found["notes"] == []
     assert found["harmed"] == []
-    assert {one["value"] for one in found["slices"]} == {"north", "south", "west"}
+    slices = {one["value"] for one in found["slices"]}
+    assert slices == {"north", "south", "west", "2013-03", "2013-04"}
 
 
 def test_the_first_look_knows_nothing_of_what_comes_after_it(
