@@ -77,7 +77,7 @@ def test_there_is_no_champion_until_one_is_promoted(tmp_path: Path) -> None:
     dataset = Champion(pointer, trusted=[])
     assert not dataset.exists()
     assert dataset.load() is None
-    with pytest.raises(DatasetError, match="no champion yet"):
+    with pytest.raises(DatasetError, match="no champion"):
         Promotion(pointer).load()
     with pytest.raises(DatasetError, match="--pipelines deployment"):
         dataset.save({})

@@ -11,9 +11,10 @@ from typing import Any
 import pandas as pd
 import pytest
 from kedro.framework.hooks.manager import _create_hook_manager
-from kedro.io import DataCatalog, DatasetError, MemoryDataset
+from kedro.io import DataCatalog, DatasetError, MemoryDataset, Version
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
+from kedro_datasets.json import JSONDataset
 
 from preflight.contracts.exact import narrow
 from preflight.contracts.raw_table import RawTable, read_by_contract
@@ -21,7 +22,7 @@ from preflight.contracts.table import column
 from preflight.errors import RunError, explain
 from preflight.evaluation.ledger import EvaluationLedger
 from preflight.features.split import split_examples
-from preflight.hooks.guards import _assert_test_counted
+from preflight.hooks.guards import _assert_test_counted, _require_contracts, _warn_of_the_future
 from preflight.hooks.manifest import FILTERS, ManifestHooks
 from preflight.hooks.messages import ErrorHooks
 from preflight.hooks.progress import ProgressHooks
@@ -311,6 +312,35 @@ def test_a_run_that_would_use_the_test_set_without_counting_it_does_not_begin(
     _assert_test_counted(Pipeline([READ]), catalog)
     with pytest.raises(DatasetError, match=r"test_evaluations\.jsonl, line 1"):
         _assert_test_counted(Pipeline([PREDICT, COUNT]), catalog)
+
+
+def test_a_run_without_contracts_promotes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = DataCatalog()
+    promote = Pipeline([Node(give, "candidate", "promotion", name="promote")])
+    _require_contracts(promote, catalog)
+    monkeypatch.setenv("KEDRO_DATASET_VALIDATION", "false")
+    _require_contracts(Pipeline([READ]), catalog)
+    with pytest.raises(RunError, match=r"KEDRO_DATASET_VALIDATION is off.*Unset it"):
+        _require_contracts(promote, catalog)
+
+
+def test_an_input_of_the_future_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def parcels(load: str | None = None) -> DataCatalog:
+        version = Version(load, None)
+        dataset = JSONDataset(filepath=str(tmp_path / "parcels.json"), version=version)
+        return DataCatalog({"parcels": dataset})
+
+    read = Pipeline([Node(give, "parcels", "given", name="give")])
+    for version in ("2013-01-01T00.00.00.000Z", "2999-01-01T00.00.00.000Z"):
+        folder = tmp_path / "parcels.json" / version
+        _warn_of_the_future(read, parcels())
+        assert caplog.text == ""
+        folder.mkdir(parents=True)
+        (folder / "parcels.json").write_text("{}")
+    _warn_of_the_future(read, parcels("2013-01-01T00.00.00.000Z"))  # pinned by the user
+    assert caplog.text == ""
+    _warn_of_the_future(read, parcels())
+    assert "parcels has version 2999-01-01T00.00.00.000Z, which is after now" in caplog.text
 
 
 @pytest.mark.parametrize("is_busy", [False, True])

@@ -232,11 +232,29 @@ def delete_log(
 
 
 @cli.command("rollback")
+@click.option("--to", metavar="VERSION", help="An earlier champion; by default the last one.")
 @click.pass_obj
 @report_user_errors()
-def rollback(project: ProjectMetadata) -> None:
-    """Go back to the champion before the present one."""
+def rollback(project: ProjectMetadata, to: str | None) -> None:
+    """Go back to an earlier champion."""
     from preflight.deployment import champion
 
-    now = champion.roll_back(project.project_path / champion.POINTER)
+    now = champion.roll_back(project.project_path / champion.POINTER, to)
     click.echo(f"{now.version} is the champion again.")
+
+
+@cli.command("withdraw")
+@click.option("--by", required=True, help="Who takes it out of use.")
+@click.option("--reason", required=True, help="Why.")
+@click.pass_obj
+@report_user_errors()
+def withdraw(project: ProjectMetadata, by: str, reason: str) -> None:
+    """Take the champion out of use: nothing is predicted until there is another one."""
+    from preflight.deployment import champion
+
+    decided = champion.Override(by=by, reason=reason)
+    was = champion.withdraw(project.project_path / champion.POINTER, decided)
+    click.echo(
+        f"{was.version} is withdrawn. Go back to an earlier champion: kedro rollback. Take this "
+        f"one up again: kedro rollback --to {was.version}"
+    )

@@ -24,7 +24,7 @@ POINTER = "data/06_models/champion.json"
 
 
 class Override(Document):
-    """Who promoted a model against the verdict, and why."""
+    """Who decided so, and why: a promotion against the verdict, or a withdrawal."""
 
     by: str
     reason: str
@@ -45,18 +45,29 @@ class ChampionRecord(Document):
 
 
 class Change(Document):
-    """One promotion or rollback, and the champion after it."""
+    """One promotion, rollback or withdrawal, and the champion that it is about."""
 
     at: str
-    what: Literal["promoted", "rolled back"]
+    what: Literal["promoted", "rolled back", "withdrawn"]
     champion: ChampionRecord
+    decided: Override | None = Field(None, description="who withdrew it, and why")
 
 
 class Pointer(Document):
-    """The champions, the last of which is in use, and all promotions and rollbacks."""
+    """The champions, the last of which is in use unless it is withdrawn, and all changes."""
 
     champions: list[ChampionRecord]
     history: list[Change]
+
+    @property
+    def withdrawn(self) -> bool:
+        """Return whether the last champion is out of use, and there is no other one."""
+        return bool(self.history) and self.history[-1].what == "withdrawn"
+
+    @property
+    def current(self) -> ChampionRecord | None:
+        """Return the champion in use; None if nothing was promoted yet, or it is withdrawn."""
+        return self.champions[-1] if self.champions and not self.withdrawn else None
 
 
 def project_of(pointer: Path) -> Path:
@@ -76,9 +87,8 @@ def read(pointer: Path) -> Pointer:
 
 
 def current(pointer: Path) -> ChampionRecord | None:
-    """Return the champion; None if nothing was promoted yet."""
-    champions = read(pointer).champions
-    return champions[-1] if champions else None
+    """Return the champion; None if nothing was promoted yet, or it is withdrawn."""
+    return read(pointer).current
 
 
 def champion_record(
@@ -119,7 +129,8 @@ def promote(pointer: Path, promoted: ChampionRecord) -> None:
         if now := conflict_message(pointer, promoted.instead_of):
             raise RunError(f"Another promotion or rollback came first: {now}.")
         state = read(pointer)
-        _write(pointer, state, [*state.champions, promoted], "promoted")
+        before = state.champions[:-1] if state.withdrawn else state.champions
+        _write(pointer, state, [*before, promoted], "promoted")
 
 
 def conflict_message(pointer: Path, expected: str | None) -> str | None:
@@ -130,26 +141,57 @@ def conflict_message(pointer: Path, expected: str | None) -> str | None:
     return f"the champion is {now.version} now" if now else "there is no champion now"
 
 
-def roll_back(pointer: Path) -> ChampionRecord:
-    """Make the champion before this one the champion again, and return it.
+def roll_back(pointer: Path, to: str | None = None) -> ChampionRecord:
+    """Make an earlier champion the champion again, and return it.
+
+    Args:
+        to: its version; by default the one before this one. One that is withdrawn is named so too.
 
     Raises:
-        RunError: there is no champion before it, or its file is gone or has changed.
+        RunError: there is no such champion, or its file is gone or has changed.
     """
     with _locked(pointer):
         state = read(pointer)
-        if len(state.champions) < 2:
+        earlier = state.champions if state.withdrawn and to else state.champions[:-1]
+        versions = [one.version for one in earlier]
+        if not versions:
             raise RunError("There is no champion before this one to go back to.")
-        *champions, _ = state.champions
+        if to is not None and to not in versions:
+            raise RunError(
+                f"There is no earlier champion {to}. There are, oldest first: "
+                f"{', '.join(versions)}."
+            )
+        place = len(versions) - 1 - versions[::-1].index(to or versions[-1])
+        champions = state.champions[: place + 1]
         file_of(pointer, champions[-1])
         _write(pointer, state, champions, "rolled back")
     return champions[-1]
 
 
-def _write(pointer: Path, state: Pointer, champions: list[ChampionRecord], what: Any) -> None:
+def withdraw(pointer: Path, decided: Override) -> ChampionRecord:
+    """Take the champion out of use, and return it: there is no champion then.
+
+    Raises:
+        RunError: there is no champion.
+    """
+    with _locked(pointer):
+        state = read(pointer)
+        if state.current is None:
+            raise RunError("There is no champion to withdraw.")
+        _write(pointer, state, state.champions, "withdrawn", decided)
+    return state.champions[-1]
+
+
+def _write(
+    pointer: Path,
+    state: Pointer,
+    champions: list[ChampionRecord],
+    what: Any,
+    decided: Override | None = None,
+) -> None:
     """Replace the pointer in one step."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    change = Change(at=now, what=what, champion=champions[-1])
+    change = Change(at=now, what=what, champion=champions[-1], decided=decided)
     new = Pointer(champions=champions, history=[*state.history, change])
     with replacing(pointer, encoding="utf-8") as file:
         file.write(new.model_dump_json(indent=2))

@@ -68,7 +68,7 @@ class Promotion(ReadOnlyDataset):
         """Return the record of the champion; raise DatasetError if there is none."""
         promoted = champion.current(self._filepath)
         if promoted is None:
-            raise DatasetError("there is no champion yet: kedro run --pipelines deployment")
+            raise DatasetError("there is no champion: kedro run --pipelines deployment")
         return promoted.model_dump()
 
     def save(self, data: dict[str, Any]) -> None:

@@ -156,7 +156,7 @@ def require_untouched_labels(framing: Framing) -> None:
 def _require_recipe(champion: Bundle | None, framing: Framing, contracts: Contracts) -> Bundle:
     """Return the champion, if its recipe can be fitted again."""
     if champion is None:
-        raise RunError("There is no champion yet: kedro run --pipelines deployment")
+        raise RunError("There is no champion: kedro run --pipelines deployment")
     require_untouched_labels(framing)
     then, now = champion["provenance"]["framing"], framing.model_dump(mode="json")
     changed = [f"framing.{name}" for name in RECIPE_FRAMING if then.get(name) != now[name]]
@@ -276,7 +276,7 @@ def _recipe_code(project: Path) -> str:
     """Return the hash of the code that the champion's recipe was evaluated with."""
     now = pointer.current(project / pointer.POINTER)
     if now is None:
-        raise RunError("There is no champion yet: kedro run --pipelines deployment")
+        raise RunError("There is no champion: kedro run --pipelines deployment")
     code: str = read_manifest(project, now.recipe_run or now.run)["code"]["sha256"]
     return code
 

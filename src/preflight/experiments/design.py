@@ -42,7 +42,7 @@ def design_experiment(
             short, or the effect can't be seen within `max_weeks`.
     """
     if champion is None:
-        raise RunError("There is no champion yet: kedro run --pipelines deployment")
+        raise RunError("There is no champion: kedro run --pipelines deployment")
     _require_policies(settings, challengers, framing, contracts["features"])
     today = settings.at.tz_convert(framing.split.timezone).date()
     start = settings.start or today + timedelta(days=7 - today.weekday())

@@ -266,7 +266,9 @@ def _slices(
     """Return the effect in each slice with enough units in both groups."""
     parts = {
         (feature, value): sum_by_unit(rows.iloc[here], covariate)
-        for feature, value, here in slices_of(rows[[name for name in framing.slices if name in rows]])
+        for feature, value, here in slices_of(
+            rows[[name for name in framing.slices if name in rows]]
+        )
     }
     parts = {
         key: units

@@ -6,14 +6,17 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
+from kedro.io.core import generate_timestamp
 from kedro.pipeline import Pipeline
 from kedro.validation import ValidationConfigurationError
 
 from preflight.errors import RunError
+from preflight.runs.manifest import VERSION
 from preflight.runs.raw_files import MANIFEST, verify
 
 log = logging.getLogger(__name__)
 CONTRACTS, FEATURE_GRAPH = "contracts", "feature_graph"  # datasets that are filled here
+PROMOTION = "promotion"  # saving this dataset changes the champion
 
 
 class ContractHooks:
@@ -60,12 +63,44 @@ class GuardHooks:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
     ) -> None:
-        """Check parameters, references to features, isolation and count of test, and raw data."""
+        """Check parameters, references to features, isolation and count of test, and raw data.
+
+        A promotion needs contracts, and inputs of the future are named.
+        """
+        _require_contracts(pipeline, catalog)
+        _warn_of_the_future(pipeline, catalog)
         _reject_unknown_parameters(run_params["runtime_params"])
         _validate_references(pipeline, catalog)
         _assert_test_isolated(pipelines["__default__"])
         _assert_test_counted(pipeline, catalog)
         _verify_raw_data(pipeline, catalog)
+
+
+def _require_contracts(pipeline: Pipeline, catalog: Any) -> None:
+    """Refuse a promotion by a run without contracts: it could promote anything."""
+    if PROMOTION in pipeline.all_outputs() and not catalog._is_validation_enabled():
+        raise RunError(
+            "KEDRO_DATASET_VALIDATION is off, so no contract would hold what is promoted. Unset it."
+        )
+
+
+def _warn_of_the_future(pipeline: Pipeline, catalog: Any) -> None:
+    """Warn of inputs with a version after now: they are loaded instead of newer ones."""
+    now = generate_timestamp()
+    for name in sorted(pipeline.inputs()):
+        dataset = catalog.get(name)
+        if getattr(dataset, "_version", None) is None or dataset._version.load:
+            continue
+        folder = Path(dataset._filepath)
+        versions = {path.parent.name for path in folder.glob("*/*")}
+        if later := [one for one in sorted(versions) if VERSION.fullmatch(one) and one > now]:
+            log.warning(
+                "%s has version %s, which is after now, so newer ones are not loaded. Correct the "
+                "clock, or delete %s",
+                name,
+                later[-1],
+                folder / later[-1],
+            )
 
 
 def _reject_unknown_parameters(given: dict[str, Any]) -> None:

@@ -107,7 +107,7 @@ def predict_upcoming(
         RunError: there is no champion, or it reads features that the contract no longer has.
     """
     if champion is None:
-        raise RunError("There is no champion yet: kedro run --pipelines deployment")
+        raise RunError("There is no champion: kedro run --pipelines deployment")
     features = contracts["features"]
     require_features(champion, features)
     if upcoming.empty:

@@ -59,7 +59,7 @@ def join_decisions(
     inputs = InputCounts(contracts["features"].names(), framing)
     none = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COLUMNS.items()})
     if champion is None:
-        note = "There is no champion yet: kedro run --pipelines deployment"
+        note = "There is no champion: kedro run --pipelines deployment"
         return none, inputs.table(monitoring.at), [note]
     known = KnownLabels(labels, framing, contracts, monitoring.at)
     best = best_baseline(champion_test, framing)

@@ -26,7 +26,7 @@ from preflight.serving.gauges import FLAGGED, REQUESTS, ROWS, SECONDS
 from preflight.serving.log_writer import Entry, LogWriter
 from preflight.serving.predictor import MICRO_BATCH_ROWS, BatchPredictions, ChampionPredictor
 from preflight.serving.requests import ParsedRequest, RequestReader
-from preflight.serving.service import NO_CHAMPION, Service
+from preflight.serving.service import CANNOT_ANSWER, NO_CHAMPION, Service
 from preflight.serving.shadow import Shadow
 from preflight.serving.status_page import render_status
 
@@ -122,7 +122,11 @@ async def predict(
     ROWS.labels("refused").inc(len(faults.rows) or len(listed))
     if not rows or (listed and not partial):
         return JSONResponse({"faults": listed, "more": faults.more}, 422)
-    found = await service.predictor.predict(parsed.blocks, rows, explain)
+    try:
+        found = await service.predictor.predict(parsed.blocks, rows, explain)
+    except Exception as error:  # whatever is wrong with the champion
+        service.log_failure(error)
+        return refusal(500, CANNOT_ANSWER)
     moment = _now()
     ROWS.labels("answered").inc(rows)
     FLAGGED.inc(int(np.count_nonzero(found.columns["flags"])))

@@ -84,6 +84,7 @@ class ChampionPredictor:
         self._features, self._groups, self._framing = features, features.groups(), framing
         self._key = features.grain() if framing.decision.untouched_share else []
         self.current: Current | None = None
+        self._answering: Current | None = None  # requests at work end with it after a withdrawal
         self.designs: list[Design] = []  # of experiments that run, or begin soon
         self._challengers: dict[str, Callable[[], Bundle]] = {}
         self.canary = Canary(catalog.get("experiments"), framing)
@@ -99,10 +100,15 @@ class ChampionPredictor:
 
         The old champion answers until the new one is loaded, and finishes its requests.
         """
-        history = champion.read(self._pointer).history
-        if not history or history[-1].champion == self.promoted:
+        state = champion.read(self._pointer)
+        now = state.current
+        if now == self.promoted:
             return False
-        now, since = history[-1].champion, datetime.fromisoformat(history[-1].at)
+        if now is None:  # it is withdrawn
+            self.current = None
+            log.warning("The champion is withdrawn: nothing is answered.")
+            return True
+        since = datetime.fromisoformat(state.history[-1].at)
         bundle: Bundle = self._catalog.load("champion")
         if bundle["provenance"]["version"] != now.version:
             return False  # it changed again meanwhile: load it next time
@@ -110,7 +116,7 @@ class ChampionPredictor:
         costs = costs_of(bundle).columns.values()
         reads = dict.fromkeys([*bundle["features"], *costs, *self._key])
         of_run = (self._of_run(name, now) for name in ("model_card", "verdict"))
-        self.current = Current(now, since, bundle, list(reads), *of_run)
+        self.current = self._answering = Current(now, since, bundle, list(reads), *of_run)
         log.info("The champion is %s.", now.version)
         return True
 
@@ -186,8 +192,8 @@ class ChampionPredictor:
                 future.set_result(BatchPredictions(found.model, columns, logged, found.ms))
 
     def _predict(self, blocks: Blocks, explain: bool) -> BatchPredictions:
-        assert self.current is not None
-        promoted, _, bundle, reads, *_ = self.current
+        assert self._answering is not None
+        promoted, _, bundle, reads, *_ = self._answering
         designs, challengers = self.designs, self._challengers
         drawn_by = [name for design in designs for name in ("predict_at", *design.unit)]
         rows = self._reader.table(blocks, [*dict.fromkeys([*reads, *drawn_by])])

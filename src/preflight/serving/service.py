@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 THREADS = 2  # for large requests: more threads would keep /health waiting
 POLL_SECONDS = 0.5  # until a promotion or rollback is noticed
 API_KEY_VARIABLE = "PREFLIGHT_API_KEY"  # if it is set, /predict, /model and / require the key
-NO_CHAMPION = "there is no champion yet: kedro run --pipelines deployment"
+NO_CHAMPION = "there is no champion: kedro run --pipelines deployment, or kedro rollback"
+CANNOT_ANSWER = "the champion can't answer this: its error is in the log of the service"
 
 Latest = TypeVar("Latest", bound=Document)
 
@@ -49,6 +50,7 @@ class Service:
     monitored: Any  # the dataset of the latest alarms; likewise
     block: list[str] = field(default_factory=list)  # why nothing is answered
     alarms: Alarms | None = None
+    failure: str = ""  # the last error of the champion
 
     def not_ready(self) -> JSONResponse | None:
         """Return the refusal before there is a champion, or while its inputs are blocked."""
@@ -62,6 +64,14 @@ class Service:
         if required and not hmac.compare_digest(key.encode(), required.encode()):
             return refusal(401, "the header X-API-Key is not the key of this service")
         return None
+
+    def log_failure(self, error: Exception) -> None:
+        """Log why the champion can't answer; the same reason once."""
+        now = self.predictor.promoted
+        reason = f"{now and now.version}: {error!r}"
+        if reason != self.failure:
+            self.failure = reason
+            log.error("The champion can't answer. Go back: kedro rollback", exc_info=error)
 
     async def keep(self, entry: Entry) -> None:
         """Hand answered rows to the log and to the challenger in the shadow; return at once."""
@@ -100,12 +110,13 @@ class Service:
 
     def _follow_champion(self) -> None:
         """Load a new champion, exempt from garbage collection."""
-        if self.predictor.follow() and self.predictor.promoted:
+        if self.predictor.follow():
             gc.unfreeze()
             gc.collect()
             gc.freeze()
             CHAMPION.clear()
-            CHAMPION.labels(self.predictor.promoted.version).set(1)
+            if now := self.predictor.promoted:
+                CHAMPION.labels(now.version).set(1)
 
     def _follow_shadow(self) -> None:
         now = self.predictor.promoted

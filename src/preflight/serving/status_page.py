@@ -65,7 +65,7 @@ def render_status(
 def _state(current: Current | None, block: list[str], alarms: Alarms | None) -> tuple[str, str]:
     """Return the badge of the page and its sentence."""
     if current is None:
-        return "No champion", "There is no champion yet, so nothing is answered."
+        return "No champion", "There is no champion, so nothing is answered."
     if block:
         return "Blocked", "Nothing is answered, because inputs are outside their limits."
     ours = alarms and alarms.champion == current.promoted.version

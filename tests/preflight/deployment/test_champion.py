@@ -55,6 +55,58 @@ def test_promotions_are_kept_and_taken_back_one_by_one(tmp_path: Path, pointer: 
     assert told == [("promoted", "a"), ("promoted", "b"), ("rolled back", "a"), ("promoted", "b")]
 
 
+def test_one_can_go_back_to_any_earlier_champion(tmp_path: Path, pointer: Path) -> None:
+    a = promoted(tmp_path, "a")
+    b = promoted(tmp_path, "b", instead_of=a.sha256)
+    c = promoted(tmp_path, "c", instead_of=b.sha256)
+    for one in (a, b, c):
+        champion.promote(pointer, one)
+    for wrong in ("c", "d"):  # c is in use
+        with pytest.raises(
+            RunError, match=f"no earlier champion {wrong}. There are, oldest first: a, b"
+        ):
+            champion.roll_back(pointer, wrong)
+    assert champion.roll_back(pointer, "a") == a
+    with pytest.raises(RunError, match="no champion before this one"):
+        champion.roll_back(pointer)
+
+
+WITHDRAWAL = champion.Override(by="ops", reason="complaints")
+
+
+def test_a_champion_that_is_withdrawn_is_none(tmp_path: Path, pointer: Path) -> None:
+    with pytest.raises(RunError, match="There is no champion to withdraw"):
+        champion.withdraw(pointer, WITHDRAWAL)
+    a = promoted(tmp_path, "a")
+    champion.promote(pointer, a)
+    assert champion.withdraw(pointer, WITHDRAWAL) == a
+    assert version(pointer) is None
+    assert champion.read(pointer).history[-1].decided == WITHDRAWAL
+    with pytest.raises(RunError, match="There is no champion to withdraw"):
+        champion.withdraw(pointer, WITHDRAWAL)
+    with pytest.raises(RunError, match="no champion before this one"):
+        champion.roll_back(pointer)
+    assert champion.roll_back(pointer, "a") == a  # it is taken up again
+    assert version(pointer) == "a"
+
+
+def test_after_a_withdrawal_one_goes_back_to_the_champion_before(
+    tmp_path: Path, pointer: Path
+) -> None:
+    a = promoted(tmp_path, "a")
+    b = promoted(tmp_path, "b", instead_of=a.sha256)
+    c = promoted(tmp_path, "c")  # judged when there was none
+    champion.promote(pointer, a)
+    champion.promote(pointer, b)
+    champion.withdraw(pointer, WITHDRAWAL)
+    champion.promote(pointer, c)
+    assert version(pointer) == "c"
+    assert champion.roll_back(pointer) == a
+    champion.withdraw(pointer, WITHDRAWAL)
+    with pytest.raises(RunError, match="no champion before this one"):
+        champion.roll_back(pointer)
+
+
 def test_a_candidate_that_was_judged_against_another_champion_is_refused(
     tmp_path: Path, pointer: Path
 ) -> None:

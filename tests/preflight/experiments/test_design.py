@@ -68,7 +68,7 @@ def test_without_a_start_it_begins_next_monday(design: Callable[..., Design]) ->
     [
         ({"start": "2013-02-28"}, "start is 2013-02-28, and it is 2013-02-28"),
         ({"unit": ["colour"]}, "unit has colour, .* There are: parcel, signal, place, noise"),
-        ({"champion": None}, "no champion yet"),
+        ({"champion": None}, "no champion"),
         ({"control": "champion", "treatment": "challenger", "challenger": "c9"}, "There are: none"),
         ({"unit": [], "period_hours": 96}, r"history has 13 units, about 6 of them"),
         ({"share": 0.1}, r"about 8 units of the smaller group .* needs 20"),

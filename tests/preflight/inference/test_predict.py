@@ -214,7 +214,7 @@ def test_the_moment_is_now_unless_said() -> None:
 def test_without_a_champion_it_is_said_how_to_get_one(
     framing: Framing, project_contracts: Contracts
 ) -> None:
-    with pytest.raises(RunError, match="no champion yet: kedro run --pipelines deployment"):
+    with pytest.raises(RunError, match="no champion: kedro run --pipelines deployment"):
         predict_upcoming(None, project_contracts["upcoming"].empty(), framing, project_contracts)
 
 

@@ -317,7 +317,7 @@ def test_without_a_champion_it_says_so_and_follows_the_first(
     assert client.get("/health").json() == {"status": "alive"}
     for answer in (client.get("/ready"), client.get("/model"), ask(client, as_json(rows))):
         assert answer.status_code == 503
-        assert "no champion yet" in str(answer.json())
+        assert "there is no champion" in str(answer.json())
     for run in ("v0", "v1"):
         (tmp_path / f"card.md/{run}").mkdir(parents=True)
         (tmp_path / f"card.md/{run}/card.md").write_text(f"the card of {run}")
@@ -332,6 +332,46 @@ def test_without_a_champion_it_says_so_and_follows_the_first(
     assert (about["version"], about["run"]) == ("v1", "v1")
     assert about["provenance"]["examples"] == 15_000
     assert about["framing"]["costs"]["fn"] == 500
+
+
+class Failing:
+    """An estimator that can't answer."""
+
+    def predict_proba(self, rows: pd.DataFrame) -> Any:
+        raise RuntimeError("out of memory")
+
+
+def test_a_champion_that_fails_is_logged_once(
+    ready: TestClient, rows: pd.DataFrame, served: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    predictor = ready.app.state.service.predictor  # type: ignore[attr-defined]
+    whole = predictor.current
+    broken = whole._replace(bundle={**served["bundle"], "estimator": Failing()})
+    predictor._answering = broken
+    for _ in range(3):
+        told = ask(ready, as_json(rows))
+        assert told.status_code == 500
+        assert "the champion can't answer" in str(told.json())
+    assert caplog.text.count("Go back: kedro rollback") == 1
+    assert caplog.text.count("RuntimeError: out of memory") == 1
+    predictor._answering = whole
+    assert ask(ready, as_json(rows)).status_code == 200
+
+
+def test_a_champion_that_is_withdrawn_answers_no_more(
+    ready: TestClient, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    pointer = tmp_path / champion.POINTER
+    champion.withdraw(pointer, champion.Override(by="ops", reason="complaints"))
+    wait_for(lambda: ready.get("/ready").status_code == 503)
+    refused = ask(ready, as_json(rows))
+    assert refused.status_code == 503
+    assert "kedro rollback" in str(refused.json())
+    assert "There is no champion" in ready.get("/").text
+    assert 'preflight_champion{version="v1"}' not in ready.get("/metrics").text
+    champion.roll_back(pointer, "v1")
+    wait_for(lambda: ready.get("/ready").status_code == 200)
+    assert ask(ready, as_json(rows)).status_code == 200
 
 
 def test_promotions_and_rollbacks_under_load_fail_no_request(
@@ -556,7 +596,7 @@ def test_the_page_has_the_verdict_of_the_recipe_and_needs_the_key(
     promote: Promote,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert "There is no champion yet" in client.get("/").text
+    assert "There is no champion" in client.get("/").text
     gain = {"baseline": "lookup_table", "mean": 1080.0, "low": 780.0, "high": 1470.0}
     verdict = {"decision": "ship", "value": {"over_baseline": gain}}
     file = tmp_path / "verdict.json" / "v1" / "verdict.json"

@@ -223,10 +223,37 @@ DEFECTS = [
         "True",
     ),
     ("if found < FEWEST_RATIO_P:", "FEWEST_RATIO_P", "0"),
-    ('covariate = design.challenger is None and bool((rows["model"]', "is None", "is not None"),
+    (
+        'covariate = again is not None or bool((rows["model"] == design.champion).all())',
+        "again is not None or bool(",
+        "(",
+    ),
     ("for one in slices if one.effect.high < -allowed]", ".high", ".low"),
     ("if self._failures[design.name] >= FAILURES:", ">= FAILURES", "< 0"),
     ('found.loc[some, ["act", "untouched"]] = [False, True]', "[False, True]", "[True, True]"),
+    # the shadow
+    ("self._drop(entry.rows)\n                return", "return", "pass"),
+    ('ours &= answers.logged["model"] == self.versions[0]', "==", "!="),
+    ('ours = ~answers.columns["untouched"]', "~answers", "answers"),
+    (
+        "return self._thread.is_alive() and self._process.is_alive()",
+        " and self._process.is_alive()",
+        "",
+    ),
+    ("found.same += int(np.count_nonzero(decided == asked.decided))", "==", "!="),
+    (
+        "for one in (asked.predicted, predicted)",
+        "asked.predicted, predicted",
+        "predicted, predicted",
+    ),
+    (
+        "return probability * needed + (1 - probability) * in_vain",
+        "(1 - probability)",
+        "probability",
+    ),
+    ("new = [one for one in raised if _sunday(one) >= design.start]", ">=", "<"),
+    ('runs if run and "verdict" in run["outputs"]', ' and "verdict" in run["outputs"]', ""),
+    ("if others.any():\n            predicted[others]", "others.any()", "False"),
 ]
 
 
