@@ -47,6 +47,11 @@ PARAMETER_MESSAGES = {  # what is replaced in Kedro's message, line by line
     r"^(?!The parameters )(\S.*)\n  (?=\S)": r"  - \1: ",  # a setting and its error
     r"^  (?=[^ -])": "  - ",
     r"\bValue error, ": "",
+    r"Input should have timezone info": "give the moment with its offset, as in "
+    "2013-10-05T12:00:00Z",
+    r"Input should be a valid list": "give a list, as in [a, b]; lists are set in conf, not with "
+    "--params",
+    r"Extra inputs are not permitted": "there is no such setting",
     r"\bcosts\.(outcomes|errors)\b": "costs",  # pydantic's name of an alternative
 }
 

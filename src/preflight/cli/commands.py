@@ -19,11 +19,15 @@ def cli() -> None:
 def report_user_errors() -> Iterator[None]:
     """Show an error that a user can cause as a message, without a traceback."""
     from kedro.io import DatasetError
+    from pydantic import ValidationError
 
     from preflight.errors import RunError
 
     try:
         yield
+    except ValidationError as error:  # of what was given on the command line
+        faults = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise click.ClickException("; ".join(faults)) from error
     except (RunError, DatasetError, OSError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -116,7 +120,7 @@ def stop_experiment(project: ProjectMetadata, name: str, by: str, reason: str) -
 
     stop = Stop(by=by, reason=reason, at=datetime.now(UTC))
     stopped = Designs(str(project.project_path / FOLDER)).stop(name, stop)
-    click.echo(f"Experiment {name}, which began on {stopped.start}, is stopped.")
+    click.echo(f"Experiment {name} (from {stopped.start}) is stopped: the champion decides.")
 
 
 @cli.command("shadow")
@@ -144,7 +148,9 @@ def shadow(project: ProjectMetadata, version: str | None, off: bool) -> None:
         if version:
             put_in_shadow(root, context.catalog, version)
         if off:
+            was = (root / SETTING).exists()
             (root / SETTING).unlink(missing_ok=True)
+            click.echo("The challenger was taken out." if was else "No challenger was there.")
         framing = Framing.model_validate(context.config_loader["parameters"]["framing"])
     click.echo("\n".join(show_shadow(root, framing)))
 

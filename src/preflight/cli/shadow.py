@@ -29,7 +29,9 @@ def put_in_shadow(project: Path, catalog: Any, version: str) -> None:
     now = champion.current(project / champion.POINTER)
     if now and now.version == version:
         raise RunError(f"{version} is the champion: compare it with another model.")
-    challengers = catalog.load("challengers")
+    challengers = {
+        v: m for v, m in catalog.load("challengers").items() if not now or v != now.version
+    }
     if version not in challengers:
         known = ", ".join(challengers) or "none"
         raise RunError(
@@ -48,6 +50,12 @@ def show_shadow(project: Path, framing: Framing) -> Iterator[str]:
         yield f"In the shadow since {since}: {setting.challenger}. The service follows: make serve"
     else:
         yield "No challenger is in the shadow. Put one there: kedro shadow VERSION"
-    if found := read_comparisons(project / COMPARISONS):
+    wanted = setting and setting.challenger
+    found = read_comparisons(project / COMPARISONS)
+    found = [one for one in found if wanted in (None, one.challenger)]
+    if setting and not found:
+        yield "Nothing is compared yet."
+    if found:
+        yield "The comparison:" if setting else "The last comparison:"
         for name, text in describe_comparison(found[-1], framing).items():
             yield f"  {name}: {text}"

@@ -49,8 +49,12 @@ class ExperimentSettings(AsOf):
             )
         if not self.unit and self.period_hours is None:
             raise ValueError("give columns in unit, or period_hours, or both")
-        if self.weeks is not None and self.weeks < self.looks:
-            raise ValueError(f"{self.looks} looks need {self.looks} weeks: weeks is {self.weeks}")
+        if self.weeks is not None and not self.looks <= self.weeks <= self.max_weeks:
+            raise ValueError(
+                f"weeks is {self.weeks}: give {self.looks} (looks) to {self.max_weeks} (max_weeks)"
+            )
+        if len({*self.unit}) < len(self.unit):
+            raise ValueError(f"unit has a column twice: {', '.join(self.unit)}")
         return self
 
 
@@ -59,7 +63,9 @@ class ReadoutSettings(AsOf):
 
     name: Text | None = Field(description="null: the newest")
     look: date | None = Field(description="a planned look; null: the newest that is complete")
-    unit: list[str] | None = Field(description="to analyse by; null: that of the randomisation")
+    unit: list[str] | None = Field(
+        min_length=1, description="to analyse by; null: that of the randomisation"
+    )
 
 
 class Effect(Document):

@@ -12,7 +12,7 @@ from preflight.errors import RunError
 from preflight.experiments.contracts import ExperimentSettings
 from preflight.experiments.history import History
 from preflight.experiments.outcomes import read_decisions
-from preflight.inference.experiment import Design
+from preflight.inference.experiment import Design, require_free
 from preflight.inference.prediction_log import Days
 from preflight.inference.variants import Challengers
 from preflight.modeling.model import Bundle, require_features
@@ -31,19 +31,25 @@ def design_experiment(
     settings: ExperimentSettings,
     framing: Framing,
     contracts: Contracts,
+    experiments: Sequence[Design] = (),
 ) -> Design:
     """Return the design of an experiment: its days, its looks, and what they can see.
 
     The last weeks of the log are drawn again and again as if they had been the experiment. So the
     interval is that of the analysis itself, whatever units and money are like.
 
+    Args:
+        experiments: all designs so far; no two have a day in common.
+
     Raises:
-        RunError: it would begin in the past, a column or model is not there, the history is too
-            short, or the effect can't be seen within `max_weeks`.
+        RunError: it would begin in the past or during another one, a column or model is not there,
+            the history is too short, or the effect can't be seen within `max_weeks`.
     """
     if champion is None:
         raise RunError("There is no champion: kedro run --pipelines deployment")
-    _require_policies(settings, challengers, framing, contracts["features"])
+    version = champion["provenance"]["version"]
+    others = {name: read for name, read in challengers.items() if name != version}
+    _require_policies(settings, others, framing, contracts["features"])
     today = settings.at.tz_convert(framing.split.timezone).date()
     start = settings.start or today + timedelta(days=7 - today.weekday())
     if start <= today:
@@ -51,6 +57,8 @@ def design_experiment(
             f"experiment_design.start is {start}, and it is {today}. Units are drawn from "
             "the start on: give a later day."
         )
+    days = timedelta(weeks=settings.weeks or settings.max_weeks)
+    require_free(settings.name, start, start + days, experiments)
     fields = settings.model_dump(
         include={"name", "control", "treatment", "challenger", "unit", "period_hours", "share"}
         | {"alpha", "effect_per_1000"}
@@ -58,12 +66,17 @@ def design_experiment(
     since = settings.at - settings.history_weeks * WEEK
     given = (logged_days, labels, settings.unit, since, settings.at, framing, contracts)
     rows = read_decisions(*given)
+    if measured := [name for name in settings.unit if rows[name].dtype.kind == "f"]:
+        raise RunError(
+            f"experiment_design.unit has {measured[0]}, a measured number: hardly two decisions "
+            "have the same. Give columns that name something, such as a place."
+        )
     history = History(rows, settings, Design.model_construct(**fields), framing)
     weeks = settings.weeks or history.weeks_needed()
     history.require_units(weeks)
     design = Design.seal(
         **fields,
-        champion=champion["provenance"]["version"],
+        champion=version,
         looks=[
             start + round(weeks * number / settings.looks) * timedelta(weeks=1)
             for number in range(1, settings.looks + 1)
@@ -87,7 +100,7 @@ def _require_policies(
             "experiment_design.control is untouched, but a quantity is always decided. Compare the "
             "champion with a challenger."
         )
-    names = [*features.grain(), *features.names()]
+    names = dict.fromkeys([*features.grain(), *features.names()])
     if unknown := [name for name in settings.unit if name not in names]:
         raise RunError(
             f"experiment_design.unit has {unknown[0]}, which is no column of the features. There "

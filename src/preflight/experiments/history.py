@@ -63,8 +63,10 @@ class History:
         if days < FEWEST_DAYS:
             raise RunError(
                 f"The log has {days} days of decisions with labels in the last "
-                f"{settings.history_weeks} weeks: a design needs {FEWEST_DAYS}. Wait for labels, "
-                "or raise experiment_design.history_weeks."
+                f"{settings.history_weeks} weeks before {settings.at:%Y-%m-%d}: a design needs "
+                f"{FEWEST_DAYS}. Wait for labels, raise experiment_design.history_weeks, or design "
+                "as of a day of the log, such as --params "
+                "experiment_design.moment=2013-10-05T00:00:00Z"
             )
         self._weeks = days / 7
         units = design.units_of(rows, framing)
@@ -83,8 +85,8 @@ class History:
         if (smaller := share * len(self._units)) < FEWEST_UNITS:
             raise RunError(
                 f"The history has {len(self._units)} units, about {smaller:.0f} of them in the "
-                f"smaller group: a design needs {FEWEST_UNITS}. Raise "
-                "experiment_design.history_weeks, or choose smaller units (unit, period_hours)."
+                f"smaller group: a design needs {FEWEST_UNITS}. Choose smaller units: columns with "
+                "more values in experiment_design.unit, or a shorter period_hours."
             )
 
     def units(self, weeks: int) -> float:
@@ -104,7 +106,7 @@ class History:
             raise RunError(
                 f"{weeks} weeks have about {found:.0f} units of the smaller group before the first "
                 f"look, and it needs {ENOUGH_UNITS}. Give fewer looks, more weeks, a share nearer "
-                "to 0.5, or smaller units (unit, period_hours)."
+                "to 0.5, or smaller units: more columns in unit, or period_hours."
             )
 
     def expect(self, weeks: int) -> "Expected":

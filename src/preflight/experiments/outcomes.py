@@ -74,8 +74,9 @@ def read_decisions(
         )
     if not parts:
         raise RunError(
-            f"The prediction log has no decision from {since} to {at}. Run: kedro run --pipelines "
-            "inference"
+            f"The prediction log has no decision from {since} to {at}. It ends on "
+            f"{max(logged_days, default='no day')}. Run: kedro run --pipelines inference. Or give "
+            "a moment inside it (experiment_design.moment, experiment_readout.moment)."
         )
     return pd.concat(parts).drop_duplicates("decision").reset_index(drop=True)
 

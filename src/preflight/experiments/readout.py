@@ -224,7 +224,10 @@ def _unit_of_analysis(rows: pd.DataFrame, settings: ReadoutSettings, design: Des
     if settings.unit is None:
         return rows["unit"]
     if unknown := [name for name in settings.unit if name not in rows]:
-        raise RunError(f"experiment_readout.unit has {unknown[0]}, which is no column of the log.")
+        raise RunError(
+            f"experiment_readout.unit has {unknown[0]}, which is no column of the log. Leave "
+            "experiment_readout.unit at null: the unit of the design."
+        )
     unit = rows.groupby(settings.unit, observed=True).ngroup().astype(str)
     pairs = pd.DataFrame({"unit": unit, "drawn": rows["unit"], "variant": rows["variant"]})
     if pairs[["unit", "drawn"]].drop_duplicates()["drawn"].duplicated().any():

@@ -1,7 +1,7 @@
 """Experiments in production: their designs, and the variant that each decision gets."""
 
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import reduce
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, Field, RootModel, ValidationError, model_val
 
 from preflight.contracts.documents import Document, DocumentContract, Text
 from preflight.datasets import ReadOnlyDataset
+from preflight.errors import RunError
 from preflight.files import replacing
 from preflight.inference.feedback import draw_uniform
 from preflight.problem.framing import Framing
@@ -97,10 +98,6 @@ class Design(Document):
         """Return what a variant gets."""
         return self.control if variant == CONTROL else self.treatment
 
-    def overlaps(self, other: "Design") -> bool:
-        """Return whether two designs have a day in common."""
-        return self.start < other.free_from and other.start < self.free_from
-
     @property
     def free_from(self) -> date:
         """Return the first day on which another experiment may begin."""
@@ -132,6 +129,30 @@ class Design(Document):
         code, names = pd.factorize(units)
         drawn = draw_uniform(pd.DataFrame({"unit": names}), ["unit"], self.salt)[code]
         return pd.Series(np.where(drawn < self.share, TREATMENT, CONTROL), units.index)
+
+
+def require_free(name: str, start: date, end: date, designs: Iterable[Design]) -> None:
+    """Raise RunError if a design of a name and days may not be made next to others.
+
+    A design with the name has begun or was stopped, or another one has a day in common.
+    """
+    for one in designs:
+        remedy = (
+            "Or, if no decision was made by it, as in a try with past data, delete "
+            f"{FOLDER}/{one.name}.json"
+        )
+        if one.name == name and (one.stopped or one.start <= datetime.now(UTC).date()):
+            state = "was stopped" if one.stopped else f"began on {one.start}"
+            raise RunError(
+                f"experiment {name} {state}: its design is fixed. Give the new one another name "
+                f"(experiment_design.name). {remedy}"
+            )
+        if one.name != name and start < one.free_from and one.start < end:
+            raise RunError(
+                f"experiment {one.name} lasts from {one.start} to {one.end}: two cannot run at "
+                f"once. Let {name} start then or later (experiment_design.start), or stop the "
+                f"other: kedro stop-experiment {one.name} --by NAME --reason WHY. {remedy}"
+            )
 
 
 def draw(
@@ -169,7 +190,10 @@ class Designs(ReadOnlyDataset):
             return Design.model_validate_json(file.read_bytes())
         except ValidationError as error:
             why = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise DatasetError(f"{file} is no design: {why}.") from error
+            raise DatasetError(
+                f"{file} is no design: {why}. Restore it from a backup, or delete it if no "
+                "decision was made by it."
+            ) from error
 
     def save(self, data: Design) -> None:
         """Add a design, or replace one that has not begun.
@@ -177,32 +201,17 @@ class Designs(ReadOnlyDataset):
         Raises:
             DatasetError: it has begun, or another one has a day in common.
         """
-        self._require_free(data)
+        try:
+            require_free(data.name, data.start, data.end, self.load())
+        except RunError as error:
+            raise DatasetError(str(error)) from error
         self._write(data)
-
-    def _require_free(self, design: Design) -> None:
-        """Raise DatasetError if a design may not be saved next to the others."""
-        for other in self.load():
-            same = other.name == design.name
-            if same and other.start <= design.made_at.date():
-                raise DatasetError(
-                    f"experiment {design.name} began on {other.start}: its design is fixed. Give "
-                    "the new one another name (experiment_design.name), and stop the old one: "
-                    f"kedro stop-experiment {design.name} --by NAME --reason WHY"
-                )
-            if not same and design.overlaps(other):
-                raise DatasetError(
-                    f"experiment {other.name} lasts from {other.start} to {other.end}: two cannot "
-                    f"run at once. Let {design.name} start then or later "
-                    "(experiment_design.start), or stop the other: "
-                    f"kedro stop-experiment {other.name} --by NAME --reason WHY"
-                )
 
     def stop(self, name: str, by: Stop) -> Design:
         """Stop an experiment, and return its design.
 
         Raises:
-            DatasetError: there is none of this name, or it was stopped before.
+            DatasetError: there is none of this name, or it has ended or was stopped before.
         """
         designs = {design.name: design for design in self.load()}
         if name not in designs:
@@ -210,6 +219,8 @@ class Designs(ReadOnlyDataset):
             raise DatasetError(f"there is no experiment {name}. There are: {known}")
         if was := designs[name].stopped:
             raise DatasetError(f"experiment {name} was stopped by {was.by} at {was.at}")
+        if by.at.date() >= designs[name].end:
+            raise DatasetError(f"experiment {name} ended on {designs[name].end}: nothing to stop")
         stopped = designs[name].model_copy(update={"stopped": by})
         self._write(stopped)
         return stopped

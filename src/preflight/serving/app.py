@@ -202,7 +202,7 @@ async def status(request: Request) -> Response:
     if response := service.access_error(request):
         return response
     predictor = service.predictor
-    now = predictor.current, service.block, service.alarms, predictor.designs
+    now = predictor.current, service.block, service.alarms, predictor.designs, predictor.unloaded
     compared = await asyncio.to_thread(service.shadow.newest)
     return HTMLResponse(render_status(service.framing, *now, compared))
 

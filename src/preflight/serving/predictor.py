@@ -86,6 +86,7 @@ class ChampionPredictor:
         self.current: Current | None = None
         self._answering: Current | None = None  # requests at work end with it after a withdrawal
         self.designs: list[Design] = []  # of experiments that run, or begin soon
+        self._followed: list[Design] = []  # the same, as far as their challengers are loaded
         self._challengers: dict[str, Callable[[], Bundle]] = {}
         self.canary = Canary(catalog.get("experiments"), framing)
         self._waiting: list[Waiting] = []
@@ -94,6 +95,12 @@ class ChampionPredictor:
     def promoted(self) -> ChampionRecord | None:
         """Return the record of the champion in memory; None before the first promotion."""
         return self.current.promoted if self.current else None
+
+    @property
+    def unloaded(self) -> set[str]:
+        """Return the names of experiments without their challenger: the champion answers."""
+        lost = [one for one in self.designs if not one.stopped and one not in self._followed]
+        return {one.name for one in lost}
 
     def follow(self) -> bool:
         """Load the champion if it has changed; return whether it has.
@@ -139,7 +146,8 @@ class ChampionPredictor:
                 loaded[version] = partial(_same, bundle)
         finally:
             self._challengers = loaded
-            self.designs = [_able(design, loaded) for design in designs]
+            self.designs = designs
+            self._followed = [_able(design, loaded) for design in designs]
 
     def _of_run(self, name: str, now: ChampionRecord) -> Any:
         """Return a dataset of the run that evaluated the recipe; None if it is not there."""
@@ -194,7 +202,7 @@ class ChampionPredictor:
     def _predict(self, blocks: Blocks, explain: bool) -> BatchPredictions:
         assert self._answering is not None
         promoted, _, bundle, reads, *_ = self._answering
-        designs, challengers = self.designs, self._challengers
+        designs, challengers = self._followed, self._challengers
         drawn_by = [name for design in designs for name in ("predict_at", *design.unit)]
         rows = self._reader.table(blocks, [*dict.fromkeys([*reads, *drawn_by])])
         began = time.perf_counter()

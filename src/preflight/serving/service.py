@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from kedro.io import DatasetError
 
 from preflight.contracts.documents import Document
+from preflight.errors import RunError
 from preflight.inference.contracts import InputCheck
 from preflight.inference.input_check import block_messages
 from preflight.monitoring.contracts import Alarms
@@ -97,9 +99,12 @@ class Service:
                     LOAD_FAILURES.inc()
                     if logged.get(name) != repr(error):
                         logged[name] = repr(error)
-                        log.exception(
+                        known = isinstance(error, RunError | DatasetError)  # it says what to do
+                        log.error(
                             "The champion, a challenger, the check of inputs, an experiment or the "
-                            "alarms can't be loaded."
+                            "alarms can't be loaded. %s",
+                            error,
+                            exc_info=None if known else error,
                         )
             await asyncio.sleep(POLL_SECONDS)
 

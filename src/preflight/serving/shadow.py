@@ -91,7 +91,8 @@ class Shadow:
             if worker.versions != wanted or worker.answered:
                 self._starts = 0
             self.problem, self._worker = worker.problem, None
-            self._dropped = worker.close()
+            dropped = worker.close()
+            self._dropped = dropped if worker.versions == wanted else 0
         if wanted is None:
             self.problem, self._starts, self._next_start = None, 0, 0.0
         elif self._worker is None and time.monotonic() >= self._next_start:

@@ -22,11 +22,13 @@ def render_status(
     block: list[str],
     alarms: Alarms | None,
     designs: list[Design],
+    unloaded: set[str],
     compared: Comparison | None,
 ) -> str:
     """Return the page: HTML that loads nothing and needs no script.
 
-    block: why nothing is answered. compared: the challenger in the shadow, if there is one.
+    block: why nothing is answered. unloaded: names of experiments without their
+    challenger. compared: the challenger in the shadow, if there is one.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -44,6 +46,7 @@ def render_status(
         block=block,
         alarms=alarms,
         designs=designs,
+        unloaded=unloaded,
         shadow=compared and describe_comparison(compared, framing),
         state=_state(current, block, alarms),
         level=format_level(framing.confidence),

@@ -19,7 +19,7 @@ from preflight.inference.shadow import COMPARISONS, SETTING, Comparison, save_do
 @pytest.fixture
 def catalog(parcels: Any) -> DataCatalog:
     known, other = {"features": list(parcels.names())}, {"features": ["weather"]}
-    read = {"c1": lambda: known, "c2": lambda: other}
+    read = {"c1": lambda: known, "c2": lambda: other, "c3": lambda: known}
     given = {"challengers": read, "contracts": {"features": parcels}}
     return DataCatalog({k: MemoryDataset(v, copy_mode="assign") for k, v in given.items()})
 
@@ -30,7 +30,8 @@ def test_a_challenger_is_put_into_the_shadow_and_shown(
     (line,) = show_shadow(tmp_path, framing)
     assert line == "No challenger is in the shadow. Put one there: kedro shadow VERSION"
     put_in_shadow(tmp_path, catalog, "c1")
-    (line,) = show_shadow(tmp_path, framing)
+    line, nothing = show_shadow(tmp_path, framing)
+    assert nothing == "Nothing is compared yet."
     assert line.startswith("In the shadow since 2")
     assert ": c1. The service follows" in line
     now = datetime(2026, 1, 1, tzinfo=UTC)
@@ -40,14 +41,22 @@ def test_a_challenger_is_put_into_the_shadow_and_shown(
         challenger_ms=None,
     )  # fmt: skip
     save_document(found, tmp_path / COMPARISONS / "1.json")
-    assert "  same decision: 90.0%" in list(show_shadow(tmp_path, framing))
+    told = list(show_shadow(tmp_path, framing))
+    assert "The comparison:" in told
+    assert "  same decision: 90.0%" in told
+    put_in_shadow(tmp_path, catalog, "c3")  # figures of another one are not shown as its own
+    assert "Nothing is compared yet." in show_shadow(tmp_path, framing)
+    (tmp_path / SETTING).unlink()
+    assert "The last comparison:" in show_shadow(tmp_path, framing)
 
 
 def test_what_cannot_be_compared_is_refused(
     tmp_path: Path, catalog: DataCatalog, promote: Any, served: dict[str, Any]
 ) -> None:
-    with pytest.raises(RunError, match=r"no challenger c3. There are: c1, c2. Make one: kedro run"):
-        put_in_shadow(tmp_path, catalog, "c3")
+    with pytest.raises(
+        RunError, match=r"no challenger c4. There are: c1, c2, c3. Make one: kedro run"
+    ):
+        put_in_shadow(tmp_path, catalog, "c4")
     with pytest.raises(RunError, match="reads features that are not in the contract"):
         put_in_shadow(tmp_path, catalog, "c2")
     promote(tmp_path, served["bundle"], "c1")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
@@ -68,6 +69,7 @@ def test_without_a_start_it_begins_next_monday(design: Callable[..., Design]) ->
     [
         ({"start": "2013-02-28"}, "start is 2013-02-28, and it is 2013-02-28"),
         ({"unit": ["colour"]}, "unit has colour, .* There are: parcel, signal, place, noise"),
+        ({"unit": ["signal"]}, "unit has signal, a measured number"),
         ({"champion": None}, "no champion"),
         ({"control": "champion", "treatment": "challenger", "challenger": "c9"}, "There are: none"),
         ({"unit": [], "period_hours": 96}, r"history has 13 units, about 6 of them"),
@@ -92,7 +94,9 @@ def test_what_cannot_work_is_refused(
         ({"treatment": "challenger"}, "give the version of the challenger"),
         ({"challenger": "c1"}, "give the version of the challenger"),
         ({"unit": [], "period_hours": None}, "give columns in unit"),
-        ({"looks": 9}, "9 looks need 9 weeks"),
+        ({"looks": 9}, r"weeks is 8: give 9 \(looks\) to 12"),
+        ({"weeks": 13}, r"weeks is 13: give 2 \(looks\) to 12"),
+        ({"unit": ["place", "place"]}, "unit has a column twice: place, place"),
         ({"name": "Not A File"}, "name"),
     ],
 )
@@ -101,6 +105,29 @@ def test_settings_that_contradict_each_other_are_refused(
 ) -> None:
     with pytest.raises(ValidationError, match=message):
         settings(**changed)
+
+
+def test_the_champion_is_no_challenger_of_itself(design: Callable[..., Design]) -> None:
+    policies = {"control": "champion", "treatment": "challenger", "challenger": "v1"}
+    known = {"features": ["place"]}
+    with pytest.raises(RunError, match=r"challenger is v1, .* There are: c1\."):
+        design(challengers={"v1": dict, "c1": lambda: known}, **policies)
+
+
+def test_a_design_on_the_days_of_another_one_is_refused_before_it_is_computed(
+    operate: Any,
+    framing: Framing,
+    contracts: dict[str, Any],
+    seal_design: Callable[..., Design],
+) -> None:
+    from preflight.experiments import design_experiment
+
+    from .conftest import CHAMPION
+
+    other = seal_design(name="other")
+    given = (CHAMPION, {}, settings(), framing, contracts)
+    with pytest.raises(RunError, match="experiment other lasts from 2013-03-04"):
+        design_experiment({}, pd.DataFrame(), *given, experiments=[other])
 
 
 def test_a_quantity_cannot_be_left_undecided(amount_framing: Framing, operate: Any) -> None:

@@ -104,12 +104,18 @@ def test_designs_are_kept_and_read_again(design: Callable[..., Design], designs:
 def test_a_design_may_change_until_it_begins(
     design: Callable[..., Design], designs: Designs
 ) -> None:
-    designs.save(design())
-    designs.save(design(share=0.2))
+    """Whatever moment it is made as of: decisions may have been made by it."""
+    later = {"start": date(2100, 3, 1), "looks": [date(2100, 4, 1)]}
+    designs.save(design(**later))
+    designs.save(design(**later, share=0.2))
     assert designs.load()[0].share == 0.2
-    with pytest.raises(DatasetError, match=r"one began on 2013-03-04: its design is fixed"):
-        designs.save(design(made_at=datetime(2013, 3, 4, 12, tzinfo=UTC)))
-    assert designs.load()[0].share == 0.2
+    designs.stop("one", Stop(by="ops", reason="x", at=datetime(2013, 3, 20, tzinfo=UTC)))
+    with pytest.raises(DatasetError, match="one was stopped: its design is fixed"):
+        designs.save(design(**later))
+    designs.save(design(name="begun"))
+    with pytest.raises(DatasetError, match=r"began on 2013-03-04: .* delete .*begun\.json"):
+        designs.save(design(name="begun", made_at=datetime(2013, 1, 1, tzinfo=UTC), share=0.2))
+    assert designs.load()[0].share == 0.5
 
 
 def test_two_experiments_never_run_at_once(design: Callable[..., Design], designs: Designs) -> None:
@@ -135,12 +141,19 @@ def test_a_stop_keeps_the_design_and_is_made_once(
         designs.stop("two", stop)
 
 
+def test_what_has_ended_is_not_stopped(design: Callable[..., Design], designs: Designs) -> None:
+    designs.save(design())
+    with pytest.raises(DatasetError, match="one ended on 2013-04-01: nothing to stop"):
+        designs.stop("one", Stop(by="ops", reason="x", at=datetime(2013, 4, 1, tzinfo=UTC)))
+    assert designs.load()[0].stopped is None
+
+
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
         ('"share": 0.5', '"share": 0.9', "the design was changed after it was made"),
         ('"salt": "one"', '"salt": "two"', "the design was changed after it was made"),
-        ("}", "", "is no design"),
+        ("}", "", "is no design: .* Restore it from a backup, or delete it"),
     ],
 )
 def test_a_file_that_was_changed_is_refused(

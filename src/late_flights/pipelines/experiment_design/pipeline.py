@@ -19,6 +19,7 @@ def create_pipeline() -> Pipeline:
                     "params:experiment_design",
                     "params:framing",
                     "contracts",
+                    "experiments",
                 ],
                 "experiment_design",
                 name="design_experiment",
