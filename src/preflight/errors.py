@@ -37,6 +37,7 @@ MEANINGS = {
 }
 
 DAMAGE = (ValueError, EOFError, BadZipFile, UnpicklingError)  # what libraries raise of such a file
+FILE_FAULT = "The file itself: "  # begins a note that says all, whatever followed from it
 NO_VERSION = "Did not find any versions"  # in Kedro's message
 
 PARAMETER_MESSAGES = {  # what is replaced in Kedro's message, line by line
@@ -72,14 +73,19 @@ class AlarmError(RunError):
 
 def explain(error: BaseException) -> str | None:
     """Return the message for an error that a user can cause; None for a bug."""
+    notes = getattr(error, "__notes__", [])  # from the hooks, which know node and file
+    faults = [note.removeprefix(FILE_FAULT) for note in notes if note.startswith(FILE_FAULT)]
+    return faults[0] if faults else _explain(error, notes)
+
+
+def _explain(error: BaseException, notes: list[str]) -> str | None:
     if isinstance(error, DataValidationError):
         return _broken_contract(error)
     if isinstance(error, ParameterValidationError):
         return _wrong_parameters(str(error))
-    notes = getattr(error, "__notes__", [])  # from the hooks, which know node and file
-    if isinstance(error, DatasetError) and isinstance(cause := _cause_of(error), RunError):
-        return explain(cause)
     if isinstance(error, DatasetError):
+        if isinstance(cause := _cause_of(error), RunError):
+            return explain(cause)
         return "\n".join(notes) or _dataset_error(str(error))
     if isinstance(error, RunError):
         return "\n".join([str(error), *notes])

@@ -14,7 +14,9 @@ from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog, DatasetError, MemoryDataset, Version
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
+from kedro.validation import DataValidationError
 from kedro_datasets.json import JSONDataset
+from kedro_datasets.pandas import CSVDataset
 
 from preflight.contracts.exact import narrow
 from preflight.contracts.raw_table import RawTable, read_by_contract
@@ -312,6 +314,37 @@ def test_a_run_that_would_use_the_test_set_without_counting_it_does_not_begin(
     _assert_test_counted(Pipeline([READ]), catalog)
     with pytest.raises(DatasetError, match=r"test_evaluations\.jsonl, line 1"):
         _assert_test_counted(Pipeline([PREDICT, COUNT]), catalog)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'id,name\n1,a\n2,"b\n', "data row 2: a quote is opened and never closed. Close it"),
+        (
+            b"id;name\n1;a\n",
+            "header: values are separated by semicolons. Write load_args",
+        ),
+    ],
+)
+def test_a_damaged_csv_is_described_by_its_row_and_remedy(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    path = tmp_path / "parcels.csv"
+    path.write_bytes(content)
+    catalog = DataCatalog({"raw": CSVDataset(filepath=str(path)), "given": MemoryDataset()})
+    broken = DataValidationError("not a Parcels")
+    broken.dataset_name, broken.mode = "raw", "load"
+
+    def check(raw: pd.DataFrame) -> pd.DataFrame:
+        raise broken
+
+    read = Pipeline([Node(check, "raw", "given", name="check")])
+    with pytest.raises((DatasetError, DataValidationError)) as error:
+        run(read, catalog, ErrorHooks())
+    told = explain(error.value) or ""
+    assert "parcels.csv, " in told
+    assert said in told
+    assert "\n" not in told
 
 
 def test_a_run_without_contracts_promotes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,9 +37,12 @@ def report_user_errors() -> Iterator[None]:
 @report_user_errors()
 def accept_data(project: ProjectMetadata) -> None:
     """Accept the present files in data/01_raw: write their manifest again."""
+    from preflight.contracts.catalog import read_catalog
     from preflight.runs.raw_files import accept
 
-    click.echo("\n".join(accept(project.project_path / "data/01_raw")))
+    entries = [one for one in read_catalog(project.project_path).values() if "filepath" in one]
+    load_args = {Path(one["filepath"]).name: one.get("load_args", {}) for one in entries}
+    click.echo("\n".join(accept(project.project_path / "data/01_raw", load_args)))
 
 
 @cli.command("contract")

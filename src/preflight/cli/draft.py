@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader
 from preflight.contracts.raw_table import RawTable
 from preflight.errors import RunError
 from preflight.problem.shares import format_share
+from preflight.runs.csv_faults import find_fault
 
 MAX_LISTED_VALUES = 12  # distinct texts that become a list of allowed values
 SAMPLE = 5_000  # rows that are searched before all rows are
@@ -81,6 +82,8 @@ def read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         raise RunError(f"There is no file {path}. Name one: make contract FROM=data/01_raw/new.csv")
     if ".csv" not in path.suffixes and not parquet:
         raise RunError(f"{path} is neither CSV nor Parquet. Save it as one of them.")
+    if not parquet and (fault := find_fault(path, _separator(path))):
+        raise RunError(fault)
     try:
         arguments = {} if parquet else _csv_arguments(path)
         table = (
@@ -95,11 +98,19 @@ def read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     return table, arguments
 
 
+def _separator(path: Path) -> dict[str, Any]:
+    """Return the separator of a CSV as an argument; nothing if it is a comma or can't be read."""
+    try:
+        header = pd.read_csv(path, nrows=0).columns
+    except (ValueError, EOFError, OSError, BadZipFile):
+        return {}
+    separator = re.search(r"[;\t|]", header[0]) if len(header) == 1 else None
+    return {"sep": separator[0]} if separator else {}
+
+
 def _csv_arguments(path: Path) -> dict[str, Any]:
     """Return how to read a CSV: its separator, codes that begin with 0 as text, moments."""
-    header = pd.read_csv(path, nrows=0).columns
-    separator = re.search(r"[;\t|]", header[0]) if len(header) == 1 else None
-    arguments: dict[str, Any] = {"sep": separator[0]} if separator else {}
+    arguments = _separator(path)
     sample = pd.read_csv(path, nrows=SAMPLE, dtype="str", **arguments)
     texts = {name: sample[name].dropna() for name in sample}
     if codes := [name for name, text in texts.items() if text.str.fullmatch(CODE).any()]:

@@ -35,6 +35,12 @@ class RawTable(Table):
         }
         return table.assign(**{name: one for name, (one, unfit) in made.items() if not unfit.any()})
 
+    @pa.dataframe_check(error="there are rows")
+    @classmethod
+    def has_rows(cls, table: pd.DataFrame) -> bool:
+        """Return whether there are rows: an empty file is a failed export."""
+        return len(table) > 0
+
     @pa.check(".*", regex=True, error="representable")
     def representable(cls, values: pd.Series) -> pd.Series:
         """Return True where the declared type holds the value exactly."""

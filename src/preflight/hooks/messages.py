@@ -13,7 +13,8 @@ from kedro.io import AbstractVersionedDataset, DatasetError
 from kedro.pipeline.node import Node
 from kedro.validation import DataValidationError
 
-from preflight.errors import NO_VERSION, AlarmError, RunError, explain, is_damage
+from preflight.errors import FILE_FAULT, NO_VERSION, AlarmError, RunError, explain, is_damage
+from preflight.runs.csv_faults import find_fault
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,12 @@ class ErrorHooks:
             error.add_note(_describe_lack(name, os.path.relpath(dataset._filepath)))
             return
         path = os.path.relpath(dataset._get_load_path())
-        if Path(path).is_file():  # not in a store elsewhere
+        if not Path(path).is_file():  # in a store elsewhere
+            return
+        load_args = getattr(dataset, "_load_args", {})
+        if ".csv" in Path(path).suffixes and (fault := find_fault(Path(path), load_args)):
+            error.add_note(f"{FILE_FAULT}{fault}")
+        else:
             error.add_note(f"file {path}" if is_read else _describe_damage(name, dataset, path))
 
 

@@ -6,8 +6,10 @@ before it reads them. `make accept` accepts a new version.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 from zipfile import BadZipFile
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -58,18 +60,21 @@ def read(folder: Path) -> Entries:
         ) from None
 
 
-def accept(folder: Path) -> list[str]:
+def accept(folder: Path, load_args: Mapping[str, Any] = MappingProxyType({})) -> list[str]:
     """Write the manifest of the files in `folder`, and return one line per file with its change.
 
     Source and licence of listed files are kept. Those of a new file have to be filled in by hand:
     until then `verify` refuses the file.
 
+    Args:
+        load_args: of `pandas.read_csv`, by file name.
+
     Raises:
-        RunError: the present manifest is not valid, or the rows of a file can't be counted.
+        RunError: the present manifest is not valid, or a file is damaged.
     """
     old = read(folder) if (folder / MANIFEST).exists() else {}
     new = {
-        path.name: _entry(path, old.get(path.name))
+        path.name: _entry(path, old.get(path.name), load_args.get(path.name, {}))
         for path in sorted(folder.iterdir())
         if path.is_file() and not path.name.startswith((".", MANIFEST, "README.md"))
     }
@@ -92,14 +97,23 @@ def file_problem(path: Path, sha256: str) -> str | None:
     return None if hash_file(path) == sha256 else "has changed since"
 
 
-def count_rows(path: Path) -> int:
-    """Return the number of rows of a CSV (compressed or not) or Parquet file."""
+def count_rows(path: Path, load_args: Mapping[str, Any] = MappingProxyType({})) -> int:
+    """Return the number of rows of a CSV (compressed or not) or Parquet file.
+
+    Raises:
+        RunError: the file is damaged; the message names the row and the remedy.
+    """
     import pandas as pd  # here, as it takes a second that verify has no need of
     from pyarrow.parquet import read_metadata
 
+    from preflight.runs.csv_faults import find_fault
+
     try:
         if ".csv" in path.suffixes:
-            return len(pd.read_csv(path, usecols=[0]))
+            if fault := find_fault(path, load_args):
+                raise RunError(fault)
+            form = {k: v for k, v in load_args.items() if k not in {"dtype", "parse_dates"}}
+            return len(pd.read_csv(path, **form))
         if path.suffix == ".parquet":
             return int(read_metadata(path).num_rows)
     except (ValueError, EOFError, BadZipFile) as error:
@@ -143,10 +157,10 @@ def _differences(path: Path, entry: Entry | None) -> list[str]:
     return faults
 
 
-def _entry(path: Path, old: Entry | None) -> Entry:
+def _entry(path: Path, old: Entry | None, load_args: Mapping[str, Any]) -> Entry:
     return Entry(
         sha256=hash_file(path),
-        rows=count_rows(path),
+        rows=count_rows(path, load_args),
         source=old.source if old else UNFILLED,
         licence=old.licence if old else UNFILLED,
     )

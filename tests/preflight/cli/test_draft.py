@@ -86,7 +86,7 @@ VALUES: list[st.SearchStrategy[Any]] = [
     st.sampled_from([0, 1]),
     st.booleans(),
     st.floats(),
-    st.text(max_size=5),
+    st.text(st.characters(exclude_characters="\r"), max_size=5),  # pandas writes it unquoted
     st.sampled_from(["a", "007", "1,200", "2013-01-01", "2013-01-01 10:00+01:00", "NA", "{% x %}"]),
     st.datetimes(pd.Timestamp("1990-01-01"), pd.Timestamp("2030-01-01")),
     st.just(None),
@@ -116,7 +116,7 @@ def test_any_table_passes_the_contract_drafted_from_it(
     try:
         text, contract = drafted(path)
     except RunError as error:  # rows of nothing are no rows of a CSV
-        assert "has no rows" in str(error)
+        assert "no rows" in str(error)
         return
     assert len(contract.columns()) == len(table.columns)
     assert set(contract.grain()) <= set(contract.columns())
@@ -233,12 +233,12 @@ def test_lists_are_named(tmp_path: Path) -> None:
     [
         ("new.csv", None, "There is no file"),
         ("new.xlsx", "a", "neither CSV nor Parquet"),
-        ("new.csv", "", "No columns to parse"),
-        ("new.csv", "a,b\n", "has no rows"),
-        ("new.csv", "a,b\n1,2,3\n4,5,6\n", "rows longer than its header"),
-        ("new.csv", 'a,b\n"1,2\n', "can't be read"),
-        ("new.csv.gz", "a,b\n1,2\n", "can't be read"),
-        ("new.csv.zip", "a,b\n1,2\n", "can't be read"),
+        ("new.csv", "", "is empty"),
+        ("new.csv", "a,b\n", "has a header and no rows"),
+        ("new.csv", "a,b\n1,2,3\n4,5,6\n", "data row 1 has 3 values, and the header 2"),
+        ("new.csv", 'a,b\n"1,2\n', "a quote is opened and never closed"),
+        ("new.csv.gz", "a,b\n1,2\n", "can't be unpacked"),
+        ("new.csv.zip", "a,b\n1,2\n", "can't be unpacked"),
         ("new.parquet", "a,b\n1,2\n", "can't be read"),
     ],
 )

@@ -178,6 +178,11 @@ def test_the_embedded_data_are_what_their_manifest_says() -> None:
 
 
 def accept_by_command(project: Path) -> Result:
+    for folder in ("base", "local"):
+        (project / "conf" / folder).mkdir(parents=True, exist_ok=True)
+    entry = {"type": "pandas.CSVDataset", "filepath": "data/01_raw/two.csv"}
+    catalog = {"raw_two": entry | {"load_args": {"sep": ";", "encoding": "latin-1"}}}
+    (project / "conf/base/catalog.yml").write_text(json.dumps(catalog))
     return CliRunner().invoke(cli, ["accept-data"], obj=SimpleNamespace(project_path=project))
 
 
@@ -185,10 +190,14 @@ def test_the_command_accepts_the_raw_data_of_the_project(tmp_path: Path) -> None
     folder = tmp_path / "data/01_raw"
     folder.mkdir(parents=True)
     (folder / "one.csv").write_text("key\n1\n2\n")
+    (folder / "two.csv").write_text("key;name\n1;ü\n", "latin-1")  # as the catalog says
     result = accept_by_command(tmp_path)
     assert result.exit_code == 0
     assert result.output.startswith("one.csv: new, 2 rows")
-    assert list(read(folder)) == ["one.csv"]
+    assert "two.csv: new, 1 rows" in result.output
+    assert list(read(folder)) == ["one.csv", "two.csv"]
+    (folder / "one.csv").write_text("key;name\n1;ü\n", "latin-1")
+    assert "one.csv, data row 1: byte 0xfc is not UTF-8" in accept_by_command(tmp_path).output
 
 
 def test_the_command_says_why_it_refuses_without_a_traceback(tmp_path: Path) -> None:
@@ -201,12 +210,19 @@ def test_the_command_says_why_it_refuses_without_a_traceback(tmp_path: Path) -> 
     assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("name", ["new.parquet", "new.csv.zip", "new.csv"])
-def test_a_damaged_file_is_not_accepted(raw: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("new.parquet", r"can't be read, .* Restore it with `git restore"),
+        ("new.csv.zip", "can't be unpacked"),
+        ("new.csv", "is in UTF-16"),
+    ],
+)
+def test_a_damaged_file_is_not_accepted(raw: Path, name: str, said: str) -> None:
     table, path, before = pd.DataFrame({"key": range(99)}), raw / name, read(raw)
     table.to_parquet(path) if "parquet" in name else table.to_csv(path, index=False)
     assert count_rows(path) == 99
     path.write_bytes(b"\xff\xfe" if name == "new.csv" else path.read_bytes()[:200])
-    with pytest.raises(RunError, match=rf"{name} can't be read, .* Restore it with `git restore"):
+    with pytest.raises(RunError, match=f"{name} {said}"):
         accept(raw)
     assert read(raw) == before
