@@ -203,6 +203,15 @@ def within_limits(limits: list[dict[str, Any]], unit: str) -> Condition:
     return Condition(name="limits", ok=not over, message=message)
 
 
+def metrics_plausible(metrics: dict[str, Any], framing: Framing) -> Condition:
+    """Are the candidate's metrics where a model without an error may have them?"""
+    faults = framing.guardrails.implausible(metrics, framing.costs.unit)
+    message = f"{len(framing.guardrails.plausible)} metrics are in their plausible ranges"
+    if faults:
+        message = f"{'; '.join(faults)}. Look for a leak or another error before you ship it"
+    return Condition(name="plausible", ok=not faults, message=message)
+
+
 def reuse_within_limit(number: int, framing: Framing) -> Condition:
     """Is the candidate, by its number, among the first that may be evaluated on this test set?"""
     allowed = framing.success.max_test_evaluations

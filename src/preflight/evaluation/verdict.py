@@ -13,6 +13,7 @@ from preflight.evaluation.conditions import (
     contracts_on,
     describe_what_if,
     equal_opportunity,
+    metrics_plausible,
     net_gain,
     reuse_within_limit,
     robust_to_costs,
@@ -33,6 +34,7 @@ def decide_verdict(
     calibration_curve: pd.DataFrame,
     limits: list[dict[str, Any]],
     gain_by_period: pd.DataFrame,
+    metrics: dict[str, Any],
     test_usage: dict[str, Any],
     what_if: list[str],
     framing: Framing,
@@ -60,6 +62,7 @@ def decide_verdict(
         equal_opportunity(comparison, test[framing.guardrails.protected]),
         calibration_within_limit(calibration_curve, framing),
         within_limits(limits, framing.costs.unit),
+        metrics_plausible(metrics["candidate"], framing),
         reuse_within_limit(test_usage["number"], framing),
         contracts_on(DataCatalog()._is_validation_enabled()),
     ]

@@ -11,6 +11,7 @@ from kedro.pipeline import Pipeline
 from kedro.validation import ValidationConfigurationError
 
 from preflight.errors import RunError
+from preflight.hooks.isolation import require_test_isolated
 from preflight.runs.manifest import VERSION
 from preflight.runs.raw_files import MANIFEST, verify
 
@@ -71,7 +72,7 @@ class GuardHooks:
         _warn_of_the_future(pipeline, catalog)
         _reject_unknown_parameters(run_params["runtime_params"])
         _validate_references(pipeline, catalog)
-        _assert_test_isolated(pipelines["__default__"])
+        require_test_isolated(pipelines["__default__"], catalog)
         _assert_test_counted(pipeline, catalog)
         _verify_raw_data(pipeline, catalog)
 
@@ -131,18 +132,6 @@ def _validate_references(pipeline: Pipeline, catalog: Any) -> None:
         lines = [f"  - {fault}" for fault in faults]
         features = f"Features are: {', '.join(contract.names())}; slices may have month."
         raise RunError("\n".join(["The settings don't fit together:", *lines, features]))
-
-
-def _assert_test_isolated(graph: Pipeline) -> None:
-    """Refuse a graph in which a path leads from `test` to `candidate`."""
-    if not {"test", "candidate"} <= graph.datasets():
-        return
-    before = graph.to_outputs("candidate").nodes
-    if readers := [node.name for node in before if "test" in node.inputs]:
-        raise RunError(
-            f"'test' reaches 'candidate' through {', '.join(readers)}, so metrics on the test set "
-            "would be too good. Let only evaluation read 'test'."
-        )
 
 
 def _assert_test_counted(pipeline: Pipeline, catalog: Any) -> None:

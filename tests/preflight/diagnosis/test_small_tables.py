@@ -12,7 +12,7 @@ from preflight.diagnosis.contracts import Ablation, Diagnosis, LearningCurve, Se
 from preflight.diagnosis.learning_curve import compute_learning_curve
 from preflight.diagnosis.segments import find_segments
 from preflight.evaluation.contracts import CalibrationCurve, Slices
-from preflight.evaluation.metrics import compute_calibration_curve, compute_slices
+from preflight.evaluation.metrics import compute_calibration_curve, compute_metrics, compute_slices
 from preflight.evaluation.stability import compute_gain_by_period
 from preflight.evaluation.verdict import decide_verdict
 from preflight.problem.framing import Framing
@@ -77,7 +77,9 @@ def test_what_could_not_be_checked_is_said(small: Callable[[int], Made]) -> None
     gains = compute_gain_by_period(
         *given(made, "validation_predictions", "test_predictions", "baselines", "framing")
     )
-    verdict = decide_verdict(*tables, made["selection"], curve, [], gains, FIRST, [], *wide)
+    metrics = compute_metrics(made["test_predictions"], *wide)
+    rest = (made["selection"], curve, [], gains, metrics, FIRST, [])
+    verdict = decide_verdict(*tables, *rest, *wide)
     said = {check["name"]: check["message"] for check in verdict["checks"]}
     assert verdict["decision"] == "hold"
     assert said["gain"].startswith("inconclusive: ")

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from preflight.evaluation import contracts as results
 from preflight.evaluation.contracts import Evaluation
-from preflight.evaluation.metrics import compute_calibration_curve
+from preflight.evaluation.metrics import compute_calibration_curve, compute_metrics
 from preflight.evaluation.predictions import predict_test
 from preflight.evaluation.verdict import decide_verdict
 from preflight.features.fingerprints import fingerprints
@@ -127,6 +127,7 @@ def judged(
     limits: tuple[dict[str, Any], ...] = (),
     usage: dict[str, Any] = FIRST,
     what_if: tuple[str, ...] = (),
+    metrics: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The verdict, with what else it rests on as it should be."""
     curve = compute_calibration_curve(predictions, framing, evaluation)
@@ -137,6 +138,7 @@ def judged(
         curve,
         list(limits),
         months_of(framing),
+        metrics or compute_metrics(predictions, framing, evaluation),
         usage,
         list(what_if),
         framing,

@@ -393,6 +393,24 @@ def test_the_verdict_rests_on_size_and_memory_and_never_on_speed() -> None:
     assert "model mb" not in check.message
 
 
+@pytest.mark.parametrize(
+    ("auc", "said"),
+    [
+        (0.8, None),
+        (0.97, r"roc_auc is 0\.97; plausible is 0\.6 to 0\.95\. Look for a leak"),
+        (0.5, r"roc_auc is 0\.5; plausible is 0\.6 to 0\.95"),
+        (None, "roc_auc is not known"),
+    ],
+)
+def test_metrics_that_are_too_good_or_too_bad_hold(
+    framing: Framing, auc: float | None, said: str | None
+) -> None:
+    metrics = {"roc_auc": {"mean": auc}, "value_per_1000": {"mean": 100.0}}
+    check = conditions.metrics_plausible(metrics, framing)
+    assert check.ok is (said is None)
+    assert re.search(said or "2 metrics are in their plausible ranges", check.message)
+
+
 def test_too_many_candidates_on_one_test_set_hold(framing: Framing) -> None:
     assert conditions.reuse_within_limit(3, framing).ok
     check = conditions.reuse_within_limit(4, framing)

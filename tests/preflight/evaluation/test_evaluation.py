@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from preflight.errors import RunError
 from preflight.evaluation import contracts as results
-from preflight.evaluation.metrics import compute_calibration_curve
+from preflight.evaluation.metrics import compute_calibration_curve, compute_metrics
 from preflight.evaluation.stability import compute_gain_by_period
 from preflight.evaluation.verdict import decide_verdict
 from preflight.modeling.resources import compare, model_mb
@@ -47,6 +47,7 @@ def verdict_of(made: Made) -> dict[str, Any]:
         curve,
         limits,
         gains,
+        compute_metrics(predictions, framing, evaluation),
         FIRST,
         [],
         framing,
@@ -103,6 +104,11 @@ def test_the_verdict_is_recomputed_from_test_predictions_alone(made: Made) -> No
     width = high - low
     assert over["low"] == pytest.approx(low, abs=0.15 * width)
     assert over["high"] == pytest.approx(high, abs=0.15 * width)
+
+
+def test_a_model_that_is_too_good_to_be_true_holds(made: Made) -> None:
+    doubtful = changed(made["framing"], "guardrails", plausible={"roc_auc": (0.5, 0.51)})
+    assert held_by(judge({**made, "framing": doubtful})) == {"plausible"}
 
 
 def test_labels_shuffled_in_training_hold(

@@ -11,7 +11,7 @@ SLICED = ["test_predictions", "test", *PARAMS]
 USED = ["test_predictions", "earlier_evaluations", "what_if", "run_version", FRAMING, "contracts"]
 MODELS = ["candidate", "baselines"]
 MEASURED = ["candidate", "test", FRAMING]
-EVIDENCE = ["calibration_curve", "limits", "gain_by_period", "test_usage", "what_if"]
+EVIDENCE = ["calibration_curve", "limits", "gain_by_period", "metrics", "test_usage", "what_if"]
 
 
 def create_pipeline() -> Pipeline:
