@@ -611,7 +611,7 @@ def test_a_candidate_is_promoted_by_its_gate_alone(finished_copy: Path, run: Run
     assert promoted is not None
     assert promoted.override is not None
     assert promoted.override.by == "Ada"
-    assert [v["version"] for v in list_versions(where) if v["champion"]] == [version]
+    assert [v["version"] for v in list_versions(where) if v["needed_by"]] == [version]
     again = refused(run, where, "deployment", params=ANYWAY)
     assert f"compared with another: the champion is {version} now" in again
     rolled_back = command(where, "rollback")

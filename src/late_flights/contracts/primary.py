@@ -140,8 +140,8 @@ class Aircraft(Table, key=["tailnum"], known_at=IN_ADVANCE):
     """One row per registered aircraft. The registry is of a later date: assumed known."""
 
     tailnum: str = column("registration")
-    year: Float32 = column("year of manufacture", "year", nullable=True, ge=1980, le=2013)
-    seats: Float32 = column("number of seats", "seats", nullable=True, ge=20, le=900)
+    year: Float32 = column("year of manufacture", "year", known_at=IN_ADVANCE, ge=1980, le=2013)
+    seats: Float32 = column("number of seats", "seats", known_at=IN_ADVANCE, ge=20, le=900)
 
 
 class Airports(Table, key=["faa"], known_at=IN_ADVANCE):
@@ -149,4 +149,4 @@ class Airports(Table, key=["faa"], known_at=IN_ADVANCE):
 
     faa: str = column("FAA code")
     name: str = column("name")
-    timezone: str = column("time zone, IANA name", nullable=True)
+    timezone: str = column("time zone, IANA name", known_at=IN_ADVANCE)

@@ -62,7 +62,10 @@ def describe_table(contract: type[Table], datasets: list[str]) -> Iterator[str]:
 def _later(about: dict[str, Any]) -> str:
     if "assumption" in about:
         return "; assumed known with its row"
-    return f"; known at `{about['known_at']}`" if "known_at" in about else ""
+    known_at = about.get("known_at")
+    if known_at in (None, IN_ADVANCE):
+        return "; known in advance" if known_at else ""
+    return f"; known at `{known_at}`"
 
 
 def _values(column: pa.Column) -> Iterator[str]:

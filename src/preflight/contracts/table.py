@@ -24,7 +24,9 @@ def column(description: str, unit: str | None = None, **checks: Any) -> Any:
     `pandera.Field`.
 
     known_at: the column of the same table with the time this value became available. The value may
-        be missing until then. Without `known_at` the value is available with its row.
+        be missing until then. Without `known_at` the value is available with its row. If rows are
+        known in advance, a column that may be missing has to state it: most values that are missing
+        come later. IN_ADVANCE says that this one does not.
     assumption: why the value counts as available with its row all the same. No audit can prove it:
         the audit lists it, with the features that depend on it.
     group: the feature group of the column.
@@ -152,6 +154,12 @@ class Table(pa.DataFrameModel):
             dtype = cls.to_schema().columns[name].dtype
             if remedy := unusable(dtype.type):
                 raise RunError(f"{cls.__name__}.{name} is a feature of type {dtype}. {remedy}")
+        if undated := cls._undated():
+            raise RunError(
+                f"{cls.__name__}.{undated[0]} may be missing, and rows of {cls.__name__} are known "
+                "in advance. Say when its values come: known_at=, the column with their moment. "
+                "Or known_at=IN_ADVANCE, if they are there as early as the row."
+            )
 
     @classmethod
     def describe_place(cls, row: Any) -> str:
@@ -192,6 +200,14 @@ class Table(pa.DataFrameModel):
         return next((metadata[name] for metadata in by_class if name in metadata), None)
 
     @classmethod
+    def _undated(cls) -> list[str]:
+        """Return the columns of rows in advance that may be missing, and do not say when."""
+        if cls.about("known_at") != IN_ADVANCE:
+            return []
+        about, columns = cls.columns(), cls.to_schema().columns
+        return [n for n, one in columns.items() if one.nullable and "known_at" not in about[n]]
+
+    @classmethod
     def known_later(cls, assume: bool = True) -> dict[str, str]:
         """Return the columns that become available after their rows, and their `known_at`.
 
@@ -200,7 +216,8 @@ class Table(pa.DataFrameModel):
         return {
             name: about["known_at"]
             for name, about in cls.columns().items()
-            if "known_at" in about and not (assume and "assumption" in about)
+            if about.get("known_at", IN_ADVANCE) != IN_ADVANCE
+            and not (assume and "assumption" in about)
         }
 
     @pa.dataframe_check(error="a value that is there became known at a moment", ignore_na=False)

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,12 @@ from preflight.serving.gauges import SHADOW, counted
 from preflight.serving.requests import RequestReader
 from preflight.serving.shadow_process import Answered, Compared, Comparer
 
-from .conftest import another, as_json, ask, wait_for
+from .conftest import another, as_json, ask
+from .conftest import wait_for as wait_shortly
 
 Put = Callable[[str], None]
+# the challenger has the lowest priority, and other tests may take all cores
+wait_for = partial(wait_shortly, seconds=120)
 
 
 @pytest.fixture
@@ -252,6 +256,9 @@ def test_a_late_challenger_gets_no_more_rows_than_fit_and_the_others_are_counted
     refits(another(served["bundle"]))
     put("c1")
     wait_for(lambda: at_work(ready))
+    ask(ready, as_json(rows))
+    first = counted(SHADOW, found="compared")
+    wait_for(lambda: counted(SHADOW, found="compared") > first)  # it is loaded
     os.kill(process(ready).pid, signal.SIGSTOP)  # it hangs
     before = counted(SHADOW, found="dropped")
     for _ in range(5):
