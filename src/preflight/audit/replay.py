@@ -149,9 +149,11 @@ class Replay:
         for table, contract in self.tables().items():
             for column, about in contract.columns().items():
                 if "assumption" in about:
-                    known_at = contract.known_later(assume=False)[column]
-                    hide = _mask_until_known(contract, column, known_at)
-                    differ = self.differences(last, self.changes()["look_back"], hide)
+                    known_at = contract.known_later(assume=False).get(column)
+                    differ = {}
+                    if known_at:
+                        hide = _mask_until_known(contract, column, known_at)
+                        differ = self.differences(last, self.changes()["look_back"], hide)
                     yield f"{table}.{column}", about["assumption"], {*differ}
 
 

@@ -8,6 +8,7 @@ from kedro.pipeline import Pipeline
 
 from preflight.audit.contracts import AuditParameters
 from preflight.audit.findings import Finding, finding
+from preflight.audit.missing_together import find_missing_together
 from preflight.audit.replay import DECISION, Difference, Replay
 from preflight.contracts.catalog import Contracts
 from preflight.contracts.table import short
@@ -46,8 +47,10 @@ def replay_features(
         feature_graph, inputs, features, contract.grain(), reach(contract), contracts, audit.seed
     )
     findings = replay_findings(past, audit.moments)
+    tables = past.tables()
+    findings += find_missing_together({name: inputs[name] for name in tables}, tables)
     for column, why, names in past.assumptions():
-        evidence = f"{why}. Features that rest on it: {', '.join(sorted(names))}"
+        evidence = f"{why}. Features that rest on it: {', '.join(sorted(names)) or 'none'}"
         findings.append(finding(f"assumption: {column}", evidence, state="assumed"))
     return pd.DataFrame(findings)
 

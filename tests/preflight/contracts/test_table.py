@@ -7,7 +7,8 @@ import pandera.pandas as pa
 import pytest
 from pandera.errors import SchemaErrors
 
-from preflight.contracts.table import Table, Utc, column, rule
+from preflight.contracts.table import IN_ADVANCE, Table, Utc, column, rule
+from preflight.errors import RunError
 
 
 class Boxes(Table, key=["number"]):
@@ -167,3 +168,27 @@ def test_a_value_without_the_moment_when_it_became_known_is_refused() -> None:
 def test_what_is_known_later_with_and_without_assumptions() -> None:
     assert set(Parcels.known_later()) == {"weighed_at", "weight"}
     assert set(Parcels.known_later(assume=False)) == {"weighed_at", "weight", "sender"}
+
+
+def test_a_column_that_may_be_missing_in_a_table_in_advance_says_when_it_comes() -> None:
+    class Register(Table, key=["parcel"], known_at=IN_ADVANCE):
+        parcel: int = column("number")
+        weighed_at: Utc = column("weighed", "UTC", known_at="weighed_at")
+        weight: float = column("weight", "kg", known_at="weighed_at")
+        place: str = column("where it goes", known_at=IN_ADVANCE)
+
+    assert Register.known_later() == {"weighed_at": "weighed_at", "weight": "weighed_at"}
+    assert Register.to_schema().columns["place"].nullable
+
+    with pytest.raises(RunError, match=r"Undated\.place may be missing, and rows of Undated are"):
+
+        class Undated(Table, key=["parcel"], known_at=IN_ADVANCE):
+            parcel: int = column("number")
+            place: str = column("where it goes", nullable=True)
+
+    class Dated(Table, key=["parcel"], known_at="made_at"):
+        parcel: int = column("number")
+        made_at: Utc = column("row made", "UTC")
+        place: str = column("where it goes", nullable=True)  # known with its row
+
+    assert Dated.known_later() == {}

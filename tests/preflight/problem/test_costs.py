@@ -53,6 +53,16 @@ def test_savings_are_those_of_a_table_made_by_hand() -> None:
     assert costs.saving(label.astype(bool), act).tolist() == [9, 0, -4, 0]
 
 
+def test_an_expected_saving_is_the_mean_over_labels_drawn_by_the_probability() -> None:
+    costs, rng = Outcomes(tp=2.0, fp=3.0, fn=10.0, tn=1.0), np.random.default_rng(0)
+    chance, act = np.array([0.1, 0.6, 0.6]), np.array([True, True, False])
+    labels = rng.random((40_000, 3)) < chance
+    seen = np.mean([costs.saving(one, act) for one in labels], axis=0)
+    assert costs.expected_saving(chance, act) == pytest.approx(seen, abs=0.1)
+    amounts = UnitCosts(overage=1.0, underage=2.0, default_amount=5.0)
+    assert amounts.expected_saving(np.array([4.0]), np.array([4.0])) == 1.0  # it comes true
+
+
 def test_a_saving_is_what_never_acting_costs_less_what_was_paid() -> None:
     costs = Outcomes(tp=2, fp=7, fn=11, tn=3)
     label, act = np.array([1, 1, 0, 0]), np.array([True, False, True, False])

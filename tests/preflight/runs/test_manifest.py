@@ -16,6 +16,7 @@ from preflight.runs.manifest import (
     RUN_MANIFEST,
     describe_code,
     evaluated_run,
+    judged_candidates,
     read_manifest,
     with_ancestors,
 )
@@ -62,6 +63,18 @@ def test_the_newest_run_with_a_verdict_is_the_one_that_is_judged(
         RunError, match=f"Run {part} gave a verdict and no reference_predictions: it"
     ):
         evaluated_run(tmp_path)
+
+
+def test_candidates_are_judged_by_the_runs_that_gave_a_verdict(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
+    assert judged_candidates(tmp_path) == set()
+    one, two, three = (FILE | {"version": version} for version in VERSIONS[:3])
+    write_run(tmp_path, VERSIONS[0], outputs={"verdict": FILE, "candidate": one})
+    write_run(tmp_path, VERSIONS[1], inputs={"candidate": two}, outputs={"verdict": FILE})
+    write_run(tmp_path, VERSIONS[2], outputs={"candidate": three})  # not judged
+    write_run(tmp_path, VERSIONS[3], inputs={"verdict": FILE, "candidate": three})  # only read
+    assert judged_candidates(tmp_path) == set(VERSIONS[:2])
 
 
 def test_what_a_run_was_made_from_is_compared_with_its_manifest(

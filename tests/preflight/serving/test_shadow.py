@@ -256,8 +256,8 @@ def test_a_late_challenger_gets_no_more_rows_than_fit_and_the_others_are_counted
     refits(another(served["bundle"]))
     put("c1")
     wait_for(lambda: at_work(ready))
-    ask(ready, as_json(rows))
     first = counted(SHADOW, found="compared")
+    ask(ready, as_json(rows))
     wait_for(lambda: counted(SHADOW, found="compared") > first)  # it is loaded
     os.kill(process(ready).pid, signal.SIGSTOP)  # it hangs
     before = counted(SHADOW, found="dropped")
