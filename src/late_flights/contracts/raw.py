@@ -30,7 +30,9 @@ def local_hour(cls: Any, t: pd.DataFrame) -> pd.Series:
     return t["time_hour"].dt.tz_convert("America/New_York").dt.tz_localize(None) == told
 
 
-class RawFlights(RawTable, key=["time_hour", "carrier", "flight", "origin"]):
+class RawFlights(
+    RawTable, key=["time_hour", "carrier", "flight", "origin"], event_time="time_hour"
+):
     """One row per scheduled departure from New York's three airports in 2013."""
 
     year: int = column("year of departure, local", isin=[2013])
@@ -93,7 +95,7 @@ class RawFlights(RawTable, key=["time_hour", "carrier", "flight", "origin"]):
         )
 
 
-class RawWeather(RawTable, key=["origin", "time_hour"]):
+class RawWeather(RawTable, key=["origin", "time_hour"], event_time="time_hour"):
     """One row per airport and hour, some hours missing."""
 
     origin: str = column("airport, FAA code", isin=ORIGINS)

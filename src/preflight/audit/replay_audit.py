@@ -9,6 +9,7 @@ from kedro.pipeline import Pipeline
 from preflight.audit.contracts import AuditParameters
 from preflight.audit.findings import Finding, finding
 from preflight.audit.missing_together import find_missing_together
+from preflight.audit.moments import check_moments
 from preflight.audit.replay import DECISION, Difference, Replay
 from preflight.contracts.catalog import Contracts
 from preflight.contracts.table import short
@@ -16,6 +17,7 @@ from preflight.features.point_in_time import reach
 
 log = logging.getLogger(__name__)
 
+FRAMING = "params:framing"  # if the feature pipeline reads it
 MAX_REPORTED = 10  # features with a finding of their own
 
 LEAKAGE_HINT = {
@@ -48,7 +50,10 @@ def replay_features(
     )
     findings = replay_findings(past, audit.moments)
     tables = past.tables()
-    findings += find_missing_together({name: inputs[name] for name in tables}, tables)
+    given = {name: inputs[name] for name in tables}
+    findings += find_missing_together(given, tables)
+    if FRAMING in inputs:
+        findings += check_moments(features, contract.grain(), given, tables, inputs[FRAMING])
     for column, why, names in past.assumptions():
         evidence = f"{why}. Features that rest on it: {', '.join(sorted(names)) or 'none'}"
         findings.append(finding(f"assumption: {column}", evidence, state="assumed"))

@@ -16,7 +16,8 @@ from preflight.runs.manifest import VERSION
 from preflight.runs.raw_files import MANIFEST, verify
 
 log = logging.getLogger(__name__)
-CONTRACTS, FEATURE_GRAPH = "contracts", "feature_graph"  # datasets that are filled here
+# datasets that are filled here
+CONTRACTS, FEATURE_GRAPH, CLEANING_GRAPH = "contracts", "feature_graph", "cleaning_graph"
 PROMOTION = "promotion"  # saving this dataset changes the champion
 
 
@@ -27,8 +28,9 @@ class ContractHooks:
     def after_catalog_created(self, catalog: Any) -> None:
         """Load every contract, so that a misspelt one is found before the run.
 
-        Fill the datasets `contracts` (the contract of each table) and `feature_graph` (the pipeline
-        that computes the features). Let CSV files with a raw contract be read by its types.
+        Fill the datasets `contracts` (the contract of each table), `feature_graph` (the pipeline
+        that computes the features) and `cleaning_graph` (the one before it). Let CSV files with a
+        raw contract be read by its types.
         """
         # imported here, because every kedro command loads this module
         from preflight.contracts.catalog import contracts_of, tables
@@ -46,6 +48,8 @@ class ContractHooks:
             catalog[CONTRACTS].save(tables(contracts))
         if FEATURE_GRAPH in catalog:
             catalog[FEATURE_GRAPH].save(pipelines["feature_engineering"].to_outputs("features"))
+        if CLEANING_GRAPH in catalog:
+            catalog[CLEANING_GRAPH].save(pipelines["data_engineering"])
         if catalog._is_validation_enabled():
             from preflight.contracts.raw_table import read_by_contract
 

@@ -205,9 +205,9 @@ def test_the_features_that_ship_pass_and_name_what_they_assume(
         allowed={"one_feature": {}, "one_value": {}, "two_features": {}},
     )  # fmt: skip
     found = replay_features(features, audit, project_contracts, pipeline, **given)
-    assert found["state"].tolist() == ["passed", "assumed"]
-    assert found["check"].tolist() == ["replay", "assumption: flights.tailnum"]
-    resting = found["evidence"][1].split("rest on it: ")[1].split(", ")
+    assert found["state"].tolist() == ["passed", "passed", "assumed"]
+    assert found["check"].tolist() == ["replay", "predict_at", "assumption: flights.tailnum"]
+    resting = found["evidence"][2].split("rest on it: ")[1].split(", ")
     assert set(resting) == set(Features.groups()["previous_leg"])
 
 

@@ -4,10 +4,12 @@ from kedro.pipeline import Node, Pipeline
 
 from preflight import audit
 
-from late_flights.pipelines import feature_engineering
+from late_flights.pipelines import data_engineering, feature_engineering
 
 # what features are made from
 GIVEN = feature_engineering.create_pipeline().to_outputs("features").inputs() - {"contracts"}
+CLEANING = data_engineering.create_pipeline()
+RAW, PRIMARY = sorted(CLEANING.inputs()), sorted(CLEANING.all_outputs() & GIVEN)
 
 
 def create_pipeline() -> Pipeline:
@@ -22,6 +24,13 @@ def create_pipeline() -> Pipeline:
                 name="replay_features",
             ),
             Node(
+                audit.replay_cleaning,
+                {"audit": "params:audit"}
+                | {name: name for name in ["contracts", "cleaning_graph", *RAW, *PRIMARY]},
+                "cleaning_audit",
+                name="replay_cleaning",
+            ),
+            Node(
                 audit.check_target_leakage,
                 ["train", "validation", "features", "params:audit", "contracts"],
                 "target_audit",
@@ -29,7 +38,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 audit.require_no_failures,
-                ["replay_audit", "target_audit"],
+                ["replay_audit", "cleaning_audit", "target_audit"],
                 "feature_audit",
                 name="require_feature_audit",
             ),

@@ -11,7 +11,7 @@ from preflight.contracts.table import Utc, column
 PLACES = ["north", "south", "west"]
 
 
-class RawParcels(RawTable, key=["parcel"]):
+class RawParcels(RawTable, key=["parcel"], event_time="ships_at"):
     """One row per parcel."""
 
     parcel: int = column("number of the parcel", ge=1)
