@@ -36,6 +36,8 @@ MEANINGS = {
     "isin": "is none of {}",
 }
 
+SWAPPED = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d")  # a date in which day and month look alike
+
 DAMAGE = (ValueError, EOFError, BadZipFile, UnpicklingError)  # what libraries raise of such a file
 FILE_FAULT = "The file itself: "  # begins a note that says all, whatever followed from it
 NO_VERSION = "Did not find any versions"  # in Kedro's message
@@ -248,4 +250,10 @@ def _describe(failure: CheckFailure) -> str:
     meaning = meaning_of(failure.check or failure.message)
     cases = "value" if failure.failure_count == 1 else "values"
     where = f"column {failure.column} " if failure.column else ""
-    return f"{where}{meaning}: {failure.failure_count:,} {cases}, e.g. {', '.join(examples[:3])}"
+    told = f"{where}{meaning}: {failure.failure_count:,} {cases}, e.g. {', '.join(examples[:3])}"
+    if kind == CONVERSION_CHECK and "datetime" in meaning and SWAPPED.match(examples[0]):
+        told += (
+            ". Day or month may come first: say so in the catalog entry, as in load_args: "
+            f'{{parse_dates: [{failure.column}], date_format: "%d/%m/%Y"}}'
+        )
+    return told

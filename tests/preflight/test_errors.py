@@ -15,7 +15,7 @@ from pydantic import Field
 
 from preflight.contracts.documents import Document, DocumentContract
 from preflight.contracts.raw_table import RawTable
-from preflight.contracts.table import Table, column, rule
+from preflight.contracts.table import Table, Utc, column, rule
 from preflight.errors import RunError, explain
 
 
@@ -117,6 +117,20 @@ def test_a_number_as_text_is_one_failure_with_the_texts_that_are_no_numbers() ->
     least = ["1", "2", "three", "4", "five", "6"]
     (failure,) = failures(boxes().assign(least=least), "RawBoxes")
     assert "column least has values that float64 can't hold: 2 values, e.g. three, five" in failure
+
+
+def test_dates_that_can_be_read_in_two_ways_come_with_the_setting_that_says_which() -> None:
+    class RawDates(RawTable):
+        """Dates as text."""
+
+        sent_at: Utc = column("sent", "UTC")
+
+    globals()["RawDates"] = RawDates
+    (failure,) = failures(pd.DataFrame({"sent_at": ["03/02/2013", "04/02/2013"]}), "RawDates")
+    assert "2 values, e.g. 03/02/2013, 04/02/2013. Day or month may come first" in failure
+    assert 'load_args: {parse_dates: [sent_at], date_format: "%d/%m/%Y"}' in failure
+    (failure,) = failures(pd.DataFrame({"sent_at": ["2013-02-03", "soon"]}), "RawDates")
+    assert "Day or month" not in failure
 
 
 def test_values_out_of_range_are_counted_and_three_are_shown() -> None:

@@ -1,5 +1,6 @@
 """Exact conversion to a declared type: values that the type can't hold are reported."""
 
+import warnings
 from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -192,5 +193,21 @@ def _parsed(values: pd.Series, dtype: Any) -> pd.Series:
     parsed = pd.to_datetime(values, format="ISO8601", errors="coerce", utc=utc)
     if parsed.isna().sum() == values.isna().sum():
         return parsed
-    guessed = pd.to_datetime(values, errors="coerce", utc=utc)
-    return min(parsed, guessed, key=lambda some: some.isna().sum())
+    return min(parsed, _guess(values, utc), key=lambda some: some.isna().sum())
+
+
+def _guess(values: pd.Series, utc: bool) -> pd.Series:
+    """Return times in a format that pandas guesses; missing where day and month may be swapped.
+
+    They are not if one order reads more values: there is no month 13.
+    """
+    with warnings.catch_warnings():  # of a format that differs from row to row
+        warnings.simplefilter("ignore", UserWarning)
+        month_first, day_first = (
+            pd.to_datetime(values, errors="coerce", utc=utc, dayfirst=first)
+            for first in (False, True)
+        )
+    lost = [order.isna().sum() for order in (month_first, day_first)]
+    if lost[0] != lost[1]:
+        return month_first if lost[0] < lost[1] else day_first
+    return month_first.where(month_first == day_first)

@@ -96,7 +96,7 @@ FITS: list[tuple[str, list[Any], list[Any]]] = [
     ("str", [None, None], [np.nan, np.nan]),
     ("category", ["b", "a"], ["b", "a"]),
     ("datetime64[us, UTC]", ["2013-01-01", "2013-01-01T01:00+01:00"], ["2013-01-01T00:00Z"] * 2),
-    ("datetime64[us]", ["1.2.2013", None], ["2013-01-02", pd.NaT]),
+    ("datetime64[us]", ["13.2.2013", None], ["2013-02-13", pd.NaT]),
     ("timedelta64[s]", ["90 s"], [pd.Timedelta("90s")]),
     ("object", [7, "x"], [7, "x"]),
 ]
@@ -231,3 +231,23 @@ def test_narrowing_never_interprets_text_or_times(values: Any, dtype: str, said:
 def test_narrowing_takes_what_has_the_meaning_of_its_type(values: Any, dtype: str) -> None:
     column = pd.Series(values, name="parcel")
     pd.testing.assert_series_equal(narrow(column, dtype), column.astype(dtype))
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["03/02/2013", "04/02/2013"], None),  # February or March, April
+        (["03.02.2013 10:00"], None),
+        (["03/02/2013", "13/02/2013"], ["2013-02-03", "2013-02-13"]),  # there is no month 13
+        (["02/03/2013", "02/13/2013"], ["2013-02-03", "2013-02-13"]),
+        (["3 February 2013"], ["2013-02-03"]),
+        (["2013-02-03", "2013-12-11"], ["2013-02-03", "2013-12-11"]),
+        (["05/05/2013"], ["2013-05-05"]),  # the same either way
+    ],
+)
+def test_day_and_month_are_never_swapped_by_a_guess(
+    texts: list[str], expected: list[str] | None
+) -> None:
+    made, unfit = convert(pd.Series(texts, dtype="str"), pd.DatetimeTZDtype("us", "UTC"))
+    assert unfit.all() if expected is None else not unfit.any()
+    assert expected is None or made.dt.strftime("%Y-%m-%d").tolist() == expected
