@@ -48,7 +48,11 @@ def draft_contract(path: Path, filepath: str, package: str) -> str:
     table, load_args = read(path)
     dataset = re.sub(r"\W+", "_", f"raw {path.name.split('.')[0]}", flags=re.ASCII).strip("_")
     identifiers = _identifiers(table)
-    columns = {name: _column(table[name], name, identifiers[name]) for name in identifiers}
+    lost = {} if path.suffix == ".parquet" else _texts_read_as_missing(path, load_args, table)
+    columns = {
+        name: {**_column(table[name], name, identifiers[name]), "lost": lost.get(name, "")}
+        for name in identifiers
+    }
     distinct = {name: one["distinct"] for name, one in columns.items()}
     numbers = [name for name, one in columns.items() if one["kind"] in NUMBERS]
     key = key_of(table, distinct)
@@ -120,6 +124,16 @@ def _csv_arguments(path: Path) -> dict[str, Any]:
         parsed = pd.read_csv(path, usecols=dated, parse_dates=dated, **arguments)
         arguments["parse_dates"] = [name for name in dated if parsed[name].dtype.kind == "M"]
     return arguments
+
+
+def _texts_read_as_missing(
+    path: Path, arguments: dict[str, Any], table: pd.DataFrame
+) -> dict[str, str]:
+    """Return the texts of each column that pandas takes for a missing value, such as NA."""
+    form = {"sep": arguments["sep"]} if "sep" in arguments else {}
+    texts = pd.read_csv(path, dtype="str", keep_default_na=False, **form)
+    lost = {name: one[table[name].isna() & (one != "")].unique() for name, one in texts.items()}
+    return {str(name): ", ".join(found) for name, found in lost.items() if len(found)}
 
 
 def key_of(table: pd.DataFrame, distinct: dict[str, int]) -> list[str]:

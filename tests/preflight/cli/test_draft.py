@@ -292,3 +292,13 @@ def test_the_command_tells_a_fault_and_leaves_nothing(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert result.output.startswith("Error: There is no file")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("text", "asked"), [("NA", True), ("", False), ("NO", False)])
+def test_a_text_that_is_read_as_missing_is_asked_about(
+    tmp_path: Path, text: str, asked: bool
+) -> None:
+    rows = "".join(f"{n},{text if n % 3 == 0 else 'EU'}\n" for n in range(30))
+    drafted_, _ = drafted(write(tmp_path, f"id,region\n{rows}"))
+    assert ("NA is read as missing: is it a value?" in remarks(drafted_, "region")) is asked
+    assert "is read as missing" not in remarks(drafted_, "id")
