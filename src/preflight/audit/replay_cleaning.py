@@ -19,7 +19,7 @@ LAST_ROWS = 20_000  # before a moment, that are compared: what knows the future 
 GAPS = 2  # moments with gaps, of each table
 NOT_TESTED = (
     "no raw table has an event_time, so cleaning could not be replayed. Declare the column by "
-    'which a raw table is dated, as in class RawFlights(RawTable, event_time="time_hour")'
+    'which a raw table is dated, as in class RawParcels(RawTable, event_time="sent_at")'
 )
 
 
