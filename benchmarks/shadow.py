@@ -25,7 +25,13 @@ import pandas as pd
 
 from preflight.errors import RunError
 from preflight.inference.experiment import FOLDER, Design, Designs
-from preflight.inference.shadow import COMPARISONS, SETTING, Shadow, read_comparisons, save_document
+from preflight.inference.shadow import (
+    COMPARISONS,
+    SETTING,
+    ShadowSetting,
+    read_comparisons,
+    save_document,
+)
 from preflight.modeling.skops_file import dump, load
 from preflight.runs.manifest import evaluated_run
 from preflight.serving.measure import (
@@ -119,7 +125,9 @@ def interleave(
         found = {}
         for shadowed in (False, True) if number % 2 else (True, False):
             if shadowed:
-                save_document(Shadow(challenger="other", since=datetime.now(UTC)), folder / SETTING)
+                save_document(
+                    ShadowSetting(challenger="other", since=datetime.now(UTC)), folder / SETTING
+                )
                 before = counter(url, 'preflight_shadow_rows_total{found="compared"}')
                 wait(lambda: challenger_processes(pid))
                 urllib.request.urlopen(url, body.read_bytes()).close()
@@ -137,7 +145,7 @@ def interleave(
 
 def kill(url: str, pid: int, folder: Path, body: bytes, kills: int) -> Client:
     """Kill the challenger's process again and again while a client asks."""
-    save_document(Shadow(challenger="other", since=datetime.now(UTC)), folder / SETTING)
+    save_document(ShadowSetting(challenger="other", since=datetime.now(UTC)), folder / SETTING)
     client = Client(url, body)
     client.start()
     for _ in range(kills):

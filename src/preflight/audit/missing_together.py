@@ -39,11 +39,9 @@ def find_missing_together(
 
 def _pairs(table: pd.DataFrame, contract: Contract) -> Iterator[tuple[str, str, int]]:
     """Yield each column without a moment, the moment that is missing with it, and how often."""
-    missing = {
-        name: table[name].isna()
-        for name in contract.to_schema().columns
-        if FEWEST <= table[name].isna().sum() <= len(table) - FEWEST
-    }
+    masks = {name: table[name].isna() for name in contract.to_schema().columns}
+    most = len(table) - FEWEST
+    missing = {name: mask for name, mask in masks.items() if FEWEST <= mask.sum() <= most}
     dated = [name for name in missing if isinstance(table[name].dtype, pd.DatetimeTZDtype)]
     stated = {*contract.known_later(assume=False)}
     stated |= {name for name, about in contract.columns().items() if "assumption" in about}

@@ -75,9 +75,10 @@ def _moments(raw: dict[str, pd.DataFrame], dated: dict[str, str]) -> Iterator[pd
     many columns as possible are missing.
     """
     times = pd.concat([table[dated[name]] for name, table in raw.items()]).dropna()
-    yield from (times.quantile(share, interpolation="lower") for share in SHARES)
+    first, *others = (times.quantile(share, interpolation="lower") for share in SHARES)
+    yield from (first, *others)
     for name, table in raw.items():
-        later = table[table[dated[name]] >= times.quantile(SHARES[0], interpolation="lower")]
+        later = table[table[dated[name]] >= first]
         missing = later.isna().to_numpy()
         for _ in range(GAPS):
             row = missing.sum(axis=1).argmax() if len(missing) else 0

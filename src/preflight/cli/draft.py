@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader
 from preflight.contracts.raw_table import RawTable
 from preflight.errors import RunError
 from preflight.problem.shares import format_share
-from preflight.runs.csv_faults import find_fault
+from preflight.runs.csv_faults import find_fault, other_separator
 
 MAX_LISTED_VALUES = 12  # distinct texts that become a list of allowed values
 SAMPLE = 5_000  # rows that are searched before all rows are
@@ -108,8 +108,8 @@ def _separator(path: Path) -> dict[str, Any]:
         header = pd.read_csv(path, nrows=0).columns
     except (ValueError, EOFError, OSError, BadZipFile):
         return {}
-    separator = re.search(r"[;\t|]", header[0]) if len(header) == 1 else None
-    return {"sep": separator[0]} if separator else {}
+    separator = other_separator(header.tolist())
+    return {"sep": separator} if separator else {}
 
 
 def _csv_arguments(path: Path) -> dict[str, Any]:

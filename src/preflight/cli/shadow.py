@@ -10,13 +10,13 @@ from preflight.errors import RunError
 from preflight.inference.shadow import (
     COMPARISONS,
     SETTING,
-    Shadow,
+    ShadowSetting,
     describe_comparison,
     read_comparisons,
     read_shadow,
     save_document,
 )
-from preflight.modeling.model import require_features
+from preflight.inference.variants import choose_challenger
 from preflight.problem.framing import Framing
 
 
@@ -29,17 +29,9 @@ def put_in_shadow(project: Path, catalog: Any, version: str) -> None:
     now = champion.current(project / champion.POINTER)
     if now and now.version == version:
         raise RunError(f"{version} is the champion: compare it with another model.")
-    challengers = {
-        v: m for v, m in catalog.load("challengers").items() if not now or v != now.version
-    }
-    if version not in challengers:
-        known = ", ".join(challengers) or "none"
-        raise RunError(
-            f"There is no challenger {version}. There are: {known}. Make one: kedro run (a "
-            "candidate), or kedro run --pipelines retraining (a refit)."
-        )
-    require_features(challengers[version](), catalog.load("contracts")["features"])
-    setting = Shadow(challenger=version, since=datetime.now(UTC))
+    challengers, features = catalog.load("challengers"), catalog.load("contracts")["features"]
+    choose_challenger(version, challengers, now.version if now else None, features)
+    setting = ShadowSetting(challenger=version, since=datetime.now(UTC))
     save_document(setting, project / SETTING)
 
 

@@ -14,8 +14,8 @@ from preflight.experiments.history import History
 from preflight.experiments.outcomes import read_decisions
 from preflight.inference.experiment import Design, require_free
 from preflight.inference.prediction_log import Days
-from preflight.inference.variants import Challengers
-from preflight.modeling.model import Bundle, require_features
+from preflight.inference.variants import Challengers, choose_challenger
+from preflight.modeling.model import Bundle
 from preflight.monitoring.weeks import WEEK
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
@@ -47,9 +47,10 @@ def design_experiment(
     """
     if champion is None:
         raise RunError("There is no champion: kedro run --pipelines deployment")
-    version = champion["provenance"]["version"]
-    others = {name: read for name, read in challengers.items() if name != version}
-    _require_policies(settings, others, framing, contracts["features"])
+    version, features = champion["provenance"]["version"], contracts["features"]
+    _require_policies(settings, framing, features)
+    if settings.challenger:
+        _require_challenger(settings.challenger, challengers, version, features)
     today = settings.at.tz_convert(framing.split.timezone).date()
     start = settings.start or today + timedelta(days=7 - today.weekday())
     if start <= today:
@@ -91,9 +92,17 @@ def design_experiment(
     return design
 
 
-def _require_policies(
-    settings: ExperimentSettings, challengers: Challengers, framing: Framing, features: Contract
+def _require_challenger(
+    wanted: str, challengers: Challengers, champion: str, features: Contract
 ) -> None:
+    """Raise RunError, with the setting, if a challenger can't be compared with the champion."""
+    try:
+        choose_challenger(wanted, challengers, champion, features)
+    except RunError as error:
+        raise RunError(f"experiment_design.challenger is {wanted}, but {error}") from error
+
+
+def _require_policies(settings: ExperimentSettings, framing: Framing, features: Contract) -> None:
     """Raise RunError if a policy or a unit is not there."""
     if framing.task == "regression" and settings.control == "untouched":
         raise RunError(
@@ -106,15 +115,6 @@ def _require_policies(
             f"experiment_design.unit has {unknown[0]}, which is no column of the features. There "
             f"are: {', '.join(names)}."
         )
-    if settings.challenger is None:
-        return
-    if settings.challenger not in challengers:
-        known = ", ".join(challengers) or "none"
-        raise RunError(
-            f"experiment_design.challenger is {settings.challenger}, which is no challenger on "
-            f"the disk. There are: {known}. Make one: kedro run --pipelines retraining"
-        )
-    require_features(challengers[settings.challenger](), features)
 
 
 def _show(design: Design, framing: Framing) -> None:

@@ -2,6 +2,7 @@
 
 from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import AwareDatetime, Field, ValidationError
 
@@ -14,8 +15,10 @@ from preflight.problem.money import format_money
 SETTING = "data/06_models/shadow.json"
 COMPARISONS = "data/07_model_output/shadow"  # a file for each start of the challenger's process
 
+Read = TypeVar("Read", bound=Document)
 
-class Shadow(Document):
+
+class ShadowSetting(Document):
     """Which challenger is in the shadow."""
 
     challenger: str = Field(description="its version")
@@ -55,20 +58,24 @@ SUMMED = ["rows", "dropped", "failed", "same", "difference"]
 SUMMED += ["saved_if_champion", "saved_if_challenger"]
 
 
-def read_shadow(path: Path) -> Shadow | None:
+def read_shadow(path: Path) -> ShadowSetting | None:
     """Return which challenger is in the shadow; None: none is.
 
     Raises:
         RunError: the file is broken.
     """
     try:
-        return Shadow.model_validate_json(path.read_bytes())
+        return _read(path, ShadowSetting, "Write it again: kedro shadow VERSION")
     except FileNotFoundError:
         return None
+
+
+def _read(path: Path, document: type[Read], remedy: str) -> Read:
+    """Return the document in a file; raise RunError with the remedy if it is broken."""
+    try:
+        return document.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise RunError(
-            f"{path} is broken: {error.errors()[0]['msg']}. Write it again: kedro shadow VERSION"
-        ) from error
+        raise RunError(f"{path} is broken: {error.errors()[0]['msg']}. {remedy}") from error
 
 
 def save_document(document: Document, path: Path) -> None:
@@ -83,14 +90,8 @@ def read_comparisons(folder: Path) -> list[Comparison]:
     Raises:
         RunError: a file is broken.
     """
-    parts = []
-    for file in sorted(folder.glob("*.json")):
-        try:
-            parts.append(Comparison.model_validate_json(file.read_bytes()))
-        except ValidationError as error:
-            raise RunError(
-                f"{file} is broken: {error.errors()[0]['msg']}. Restore or delete it."
-            ) from error
+    files = sorted(folder.glob("*.json"))
+    parts = [_read(file, Comparison, "Restore or delete it.") for file in files]
     parts.sort(key=lambda one: (one.champion, one.challenger, one.until))
     pairs = groupby(parts, key=lambda one: (one.champion, one.challenger))
     return sorted((add_up([*some]) for _, some in pairs), key=lambda one: one.until)

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from preflight.contracts.catalog import Contract
+from preflight.errors import RunError
 from preflight.inference.experiment import DRAWN, VARIANTS, Design, draw
 from preflight.modeling.model import Bundle, answer, require_features
 from preflight.problem.framing import Framing
@@ -68,6 +69,27 @@ def _answer_challenger(
         found = pd.DataFrame(answer(bundle, rows, features.groups(), explain), rows.index)
         return found.assign(model=design.challenger)
     return None  # it has failed, and `watch` knows
+
+
+def choose_challenger(
+    version: str, challengers: Challengers, champion: str | None, features: Contract
+) -> Bundle:
+    """Return a challenger that can be compared with the champion.
+
+    champion: its version; it is no challenger of itself.
+
+    Raises:
+        RunError: it is not on the disk, or wants features that the contract no longer has.
+    """
+    others = {name: read for name, read in challengers.items() if name != champion}
+    if version not in others:
+        raise RunError(
+            f"there is no challenger {version}. There are: {', '.join(others) or 'none'}. Make "
+            "one: kedro run (a candidate), or kedro run --pipelines retraining (a refit)."
+        )
+    bundle = others[version]()
+    require_features(bundle, features)
+    return bundle
 
 
 @contextmanager

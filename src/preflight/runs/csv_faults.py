@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from lzma import LZMAError
 from pathlib import Path
 from typing import Any
@@ -89,12 +89,18 @@ def _numbered(rows: Any) -> Iterator[tuple[int, list[str]]]:
     return enumerate(filter(None, rows), start=1)
 
 
+def other_separator(header: Sequence[str]) -> str | None:
+    """Return what separates the names in a header that was read as one name; None: nothing."""
+    found = re.search(f"[{''.join(SEPARATORS)}]", header[0]) if len(header) == 1 else None
+    return found[0] if found else None
+
+
 def _find_in_header(path: Path, header: list[str], separator: str) -> str | None:
     """Return the fault of the names of columns."""
-    if len(header) == 1 and (others := [one for one in SEPARATORS if one in header[0]]):
-        written = "\\t" if others[0] == "\t" else others[0]
+    if other := other_separator(header):
+        written = "\\t" if other == "\t" else other
         return (
-            f"{path}, header: values are separated by {SEPARATORS[others[0]]}. Write load_args: "
+            f"{path}, header: values are separated by {SEPARATORS[other]}. Write load_args: "
             f'{{sep: "{written}"}} in its catalog entry.'
         )
     if header[-1] == "" and len(header) > 1:

@@ -5,6 +5,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Iterable, Iterator
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import distributions
 from itertools import chain
@@ -215,11 +216,22 @@ def evaluated_run(project: Path, version: str | None = None) -> Document:
 
 def judged_candidates(project: Path) -> set[str]:
     """Return the versions of all candidates that a run gave a verdict on."""
-    runs = (read_or_none(project, version) for version in versions_with_manifest(project))
-    judged = (
-        {**run["inputs"], **run["outputs"]} for run in runs if run and "verdict" in run["outputs"]
-    )
-    return {files["candidate"]["version"] for files in judged if "candidate" in files}
+    found: set[str | None] = set()
+    for version in versions_with_manifest(project):
+        with contextlib.suppress(FileNotFoundError):  # it was pruned meanwhile
+            changed_at = manifest_path(project, version).stat().st_mtime_ns
+            found.add(_judged_by(project, version, changed_at))
+    return {version for version in found if version}
+
+
+@cache
+def _judged_by(project: Path, version: str, changed_at: int) -> str | None:
+    """Return the candidate that a run gave a verdict on, if it did; the service asks often."""
+    run = read_or_none(project, version)
+    if run is None or "verdict" not in run["outputs"]:
+        return None
+    candidate: Document | None = {**run["inputs"], **run["outputs"]}.get("candidate")
+    return candidate["version"] if candidate else None
 
 
 def _require_files(run: Document, *names: str) -> None:

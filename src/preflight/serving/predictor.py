@@ -140,8 +140,9 @@ class ChampionPredictor:
         wanted = {one.challenger for one in designs if one.challenger and not one.stopped}
         loaded = {v: one for v, one in self._challengers.items() if v in wanted}
         try:
+            known = self._catalog.load("challengers") if wanted - loaded.keys() else {}
             for version in wanted - loaded.keys():
-                bundle: Bundle = self._catalog.load("challengers")[version]()
+                bundle: Bundle = known[version]()
                 require_features(bundle, self._features)
                 loaded[version] = partial(_same, bundle)
         finally:

@@ -13,7 +13,7 @@ from preflight.cli.commands import cli
 from preflight.cli.versions import list_versions, reasons_to_keep
 from preflight.deployment import champion
 from preflight.inference.experiment import FOLDER, Designs
-from preflight.inference.shadow import SETTING, Shadow, save_document
+from preflight.inference.shadow import SETTING, ShadowSetting, save_document
 from preflight.runs.manifest import LEDGER
 from preflight.runs.raw_files import hash_file
 
@@ -136,7 +136,9 @@ def test_pruning_spares_the_models_of_experiments_and_of_the_shadow(
     assert prunable_versions(tmp_path, keep=0) != []
     design = seal_design(champion=VERSIONS[0], challenger=VERSIONS[1], treatment="challenger")
     Designs(str(tmp_path / FOLDER)).save(design)
-    save_document(Shadow(challenger=VERSIONS[2], since=datetime.now(UTC)), tmp_path / SETTING)
+    save_document(
+        ShadowSetting(challenger=VERSIONS[2], since=datetime.now(UTC)), tmp_path / SETTING
+    )
     assert [v["version"] for v in prunable_versions(tmp_path, keep=0)] == [VERSIONS[3]]
     needed = [one["needed_by"] for one in list_versions(tmp_path)]
     assert needed == ["experiment", "experiment", "shadow", ""]

@@ -82,3 +82,9 @@ def test_another_way_to_the_candidate_is_refused(
 ) -> None:
     with pytest.raises(RunError, match=said):
         require_test_isolated(leaky, catalog)
+
+
+def test_a_test_set_without_a_file_is_kept_apart_too() -> None:
+    require_test_isolated(graph("train", "validation"), DataCatalog())
+    with pytest.raises(RunError, match="'test' reaches 'candidate' through fit"):
+        require_test_isolated(graph("train", "validation", "test"), DataCatalog())

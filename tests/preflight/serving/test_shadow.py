@@ -18,7 +18,7 @@ from kedro.io import DataCatalog
 
 from preflight.deployment.datasets import ModelVersions
 from preflight.inference.experiment import Design, Designs, assign
-from preflight.inference.shadow import COMPARISONS, SETTING, Shadow, read_comparisons
+from preflight.inference.shadow import COMPARISONS, SETTING, ShadowSetting, read_comparisons
 from preflight.inference.shadow import save_document as save
 from preflight.modeling.model import predict_and_decide
 from preflight.modeling.skops_file import dump
@@ -56,7 +56,7 @@ def refits(tmp_path: Path, catalog: DataCatalog, trusted_types: list[str]) -> Ca
 def put(tmp_path: Path) -> Put:
     """Puts a challenger into the shadow."""
     return lambda version: save(
-        Shadow(challenger=version, since=datetime.now(UTC)), tmp_path / SETTING
+        ShadowSetting(challenger=version, since=datetime.now(UTC)), tmp_path / SETTING
     )
 
 

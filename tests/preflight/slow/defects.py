@@ -175,11 +175,7 @@ DEFECTS = [
     ("below, up_to = (1.0 * (label < predicted), 1.0 * (label <= predicted))", "<=", "<"),
     # runs, deployment, inference, serving
     ("if found != entry.sha256:", "found != entry.sha256", "False"),
-    (
-        'if readers := [node.name for node in before if "test" in node.inputs]:',
-        '"test" in',
-        '"tests" in',
-    ),
+    ('{"test", *tests}.intersection(node.inputs)', '"test"', '"tests"'),
     ('DECIDING = ("framing", "audit",', '"audit",', ""),
     (
         'return None if hash_file(path) == sha256 else "has changed since"',
@@ -216,7 +212,7 @@ DEFECTS = [
     ("return 1 - self.alpha / len(self.looks)", " / len(self.looks)", ""),
     ('inside &= rows["predict_at"] < pd.Timestamp(self.stopped.at)', "&= ", "|= "),
     ("np.where(drawn < self.share, TREATMENT, CONTROL)", "self.share", "0.5"),
-    ("if same and other.start <= design.made_at.date():", "if same and", "if not same and"),
+    ("if one.name == name and (one.stopped or", "one.stopped or", "one.stopped and"),
     (
         "complete = [day for day, at in due.items() if at <= settings.at]",
         "at <= settings.at",
@@ -252,7 +248,11 @@ DEFECTS = [
         "probability",
     ),
     ("new = [one for one in raised if _sunday(one) >= design.start]", ">=", "<"),
-    ('runs if run and "verdict" in run["outputs"]', ' and "verdict" in run["outputs"]', ""),
+    (
+        'if run is None or "verdict" not in run["outputs"]:',
+        ' or "verdict" not in run["outputs"]',
+        "",
+    ),
     ("if others.any():\n            predicted[others]", "others.any()", "False"),
 ]
 
