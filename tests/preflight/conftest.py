@@ -366,8 +366,9 @@ def summary_of(framing: Framing, test: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "part": ["train", "validation", "test"],
-            "starts": [pd.NaT, *framing.split.starts(last)],
+            "starts": [pd.NaT, *framing.split.starts(test["predict_at"])],
             "last": [pd.NaT, pd.NaT, last],
+            "split": framing.split.stated(),
         }
     )
 
@@ -397,7 +398,7 @@ def results_of(
     tuned: dict[str, Any] | None = None,
 ) -> Made:
     """What modeling and evaluation give for these examples, and what they were given, by name."""
-    starts = framing.split.starts(examples["predict_at"].max())
+    starts = framing.split.starts(examples["predict_at"])
     part = pd.Series(np.searchsorted(starts, examples["predict_at"], side="right"), examples.index)
     end = part.map(dict(enumerate(starts)))
     part = part.where(end.isna() | (examples["label_known_at"] <= end))

@@ -163,7 +163,7 @@ def _mask_until_known(of: Contract, column: str | None, known_at: str) -> Change
     def hide(table: pd.DataFrame, contract: Contract, moment: pd.Timestamp) -> pd.DataFrame:
         if contract is not of:
             return table
-        is_known = table[known_at] <= moment
+        is_known = contract.known_by(table, known_at, moment)
         if column is None:
             return table[is_known]
         return table.assign(**{column: table[column].where(is_known)})

@@ -30,7 +30,7 @@ def check_split(
     Text is compared without case and surrounding spaces. Grain: one row per finding.
     """
     parts, contract = [train, validation, test], contracts["features"]
-    starts = framing.split.starts(test["predict_at"].max())
+    starts = framing.split.starts(pd.concat([part["predict_at"] for part in parts]))
     embargo = pd.Timedelta(hours=framing.split.embargo_hours)
     late = sum(
         int((part["label_known_at"] + embargo > start).sum())
@@ -58,7 +58,7 @@ def check_split(
             *fingerprint_findings({"test": test}, features, contract),
             *(finding(check, f"{n:,} {what}", n, 0) for check, (n, what) in counts.items()),
             finding("same row", alike, share_proved(same, later), audit.duplicate_share),
-            finding("labels known", last, hours, framing.prediction.label_known_hours),
+            finding("labels known", last, hours, framing.prediction.label_known_hours or np.nan),
         ]
     )
 

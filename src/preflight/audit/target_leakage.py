@@ -31,8 +31,10 @@ from preflight.problem.shares import format_share
 MAX_REPORTED = 5  # findings above the limit of one check
 REMEDY = (
     "Is it the label under another name? If it is legitimate, give the reason in "
-    "audit.allowed.{setting} (conf/base/parameters/audit.yml)."
+    "audit.allowed.{setting} (conf/base/parameters/audit.yml), or raise audit.{limit} there if "
+    "labels are so easy to predict."
 )
+LIMITS = {"one_feature": "single_auc", "one_value": "odds_ratio", "two_features": "pair_auc"}
 
 
 class Examples(NamedTuple):
@@ -175,14 +177,21 @@ def _two_features(
     aucs: dict[str, float],
     audit: AuditParameters,
 ) -> list[Finding]:
-    """Return the most predictive pairs; with an allowed feature they may reach the AUC of it."""
-    allowed = audit.allowed
+    """Return the most predictive pairs; with an allowed feature they may reach the AUC of it.
+
+    So they may with a feature that has failed alone: it is reported once.
+    """
+    allowed, above = audit.allowed, audit.single_auc + margin(audit.single_auc, *rows.counts)
     listed = {frozenset((a, b)) for a, others in allowed.two_features.items() for b in others}
 
     def statistics() -> Iterator[Statistic]:
         for (one, word, other), auc in measure(rows.features, rows.rare).items():
             if frozenset((one, other)) not in listed:
-                alone = [aucs[name] for name in (one, other) if name in allowed.one_feature]
+                alone = [
+                    aucs[name]
+                    for name in (one, other)
+                    if name in allowed.one_feature or aucs[name] > above
+                ]
                 limit = max([audit.pair_auc, *alone])
                 yield _auc(f"{one} {word} {other}", auc, limit, rows)
 
@@ -212,7 +221,7 @@ def _report(
     over = {one: np.nan_to_num(one.measured - one.limit, nan=np.inf) for one in statistics}
     ranked = sorted(over, key=over.__getitem__, reverse=True)  # first what is not defined
     above = [one for one in ranked if over[one] > 0][:MAX_REPORTED]
-    remedy = f". {REMEDY.format(setting=setting)}" if above else ""
+    remedy = f". {REMEDY.format(setting=setting, limit=LIMITS[setting])}" if above else ""
     return [
         finding(check, one.evidence + remedy, one.measured, one.limit)
         for one in above or ranked[:1]

@@ -1,10 +1,18 @@
 """Contracts of JSON documents, and of the parameters in conf."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import pandas as pd
 from kedro.validation import CheckFailure, DataValidationError
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 
 class Document(BaseModel):
@@ -54,6 +62,22 @@ class Parameters(BaseModel):
     """A section of the parameters: unknown keys are refused, values can't change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @classmethod
+    def derive(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Return defaults that depend on what is given."""
+        return {}
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def fill(cls, given: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        """Fill in what is derived; it does not count as set, so that it can be told from stated."""
+        if not isinstance(given, dict):
+            return validate(given)
+        derived = cls.derive(given)
+        filled = validate(derived | given)
+        filled.model_fields_set.difference_update(derived.keys() - given.keys())
+        return filled
 
 
 class AsOf(Parameters):

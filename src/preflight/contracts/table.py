@@ -15,6 +15,7 @@ Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
 
 
 IN_ADVANCE = "in advance"  # known_at of rows that are available long before they are used
+AFTERWARDS = "afterwards"  # known_at of values that come after every decision, if none has a time
 
 
 def column(description: str, unit: str | None = None, **checks: Any) -> Any:
@@ -26,7 +27,8 @@ def column(description: str, unit: str | None = None, **checks: Any) -> Any:
     known_at: the column of the same table with the time this value became available. The value may
         be missing until then. Without `known_at` the value is available with its row. If rows are
         known in advance, a column that may be missing has to state it: most values that are missing
-        come later. IN_ADVANCE says that this one does not.
+        come later. IN_ADVANCE says that this one does not. AFTERWARDS is for the outcome where
+        decisions have no time (`framing.split.clock: none`): no feature may use it.
     assumption: why the value counts as available with its row all the same. No audit can prove it:
         the audit lists it, with the features that depend on it.
     group: the feature group of the column.
@@ -207,6 +209,13 @@ class Table(pa.DataFrameModel):
         about, columns = cls.columns(), cls.to_schema().columns
         return [n for n, one in columns.items() if one.nullable and "known_at" not in about[n]]
 
+    @staticmethod
+    def known_by(table: pd.DataFrame, known_at: str, moment: Any) -> pd.Series:
+        """Return whether each row's values of a column were known by a moment, shape (n,)."""
+        if known_at == AFTERWARDS:
+            return pd.Series(False, table.index)
+        return table[known_at] <= moment
+
     @classmethod
     def known_later(cls, assume: bool = True) -> dict[str, str]:
         """Return the columns that become available after their rows, and their `known_at`.
@@ -226,6 +235,7 @@ class Table(pa.DataFrameModel):
         return all(
             _hold(cls, table, pair, lambda t: t.iloc[:, 0].isna() | t.iloc[:, -1].notna())
             for pair in cls.known_later().items()
+            if pair[1] != AFTERWARDS
         )
 
     @pa.dataframe_check(error=NOT_FINITE, ignore_na=False)

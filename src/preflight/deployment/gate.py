@@ -14,9 +14,12 @@ from preflight.errors import RunError
 from preflight.modeling.model import Bundle, is_binary, predict
 from preflight.modeling.resources import is_speed, over_http, violations
 from preflight.modeling.skops_file import load
+from preflight.problem.assumptions import missing_for_promotion
 from preflight.problem.framing import Framing
 from preflight.runs.manifest import describe_code, with_ancestors
+from preflight.runs.raw_files import list_unfilled
 
+RAW_FOLDER = "01_raw"
 Check = dict[str, Any]  # name, ok, message
 Document = dict[str, Any]
 
@@ -63,12 +66,20 @@ def check_unchanged(project: Path, judged_run: Document, what_if: list[str]) -> 
     ]
     differs = [f"{'; '.join(what_if)}. {WHAT_IF_HINT}"] if what_if else []
     conflict = champion.conflict_message(project / champion.POINTER, _champion_of(judged_run))
+    raw = {Path(file["path"]).parent for run in runs for file in run["inputs"].values()}
+    unfilled = [
+        what
+        for folder in sorted(raw)
+        if folder.name == RAW_FOLDER
+        for what in list_unfilled(project / folder)
+    ]
     replaced = [f"the candidate was compared with another: {conflict}"] if conflict else []
     return [
         check("run", [*failed, *changed], "complete, and so are its ancestors"),
         check("what-if", differs, "none"),
         check("contracts", unchecked, "were on"),
         check("code", recoded, "is that of the run"),
+        check("raw files", unfilled, "have a source and a licence"),
         check("champion", replaced, "is the one that the candidate was compared with"),
     ]
 
@@ -142,11 +153,13 @@ def clear_candidate(
     off = [
         one["message"] for one in verdict["checks"] if one["name"] == "contracts" and not one["ok"]
     ]
+    open_settings = [f"it does not state {one}" for one in missing_for_promotion(framing)]
     implausible = framing.guardrails.implausible(metrics["candidate"], unit)
     checks = [
         *as_judged,
         check("contracts of the verdict", off, "were on"),
         check("verdict", rejected, "ship", override),
+        check("framing", open_settings, "states what a model in use needs"),
         check("metrics", implausible, "are plausible"),
         fresh_answers,
         check("limits", large, "size and memory are within the limits, measured again"),

@@ -42,9 +42,13 @@ def compute_backtest(
     best baseline were chosen on validation: up to its end the gains are a little optimistic.
 
     Grain: one row per cut-off, in the order of time. A cut-off is left out, with a warning, if its
-    period has no examples, or if nothing can be learnt from the examples before it.
+    period has no examples, or if nothing can be learnt from the examples before it. Without a clock
+    there are none.
     """
     require_same(test, test_predictions, "test")
+    types = {n: column.dtype.type for n, column in Backtest.to_schema().columns.items()}
+    if framing.split.clock == "none":
+        return pd.DataFrame(columns=[*types]).astype(types)
     examples = join_parts(train, validation, test)
     moment, known_at = examples["predict_at"], examples["label_known_at"]
     embargo = pd.Timedelta(hours=framing.split.embargo_hours)
@@ -77,7 +81,6 @@ def compute_backtest(
                 **interval_columns(gain, "gain", "gain_low", "gain_high"),
             }
         )
-    types = {n: column.dtype.type for n, column in Backtest.to_schema().columns.items()}
     return pd.DataFrame(rows, columns=[*types]).astype(types)
 
 

@@ -108,7 +108,7 @@ def _more_labels(
     a_month = framing.decision.per_month / 1000
     times = np.log2(1 + labels / sizes[-1]) * a_month * framing.success.months
     value = {end: None if of is None else float(of * times) for end, of in slope.items()}
-    price = labels * framing.project.label_price
+    price = labels * (framing.project.label_price or 0)
     low, high = value["low"], value["high"]
     worth = "inconclusive"
     if low is not None and high is not None and (low > price or high < price):

@@ -12,7 +12,7 @@ from preflight.modeling.contracts import DecisionValues
 from preflight.modeling.estimators import Path, load
 from preflight.problem.costs import Outcomes, UnitCosts
 from preflight.problem.framing import METRICS, Framing
-from preflight.problem.framing import Kpi as FramedKpi
+from preflight.problem.sections import Kpi as FramedKpi
 from preflight.stats.bootstrap import Bootstrap
 from preflight.stats.contracts import COST, GROUP, MONEY, PROBABILITY, Interval
 from preflight.stats.metrics import RowMetric
@@ -56,7 +56,9 @@ class Power(Document):
         description="gain over the required one that the test detects; null: not known"
     )
     shippable_per_1000: float | None = Field(description="the sum of both; null: not known")
-    achievable_per_1000: float = Field(description="the gain believed to be achievable")
+    achievable_per_1000: float | None = Field(
+        description="the gain believed to be achievable; null: not stated"
+    )
 
 
 class TestPredictionColumns(DecisionValues):
@@ -150,7 +152,7 @@ class Value(Document):
     over_baselines: dict[str, Interval] = Field(min_length=1, description="over each baseline")
     deciding: Deciding
     best_units: BestUnits
-    worst_month: WorstMonth
+    worst_month: WorstMonth | None = Field(description="null: decisions have no time")
     over_champion: Interval | None = Field(description="than the model in use; null: there is none")
     net: Net
 
@@ -218,11 +220,12 @@ class Verdict(Document):
     reasons: list[str] = Field(min_length=1)
     warnings: list[str] = Field(description="what speaks against it beyond the conditions")
     value: Value
-    kpi: Kpi
+    kpi: Kpi | None = Field(description="null: not stated")
     limits: list[Limit]
     checks: list[Condition] = Field(min_length=1)
     test_set: TestSetUsage
     what_if: list[str] = Field([], description="each setting that differs from conf/base")
+    assumed: list[str] = Field([], description="settings that it uses and nobody stated")
 
     @model_validator(mode="after")
     def counts(self) -> Self:

@@ -85,7 +85,7 @@ def detectable_gain(
 
 def _warn_if_too_short(power: dict[str, Any], framing: Framing) -> None:
     shippable, achievable = power["shippable_per_1000"], power["achievable_per_1000"]
-    if shippable is None or shippable <= achievable:
+    if shippable is None or achievable is None or shippable <= achievable:
         return
     money = partial(format_money, unit=framing.costs.unit)
     log.warning(

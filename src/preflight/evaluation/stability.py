@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from preflight.evaluation.comparison import TestComparison
+from preflight.evaluation.contracts import GainByPeriod
 from preflight.evaluation.power import validation_gain
 from preflight.modeling.model import Bundle, Floats
 from preflight.problem.framing import Framing
@@ -25,8 +26,11 @@ def compute_gain_by_period(
     On validation the candidate is the one that was fitted on train.
 
     Grain: one row per baseline, part (validation, test), kind of period and period, by its first
-    local day.
+    local day. Without a clock there are none.
     """
+    columns = {n: one.dtype.type for n, one in GainByPeriod.to_schema().columns.items()}
+    if framing.split.clock == "none":
+        return pd.DataFrame(columns=[*columns]).astype(columns)
     last = validation_predictions[validation_predictions["last"]]
     costs, label = framing.costs.at(test_predictions), test_predictions["label"].to_numpy()
 
@@ -50,8 +54,7 @@ def compute_gain_by_period(
                     .reset_index()
                     .assign(baseline=name, part=part, period=period)
                 )
-    columns = ["baseline", "part", "period", "start", "decisions", "gain_per_1000"]
-    return pd.concat(tables, ignore_index=True)[columns]
+    return pd.concat(tables, ignore_index=True)[[*columns]]
 
 
 def measure_concentration(test: TestComparison) -> dict[str, Any]:
@@ -74,11 +77,14 @@ def measure_concentration(test: TestComparison) -> dict[str, Any]:
 
 def find_worst_month(
     gain_by_period: pd.DataFrame, baseline: str, framing: Framing
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Return the month of validation or test with the least gain, and the net saving at it.
 
-    Months with less than half as many decisions as the median month are left out.
+    Months with less than half as many decisions as the median month are left out. None: decisions
+    have no time.
     """
+    if framing.split.clock == "none":
+        return None
     of = gain_by_period["baseline"].eq(baseline) & gain_by_period["period"].eq("month")
     months = gain_by_period[of]
     large = months[months["decisions"] >= months["decisions"].median() / 2]
@@ -95,7 +101,7 @@ def list_warnings(
     test: TestComparison,
     selection: dict[str, Any],
     concentration: dict[str, Any],
-    worst_month: dict[str, Any],
+    worst_month: dict[str, Any] | None,
 ) -> list[str]:
     """Return what speaks against the candidate though no condition of the verdict covers it."""
     framing, warnings = test.framing, []
@@ -108,12 +114,12 @@ def list_warnings(
             f"{best.replace('_', ' ')}"
         )
     kpi, measured = framing.goal.kpi, test.kpi()
-    if measured > kpi.target:
+    if kpi is not None and measured > kpi.target:
         warnings.append(
             f"the KPI misses its target: {kpi.name} is {measured:.3g}, the target is "
             f"{kpi.target:.3g}"
         )
-    if worst_month["gain_per_1000"] <= 0:
+    if worst_month is not None and worst_month["gain_per_1000"] <= 0:
         warnings.append(
             f"in {worst_month['month']} ({worst_month['part']}) the gain is "
             f"{format_money(worst_month['gain_per_1000'], unit)} per 1,000 {units}"

@@ -23,6 +23,7 @@ from preflight.evaluation.conditions import (
 from preflight.evaluation.contracts import Evaluation
 from preflight.evaluation.metrics import slice_columns
 from preflight.evaluation.stability import find_worst_month, list_warnings, measure_concentration
+from preflight.problem.assumptions import list_assumptions
 from preflight.problem.costs import per_1000
 from preflight.problem.framing import Framing
 
@@ -73,11 +74,12 @@ def decide_verdict(
         "warnings": list_warnings(comparison, selection, concentration, worst_month),
         "value": _value(comparison, framing)
         | {"best_units": concentration, "worst_month": worst_month},
-        "kpi": {**framing.goal.kpi.model_dump(), "measured": comparison.kpi()},
+        "kpi": framing.goal.kpi and {**framing.goal.kpi.model_dump(), "measured": comparison.kpi()},
         "limits": limits,
         "checks": [check.model_dump() for check in checks],
         "test_set": test_usage,
         "what_if": what_if,
+        "assumed": list_assumptions(framing),
     }
 
 

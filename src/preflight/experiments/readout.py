@@ -137,7 +137,7 @@ def choose_look(design: Design, settings: ReadoutSettings, framing: Framing) -> 
     Raises:
         RunError: it is not planned, not complete, or there is none yet.
     """
-    hours = pd.Timedelta(hours=framing.prediction.label_known_hours)
+    hours = framing.prediction.label_delay
     due = {day: _midnight(day, framing) + hours for day in design.looks}
     stopped = design.stopped
     if stopped:

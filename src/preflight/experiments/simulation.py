@@ -38,7 +38,7 @@ def simulate_log(
     columns = [name for name in predictions if name not in answers and name != "label"]
     answered = predictions[columns].assign(**variants)
     rows = log_rows(answered.assign(moment=predictions["predict_at"]), framing, "batch")
-    known = predictions["predict_at"] + pd.Timedelta(hours=framing.prediction.label_known_hours)
+    known = predictions["predict_at"] + framing.prediction.label_delay
     labels = predictions[[*key, "label"]].assign(label_known_at=known)
     first = f"{predictions['predict_at'].min():%Y-%m-%d}"
     return {first: lambda: rows}, labels

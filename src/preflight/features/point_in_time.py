@@ -42,7 +42,7 @@ def as_of(
         table = table[known]
         moment = moment[known] if isinstance(moment, pd.Series) else moment
     later = contract.known_later(assume)
-    unknown = {at: ~(table[at] <= moment) for at in set(later.values())}
+    unknown = {at: ~contract.known_by(table, at, moment) for at in set(later.values())}
     return table.assign(**{name: table[name].mask(unknown[at]) for name, at in later.items()})
 
 

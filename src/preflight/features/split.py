@@ -6,6 +6,7 @@ from preflight.contracts.catalog import Contracts
 from preflight.contracts.exact import narrow
 from preflight.errors import RunError
 from preflight.problem.framing import Framing
+from preflight.problem.split import DRAWN_DAYS, FIRST_DRAWN
 
 
 def join_features(
@@ -16,6 +17,32 @@ def join_features(
     Grain and order: those of `table`.
     """
     return pd.concat([table[contracts["features"].grain()], predict_at, *groups], axis=1)
+
+
+def draw_moments(table: pd.DataFrame, framing: Framing, contracts: Contracts) -> pd.Series:
+    """Return a moment for each decision that has no time (`framing.split.clock: none`).
+
+    Moments are those of a hash, so that the parts of the split are random. Rows with the same
+    values of `framing.split.groups` get the same one, and so are in one part. A row keeps its part
+    if rows are added. Grain and index: those of `table`; name: `predict_at`.
+
+    Raises:
+        RunError: decisions have a clock, or the table lacks a group.
+    """
+    if framing.split.clock != "none":
+        raise RunError(
+            "draw_moments is for decisions without a time. Set framing.split.clock to none, or "
+            "compute predict_at from the table."
+        )
+    by = framing.split.groups or contracts["features"].grain()
+    if missing := [name for name in by if name not in table]:
+        raise RunError(
+            f"The table has no column {', '.join(missing)}, which framing.split.groups names. It "
+            f"has {', '.join(map(str, table))}."
+        )
+    drawn = pd.util.hash_pandas_object(table[by], index=False) / 2**64
+    after = pd.to_timedelta(drawn * DRAWN_DAYS, unit="D").dt.round("us")
+    return (FIRST_DRAWN + after).dt.as_unit("us").rename("predict_at")
 
 
 def join_labels(features: pd.DataFrame, labels: pd.DataFrame, contracts: Contracts) -> pd.DataFrame:
@@ -56,7 +83,7 @@ def split_examples(
     has_label = examples["label"].notna()
     if not has_label.any():
         raise RunError("No example has a label. Correct the functions that compute 'labels'.")
-    starts = framing.split.starts(examples.loc[has_label, "predict_at"].max())
+    starts = framing.split.starts(examples.loc[has_label, "predict_at"])
     part = pd.Series(starts.searchsorted(examples["predict_at"], side="right"), examples.index)
     embargo = pd.Timedelta(hours=framing.split.embargo_hours)
     end = part.map(dict(enumerate(starts))).astype(examples["predict_at"].dtype)
@@ -80,6 +107,7 @@ def split_examples(
             "rows": [len(p) for p in parts],
             "label_mean": [p["label"].mean() for p in parts],
             "labels": [p["label"].nunique() for p in parts],
+            "split": framing.split.stated(),
             "left_out": [int((~in_time & (part == i)).sum()) for i in range(len(names))],
         }
     )

@@ -1,7 +1,7 @@
 """Kedro hooks: contracts, checks before a run, versions, manifest, progress, messages, alarms."""
 
 from preflight.hooks.alarms import AlarmHooks
-from preflight.hooks.guards import ContractHooks, GuardHooks
+from preflight.hooks.guards import ContractHooks, DefaultHooks, GuardHooks
 from preflight.hooks.manifest import ManifestHooks
 from preflight.hooks.messages import ErrorHooks
 from preflight.hooks.progress import ProgressHooks
@@ -16,5 +16,6 @@ HOOKS = (  # Kedro calls the last one first
     VersionHooks(),
     GuardHooks(),
     ContractHooks(),
+    DefaultHooks(),  # before any other reads the settings
     ErrorHooks(),
 )

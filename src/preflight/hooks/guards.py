@@ -1,9 +1,11 @@
 """Checks before a run: contracts, settings, the graph and the raw data."""
 
+import contextlib
 import logging
 from pathlib import Path
 from typing import Any
 
+from kedro.config import MissingConfigException
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io.core import generate_timestamp
@@ -19,6 +21,18 @@ log = logging.getLogger(__name__)
 # datasets that are filled here
 CONTRACTS, FEATURE_GRAPH, CLEANING_GRAPH = "contracts", "feature_graph", "cleaning_graph"
 PROMOTION = "promotion"  # saving this dataset changes the champion
+
+
+class DefaultHooks:
+    """Fill in the settings that follow from others."""
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Give the context its parameters with models by the task, where none are stated."""
+        from preflight.modeling.defaults import complete  # every kedro command loads this module
+
+        with contextlib.suppress(MissingConfigException):
+            context.config_loader["parameters"] = complete(context.config_loader["parameters"])
 
 
 class ContractHooks:

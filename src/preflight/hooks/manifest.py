@@ -47,7 +47,9 @@ class ManifestHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
     ) -> None:
         """Start the clock; save the version, and whether the run or an ancestor is a what-if."""
-        self._what_if = what_if.find_what_ifs(self._project, self._loader, self._settings)
+        from preflight.modeling.defaults import complete  # every kedro command loads this module
+
+        self._what_if = what_if.find_what_ifs(self._project, self._loader, self._settings, complete)
         if WHAT_IF in pipeline.inputs():
             before = what_ifs_before(self._project, catalog, pipeline.datasets())
             inherited = [f"{k} (in run {v})" for k, v in before.items() if k not in self._what_if]

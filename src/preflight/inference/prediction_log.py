@@ -38,7 +38,7 @@ def log_rows(
 
     designs: of experiments, which give the unit and the variant of decisions that have none yet.
     """
-    known = pd.Timedelta(hours=framing.prediction.label_known_hours)
+    known = framing.prediction.label_delay
     return answered.assign(
         source=source,
         label_due_at=(answered["predict_at"] + known).dt.as_unit("us"),

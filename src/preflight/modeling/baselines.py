@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.linear_model import LinearRegression
 from sklearn.utils.validation import check_is_fitted
 
 Floats = npt.NDArray[np.float64]
@@ -119,6 +120,32 @@ class LookupAmounts(RegressorMixin, _Lookup):  # type: ignore[misc]
         """Return the amount of each row, shape (n,)."""
         number = self._find(X)
         return np.where(number < 0, self.overall_, self.amount_[number])
+
+
+class LinearAmounts(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """A straight line, moved to a quantile of what it misses.
+
+    Least squares, then a constant: exact and fast on any number of rows, where a quantile
+    regression by linear programming takes minutes.
+
+    Args:
+        quantile: of the amounts around the line; 0.5 is their median.
+    """
+
+    def __init__(self, quantile: float = 0.5) -> None:
+        self.quantile = quantile
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the line on X of shape (n, features) and amounts y of shape (n,)."""
+        amount = np.asarray(y, dtype=np.float64)
+        self.line_ = LinearRegression().fit(X, amount)
+        self.shift_ = float(np.quantile(amount - self.line_.predict(X), self.quantile))
+        return self
+
+    def predict(self, X: Any) -> Floats:
+        """Return the amount of each row, shape (n,)."""
+        check_is_fitted(self)
+        return np.asarray(self.line_.predict(X) + self.shift_)
 
 
 class Rules(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

@@ -44,7 +44,7 @@ def select_parameters(finished: Trials, framing: Framing, modeling: Modeling) ->
     few weeks, the gain is not known, and the declared parameters are kept.
     """
     trials = eligible(finished)
-    if not trials:
+    if not trials and framing.serving is not None:
         raise RunError(
             "No trial of the search made a model as small as framing.serving.model_mb allows "
             f"({framing.serving.model_mb:g} MB). Search smaller models (modeling.candidates), or "

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Self
 
+import pandas as pd
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from preflight.contracts.documents import Parameters
@@ -11,6 +12,7 @@ from preflight.modeling.estimators import Baseline, Candidate, Estimator
 from preflight.problem.framing import Framing
 from preflight.problem.shares import format_share
 
+LAST_QUARTER = 0.75  # of the decisions in train lie before it
 QUANTILE_TOLERANCE = 0.005
 NOT_BASELINES = {"candidate", "champion"}  # other models in the results
 
@@ -33,18 +35,30 @@ class Search(Parameters):
     """What is searched, and for how long."""
 
     study: str = Field("main", pattern=r"^[\w.-]+$", description="another name begins anew")
-    trials: int = Field(ge=0)
+    trials: int = Field(12, ge=0)
     workers: int = Field(1, ge=1, description="processes; another number makes other trials")
     seconds: float | None = Field(None, gt=0, description="no batch begins later")
     prune: bool = Field(True, description="hopeless trials are stopped early")
-    earlier_folds: list[Fold]
+    earlier_folds: list[Fold] | None = Field(
+        None, description="null: one fold, of the last quarter of train"
+    )
+
+    def folds_of(self, train: pd.Series) -> list[Fold]:
+        """Return the earlier folds, as stated, or one of the last quarter of train.
+
+        train: its moments of prediction.
+        """
+        if self.earlier_folds is not None:
+            return self.earlier_folds
+        start: Any = train.quantile(LAST_QUARTER, interpolation="higher")
+        return [Fold(start=start, until=train.max() + pd.Timedelta("1us"))]
 
     def late_folds(self, validation_from: datetime) -> list[str]:
         """Return a message for each earlier fold that reaches into the validation set."""
         return [
             f"modeling.search.earlier_folds: the fold until {fold.until} reaches into the "
             f"validation set, which begins on {validation_from}"
-            for fold in self.earlier_folds
+            for fold in self.earlier_folds or []
             if fold.until > validation_from
         ]
 
@@ -52,11 +66,11 @@ class Search(Parameters):
 class Modeling(Parameters):
     """All parameters of the pipeline."""
 
-    seed: int
+    seed: int = 0
     candidates: dict[str, Candidate] = Field(min_length=1, description="the first is the declared")
-    search: Search
+    search: Search = Search()
     baselines: dict[str, Baseline] = Field(min_length=1)
-    calibration_gain: float = Field(ge=0)
+    calibration_gain: float = Field(0.0005, ge=0)
 
     @field_validator("baselines")
     @classmethod

@@ -22,6 +22,7 @@ from preflight.modeling.model import Bundle, predict
 from preflight.modeling.skops_file import dump
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
+from preflight.problem.sections import Serving
 
 BUSY = 1.2  # a load above it: other work takes a sixth of the time, and distorts what is measured
 ROUNDS, ATTEMPTS = 3, 9  # quiet rounds that are enough; rounds until the machine counts as busy
@@ -126,16 +127,19 @@ def model_mb(bundle: Bundle) -> float:
 def measure_limits(candidate: Bundle, examples: pd.DataFrame, framing: Framing) -> list[Limit]:
     """Return each serving limit with what was measured on the candidate, in a separate process.
 
-    Other nodes that run at the same time in this process do not count.
+    Other nodes that run at the same time in this process do not count. Without `framing.serving`
+    there are no limits, and nothing is measured.
     """
+    if framing.serving is None:
+        return []
     rows, batch = examples.head(100), examples.sample(BATCH_ROWS, replace=True, random_state=0)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return compare(process.submit(measure, candidate, rows, batch).result(), framing)
+        return compare(process.submit(measure, candidate, rows, batch).result(), framing.serving)
 
 
-def compare(measured: Measured, framing: Framing) -> list[Limit]:
+def compare(measured: Measured, allowed: Serving) -> list[Limit]:
     """Return each serving limit with what was measured, and whether it holds; None: not known."""
-    allowed, per_second = framing.serving, measured["rows_per_second"]
+    per_second = measured["rows_per_second"]
     price = per_second and allowed.machine_per_hour / 3600 / per_second * 1000
     rows_load = measured["rows_load"]
     return [
@@ -149,6 +153,8 @@ def compare(measured: Measured, framing: Framing) -> list[Limit]:
 
 def over_http(measured: dict[str, Any], framing: Framing) -> list[Limit]:
     """Return the limits of a service (see `service_limits`) with what was measured."""
+    if framing.serving is None:
+        return []
     allowed, load = framing.serving, measured["load"]
     sent = 0.9 * allowed.requests_per_second  # a load generator never sends as many as it should
     found = measured if load <= BUSY else dict.fromkeys(measured)

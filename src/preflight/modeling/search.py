@@ -111,9 +111,9 @@ def study_name(development: pd.DataFrame, framing: Framing, modeling: Modeling) 
     depends_on = {
         "examples": fingerprint(development),
         "framing": framing.model_dump(mode="json", include=set(DECIDING)),
-        "model_mb": framing.serving.model_mb,
+        "model_mb": framing.serving and framing.serving.model_mb,
         "candidates": {n: c.model_dump(mode="json") for n, c in modeling.candidates.items()},
-        "folds": [fold.model_dump(mode="json") for fold in modeling.search.earlier_folds],
+        "folds": [fold.model_dump(mode="json") for fold in modeling.search.earlier_folds or []],
         "seed": modeling.seed,
         "prune": modeling.search.prune,
         "batch": modeling.search.workers,

@@ -60,7 +60,8 @@ def smoke_test_estimators(
     if late := modeling.search.late_folds(validation_from):
         raise RunError("\n".join([*late, "Let the folds end earlier."]))
     last = framing.split.day(pd.Series([validation_from])).iloc[0]
-    starts = [*(fold.start for fold in modeling.search.earlier_folds), last]
+    moments = train_and_validation.loc[~is_validation, "predict_at"]
+    starts = [*(fold.start for fold in modeling.search.folds_of(moments)), last]
     names = [f"the train part of the fold that starts on {start:%Y-%m-%d}" for start in starts]
     parts = zip(names, folds(train_and_validation, framing, modeling), strict=True)
     everything = (train_and_validation, train_and_validation)

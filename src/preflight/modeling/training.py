@@ -60,7 +60,7 @@ def folds(
     """Yield (train, validation) in the order of time; the last is the framing's own split."""
     embargo = pd.Timedelta(hours=framing.split.embargo_hours)
     moment, is_validation = development["predict_at"], development["is_validation"]
-    for fold in modeling.search.earlier_folds:
+    for fold in modeling.search.folds_of(moment[~is_validation]):
         known = (moment < fold.start) & (development["label_known_at"] + embargo <= fold.start)
         yield development[known], development[(moment >= fold.start) & (moment < fold.until)]
     yield development[~is_validation], development[is_validation]

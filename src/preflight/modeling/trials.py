@@ -148,8 +148,10 @@ def make_objective(
             saved.append(part.weekly(saves))
         trial.set_user_attr("saved", saved)
         trial.set_user_attr("rows", [part.weekly() for part in parts])
-        bundle: Any = {"estimator": estimator, "slope": 1.0, "intercept": 0.0, "features": names}
-        trial.set_constraint("model_mb", model_mb(bundle) / framing.serving.model_mb - 1)
+        if framing.serving is not None:
+            bundle: Any = {"estimator": estimator, "slope": 1.0, "intercept": 0.0}
+            size = model_mb(bundle | {"features": names})
+            trial.set_constraint("model_mb", size / framing.serving.model_mb - 1)
         return float(np.mean(values))
 
     return objective

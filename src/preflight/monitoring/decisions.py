@@ -131,7 +131,7 @@ def _join_part(
     rows: pd.DataFrame, known: KnownLabels, models: _Models, framing: Framing, at: pd.Timestamp
 ) -> pd.DataFrame:
     """Return the decisions of a part of the log, with labels and money."""
-    hours = pd.Timedelta(hours=framing.prediction.label_known_hours)
+    hours = framing.prediction.label_delay
     due_at = rows["label_due_at"].fillna(rows["predict_at"] + hours)
     decision = known.hash(rows)
     labels, costs = known.find(rows, decision), framing.costs.at(rows)

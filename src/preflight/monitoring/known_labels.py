@@ -28,7 +28,7 @@ class KnownLabels:
         self, labels: pd.DataFrame, framing: Framing, contracts: Contracts, at: pd.Timestamp
     ) -> None:
         self._contracts = contracts
-        self._known_within = pd.Timedelta(hours=framing.prediction.label_known_hours)
+        self._known_within = framing.prediction.label_delay
         given = np.flatnonzero(labels["label"].notna())
         hashes = self.hash(labels)[given]
         order = np.argsort(hashes)

@@ -55,7 +55,7 @@ def replay_production(
     require_untouched_labels(framing)
     examples = labelled_examples(features, labels, contracts)
     late = pd.Timedelta(days=settings.labels_late_days)
-    hours = pd.Timedelta(hours=framing.prediction.label_known_hours)
+    hours = framing.prediction.label_delay
     examples["label_due_at"] = examples["predict_at"] + hours + late
     examples["label_known_at"] += late
     recipe = Recipe(modeling.chosen(best_params), selection["calibration"], framing, contracts)

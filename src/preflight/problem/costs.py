@@ -124,7 +124,7 @@ class BaseCosts(Parameters):
     values_type: ClassVar[type[Outcomes | UnitCosts]]
     uncertain: ClassVar[str]  # the cost that may be higher or lower than stated
 
-    unit: Currency
+    unit: Currency = "USD"
 
     @property
     def columns(self) -> dict[str, str]:
@@ -209,11 +209,16 @@ class Costs(BaseCosts):
     values_type = Outcomes
     uncertain = "fn"
 
-    tp: Cost
+    tp: Cost = Field(description="left out: acting costs as much as in vain")
     fp: Cost
     fn: Cost
-    tn: Cost
+    tn: Cost = 0
     fn_factors: tuple[float, float] = Field((1, 1), description="a miss may cost so many times fn")
+
+    @classmethod
+    def derive(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Return the cost of acting: the same, needed or in vain."""
+        return {"tp": given["fp"]} if "fp" in given else {}
 
     @property
     def factors(self) -> tuple[float, float]:
@@ -252,7 +257,7 @@ class RegressionCosts(BaseCosts):
 
     overage: Cost
     underage: Cost
-    default_amount: Cost
+    default_amount: Cost = 0
     underage_factors: tuple[float, float] = Field(
         (1, 1), description="underage may be so many times it"
     )

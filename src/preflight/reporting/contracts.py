@@ -9,33 +9,35 @@ from pydantic import Field, model_validator
 
 from preflight.contracts.documents import Document, DocumentContract, Parameters, Text
 
+NOT_STATED = "not stated (conf/base/parameters/about.yml)"
+
 
 class Model(Parameters):
     """Of the model, for its card."""
 
-    users: Text
-    not_for: Text
-    ethics: Text
-    caveats: Text
+    users: Text = NOT_STATED
+    not_for: Text = NOT_STATED
+    ethics: Text = NOT_STATED
+    caveats: Text = NOT_STATED
 
 
 class Data(Parameters):
     """Of the data, for their datasheet."""
 
-    motivation: Text
-    persons: Text
-    collection: Text
-    uses: Text
-    not_for: Text
-    distribution: Text
-    maintenance: Text
+    motivation: Text = NOT_STATED
+    persons: Text = NOT_STATED
+    collection: Text = NOT_STATED
+    uses: Text = NOT_STATED
+    not_for: Text = NOT_STATED
+    distribution: Text = NOT_STATED
+    maintenance: Text = NOT_STATED
 
 
 class About(Parameters):
     """What the model card and the datasheet quote."""
 
-    model: Model
-    data: Data
+    model: Model = Model()
+    data: Data = Data()
 
 
 class Check(Parameters):

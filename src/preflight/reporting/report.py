@@ -31,6 +31,7 @@ from preflight.reporting.diagnosis_summary import (
 from preflight.reporting.pages import make_environment, tidy_page
 from preflight.reporting.vocabulary import vocabulary
 
+OVER_TIME = ("gain_by_period_figure", "backtest_figure")  # have nothing to show without a clock
 FIXED_BEFORE_TEST = ["split_summary", "best_params", "selection", "candidate"]
 
 
@@ -72,7 +73,12 @@ def collect_results(
         "contracts": contracts,
     }
     sentences = _describe_results(results) | _describe_diagnosis(results)
-    figures = {name: svg for name, svg in results.items() if name.endswith("_figure")}
+    timeless = OVER_TIME if framing.split.clock == "none" else ()
+    figures = {
+        name: svg
+        for name, svg in results.items()
+        if name.endswith("_figure") and name not in timeless
+    }
     return results | {"sentences": sentences, "figures": figures}
 
 

@@ -117,13 +117,15 @@ def summarize_power(power: dict[str, Any], framing: Framing) -> str:
     if shippable is None:
         return "What the test can detect is not known: validation has too few days."
     unit, units = framing.costs.unit, framing.decision.units
-    short = " So the test is too short." if shippable > achievable else ""
+    believed = ""
+    if achievable is not None:
+        believed = f" {money(achievable, unit)} is believed to be achievable."
+        believed += " So the test is too short." * (shippable > achievable)
     return (
         f"By the spread on validation, {power['units']} test {power['unit']}s ship a gain of "
         f"{money(shippable, unit)} per 1,000 {units} with a power of "
         f"{format_level(framing.success.power)}: the required {money(required, unit)}, and "
-        f"{money(detectable, unit)} that they can detect. {money(achievable, unit)} is believed to "
-        f"be achievable.{short}"
+        f"{money(detectable, unit)} that they can detect.{believed}"
     )
 
 
@@ -185,6 +187,8 @@ def summarize_stability(value: dict[str, Any], framing: Framing) -> str:
             f"of the gain; without them it is {money(best['gain_without'], unit)} per 1,000 "
             f"{units}. "
         )
+    if worst is None:
+        return text
     return (
         f"{text}The worst month is {worst['month']} ({worst['part']}) with a gain of "
         f"{money(worst['gain_per_1000'], unit)}. If all months were like it, "

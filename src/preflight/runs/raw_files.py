@@ -60,11 +60,21 @@ def read(folder: Path) -> Entries:
         ) from None
 
 
+def list_unfilled(folder: Path) -> list[str]:
+    """Return what the manifest of `folder` does not say of its files: source or licence."""
+    return [
+        f"{field} of {name} in {folder / MANIFEST} is still {UNFILLED!r}"
+        for name, entry in read(folder).items()
+        for field in ("source", "licence")
+        if getattr(entry, field) == UNFILLED
+    ]
+
+
 def accept(folder: Path, load_args: Mapping[str, Any] = MappingProxyType({})) -> list[str]:
     """Write the manifest of the files in `folder`, and return one line per file with its change.
 
     Source and licence of listed files are kept. Those of a new file have to be filled in by hand:
-    until then `verify` refuses the file.
+    until then no model made from it is promoted (`list_unfilled`).
 
     Args:
         load_args: of `pandas.read_csv`, by file name.
@@ -138,23 +148,15 @@ def _differences(path: Path, entry: Entry | None) -> list[str]:
     if not path.is_file():
         return [f"{path} is missing. {_how_to_restore(path)}."]
     if entry is None:
-        return [
-            f"{path} is not in {MANIFEST}. Run `make accept`, then write there where the file "
-            "is from and its licence."
-        ]
-    faults = [
-        f"{path}: its {field} is still {UNFILLED!r}. Write it in {MANIFEST}."
-        for field in ("source", "licence")
-        if getattr(entry, field) == UNFILLED
-    ]
+        return [f"{path} is not in {MANIFEST}. Run `make accept`."]
     found = hash_file(path)
-    if found != entry.sha256:
-        faults.append(
-            f"{path} has changed: its SHA-256 begins with {found[:12]}, in {MANIFEST} with "
-            f"{entry.sha256[:12]}. {_how_to_restore(path)}, or accept the new version on purpose "
-            "with `make accept`."
-        )
-    return faults
+    if found == entry.sha256:
+        return []
+    return [
+        f"{path} has changed: its SHA-256 begins with {found[:12]}, in {MANIFEST} with "
+        f"{entry.sha256[:12]}. {_how_to_restore(path)}, or accept the new version on purpose "
+        "with `make accept`."
+    ]
 
 
 def _entry(path: Path, old: Entry | None, load_args: Mapping[str, Any]) -> Entry:
@@ -170,7 +172,10 @@ def _change(name: str, old: Entry | None, new: Entry | None) -> str:
     if new is None:
         return f"{name}: no longer there, its entry is dropped"
     if old is None:
-        return f"{name}: new, {new.rows:,} rows; write its source and licence in {MANIFEST}"
+        return (
+            f"{name}: new, {new.rows:,} rows; before you deploy, write its source and licence in "
+            f"{MANIFEST}"
+        )
     if old == new:
         return f"{name}: unchanged, {new.rows:,} rows"
     return f"{name}: changed, {old.rows:,} -> {new.rows:,} rows"

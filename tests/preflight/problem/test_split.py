@@ -33,20 +33,21 @@ def test_a_test_that_does_not_follow_the_validation_is_refused(
         ({"test_from": None}, "validation_from"),
         ({"test_from": None, "test_weeks": 3}, "validation_from, test_weeks"),
         ({"validation_from": None, "test_from": None, "test_weeks": 3}, "test_weeks"),
-        ({"validation_from": None, "test_from": None}, "none of them"),
+        ({"test_share": 0.2}, "validation_from, test_from, test_share"),
+        ({"validation_from": None, "test_from": None, "test_share": 0.2}, "test_share"),
     ],
 )
-def test_other_than_two_dates_or_two_numbers_of_weeks_is_refused(
+def test_other_than_one_pair_is_refused(
     framing_as_written: dict[str, Any], change: dict[str, Any], given: str
 ) -> None:
     framing_as_written["split"] |= change
     with pytest.raises(ValidationError) as error:
         Framing.model_validate(framing_as_written)
     (fault,) = error.value.errors()
-    assert "either validation_from and test_from (dates), or validation_weeks and" in fault["msg"]
+    assert "give one pair and leave out the others: validation_from and test_fr" in fault["msg"]
     assert fault["msg"].endswith(f"you gave {given}")
     weeks = {"validation_from": None, "test_from": None, "validation_weeks": 4, "test_weeks": 3}
-    framing_as_written["split"] |= weeks
+    framing_as_written["split"] |= {"test_share": None} | weeks
     Framing.model_validate(framing_as_written)
 
 
@@ -64,7 +65,7 @@ def test_what_is_not_given_is_not_written(framing: Framing) -> None:
 
 def test_dates_are_the_boundaries_whatever_the_data(framing: Framing) -> None:
     for last in ("2013-04-02", "2014-01-01"):
-        assert framing.split.starts(pd.Timestamp(last, tz="UTC")).tolist() == [
+        assert framing.split.starts(utc(last)).tolist() == [
             pd.Timestamp("2013-03-01T05:00", tz="UTC"),
             pd.Timestamp("2013-04-01T04:00", tz="UTC"),
         ]
@@ -72,7 +73,7 @@ def test_dates_are_the_boundaries_whatever_the_data(framing: Framing) -> None:
 
 @pytest.mark.parametrize("last", ["2013-05-05T04:00", "2013-05-05T15:00", "2013-05-06T03:59:59"])
 def test_weeks_are_counted_back_from_the_end_of_the_last_local_day(last: str) -> None:
-    starts = Split.model_validate(WEEKS).starts(pd.Timestamp(last, tz="UTC"))
+    starts = Split.model_validate(WEEKS).starts(utc(last))
     assert starts.tolist() == [
         pd.Timestamp("2013-03-18T00:00", tz="America/New_York"),
         pd.Timestamp("2013-04-15T00:00", tz="America/New_York"),
@@ -92,7 +93,7 @@ def test_a_part_begins_with_its_day_where_the_clock_changes(
     timezone: str, end: str, begins: str
 ) -> None:
     split = Split(timezone=timezone, validation_weeks=1, test_weeks=4)
-    start, _ = split.starts(pd.Timestamp(end, tz="UTC"))
+    start, _ = split.starts(utc(end))
     assert start == pd.Timestamp(begins, tz="UTC")
     tick = pd.Timedelta("1us")
     days = split.day(pd.Series([start - tick, start]))
@@ -112,7 +113,7 @@ def test_parts_of_another_split_are_found(
 ) -> None:
     made = weekly(framing) if weeks else framing
     examples = make_parcels("2013-01-01", "2013-05-01", 2000)
-    start, end = made.split.starts(examples["predict_at"].max())
+    start, end = made.split.starts(examples["predict_at"])
     moment, known = examples["predict_at"], examples["label_known_at"]
     parts = {
         "train": examples[known <= start],
@@ -132,15 +133,53 @@ def test_parts_of_another_split_are_found(
         ]
     for change in changes:
         other = made.split.model_copy(update=change)
-        with pytest.raises(RunError, match=r"by framing.split on 2013.*Run feature_engineering"):
+        with pytest.raises(RunError, match=r"made by another split, .*Run feature_engineering"):
             other.require(summary)
 
     later = made.split.model_copy(update={"embargo_hours": 48})
+    with pytest.raises(RunError, match="made by another split"):
+        later.require(summary)
     for name in ("train", "validation"):
         with pytest.raises(RunError, match=f"'{name}' has predictions from"):
-            later.require(summary, **{name: parts[name]})
+            later.require(summary.assign(split=later.stated()), **{name: parts[name]})
     with pytest.raises(RunError, match="'test' has predictions from"):
         made.split.require(summary, test=parts["validation"])
+
+
+def test_shares_of_decisions_are_the_parts(framing: Framing) -> None:
+    days = pd.date_range("2013-01-01T17:00", periods=100, tz="UTC").as_unit("us")
+    split = Split(timezone="America/New_York", validation_share=0.3, test_share=0.1)
+    start, end = split.starts(pd.Series(days))
+    assert start == pd.Timestamp("2013-03-02", tz="America/New_York")
+    assert end == pd.Timestamp("2013-04-01", tz="America/New_York")
+    usual = Split().starts(pd.Series(days))
+    assert [int((days < one).sum()) for one in usual] == [60, 80]
+    assert "validation_share" not in Split().model_dump()
+
+
+def test_shares_that_leave_nothing_for_train_are_refused() -> None:
+    with pytest.raises(ValidationError, match="leaves nothing for train"):
+        Split(validation_share=0.5, test_share=0.5)
+
+
+@pytest.mark.parametrize("change", [{"embargo_hours": 1}, WEEKS])
+def test_without_a_clock_only_shares_are_accepted(change: dict[str, Any]) -> None:
+    Split(clock="none", validation_share=0.1, test_share=0.1)
+    with pytest.raises(ValidationError, match=r"split\.clock is none, so parts are random"):
+        Split.model_validate({"clock": "none"} | change)
+
+
+def test_without_a_clock_parts_do_not_depend_on_the_data() -> None:
+    split = Split(clock="none", validation_share=0.25, test_share=0.25)
+    few, many = (split.starts(utc(*moments)) for moments in (["2000-03-01"], ["2000-01-01"] * 9))
+    assert few.tolist() == many.tolist() == utc("2000-06-29", "2000-09-27").tolist()
+
+
+def test_groups_are_part_of_a_split_without_a_clock_only() -> None:
+    timed, drawn = Split(), Split(clock="none")
+    grouped = {"groups": ["place"]}
+    assert timed.stated() == timed.model_copy(update=grouped).stated()
+    assert drawn.stated() != drawn.model_copy(update=grouped).stated()
 
 
 def utc(*moments: str) -> pd.Series:

@@ -10,7 +10,15 @@ from click.testing import CliRunner, Result
 
 from preflight.cli.commands import cli
 from preflight.errors import RunError
-from preflight.runs.raw_files import MANIFEST, UNFILLED, accept, count_rows, read, verify
+from preflight.runs.raw_files import (
+    MANIFEST,
+    UNFILLED,
+    accept,
+    count_rows,
+    list_unfilled,
+    read,
+    verify,
+)
 
 PROJECT = Path(__file__).parents[3]
 NAMES = ["one.csv", "two.csv.zip"]
@@ -87,11 +95,13 @@ def test_git_is_the_remedy_only_in_a_repository(raw: Path) -> None:
 
 
 @pytest.mark.parametrize("field", ["source", "licence"])
-def test_field_that_is_not_filled_in_is_found(raw: Path, field: str) -> None:
+def test_field_that_is_not_filled_in_is_listed(raw: Path, field: str) -> None:
+    assert list_unfilled(raw) == []
     fill_in(raw, **{field: UNFILLED})
-    faults = verify(raw, NAMES)
-    assert len(faults) == len(NAMES)
-    assert all(f"its {field} is still" in fault for fault in faults)
+    assert verify(raw, NAMES) == []
+    assert list_unfilled(raw) == [
+        f"{field} of {name} in {raw / MANIFEST} is still {UNFILLED!r}" for name in NAMES
+    ]
 
 
 def test_all_faults_are_named_at_once(raw: Path) -> None:
@@ -137,13 +147,14 @@ def test_accept_takes_a_new_version_and_keeps_its_source(raw: Path) -> None:
     assert verify(raw, NAMES) == []
 
 
-def test_accepted_new_file_is_refused_until_filled_in(raw: Path) -> None:
+def test_accepted_new_file_has_to_be_filled_in_before_deployment(raw: Path) -> None:
     (raw / "three.csv").write_text("key\n1\n")
     changes = accept(raw)
-    assert changes[1].startswith("three.csv: new, 1 rows; write its source and licence")
-    assert len(verify(raw, ["three.csv"])) == 2
-    fill_in(raw)
+    assert changes[1].startswith("three.csv: new, 1 rows; before you deploy, write its source")
     assert verify(raw, ["three.csv"]) == []
+    assert len(list_unfilled(raw)) == 2
+    fill_in(raw)
+    assert list_unfilled(raw) == []
 
 
 def test_accept_drops_the_entry_of_a_file_that_is_gone(raw: Path) -> None:
