@@ -72,9 +72,9 @@ def _add_hook() -> None:
 
 def _audited(opens: Callable[..., None]) -> Callable[..., None]:
     @wraps(opens)
-    def audited(reader: Any, source: Any, *others: Any, **options: Any) -> None:
-        sys.audit(PARQUET, source)
-        opens(reader, source, *others, **options)
+    def audited(*given: Any, **options: Any) -> None:
+        sys.audit(PARQUET, *given[1:2], *options.values())  # the file comes first
+        opens(*given, **options)
 
     return audited
 
