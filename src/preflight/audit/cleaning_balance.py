@@ -40,14 +40,15 @@ def check_balance(
             findings.append(_untested(name, other))
             continue
         sums = f"{read:,} rows of {source}, less {excluded:,} excluded, and {added:,} added"
+        expected = read - excluded + added
         evidence = f"{sums}, are the {out:,} rows of '{name}'"
-        if read - excluded + added != out:
+        if expected != out:
             evidence = (
-                f"{sums} by the log of cleaning, are {read - excluded + added:,}, but '{name}' has "
-                f'{out:,} rows: count each row that cleaning leaves out, once, as "excluded", and '
-                'each that it adds as "added"'
+                f"{sums} by the log of cleaning, are {expected:,}, but '{name}' has {out:,} rows: "
+                'count each row that cleaning leaves out, once, as "excluded", and each that it '
+                'adds as "added"'
             )
-        findings.append(finding(f"rows of {name}", evidence, abs(read - excluded + added - out), 0))
+        findings.append(finding(f"rows of {name}", evidence, abs(expected - out), limit=0))
     return findings
 
 
