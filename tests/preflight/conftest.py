@@ -27,7 +27,7 @@ from pandera.errors import SchemaErrors
 from preflight.deployment import champion
 from preflight.evaluation.contracts import Evaluation
 from preflight.evaluation.predictions import predict_test
-from preflight.features.fingerprints import fingerprints
+from preflight.features.fingerprints import fingerprints, hash_keys
 from preflight.features.point_in_time import run_in_memory
 from preflight.inference.experiment import Design
 from preflight.modeling.calibration import select_on_validation
@@ -408,7 +408,8 @@ def results_of(
     best: dict[str, Any] = {"candidate": modeling.default_candidate, "params": tuned or {}}
     predictions = predict_validation(development, best, framing, modeling, CONTRACTS)
     selection = select_on_validation(predictions, framing, modeling)
-    candidate = fit_candidate(development, best, selection, framing, modeling, CONTRACTS)
+    keys = hash_keys(test, CONTRACTS)
+    candidate = fit_candidate(development, best, selection, keys, framing, modeling, CONTRACTS)
     baselines = fit_baselines(development, framing, modeling, CONTRACTS)
     audit, summary = pd.DataFrame(fingerprints(test=test)), summary_of(framing, test)
     given = (test, summary, audit, framing, CONTRACTS)

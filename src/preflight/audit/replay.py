@@ -64,12 +64,6 @@ class Replay:
             )
         return {name: one for name, one in found.items() if one}
 
-    def moments(self, number: int) -> list[pd.Timestamp]:
-        """Return moments at which decisions were due, spread over the whole period."""
-        due = np.sort(self.features["predict_at"].unique())
-        random = np.random.default_rng(self.seed)
-        return [random.choice(part) for part in np.array_split(due, min(number, len(due)))]
-
     def changes(self) -> dict[str, Change]:
         """Return the change of each table for each check; cuts come first."""
         back, ahead = self.reach
@@ -82,18 +76,26 @@ class Replay:
 
     def differences(self, moment: pd.Timestamp, *changes: Change) -> dict[str, Difference]:
         """Return the features that differ at a moment if all tables are changed so, by name."""
-        inputs = {**self.inputs, "contracts": self.contracts}
-        for name, contract in self.tables().items():
-            for change in changes:
-                inputs[name] = change(inputs[name], contract, moment)
         try:
-            features = run_in_memory(self.pipeline, inputs, "features")
+            features = run_in_memory(self.pipeline, self.inputs_at(moment, *changes), "features")
         except Exception as error:  # whatever a feature function may raise
             raise RunError(
                 f"The features can't be built from the tables as they stood on {moment}, in "
                 f"{_where(error)}: {type(error).__name__}: {error}. Production builds them from "
                 "such tables: let the function take missing values and tables without rows."
             ) from error
+        return self.compare(features, moment)
+
+    def inputs_at(self, moment: pd.Timestamp, *changes: Change) -> dict[str, Any]:
+        """Return what the pipeline reads, with all tables changed so."""
+        inputs = {**self.inputs, "contracts": self.contracts}
+        for name, contract in self.tables().items():
+            for change in changes:
+                inputs[name] = change(inputs[name], contract, moment)
+        return inputs
+
+    def compare(self, features: pd.DataFrame, moment: pd.Timestamp) -> dict[str, Difference]:
+        """Return the features that differ from the run's, of decisions due by then, by name."""
         rebuilt = self.due(features, moment)
         run, then = self.due(self.features, moment).align(rebuilt, axis=0)
         decisions = run.index.to_frame(index=False)

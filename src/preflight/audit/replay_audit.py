@@ -1,23 +1,29 @@
 """Features that use the future: the feature pipeline replayed at moments of the past."""
 
 import logging
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from kedro.pipeline import Pipeline
 
+from preflight.audit.chosen_moments import choose_moments
 from preflight.audit.contracts import AuditParameters
 from preflight.audit.findings import Finding, finding
+from preflight.audit.fresh_process import replay_in_fresh_process
 from preflight.audit.missing_together import find_missing_together
 from preflight.audit.moments import check_moments
+from preflight.audit.opened_files import file_findings, watch_files
 from preflight.audit.replay import DECISION, Difference, Replay
 from preflight.contracts.catalog import Contracts
 from preflight.contracts.table import short
 from preflight.features.point_in_time import reach
+from preflight.features.split import join_labels
+from preflight.problem.framing import Framing
 
 log = logging.getLogger(__name__)
 
-FRAMING = "params:framing"  # if the feature pipeline reads it
 MAX_REPORTED = 10  # features with a finding of their own
 
 LEAKAGE_HINT = {
@@ -31,41 +37,50 @@ LEAKAGE_HINT = {
 
 def replay_features(
     features: pd.DataFrame,
+    labels: pd.DataFrame,
+    framing: Framing,
     audit: AuditParameters,
     contracts: Contracts,
     feature_graph: Pipeline,
+    project: Path,
     **inputs: Any,
 ) -> pd.DataFrame:
     """Return findings of time leakage: features that need more than was known at the time.
 
     For each moment the tables are taken as of that moment, cut to the reach of the features and
-    shuffled. The feature pipeline runs on them. Each feature of the decisions due by then has to
-    equal the run's. Grain: one row per finding.
+    shuffled. The feature pipeline runs on them, at one moment in a process of its own. Each feature
+    of the decisions due by then has to equal the run's. Grain: one row per finding.
 
-    inputs: what the feature pipeline reads, by name.
+    Args:
+        labels: of the decisions; days with large sums of them are among the moments.
+        project: its folder. No file of `data` in it may be opened where features are made.
+        inputs: what the feature pipeline reads, by name.
     """
-    contract = contracts["features"]
-    past = Replay(
-        feature_graph, inputs, features, contract.grain(), reach(contract), contracts, audit.seed
-    )
-    findings = replay_findings(past, audit.moments)
+    contract, data = contracts["features"], project / "data"
+    key = contract.grain()
+    past = Replay(feature_graph, inputs, features, key, reach(contract), contracts, audit.seed)
+    kept = {*key, "predict_at", *features.select_dtypes("category")}
+    examples = join_labels(features[[name for name in features if name in kept]], labels, contracts)
+    moments = choose_moments(examples, framing.split, audit.moments, audit.seed)
+    with watch_files(data) as opened:
+        findings = replay_findings(past, moments)
+    fresh, opened_there = replay_in_fresh_process(past, [*moments][len(moments) // 2], data)
+    findings += [*fresh, *file_findings("features", opened | opened_there)]
     tables = past.tables()
     given = {name: inputs[name] for name in tables}
     findings += find_missing_together(given, tables)
-    if FRAMING in inputs:
-        findings += check_moments(features, contract.grain(), given, tables, inputs[FRAMING])
+    findings += check_moments(features, key, given, tables, framing)
     for column, why, names in past.assumptions():
         evidence = f"{why}. Features that rest on it: {', '.join(sorted(names)) or 'none'}"
         findings.append(finding(f"assumption: {column}", evidence, state="assumed"))
     return pd.DataFrame(findings)
 
 
-def replay_findings(past: Replay, number: int) -> list[Finding]:
+def replay_findings(past: Replay, moments: dict[pd.Timestamp, str]) -> list[Finding]:
     """Return a finding for each feature that differs, or one that says what was compared.
 
-    number: of moments that are replayed.
+    moments: that are replayed, in the order of time, and why each was chosen.
     """
-    moments = past.moments(number)
     differ: dict[str, Difference] = {}
     for moment in moments:
         differ = past.differences(moment, *past.changes().values()) | differ
@@ -83,11 +98,13 @@ def replay_findings(past: Replay, number: int) -> list[Finding]:
     return findings
 
 
-def _describe_replay(past: Replay, moments: list[pd.Timestamp]) -> str:
+def _describe_replay(past: Replay, moments: dict[pd.Timestamp, str]) -> str:
+    first, *_, last = [*moments] * 2
     due = [past.due(past.features, moment)["predict_at"] for moment in moments]
     then = sum(int((at == moment).sum()) for at, moment in zip(due, moments, strict=True))
+    kinds = ", ".join(f"{count} {why}" for why, count in Counter(moments.values()).items())
     return (
-        f"at {len(moments)} moments from {moments[0]:%d %B %Y} to {moments[-1]:%d %B %Y} the "
+        f"at {len(moments)} moments from {first:%d %B %Y} to {last:%d %B %Y} ({kinds}) the "
         f"features of {then:,} decisions due then, and of {sum(map(len, due)) - then:,} due in the "
         "day before, were built again from what was known at the moment: they equal the run's"
     )

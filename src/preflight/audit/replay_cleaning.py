@@ -1,14 +1,17 @@
 """Cleaning that uses the future: it is run again on the raw rows up to moments of the past."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from kedro.pipeline import Pipeline
 
+from preflight.audit.cleaning_balance import check_balance
 from preflight.audit.contracts import AuditParameters
 from preflight.audit.findings import Finding, finding
+from preflight.audit.opened_files import file_findings, watch_files
 from preflight.contracts.catalog import Contract, Contracts
 from preflight.contracts.table import short
 from preflight.errors import RunError
@@ -24,21 +27,43 @@ NOT_TESTED = (
 
 
 def replay_cleaning(
-    audit: AuditParameters, contracts: Contracts, cleaning_graph: Pipeline, **tables: Any
+    audit: AuditParameters,
+    contracts: Contracts,
+    cleaning_graph: Pipeline,
+    cleaning: pd.DataFrame,
+    project: Path,
+    **tables: Any,
 ) -> pd.DataFrame:
-    """Return findings of cleaning that needs later rows: a fill from behind, a mean of the day.
+    """Return findings of cleaning that needs later rows, or loses rows that its log doesn't count.
 
     Raw tables with an `event_time` are cut at a moment, and the cleaning pipeline runs on them. The
-    primary rows up to the moment have to be those of the run. Grain: one row per finding.
+    primary rows up to the moment have to be those of the run: a fill from behind or a mean of the
+    day differs. Grain: one row per finding.
 
     Args:
         audit: has the seed, as rows are shuffled.
         cleaning_graph: the pipeline from the raw tables to the primary ones.
+        cleaning: its log.
+        project: its folder. No file of `data` in it may be opened where tables are cleaned.
         tables: raw and primary ones, by name.
     """
+    balance = check_balance(cleaning, tables, contracts, cleaning_graph)
     dated = {name: at for name in cleaning_graph.inputs() if (at := _dated_by(contracts.get(name)))}
     if not dated:
-        return pd.DataFrame([finding("cleaning", NOT_TESTED, state="untested")])
+        return pd.DataFrame([finding("cleaning", NOT_TESTED, state="untested"), *balance])
+    with watch_files(project / "data") as opened:
+        findings = _replay(audit.seed, contracts, cleaning_graph, dated, tables)
+    return pd.DataFrame([*findings, *file_findings("primary tables", opened), *balance])
+
+
+def _replay(
+    seed: int,
+    contracts: Contracts,
+    cleaning_graph: Pipeline,
+    dated: dict[str, str],
+    tables: dict[str, pd.DataFrame],
+) -> list[Finding]:
+    """Return a finding for each column that differs at a moment, or one that none does."""
     made = {
         name: contracts[name]
         for name in sorted(cleaning_graph.all_outputs() & tables.keys())
@@ -48,7 +73,7 @@ def replay_cleaning(
     found: dict[str, Finding] = {}
     for moment in moments:
         cut = {
-            name: table[table[dated[name]] <= moment].sample(frac=1, random_state=audit.seed)
+            name: table[table[dated[name]] <= moment].sample(frac=1, random_state=seed)
             if name in dated
             else table
             for name, table in tables.items()
@@ -65,7 +90,7 @@ def replay_cleaning(
         measured=0,
         limit=0,
     )
-    return pd.DataFrame([*found.values()] or [passed])
+    return [*found.values()] or [passed]
 
 
 def _moments(raw: dict[str, pd.DataFrame], dated: dict[str, str]) -> Iterator[pd.Timestamp]:

@@ -8,12 +8,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from preflight.audit.contracts import AuditParameters
-from preflight.audit.findings import finding, fingerprint_findings
+from preflight.audit.findings import Finding, finding, fingerprint_findings
 from preflight.audit.univariate import share_proved
 from preflight.contracts.catalog import Contracts
 from preflight.problem.framing import Framing
 
 HOUR = pd.Timedelta(hours=1)
+LABELS_REMEDY = (
+    "Let no node change labels after split_examples, and make both again: kedro run --pipelines "
+    "feature_engineering"
+)
+NAMES = ("train", "validation", "test")
 
 
 def check_split(
@@ -21,16 +26,18 @@ def check_split(
     validation: pd.DataFrame,
     test: pd.DataFrame,
     features: pd.DataFrame,
+    labels: pd.DataFrame,
     framing: Framing,
     audit: AuditParameters,
     contracts: Contracts,
 ) -> pd.DataFrame:
-    """Return findings on the split: shared decisions, rows or groups, and the order of time.
+    """Return findings on the split: labels, shared decisions, rows or groups, and time.
 
     Text is compared without case and surrounding spaces. Grain: one row per finding.
     """
     parts, contract = [train, validation, test], contracts["features"]
-    starts = framing.split.starts(pd.concat([part["predict_at"] for part in parts]))
+    moments = features.loc[labels["label"].notna().to_numpy(), "predict_at"]
+    starts = framing.split.starts(moments)
     embargo = pd.Timedelta(hours=framing.split.embargo_hours)
     late = sum(
         int((part["label_known_at"] + embargo > start).sum())
@@ -56,11 +63,40 @@ def check_split(
     return pd.DataFrame(
         [
             *fingerprint_findings({"test": test}, features, contract),
+            *label_findings(dict(zip(NAMES, parts, strict=True)), labels, contract.grain()),
             *(finding(check, f"{n:,} {what}", n, 0) for check, (n, what) in counts.items()),
             finding("same row", alike, share_proved(same, later), audit.duplicate_share),
             finding("labels known", last, hours, framing.prediction.label_known_hours or np.nan),
         ]
     )
+
+
+def label_findings(
+    parts: dict[str, pd.DataFrame], labels: pd.DataFrame, key: list[str]
+) -> list[Finding]:
+    """Return whether each part has the labels, and their times, that `labels` has.
+
+    Args:
+        parts: by name.
+        labels: of all decisions.
+        key: that identifies a decision.
+    """
+    columns, known = [*key, "label", "label_known_at"], labels[labels["label"].notna()]
+    findings = []
+    for name, part in parts.items():
+        declared = known[columns].astype({"label": part["label"].dtype})
+        rows, as_declared = (
+            pd.util.hash_pandas_object(table, index=False).to_numpy()
+            for table in (part[columns], declared)
+        )
+        other = ~np.isin(rows, as_declared)
+        evidence = f"{other.sum():,} rows of {name} have another label or time than in 'labels'"
+        if other.any():
+            first = part.loc[other, columns].iloc[0].items()
+            shown = ", ".join(f"{column} {value}" for column, value in first)
+            evidence += f", the first: {shown}. {LABELS_REMEDY}"
+        findings.append(finding(f"labels of {name}", evidence, other.sum(), 0))
+    return findings
 
 
 def _count_shared(parts: Sequence[pd.DataFrame], columns: list[str]) -> int:

@@ -10,7 +10,9 @@ class Cleaning(Table, key=["table", "finding"]):
 
     table: str = column("the table")
     finding: str = column("what was found")
-    action: str = column("what was done", isin=["repaired", "set to missing", "excluded", "kept"])
+    action: str = column(
+        "what was done", isin=["repaired", "set to missing", "excluded", "added", "kept"]
+    )
     rows: int = column("rows concerned", "rows", ge=0)
     of: int = column("rows of the table as read", "rows", gt=0)
 

@@ -39,3 +39,9 @@ class SplitSummary(Table, key=["part"]):
     left_out: int = column("examples whose label was not known in time", "rows", ge=0)
 
     after_boundary = bounds("starts", "first")
+
+
+class KeyHashes(Table, key=["key_hash"]):
+    """One row per decision of the test set: development refuses these, and can't read more."""
+
+    key_hash: int = column("hash of its key")

@@ -86,31 +86,42 @@ def in_yearly_chunks(build: Build, table: Contract, features: Contract) -> Build
 
     Args:
         build: a function of a table that returns its features, row by row.
-        table: the table's contract, with the column of the event time.
+        table: the table's contract, with the column of the event time; without one, `build` is
+            returned as it is.
         features: the features' contract, with `look_back` and `look_ahead`.
     """
-    time = str(table.about("event_time"))
+    time = table.about("event_time")
+    if time is None:
+        return build
     back, after = reach(features)
     before = after + back  # a row lies at most `after` behind its moment of prediction
+    by_year = functools.partial(_by_year, build, time, before, after)
+    # not a function of its own: another process can be given this one, by the name of `build`
+    return functools.update_wrapper(by_year, build)
 
-    @functools.wraps(build)
-    def all_years(rows: pd.DataFrame, *others: Any) -> pd.DataFrame:
-        at = rows[time]
-        one = at.empty or at.iloc[-1] - at.iloc[0] < YEAR
-        if one or not at.is_monotonic_increasing:  # the years have to lie one after the other
-            return build(rows, *others)
-        starts = pd.date_range(at.iloc[0], at.iloc[-1], freq=YEAR)
-        first = at.searchsorted(starts)
-        end = [*first[1:], len(rows)]
-        opens = at.searchsorted(starts - before)
-        closes = at.searchsorted(starts + YEAR + after, side="right")
-        years = [
-            build(rows.iloc[o:c].reset_index(drop=True), *others).iloc[f - o : e - o]
-            for o, f, e, c in zip(opens, first, end, closes, strict=True)
-        ]
-        return pd.concat(years).set_axis(rows.index)
 
-    return all_years
+def _by_year(
+    build: Build,
+    time: str,
+    before: pd.Timedelta,
+    after: pd.Timedelta,
+    rows: pd.DataFrame,
+    *others: Any,
+) -> pd.DataFrame:
+    at = rows[time]
+    one = at.empty or at.iloc[-1] - at.iloc[0] < YEAR
+    if one or not at.is_monotonic_increasing:  # the years have to lie one after the other
+        return build(rows, *others)
+    starts = pd.date_range(at.iloc[0], at.iloc[-1], freq=YEAR)
+    first = at.searchsorted(starts)
+    end = [*first[1:], len(rows)]
+    opens = at.searchsorted(starts - before)
+    closes = at.searchsorted(starts + YEAR + after, side="right")
+    years = [
+        build(rows.iloc[o:c].reset_index(drop=True), *others).iloc[f - o : e - o]
+        for o, f, e, c in zip(opens, first, end, closes, strict=True)
+    ]
+    return pd.concat(years).set_axis(rows.index)
 
 
 def group(table: Contract, features: Contract, build: Build, *inputs: str) -> Node:

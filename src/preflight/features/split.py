@@ -5,6 +5,7 @@ import pandas as pd
 from preflight.contracts.catalog import Contracts
 from preflight.contracts.exact import narrow
 from preflight.errors import RunError
+from preflight.features.fingerprints import hash_keys
 from preflight.problem.framing import Framing
 from preflight.problem.split import DRAWN_DAYS, FIRST_DRAWN
 
@@ -69,8 +70,10 @@ def narrow_labels(examples: pd.DataFrame, contracts: Contracts) -> pd.DataFrame:
 
 def split_examples(
     features: pd.DataFrame, labels: pd.DataFrame, framing: Framing, contracts: Contracts
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return train, validation and test, each in the order of prediction, and their summary.
+) -> tuple[pd.DataFrame, ...]:
+    """Return train, validation and test in the order of prediction, test's keys, and a summary.
+
+    The keys are hashes (`hash_keys`): with them modeling refuses rows of test that it can't see.
 
     A part ends where the next begins (`Split.starts`). An example is left out if its label was not
     known by then, plus the embargo: no model could have been trained on it.
@@ -111,4 +114,4 @@ def split_examples(
             "left_out": [int((~in_time & (part == i)).sum()) for i in range(len(names))],
         }
     )
-    return parts[0], parts[1], parts[2], summary
+    return *parts, hash_keys(parts[2], contracts), summary

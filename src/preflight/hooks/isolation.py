@@ -10,7 +10,14 @@ from preflight.errors import RunError
 
 PARTS = {"train", "validation"}
 # what else development may read: no rows, or settings
-WITHOUT_ROWS = {"split_summary", "contracts", "trusted_types", "study_storage", "run_version"}
+WITHOUT_ROWS = {
+    "split_summary",
+    "test_keys",
+    "contracts",
+    "trusted_types",
+    "study_storage",
+    "run_version",
+}
 AUDIT = "audit"  # its nodes read all data, and give documents
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from preflight.contracts.catalog import Contract, Contracts
-from preflight.features.fingerprints import require_fingerprints
+from preflight.features.fingerprints import refuse_test_rows, require_fingerprints
 from preflight.modeling.estimators import Estimator
 from preflight.modeling.model import (
     DECIDING,
@@ -131,11 +131,19 @@ def fit_candidate(
     development: pd.DataFrame,
     best_params: dict[str, Any],
     selection: dict[str, Any],
+    test_keys: pd.DataFrame,
     framing: Framing,
     modeling: Modeling,
     contracts: Contracts,
 ) -> Bundle:
-    """Return the candidate, fitted on train and validation with the best parameters."""
+    """Return the candidate, fitted on train and validation with the best parameters.
+
+    test_keys: hashes of the keys of the test set, as `split_examples` returns them.
+
+    Raises:
+        RunError: a decision of the test set is in development.
+    """
+    refuse_test_rows(development, test_keys, contracts)
     calibration = {name: selection["calibration"][name] for name in ("slope", "intercept")}
     chosen, features = modeling.chosen(best_params), contracts["features"]
     return make_bundle(chosen, development, framing, features, **calibration)

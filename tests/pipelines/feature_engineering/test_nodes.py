@@ -299,7 +299,7 @@ def test_no_label_of_a_part_was_open_when_the_next_began(
         update={"validation_from": boundaries[0], "test_from": boundaries[1]}
     )
     labels = nodes.compute_labels(tables["flights"], framing)
-    *parts, summary = split_examples(
+    *parts, _, summary = split_examples(
         features, labels, framing.model_copy(update={"split": there}), project_contracts
     )
     train, validation, test = parts

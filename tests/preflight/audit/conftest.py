@@ -78,3 +78,15 @@ def parts(make_parcels: Callable[..., pd.DataFrame]) -> Parts:
 def failed() -> Callable[[pd.DataFrame], list[str]]:
     """The checks that have failed, of some findings."""
     return lambda findings: findings.loc[findings["state"] == "failed", "check"].tolist()
+
+
+@pytest.fixture(scope="session")
+def labels_of() -> Callable[[Parts], pd.DataFrame]:
+    """What `labels` has of the parts, in another order and with a label that is open."""
+
+    def make(parts: Parts) -> pd.DataFrame:
+        known = pd.concat(parts)[["parcel", "label", "label_known_at"]]
+        known = known.astype({"label": "float64"})
+        return pd.concat([known[::-1], known.iloc[:1].assign(parcel=-1, label=np.nan)])
+
+    return make

@@ -17,16 +17,17 @@ from preflight.features.fingerprints import require_fingerprints
 from preflight.problem.framing import Framing
 
 Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+LabelsOf = Callable[[Parts], pd.DataFrame]
 MakeAudit = Callable[..., AuditParameters]
 Failed = Callable[[pd.DataFrame], list[str]]
 
 
 def test_clean_examples_pass_and_keep_the_contract(
-    parts: Parts, framing: Framing, make_audit: MakeAudit, contracts: Any
+    parts: Parts, framing: Framing, make_audit: MakeAudit, contracts: Any, labels_of: LabelsOf
 ) -> None:
     together = require_no_failures(
         check_target_leakage(parts[0], parts[0].head(0), parts[0], make_audit(), contracts),
-        check_split(*parts, parts[2], framing, make_audit(), contracts),
+        check_split(*parts, parts[2], labels_of(parts), framing, make_audit(), contracts),
     )
     AuditFindings.validate(together, lazy=True)
     assert set(together["state"]) == {"passed"}
@@ -34,13 +35,20 @@ def test_clean_examples_pass_and_keep_the_contract(
         "features of train", "audited train", "features of validation", "audited validation",
         "one feature", "one value", "two features", "sum or difference",
         "features of test", "audited test",
+        "labels of train", "labels of validation", "labels of test",
         "same decision", "labels in time", "parts in order", "same row", "labels known",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
 def test_examples_that_are_not_the_features_that_were_replayed_are_caught(
-    parts: Parts, framing: Framing, part: int, make_audit: MakeAudit, contracts: Any, failed: Failed
+    parts: Parts,
+    framing: Framing,
+    part: int,
+    make_audit: MakeAudit,
+    contracts: Any,
+    failed: Failed,
+    labels_of: LabelsOf,
 ) -> None:
     features = pd.concat(parts, ignore_index=True)
     changed = list(parts)
@@ -51,7 +59,9 @@ def test_examples_that_are_not_the_features_that_were_replayed_are_caught(
                 changed[0], changed[1], features, make_audit(single_auc=1), contracts
             )
         ),
-        *failed(check_split(*changed, features, framing, make_audit(), contracts)),
+        *failed(
+            check_split(*changed, features, labels_of(parts), framing, make_audit(), contracts)
+        ),
     ]
     assert findings == [f"features of {['train', 'validation', 'test'][part]}"]
 

@@ -1,6 +1,8 @@
 """Leaks of every kind, planted into a small copy of the feature pipeline, are caught and named."""
 
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import yaml
 from kedro.pipeline import Node, Pipeline
 
 from preflight.audit import replay
+from preflight.audit.chosen_moments import choose_moments
 from preflight.audit.contracts import AuditParameters
 from preflight.audit.replay import DECISION, Replay
 from preflight.audit.replay_audit import replay_features, replay_findings
@@ -20,13 +23,16 @@ from preflight.features.point_in_time import reach, run_in_memory
 from preflight.features.split import join_features
 from preflight.features.windows import Events, codes
 from preflight.problem.framing import Framing
+from preflight.problem.split import Split
 
 from late_flights.contracts.features import Features
+from late_flights.pipelines.feature_engineering.nodes import compute_labels
 from late_flights.pipelines.feature_engineering.pipeline import create_pipeline
 
 Tables = dict[str, pd.DataFrame]
 Column = pd.Series | np.ndarray
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
+UTC_DAYS = Split(timezone="UTC", validation_weeks=1, test_weeks=1)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +54,9 @@ def replayed(
     """What the audit finds in the features that a pipeline makes."""
     given = {name: given[name] for name in pipeline.inputs() - {"contracts"}}
     features = run_in_memory(pipeline, {**given, "contracts": contracts}, "features")
-    return replay_findings(Replay(pipeline, given, features, key, reach, contracts), moments)
+    examples = features[["predict_at"]].assign(label=0)
+    chosen = choose_moments(examples, UTC_DAYS, moments, seed=0)
+    return replay_findings(Replay(pipeline, given, features, key, reach, contracts), chosen)
 
 
 Found = Callable[[Pipeline], list[dict[str, Any]]]
@@ -196,19 +204,49 @@ def test_an_honest_feature_that_nobody_told_the_audit_of_passes(of_flights: Foun
 
 
 def test_the_features_that_ship_pass_and_name_what_they_assume(
-    given: dict[str, Any], project_contracts: Contracts
+    given: dict[str, Any], project_contracts: Contracts, tmp_path: Path
 ) -> None:
     pipeline = create_pipeline().to_outputs("features")
     features = run_in_memory(pipeline, {**given, "contracts": project_contracts}, "features")
+    framing = given["params:framing"]
+    labels = compute_labels(given["flights"], framing)
     audit = AuditParameters(
-        seed=1, moments=3, duplicate_share=0, single_auc=1, pair_auc=1, odds_ratio=9, pair_rows=9,
+        seed=1, moments=8, duplicate_share=0, single_auc=1, pair_auc=1, odds_ratio=9, pair_rows=9,
         allowed={"one_feature": {}, "one_value": {}, "two_features": {}},
     )  # fmt: skip
-    found = replay_features(features, audit, project_contracts, pipeline, **given)
-    assert found["state"].tolist() == ["passed", "passed", "assumed"]
-    assert found["check"].tolist() == ["replay", "predict_at", "assumption: flights.tailnum"]
-    resting = found["evidence"][2].split("rest on it: ")[1].split(", ")
+    found = replay_features(
+        features, labels, framing, audit, project_contracts, pipeline, tmp_path, **given
+    )
+    assert found["state"].tolist() == ["passed"] * 4 + ["assumed"]
+    checks = ["replay", "fresh process", "files: features", "predict_at"]
+    assert found["check"].tolist() == [*checks, "assumption: flights.tailnum"]
+    assert "8 moments" in found["evidence"][0]
+    for kind in ("1 at a change of the clock", "1 on the days with", "1 at the rarest"):
+        assert kind in found["evidence"][0]
+    resting = found["evidence"][4].split("rest on it: ")[1].split(", ")
     assert set(resting) == set(Features.groups()["previous_leg"])
+
+
+def test_a_file_that_a_feature_reads_itself_is_named(
+    given: dict[str, Any], project_contracts: Contracts, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    given["flights"][["distance"]].to_parquet(tmp_path / "data/distances.parquet")
+
+    def read_distance(f: pd.DataFrame, w: pd.DataFrame, now: pd.Series) -> Column:
+        return f["distance"] + 0 * len(pd.read_parquet(tmp_path / "data/distances.parquet"))
+
+    pipeline = with_feature(read_distance)
+    features = run_in_memory(pipeline, {**given, "contracts": project_contracts}, "features")
+    framing = given["params:framing"]
+    labels = compute_labels(given["flights"], framing)
+    audit: Any = SimpleNamespace(seed=1, moments=1)
+    found = replay_features(
+        features, labels, framing, audit, project_contracts, pipeline, tmp_path, **given
+    )
+    failed = found[found["state"] == "failed"]
+    assert failed["check"].tolist() == ["files: features"]
+    assert "data/distances.parquet is opened by read_distance, line " in failed["evidence"].item()
 
 
 def test_decisions_chosen_by_their_outcome_are_caught(of_flights: Found) -> None:

@@ -1,6 +1,7 @@
 """Cleaning by later rows is found; by earlier rows, or by the row itself, it passes."""
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,8 @@ from preflight.features.point_in_time import run_in_memory
 from late_flights.pipelines.data_engineering import create_pipeline, nodes
 
 AUDIT: Any = SimpleNamespace(seed=1)
+NOWHERE = Path("no project")
+REST = ["files: primary tables", "rows of parcels"]  # that pass, whatever the replay finds
 
 
 class RawParcels(RawTable, key=["parcel"], event_time="ships_at"):
@@ -93,7 +96,10 @@ def replayed(
 ) -> pd.DataFrame:
     graph = Pipeline([Node(clean, "raw_parcels", "parcels", name="clean")])
     contracts: Any = {"raw_parcels": of_raw, "parcels": Parcels}
-    return replay_cleaning(AUDIT, contracts, graph, raw_parcels=raw, parcels=clean(raw))
+    made = clean(raw)
+    left_out = len(raw) - len(made)
+    log = pd.DataFrame({"table": ["parcels"], "action": ["excluded"], "rows": [left_out]})
+    return replay_cleaning(AUDIT, contracts, graph, log, NOWHERE, raw_parcels=raw, parcels=made)
 
 
 @pytest.mark.parametrize("clean", [in_order, by_earlier_rows])
@@ -101,7 +107,8 @@ def test_cleaning_by_earlier_rows_passes(
     clean: Callable[[pd.DataFrame], pd.DataFrame], raw: pd.DataFrame
 ) -> None:
     found = replayed(clean, raw)
-    assert found["state"].tolist() == ["passed"]
+    assert found["state"].tolist() == ["passed"] * 3
+    assert found["check"].tolist() == ["cleaning", *REST]
     assert found["evidence"][0].startswith(
         "parcels from the raw rows up to 3 moments from 02 January"
     )
@@ -120,8 +127,8 @@ def test_cleaning_by_later_rows_is_found(
     clean: Callable[[pd.DataFrame], pd.DataFrame], raw: pd.DataFrame, what: str
 ) -> None:
     found = replayed(clean, raw)
-    assert found["state"].tolist() == ["failed"]
-    assert found["check"].tolist() == [f"cleaning: {what}"]
+    assert found["state"].tolist() == ["failed", "passed", "passed"]
+    assert found["check"].tolist() == [f"cleaning: {what}", *REST]
     assert "sees the raw rows up to 2013-01-" in found["evidence"][0]
     assert "fill, correct and leave out by earlier rows" in found["evidence"][0]
 
@@ -138,7 +145,7 @@ def test_cleaning_that_needs_all_rows_is_told(raw: pd.DataFrame) -> None:
 
 def test_without_dated_raw_rows_nothing_is_tested(raw: pd.DataFrame) -> None:
     found = replayed(fill_from_behind, raw, Undated)
-    assert found["state"].tolist() == ["untested"]
+    assert found["state"].tolist() == ["untested", "passed"]
     assert "Declare the column by which a raw table is dated" in found["evidence"][0]
 
 
@@ -166,7 +173,12 @@ def test_a_fill_from_behind_in_the_weather_is_found(
     raw = {name: files[name] for name in graph.inputs()}
     for name in ("raw_flights", "raw_weather"):
         raw[name] = raw[name].assign(time_hour=pd.to_datetime(raw[name]["time_hour"]))
-    made = {n: run_in_memory(graph, raw, n) for n in ("flights", "weather", "airports", "aircraft")}
-    found = replay_cleaning(AUDIT, project_contracts, graph, **raw, **made)
+    names = ("flights", "weather", "airports", "aircraft", "cleaning")
+    made = {name: run_in_memory(graph, raw, name) for name in names}
+    log = made.pop("cleaning")
+    found = replay_cleaning(AUDIT, project_contracts, graph, log, NOWHERE, **raw, **made)
+    rows = found[found["check"].str.startswith("rows of ")]
+    assert rows["state"].tolist() == ["passed"] * 4  # one airport more is counted as added
+    assert "4 added" in rows["evidence"].iloc[1]
     failed = found.loc[found["state"] == "failed", "check"].tolist()
     assert failed == ["cleaning: weather.pressure"] * faults

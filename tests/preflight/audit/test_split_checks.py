@@ -3,16 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from preflight.audit.contracts import AuditParameters
-from preflight.audit.split_checks import check_split
+from preflight.audit.split_checks import check_split, label_findings
 from preflight.problem.framing import Framing
 from preflight.problem.split import Split
 
 Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 Failures = Callable[..., list[str]]
+LabelsOf = Callable[[Parts], pd.DataFrame]
 
 
 @pytest.fixture
@@ -20,11 +22,16 @@ def split_failures(
     make_audit: Callable[..., AuditParameters],
     contracts: Any,
     failed: Callable[[pd.DataFrame], list[str]],
+    labels_of: LabelsOf,
 ) -> Failures:
     """The checks that fail on these parts, with some of the audit's parameters changed."""
 
-    def check(parts: Parts, framing: Framing, **changed: Any) -> list[str]:
-        return failed(check_split(*parts, parts[2], framing, make_audit(**changed), contracts))
+    def check(
+        parts: Parts, framing: Framing, labels: pd.DataFrame | None = None, **changed: Any
+    ) -> list[str]:
+        given = labels_of(parts) if labels is None else labels
+        audit = make_audit(**changed)
+        return failed(check_split(*parts, parts[2], given, framing, audit, contracts))
 
     return check
 
@@ -132,3 +139,46 @@ def test_text_that_reads_missing_is_not_a_missing_value(
         validation.loc[number, features] = train.loc[number, features]
         train.loc[number, "place"], validation.loc[number, "place"] = "missing", None
     assert split_failures((train, validation, test), framing) == []
+
+
+HOUR = pd.Timedelta(hours=1)
+
+
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize(
+    ("column", "change"),
+    [("label", lambda value: 1 - value), ("label_known_at", lambda value: value - HOUR)],
+)
+def test_a_part_with_another_label_than_labels_is_caught(
+    split_failures: Failures,
+    parts: Parts,
+    framing: Framing,
+    number: int,
+    column: str,
+    change: Callable[[Any], Any],
+    labels_of: LabelsOf,
+) -> None:
+    labels = labels_of(parts)
+    assert split_failures(parts, framing, labels) == []
+    parts[number].loc[7, column] = change(parts[number].loc[7, column])
+    name = ("train", "validation", "test")[number]
+    assert split_failures(parts, framing, labels) == [f"labels of {name}"]
+
+
+def test_another_label_is_shown_with_its_decision_and_a_remedy(
+    parts: Parts, labels_of: LabelsOf
+) -> None:
+    labels = labels_of(parts)
+    parts[0].loc[7, "label"] = 1 - parts[0].loc[7, "label"]
+    (found,) = label_findings({"train": parts[0]}, labels, ["parcel"])
+    assert found["evidence"].startswith(
+        "1 rows of train have another label or time than in 'labels', the first: parcel 7, label "
+    )
+    assert found["evidence"].endswith("kedro run --pipelines feature_engineering")
+
+
+def test_labels_of_a_narrower_type_are_equal(parts: Parts, labels_of: LabelsOf) -> None:
+    amounts = parts[0].assign(label=parts[0]["label"] + np.float64(0.1))
+    labels = labels_of((amounts, *parts[1:]))
+    (found,) = label_findings({"train": amounts.astype({"label": "float32"})}, labels, ["parcel"])
+    assert found["state"] == "passed"

@@ -11,7 +11,8 @@ from pandera.dtypes import Float32, Int8
 
 from preflight.contracts.table import Table, Utc, column
 from preflight.errors import RunError
-from preflight.features.contracts import ExampleColumns, SplitSummary
+from preflight.features.contracts import ExampleColumns, KeyHashes, SplitSummary
+from preflight.features.fingerprints import hash_keys
 from preflight.features.split import join_features, split_examples
 from preflight.problem.framing import Framing
 
@@ -62,8 +63,11 @@ def test_features_stand_side_by_side_with_key_and_moment(given: Given) -> None:
 
 
 def test_no_label_of_a_part_was_open_when_the_next_began(given: Given, framing: Framing) -> None:
-    *parts, summary = split_examples(*given, framing, CONTRACTS)
+    *parts, keys, summary = split_examples(*given, framing, CONTRACTS)
     train, validation, test = parts
+    KeyHashes.validate(keys, lazy=True)
+    assert keys.equals(hash_keys(test, CONTRACTS))
+    assert not keys["key_hash"].isin(hash_keys(train, CONTRACTS)["key_hash"]).any()
     starts = [framing.split.validation_from, framing.split.test_from]
     assert train["label_known_at"].max() <= starts[0]
     assert validation["predict_at"].min() >= starts[0]
@@ -96,8 +100,8 @@ def test_weeks_give_the_same_parts_as_the_equal_dates(
     dated = within(framing, validation_from=validation_from, test_from=test_from)
     weeks = {"validation_weeks": validation, "test_weeks": test}
     weekly = within(framing, validation_from=None, test_from=None, **weeks)
-    *parts, summary = split_examples(features, labels, dated, CONTRACTS)
-    *others, same = split_examples(features, labels, weekly, CONTRACTS)
+    *parts, _, summary = split_examples(features, labels, dated, CONTRACTS)
+    *others, _, same = split_examples(features, labels, weekly, CONTRACTS)
     same = same.assign(split=summary["split"])  # which says how it was given
     for part, other in zip([*parts, summary], [*others, same], strict=True):
         pd.testing.assert_frame_equal(part, other)

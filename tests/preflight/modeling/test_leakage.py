@@ -53,7 +53,7 @@ def parts(tables: Tables, params: dict[str, Any]) -> Tables:
     given = {**tables, **{name: params[name] for name in ("params:framing", "contracts")}}
     return {
         name: run_in_memory(to_parts(), given, name)
-        for name in ("train", "validation", "test", "split_summary")
+        for name in ("train", "validation", "test", "test_keys", "split_summary")
     }
 
 
@@ -67,6 +67,7 @@ def modeled(examples: Tables, params: dict[str, Any], output: str) -> Any:
         "train": examples["train"],
         "validation": examples["validation"],
         "split_summary": examples["split_summary"],
+        "test_keys": examples["test_keys"],
         "feature_audit": pd.DataFrame(
             fingerprints(train=examples["train"], validation=examples["validation"])
         ),

@@ -439,7 +439,7 @@ def test_another_estimator_with_its_own_space_and_preprocessing_can_win(
     assert chosen.preprocessing == f"{OURS}.numbered"
     assert chosen.build()[-1].C == 2.0
     assert (
-        fit_candidate(complete, tuned, SURE, framing, asked, contracts=contracts)["estimator"][-1].C
+        fit_candidate(complete, tuned, SURE, NO_KEYS, framing, asked, contracts)["estimator"][-1].C
         == 2.0
     )
 
@@ -464,13 +464,14 @@ def test_the_candidates_of_the_docs_need_no_code(
     _, trials = search(development, framing, asked)
     assert set(trials["candidate"]) == {"trees", "lightgbm", "forest"}
     best = {"candidate": "lightgbm", "params": {}}
-    model = fit_candidate(development, best, SURE, framing, asked, contracts=contracts)
+    model = fit_candidate(development, best, SURE, NO_KEYS, framing, asked, contracts=contracts)
     file = io.BytesIO()
     dump(model, file)
     again = load(io.BytesIO(file.getvalue()), trusted_types)
     np.testing.assert_array_equal(predict(again, development), predict(model, development))
 
 
+NO_KEYS = pd.DataFrame({"key_hash": []}, dtype="int64")  # of a test set
 SURE = {"calibration": {"slope": 1.0, "intercept": 0.0}}
 
 

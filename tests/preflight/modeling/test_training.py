@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from preflight.errors import RunError
-from preflight.features.fingerprints import fingerprints
+from preflight.features.fingerprints import fingerprints, hash_keys
 from preflight.modeling.calibration import select_on_validation
 from preflight.modeling.parameters import Modeling
 from preflight.modeling.training import (
@@ -25,6 +25,7 @@ from preflight.problem.framing import Framing
 Settings = Callable[..., Modeling]
 Search = Callable[..., tuple[dict[str, Any], pd.DataFrame]]
 FEATURES = ["signal", "place", "noise"]
+NO_KEYS = pd.DataFrame({"key_hash": []}, dtype="int64")  # of a test set
 
 
 @pytest.fixture
@@ -140,7 +141,9 @@ def test_the_candidate_is_fitted_on_all_with_the_best_parameters_and_says_so(
     modeling = settings()
     best = {"candidate": "trees", "params": {"max_leaf_nodes": 5}, "value": 1.0, "trial": 3}
     chosen = {"calibration": {"slope": 0.5, "intercept": -0.5, "loss_without": 0.4}}
-    found = fit_candidate(development, best, chosen, framing, modeling, contracts=contracts)
+    found = fit_candidate(
+        development, best, chosen, NO_KEYS, framing, modeling, contracts=contracts
+    )
     alone = fit(modeling.chosen(best), development, features=parcels)
     np.testing.assert_array_equal(
         found["estimator"].predict_proba(development[FEATURES]),
@@ -155,6 +158,31 @@ def test_the_candidate_is_fitted_on_all_with_the_best_parameters_and_says_so(
     assert provenance["examples"] == len(development)
     assert pd.Timestamp(provenance["first"]) == development["predict_at"].min()
     assert pd.Timestamp(provenance["last"]) == development["predict_at"].max()
+
+
+def test_a_decision_of_test_in_development_is_refused_whatever_else_is_in_its_row(
+    development: pd.DataFrame,
+    framing: Framing,
+    contracts: Any,
+    settings: Settings,
+    make_parcels: Callable[..., pd.DataFrame],
+) -> None:
+    modeling = settings()
+    best = {"candidate": "trees", "params": {}}
+    chosen = {"calibration": {"slope": 1.0, "intercept": 0.0}}
+    test = make_parcels("2013-04-01T04:00", "2013-05-01", 100)
+    test["parcel"] += development["parcel"].max() + 1
+    keys = hash_keys(test, contracts)
+    fit_candidate(development, best, chosen, keys, framing, modeling, contracts)
+    smuggled = development.tail(3).assign(parcel=test["parcel"].iloc[[7, 8, 9]].to_numpy())
+    leaky = pd.concat([development, smuggled], ignore_index=True)
+    number = test["parcel"][7]
+    with pytest.raises(
+        RunError,
+        match=rf"^3 rows of 'development' are decisions of the test set, the first: parcel {number}"
+        r"\. .* the nodes after join_development add, and remove it\.$",
+    ):
+        fit_candidate(leaky, best, chosen, keys, framing, modeling, contracts)
 
 
 def test_baselines_are_fitted_on_all_uncalibrated_with_their_own_threshold(
@@ -178,7 +206,7 @@ def test_nothing_changes_the_examples(
     best, _ = search(development, framing, modeling)
     predictions = predict_validation(development, best, framing, modeling, contracts=contracts)
     chosen = select_on_validation(predictions, framing, modeling)
-    fit_candidate(development, best, chosen, framing, modeling, contracts=contracts)
+    fit_candidate(development, best, chosen, NO_KEYS, framing, modeling, contracts)
     pd.testing.assert_frame_equal(development, before)
 
 
@@ -203,7 +231,9 @@ def test_a_column_of_one_value_changes_nothing_but_where_the_threshold_stands(
     chosen = select_on_validation(predictions, framing, modeling)
     assert select_on_validation(kept.assign(cost_fn=6.0), framed, modeling) == chosen
     models = {
-        "candidate": fit_candidate(column, best, chosen, framed, modeling, contracts=contracts),
+        "candidate": fit_candidate(
+            column, best, chosen, NO_KEYS, framed, modeling, contracts=contracts
+        ),
         **fit_baselines(column, framed, modeling, contracts=contracts),
     }
     assert {name: model["threshold"] for name, model in models.items()} == {
@@ -234,6 +264,6 @@ def test_a_model_can_go_without_a_group_of_features(
         {"calibration": {"slope": 1.0, "intercept": 0.0}},
     )
     without = modeling.model_copy(update={"candidates": {"trees": blind}})
-    found = fit_candidate(development, best, chosen, framing, without, contracts=contracts)
+    found = fit_candidate(development, best, chosen, NO_KEYS, framing, without, contracts=contracts)
     assert found["features"] == ["signal", "place"]
     assert found["estimator"].feature_names_in_.tolist() == ["signal", "place"]

@@ -58,6 +58,18 @@ DEFECTS = [
     ),
     ('"labels in time": (late,', "late", "0"),
     ('failed = together[together["state"] == "failed"]', '"failed"]', '"fail"]'),
+    (
+        '"at a change of the clock": _clock_changes(due, split.timezone),',
+        "_clock_changes(due, split.timezone)",
+        "iter(())",
+    ),
+    ("for one in sums.sort_values(ascending=False, kind", "ascending=False", "ascending=True"),
+    ("for _, name, code in sorted(rarest):", "sorted(rarest)", "sorted(rarest, reverse=True)"),
+    ("if event in EVENTS and (watched := _watched.get()) is not None:", "in EVENTS", "== 'open'"),
+    ("differ = {name: one for name, one in past.compare(features", "features", "past.features"),
+    ("expected = read - excluded + added", " - excluded", ""),
+    ("other = ~np.isin(rows, as_declared)", "~np.isin(rows, as_declared)", "rows != rows"),
+    ('found = np.isin(hashes, test_keys["key_hash"])', "hashes, test", "~hashes, test"),
     # backtest
     ("known = examples[known_at + embargo <= cutoff]", " + embargo", ""),
     ("period = examples[(moment >= cutoff) & (moment < until)]", "(moment >= cutoff) & ", ""),

@@ -18,15 +18,17 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 audit.replay_features,
-                {"features": "features", "audit": "params:audit"}
-                | {name: name for name in ["contracts", "feature_graph", *sorted(GIVEN)]},
+                {"audit": "params:audit", "framing": "params:framing"}
+                | {name: name for name in ["features", "labels", "project", "contracts"]}
+                | {name: name for name in ["feature_graph", *sorted(GIVEN)]},
                 "replay_audit",
                 name="replay_features",
             ),
             Node(
                 audit.replay_cleaning,
                 {"audit": "params:audit"}
-                | {name: name for name in ["contracts", "cleaning_graph", *RAW, *PRIMARY]},
+                | {name: name for name in ["cleaning", "project", "contracts"]}
+                | {name: name for name in ["cleaning_graph", *RAW, *PRIMARY]},
                 "cleaning_audit",
                 name="replay_cleaning",
             ),
@@ -49,6 +51,7 @@ def create_pipeline() -> Pipeline:
                     "validation",
                     "test",
                     "features",
+                    "labels",
                     "params:framing",
                     "params:audit",
                     "contracts",

@@ -40,7 +40,7 @@ def clean_airports(raw_airports: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
     return airports, _found(
         "airports",
         len(raw_airports),
-        ("airport absent, in the time zone of Puerto Rico", "repaired", len(added)),
+        ("airport absent, in the time zone of Puerto Rico", "added", len(added)),
         ("no time zone", "kept", published["timezone"].isna().sum()),
     )
 

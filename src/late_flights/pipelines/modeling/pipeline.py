@@ -43,7 +43,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 modeling.fit_candidate,
-                ["development", "best_params", "selection", *PARAMS, "contracts"],
+                ["development", "best_params", "selection", "test_keys", *PARAMS, "contracts"],
                 "candidate",
                 name="fit_candidate",
             ),

@@ -37,7 +37,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 features.split_examples,
                 ["features", "labels", FRAMING, "contracts"],
-                ["train", "validation", "test", "split_summary"],
+                ["train", "validation", "test", "test_keys", "split_summary"],
                 name="split_examples",
             ),
         ],
