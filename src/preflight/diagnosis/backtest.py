@@ -46,9 +46,8 @@ def compute_backtest(
     there are none.
     """
     require_same(test, test_predictions, "test")
-    types = {n: column.dtype.type for n, column in Backtest.to_schema().columns.items()}
     if framing.split.clock == "none":
-        return pd.DataFrame(columns=[*types]).astype(types)
+        return Backtest.empty()
     examples = join_parts(train, validation, test)
     moment, known_at = examples["predict_at"], examples["label_known_at"]
     embargo = pd.Timedelta(hours=framing.split.embargo_hours)
@@ -81,6 +80,7 @@ def compute_backtest(
                 **interval_columns(gain, "gain", "gain_low", "gain_high"),
             }
         )
+    types = {n: column.dtype.type for n, column in Backtest.to_schema().columns.items()}
     return pd.DataFrame(rows, columns=[*types]).astype(types)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from preflight.contracts.catalog import Contracts
-from preflight.evaluation.contracts import Evaluation
+from preflight.evaluation.contracts import Evaluation, Slices
 from preflight.evaluation.slicing import slices_of
 from preflight.modeling.model import Bundle, is_binary
 from preflight.problem.costs import UnitCosts
@@ -159,7 +159,7 @@ def compute_slices(
                 **interval_columns(score, "score", "score_low", "score_high"),
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows) if rows else Slices.empty()
 
 
 def slice_columns(test: pd.DataFrame, framing: Framing) -> pd.DataFrame:

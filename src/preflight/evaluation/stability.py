@@ -28,9 +28,8 @@ def compute_gain_by_period(
     Grain: one row per baseline, part (validation, test), kind of period and period, by its first
     local day. Without a clock there are none.
     """
-    columns = {n: one.dtype.type for n, one in GainByPeriod.to_schema().columns.items()}
     if framing.split.clock == "none":
-        return pd.DataFrame(columns=[*columns]).astype(columns)
+        return GainByPeriod.empty()
     last = validation_predictions[validation_predictions["last"]]
     costs, label = framing.costs.at(test_predictions), test_predictions["label"].to_numpy()
 
@@ -54,7 +53,7 @@ def compute_gain_by_period(
                     .reset_index()
                     .assign(baseline=name, part=part, period=period)
                 )
-    return pd.concat(tables, ignore_index=True)[[*columns]]
+    return pd.concat(tables, ignore_index=True)[[*GainByPeriod.to_schema().columns]]
 
 
 def measure_concentration(test: TestComparison) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def _default_costs(framing: Framing) -> Iterator[tuple[str, str]]:
         yield "costs.fn_factors", "the cost of a miss is known exactly"
     else:
         assert isinstance(costs, RegressionCosts)
-        yield "costs.default_amount", f"without a prediction {costs.default_amount} is decided on"
+        yield "costs.default_amount", "without a prediction 0 is decided on"
         yield "costs.underage_factors", "the cost of a unit too little is known exactly"
 
 

@@ -212,7 +212,7 @@ class Costs(BaseCosts):
     tp: Cost = Field(description="left out: acting costs as much as in vain")
     fp: Cost
     fn: Cost
-    tn: Cost = 0
+    tn: Cost = 0.0
     fn_factors: tuple[float, float] = Field((1, 1), description="a miss may cost so many times fn")
 
     @classmethod
@@ -257,7 +257,7 @@ class RegressionCosts(BaseCosts):
 
     overage: Cost
     underage: Cost
-    default_amount: Cost = 0
+    default_amount: Cost = 0.0
     underage_factors: tuple[float, float] = Field(
         (1, 1), description="underage may be so many times it"
     )

@@ -176,7 +176,8 @@ def plot_threshold_curve(threshold_curve: pd.DataFrame, framing: Framing) -> Any
 def plot_slices(slices: pd.DataFrame, framing: Framing) -> Any:
     """Return a figure of what the candidate saves in each slice, a plot for each slicing column."""
     parts = [(str(by), _in_order(part)) for by, part in slices.groupby("by", sort=False)]
-    heights = [len(part) * ROW + 0.35 for _, part in parts]
+    parts = parts or [("framing.slices names none", slices)]
+    heights = [max(1, len(part)) * ROW + 0.35 for _, part in parts]
     title = "Saving of the candidate in each slice, and the size of the slice"
     figure, axes = new_figure(title, heights)
     for plot, (by, part) in zip(axes[:, 0], parts, strict=True):

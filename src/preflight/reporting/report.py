@@ -31,7 +31,7 @@ from preflight.reporting.diagnosis_summary import (
 from preflight.reporting.pages import make_environment, tidy_page
 from preflight.reporting.vocabulary import vocabulary
 
-OVER_TIME = ("gain_by_period_figure", "backtest_figure")  # have nothing to show without a clock
+OVER_TIME = ["gain_by_period_figure", "backtest_figure"]  # have nothing to show without a clock
 FIXED_BEFORE_TEST = ["split_summary", "best_params", "selection", "candidate"]
 
 
@@ -73,11 +73,10 @@ def collect_results(
         "contracts": contracts,
     }
     sentences = _describe_results(results) | _describe_diagnosis(results)
-    timeless = OVER_TIME if framing.split.clock == "none" else ()
+    empty = [] if framing.slices else ["slices_figure"]
+    empty += OVER_TIME if framing.split.clock == "none" else []
     figures = {
-        name: svg
-        for name, svg in results.items()
-        if name.endswith("_figure") and name not in timeless
+        name: svg for name, svg in results.items() if name.endswith("_figure") and name not in empty
     }
     return results | {"sentences": sentences, "figures": figures}
 

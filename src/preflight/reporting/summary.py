@@ -210,6 +210,8 @@ def summarize_calibration(curve: pd.DataFrame) -> str:
 
 def summarize_slices(slices: pd.DataFrame, framing: Framing) -> str:
     """Return in how many slices the candidate saves, and where it saves least and most."""
+    if not framing.slices:
+        return "framing.slices names no feature, so there are no results by slice."
     measured = slices[slices["value_per_1000"].notna()]
     if measured.empty:
         return "What the candidate saves is not known in any slice."

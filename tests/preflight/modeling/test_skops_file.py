@@ -30,7 +30,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from skops.io import get_untrusted_types
 
-from preflight.modeling.baselines import LookupAmounts, LookupTable, Rules
+from preflight.modeling.baselines import LinearAmounts, LookupAmounts, LookupTable, Rules
 from preflight.modeling.preprocessing import numbered, scaled
 from preflight.modeling.skops_file import dump, load
 
@@ -89,6 +89,7 @@ TABLE = pd.DataFrame(X, columns=list("abcd")).assign(place=pd.Categorical(["x", 
 LABEL = X[:, 0] + X[:, 1] > 0
 SCALED: list[Any] = [
     LogisticRegression(),
+    LinearAmounts(),
     GradientBoostingClassifier(n_estimators=3),
     AdaBoostClassifier(n_estimators=3),
     CalibratedClassifierCV(LogisticRegression()),
