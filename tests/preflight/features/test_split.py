@@ -12,7 +12,7 @@ from pandera.dtypes import Float32, Int8
 from preflight.contracts.table import Table, Utc, column
 from preflight.errors import RunError
 from preflight.features.contracts import ExampleColumns, KeyHashes, SplitSummary
-from preflight.features.fingerprints import hash_keys
+from preflight.features.fingerprints import hash_keys, refuse_test_rows
 from preflight.features.split import join_features, split_examples
 from preflight.problem.framing import Framing
 
@@ -181,3 +181,13 @@ def test_dates_of_the_split_may_be_in_summer_and_in_winter_time(
     )
     *_, summary = split_examples(*given, mixed, CONTRACTS)
     assert (summary["rows"] > 0).all()
+
+
+def test_development_refuses_a_decision_of_test_with_any_label(
+    given: Given, framing: Framing
+) -> None:
+    train, validation, test, keys, _ = split_examples(*given, framing, CONTRACTS)
+    refuse_test_rows(pd.concat([train, validation]), keys, CONTRACTS)
+    added = test.head(1).assign(label=1 - test["label"][0], signal=0, predict_at=pd.NaT)
+    with pytest.raises(RunError, match=r"^1 rows .* of the test set, the first: parcel \d+\."):
+        refuse_test_rows(pd.concat([train, added]), keys, CONTRACTS)
