@@ -13,6 +13,10 @@ from preflight.audit.univariate import share_proved
 from preflight.contracts.catalog import Contracts
 from preflight.problem.framing import Framing
 
+ALIKE_REMEDY = (
+    "Look for copies of rows in the raw data. If different decisions may have the same features, "
+    "raise audit.duplicate_share (conf/base/parameters/audit.yml)"
+)
 HOUR = pd.Timedelta(hours=1)
 LABELS_REMEDY = (
     "Let no node change labels after split_examples, and make both again: kedro run --pipelines "
@@ -58,6 +62,8 @@ def check_split(
     }
     later, same = len(validation) + len(test), _count_shared(parts, contract.names())
     alike = f"{same:,} of {later:,} rows of validation and test equal an earlier row's features"
+    if share_proved(same, later) > audit.duplicate_share:
+        alike += f". {ALIKE_REMEDY}"
     hours = max((part["label_known_at"] - part["predict_at"]).max() for part in parts) / HOUR
     last = f"the last label was known {hours:.1f} hours after its prediction"
     return pd.DataFrame(

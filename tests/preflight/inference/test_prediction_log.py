@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from preflight.errors import RunError
 from preflight.inference.contracts import LogColumns
 from preflight.inference.prediction_log import LoggedDays, PredictionLog, log_rows
 from preflight.problem.framing import Framing
+from preflight.problem.sections import Prediction
 
 from late_flights.contracts.derived import PredictionLog as Contract
 from late_flights.contracts.features import Features
@@ -56,7 +56,7 @@ def answers(carrier: str = "AA", model: str = "v1", moment: pd.Timestamp | None 
 
 def known_in(hours: float) -> Any:
     """What a row of the log needs of a framing."""
-    return Framing.model_construct(prediction=SimpleNamespace(label_known_hours=hours))
+    return Framing.model_construct(prediction=Prediction(label_known_hours=hours))
 
 
 def test_what_was_answered_is_logged_once(tmp_path: Path) -> None:
