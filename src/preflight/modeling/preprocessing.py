@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.impute import SimpleImputer
+from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 
@@ -42,5 +43,5 @@ def target_encoded() -> Any:
     The mean of a rare category is drawn to that of all. A row is encoded by other rows, so that it
     does not know its own label (Micci-Barreca 2001). Numbers stay as they are, missing or not.
     """
-    means = TargetEncoder(target_type="auto", shuffle=True, random_state=0)
+    means = TargetEncoder(cv=KFold(5, shuffle=True, random_state=0))
     return make_column_transformer((means, CATEGORIES), remainder="passthrough")

@@ -130,7 +130,7 @@ def name_dates(axis: Any) -> None:
     """Write the dates of an axis shortly: months, and the year once."""
     from matplotlib import dates
 
-    locator: Any = dates.AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
+    locator: Any = dates.AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
     axis.set_major_locator(locator)
     axis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
