@@ -56,7 +56,9 @@ def _defaults(framing: Framing) -> Iterator[tuple[str, str]]:
     yield "guardrails.plausible", "no value of a metric is implausible"
     yield "serving", "size and memory of the model have no limits"
     yield "confidence", f"intervals hold with {format_level(framing.confidence)} confidence"
-    yield "resampling", f"rows of one {framing.resampling.unit} may be alike, others are not"
+    unit = framing.resampling.unit
+    alike = "no row depends on another" if unit == "row" else f"rows of one {unit} may be alike"
+    yield "resampling", alike
 
 
 def _default_costs(framing: Framing) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,7 @@ INK, SOFT, GRID, PAPER = "#1b1f23", "#57606a", "#d0d7de", "#ffffff"  # a page gi
 WIDTH = 4.5  # inches: two figures fit next to each other on a screen, one on a phone
 ROW = 0.25  # inches of a row of dots
 PLOT = 2.4  # inches that a curve is high
+LONG_TICK = 8  # characters; few of longer ones fit next to each other
 SIZE = 9.5  # points of text: 10 pixels on a phone
 LOOK: dict[Any, Any] = {
     "axes.axisbelow": True,
@@ -146,3 +147,6 @@ def name_money_axis(axis: Any, framing: Framing, label: str | None = None) -> No
         f"{unit} per 1,000 {units}{interval}" if label is None else label,
         lambda value: format_money(value, framing.costs.unit),
     )
+    ticks = [len(format_money(tick, framing.costs.unit)) for tick in axis.get_ticklocs()]
+    if axis.axis_name == "x" and max(ticks, default=0) > LONG_TICK:
+        axis.axes.locator_params(axis="x", nbins=2)

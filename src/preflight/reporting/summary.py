@@ -158,9 +158,10 @@ def summarize_value(metrics: dict[str, Any], over: dict[str, Any], framing: Fram
     )
     if over["low"] is None:
         return text
+    one = framing.resampling.unit
     chance = ", not significantly different from zero" if over["low"] <= 0 <= over["high"] else ""
     return (
-        f"{text} A bad day is bad for every model, so models are compared day by day: the "
+        f"{text} A bad {one} is bad for every model, so models are compared {one} by {one}: the "
         f"difference to {words(over['baseline'])} is {money_span(over, unit)}{chance}."
     )
 
