@@ -35,7 +35,7 @@ def net_gain(test: TestComparison) -> Condition:
     """Is the gain over every baseline, less upkeep, at least the required one?"""
     framing, gain = test.framing, test.gain_over(test.baseline)
     money, required = partial(format_money, unit=framing.costs.unit), framing.least_per_1000
-    timeless = framing.split.clock == "none"
+    test_set = "the test set" if framing.split.clock == "none" else "the test period"
     units, low = framing.decision.units, test.deciding_gain(test.baseline).low
     message = f"the candidate {test.describe(gain, f'{_plain(test.baseline)}, the best baseline')}"
     if not np.isclose(test.level, (1 - framing.confidence) / 2):
@@ -43,7 +43,7 @@ def net_gain(test: TestComparison) -> Condition:
     if np.isfinite(gain.low):
         net = {end: money(framing.net(value)) for end, value in gain._asdict().items()}
         message += (
-            f"; if all months were like the test {'set' if timeless else 'period'}, {net['mean']} in "
+            f"; if all months were like {test_set}, {net['mean']} in "
             f"{framing.success.months:g} months after upkeep ({net['low']} to {net['high']})"
         )
     sizes = {
