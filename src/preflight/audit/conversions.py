@@ -11,6 +11,7 @@ FACTORS = (  # units, and by what a value in the first is multiplied to be one i
     ("feet", "inches", 12),
     ("m", "feet", 3.28084),
     ("miles", "km", 1.609344),
+    ("mph", "km/h", 1.609344),
     ("m/s", "km/h", 3.6),
     ("m/s", "mph", 2.236936),
     ("m/s", "knots", 1.943844),

@@ -15,6 +15,7 @@ from preflight.audit.conversions import Conversion, conversions_to
 from preflight.audit.dated import Bools, Dated, Floats, Ints
 from preflight.audit.findings import Finding, finding
 
+MIXED = "mixed units"
 QUANTILES = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
 MEDIAN = 2  # of QUANTILES
 FEWEST_ROWS = 100  # of a group's month that is compared
@@ -31,6 +32,10 @@ CLUSTER = 0.6  # of the rows that stand out on one side: so many a conversion ha
 FEWEST_MIXED = 20  # of these rows
 
 
+Units = tuple[Conversion, ...]
+Scale = Callable[[Floats], Floats]
+
+
 class Column(NamedTuple):
     """A column with a unit: its values but zeros, in order, and the rows in which they are.
 
@@ -41,7 +46,7 @@ class Column(NamedTuple):
     name: str
     values: Floats
     rows: Ints
-    units: tuple[Conversion, ...]  # that it may be in by mistake
+    units: Units  # that it may be in by mistake
 
     def quantiles(self, cell: Ints, cells: int) -> Floats:
         """Return the quantiles of each cell, shape (cells, 5); NaN for one with few values.
@@ -58,14 +63,14 @@ class Column(NamedTuple):
         found[enough] = values[by_cell[at[enough]]]
         return found
 
-    def best(self, left: Callable[[Conversion], float]) -> tuple[Conversion, float]:
-        """Return the conversion after which the least is left, and that."""
-        lefts = np.nan_to_num([left(unit) for unit in self.units], nan=np.inf)
-        return self.units[int(lefts.argmin())], float(lefts.min())
-
     def found(self, check: str, what: str, told: str, unit: Conversion, of: str = "") -> Finding:
-        """Return a finding: failed, or a warning where an honest change may look the same."""
-        certain = unit.is_large or "unit" in self.table.contract.columns()[self.name]
+        """Return a finding: failed, or a warning where honest values may look the same.
+
+        A group, or a month, may honestly have values of three times the size. And two kinds of rows
+        may be far apart, if the contract doesn't state a unit.
+        """
+        is_stated = bool(unit.right) and "unit" in self.table.contract.columns()[self.name]
+        certain = unit.is_large and (check != MIXED or is_stated or not unit.is_factor)
         evidence = f"{told}, {unit.describe()}: convert {what} in data_engineering"
         name = f"{check}: {self.table.name}.{self.name} {of}".rstrip()
         return finding(name, evidence, state="failed" if certain else "warning")
@@ -100,6 +105,12 @@ def _median(values: Floats, axis: int | None = None) -> Floats:
         return np.asarray(np.nanmedian(values, axis=axis))
 
 
+def _best(units: Units, left: Callable[[Conversion], float]) -> tuple[Conversion, float]:
+    """Return the conversion after which the least is left, and that."""
+    lefts = np.nan_to_num([left(unit) for unit in units], nan=np.inf)
+    return units[int(lefts.argmin())], float(lefts.min())
+
+
 def _distances(quantiles: Floats, others: Floats) -> Floats:
     """Return how far quantiles are from others', by the interquartile range of these."""
     spread = others[..., 3] - others[..., 1]
@@ -113,9 +124,37 @@ def _by_group(column: Column, by: str, group: Ints, ratio: float) -> Iterator[Fi
     n, months = int(group.max()) + 1, len(one.months)
     cell = np.where(group >= 0, group * months + one.month, -1)
     found = column.quantiles(cell, n * months).reshape(n, months, len(QUANTILES))
-    apart = _distances(found[:, None], found[None])
+    odd: dict[int, tuple[Bools, Conversion]] = {}
+    for units, scale in _scales(column.units, found):
+        odd |= dict(_odd_groups(found, units, scale, ratio))
+    for number, (far, unit) in odd.items():
+        of = f"of {by} {one.values(by)[number]}"
+        others = np.delete(found[:, far, MEDIAN], number, axis=0)
+        median, other = _median(found[number, far, MEDIAN]), _median(others)
+        when = one.span(np.flatnonzero(far))
+        told = f"median {median:.4g} against {other:.4g} of the others in {when}"
+        yield column.found("unit", f"{column.name} {of}", told, unit, of)
+
+
+def _scales(units: Units, found: Floats) -> Iterator[tuple[Units, Scale]]:
+    """Yield units with the scale on which they differ: that of logarithms for ratios above zero."""
+    if (found[~np.isnan(found)] > 0).all():
+        yield tuple(unit for unit in units if unit.is_factor), np.log
+        units = tuple(unit for unit in units if not unit.is_factor)
+    yield units, np.asarray
+
+
+def _odd_groups(
+    found: Floats, units: Units, scale: Scale, ratio: float
+) -> Iterator[tuple[int, tuple[Bools, Conversion]]]:
+    """Yield groups that are like the others only if converted, the months, and the conversion.
+
+    found: quantiles, shape (groups, months, 5).
+    """
+    scaled, n = scale(found), len(found)
+    apart = _distances(scaled[:, None], scaled[None])
     apart[np.arange(n), np.arange(n)] = np.nan
-    for number in range(n):
+    for number in range(n if units else 0):
         others = np.delete(np.arange(n), number)
         usual = _median(apart[np.ix_(others, others)], axis=1)
         distance = _median(apart[number, others], axis=0)
@@ -127,19 +166,14 @@ def _by_group(column: Column, by: str, group: Ints, ratio: float) -> Iterator[Fi
                 continue
         if yardstick > ALIKE or not far.any():
             continue
-        own, theirs = found[number, far], found[others][:, far]
+        own, theirs = found[number, far], scaled[others][:, far]
 
         def left(unit: Conversion, own: Floats = own, theirs: Floats = theirs) -> float:
-            return float(_median(_median(_distances(unit(own), theirs), axis=0)))
+            return float(_median(_median(_distances(scale(unit(own)), theirs), axis=0)))
 
-        unit, rest = column.best(left)
-        if rest > EXPLAINED * yardstick:
-            continue
-        of = f"of {by} {one.values(by)[number]}"
-        median, other = _median(own[:, MEDIAN]), _median(theirs[..., MEDIAN])
-        when = one.span(np.flatnonzero(far))
-        told = f"median {median:.4g} against {other:.4g} of the others in {when}"
-        yield column.found("unit", f"{column.name} {of}", told, unit, of)
+        unit, rest = _best(units, left)
+        if rest <= EXPLAINED * yardstick:
+            yield number, (far, unit)
 
 
 def _yardstick(usual: Floats) -> float:
@@ -175,7 +209,7 @@ def _by_month(column: Column, ratio: float) -> Iterator[Finding]:
                 return np.inf
             return float(_jumps(right, is_ratio)[edges].max())
 
-        unit, rest = column.best(left)
+        unit, rest = _best(column.units, left)
         needed = ratio if unit.is_large else HONEST * ratio
         if rest <= EXPLAINED * yardstick and jumps[edges].min() > needed * yardstick:
             medians = (float(_median(found[part, MEDIAN])) for part in (wrong, ~wrong))
@@ -230,7 +264,7 @@ def _mixed(column: Column, values: Floats, share: float) -> Iterator[Finding]:
             most = part, f"{explained:,} of {out.size:,} values ({part:.1%})", unit
     if most is not None:
         told = f"{most[1]} stand apart from those next to them"
-        yield column.found("mixed units", "them", told, most[2])
+        yield column.found(MIXED, "them", told, most[2])
 
 
 def _blocks(values: Floats) -> tuple[Floats, Floats, Floats]:
