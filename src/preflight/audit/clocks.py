@@ -58,14 +58,16 @@ def find_shifted_clocks(one: Dated, limits: TableLimits) -> list[Finding]:
 def _hourly(values: Floats | None, hour: Ints, group: Ints) -> Floats:
     """Return means, or numbers of rows, of each group and hour, shape (groups, hours).
 
-    NaN where there is no value.
+    NaN where there is no value, and before the first row of a group and after its last.
     """
     shape = (int(group.max()) + 1, int(hour.max()) + 1)
     use = group >= 0 if values is None else (group >= 0) & ~np.isnan(values)
     cell = group[use] * shape[1] + hour[use]
     rows = np.bincount(cell, minlength=shape[0] * shape[1]).astype(float)
     if values is None:
-        return rows.reshape(shape)
+        rows = rows.reshape(shape)
+        after, before = rows.cumsum(axis=1) > 0, rows[:, ::-1].cumsum(axis=1)[:, ::-1] > 0
+        return np.where(after & before, rows, np.nan)
     sums = np.bincount(cell, weights=values[use], minlength=rows.size)
     return np.divide(sums, rows, out=np.full(rows.size, np.nan), where=rows > 0).reshape(shape)
 

@@ -123,7 +123,7 @@ def _dead_columns(one: Dated, least: int) -> Iterator[Finding]:
     """Yield a finding for each column without values, with one value, or with one in a month."""
     later, schema = one.contract.known_later(assume=False), one.contract.to_schema().columns
     by_month = np.argsort(one.month, kind="stable")
-    for column in schema.keys() - {one.at}:
+    for column in [name for name in schema if name != one.at]:
         values, checks = one.table[column], schema[column].checks
         codes, distinct = pd.factorize(values)
         check, what = f"dead column: {one.name}.{column}", f"{column} of {one.name}"
