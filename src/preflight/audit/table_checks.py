@@ -121,6 +121,8 @@ def _listed(names: list[Any]) -> str:
 
 def _dead_columns(one: Dated, least: int) -> Iterator[Finding]:
     """Yield a finding for each column without values, with one value, or with one in a month."""
+    if len(one.table) < least:
+        return  # few rows may agree by chance
     later, schema = one.contract.known_later(assume=False), one.contract.to_schema().columns
     by_month = np.argsort(one.month, kind="stable")
     for column in [name for name in schema if name != one.at]:
@@ -130,7 +132,7 @@ def _dead_columns(one: Dated, least: int) -> Iterator[Finding]:
         if len(distinct) == 0:
             told = f"{what} has no value in any of {len(values):,} rows"
             yield finding(check, f"{told}. Correct its source, or remove it", state="failed")
-        elif codes.min() == codes.max() and len(values) >= least:
+        elif codes.min() == codes.max():
             if any(len(each.statistics.get("allowed_values", "..")) == 1 for each in checks):
                 continue  # so declared
             told = f"{what} is {short(distinct[0])} in all of {len(values):,} rows"

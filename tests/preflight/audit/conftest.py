@@ -92,6 +92,7 @@ class Readings(Table, key=["station", "read_at"], known_at="read_at", event_time
     station: str = column("where")
     read_at: Utc = column("when", "UTC")
     kind: pd.CategoricalDtype = column("of the sensor")
+    edition: str = column("of the file", isin=["first"])
     temperature: float = column("of the air", "°F", nullable=True)
     pressure: float = column("at sea level", "hPa")
     load: float = column("of the day, without a unit")
@@ -124,6 +125,7 @@ def make_readings(seed: int = 0) -> pd.DataFrame:
                 {
                     "station": station,
                     "read_at": at,
+                    "edition": "first",
                     "kind": np.where(rng.random(len(at)) < 0.3, "new", "old"),
                     "temperature": 55 + number + 20 * season + 6 * day + storms + noise[0],
                     "pressure": 1015 - storms + noise[1],

@@ -105,6 +105,14 @@ def test_a_column_without_values_fails_and_one_with_one_value_is_a_warning(
     assert constant.startswith("pressure of readings is 1013.25 in all of 35,040 rows. Correct")
 
 
+def test_a_column_with_one_value_passes_if_its_contract_says_so_or_rows_are_few(
+    readings: pd.DataFrame, find: Find
+) -> None:
+    same = readings.assign(kind=pd.Categorical(["old"] * len(readings)))
+    assert [*find(readings=same)] == ["dead column: readings.kind"]
+    assert find(readings=same.head(50).assign(temperature=np.nan)) == {}
+
+
 @pytest.mark.parametrize(("value", "named"), [(np.nan, "missing"), (0.0, "always 0")])
 @pytest.mark.parametrize(
     ("months", "when"),
