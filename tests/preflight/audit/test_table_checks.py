@@ -146,7 +146,9 @@ def test_what_is_honestly_the_same_for_a_while_is_not_dead(
     price = 10.0 + (month > 3) + ((month > 8) | ((month == 8) & (readings.index % 2 == 0)))
     snow = (readings["temperature"] - 20).where(readings["temperature"] < 30)  # in winter
     open_ = month > 10  # labels that are not known yet
+    rare = (readings.index % 500 == 0) & (month != 6)  # so rare that none in a month is chance
     honest = readings.assign(
+        pressure=readings["pressure"].where(rare),
         load=price,
         temperature=snow,
         verdict=readings["verdict"].mask(open_),
