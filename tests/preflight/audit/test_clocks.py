@@ -49,7 +49,10 @@ def test_by_the_daily_cycle_alone_it_is_a_warning(readings: pd.DataFrame, find: 
 def test_a_daily_cycle_that_is_honestly_an_hour_late_passes(
     readings: pd.DataFrame, find: Find
 ) -> None:
-    assert find(readings=shifted(without_storms(readings), 1)) == {}
+    quiet = without_storms(readings)
+    noon = 30 * np.exp(-(((readings["read_at"].dt.hour - 12) / 1.1) ** 2))  # a short peak
+    for cycle in (quiet, quiet.assign(temperature=quiet["temperature"] + noon)):
+        assert find(readings=shifted(cycle, 1)) == {}
     north = readings["station"] == "north"
     late = np.sin(readings["read_at"].dt.hour / 24 * 2 * np.pi) * north * 8  # with the same storms
     honest = readings.assign(temperature=readings["temperature"] + late)
