@@ -22,7 +22,6 @@ FEWEST_ROWS = 100  # of a group's month that is compared
 FEWEST_MONTHS = 4  # among which a jump is one
 NEAR = 0.15  # interquartile ranges by which groups or months may differ in any case
 MOST_USUAL = 0.9  # quantile of the other groups' differences: some of them may be wrong too
-ALIKE = 1.0  # interquartile ranges that these may be: if they differ more, nothing is odd
 HONEST = 1.5  # times the ratio by which a month may jump as by a small factor: prices do
 EXPLAINED = 1.5  # times the yardstick by which converted values may differ
 BLOCK = 25  # rows next to each other, among which one in another unit stands out
@@ -164,7 +163,7 @@ def _odd_groups(
             far = distance > ratio * yardstick
             if _median(np.where(far, np.nan, distance)) > EXPLAINED * yardstick:
                 continue
-        if yardstick > ALIKE or not far.any():
+        if not far.any():
             continue
         own, theirs = found[number, far], scaled[others][:, far]
 
@@ -196,8 +195,6 @@ def _by_month(column: Column, ratio: float) -> Iterator[Finding]:
     for edges in (order[:1], np.sort(order[:2])):
         usual = np.delete(jumps, edges)
         yardstick = max(NEAR, float(usual.max()))
-        if jumps[edges].min() <= ratio * yardstick:
-            continue
         wrong = _between(edges, len(found))
         others = found[~wrong, MEDIAN]
         if ((found[wrong, MEDIAN] >= others.min()) & (found[wrong, MEDIAN] <= others.max())).any():

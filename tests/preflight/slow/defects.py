@@ -72,8 +72,8 @@ DEFECTS = [
     ("if abs(hours) > honest and unanimous and gains:", "abs(hours) > honest", "hours != 0"),
     ("if common < agree or", "common < agree", "common < 0"),
     ("if rest <= EXPLAINED * yardstick:\n            yield", "<= EXPLAINED", "> EXPLAINED"),
-    ("if yardstick > ALIKE or not far.any():", "yardstick > ALIKE or ", ""),
-    ("if jumps[edges].min() <= ratio * yardstick:", "ratio * yardstick", "ratio / yardstick"),
+    ("far = distance > ratio * yardstick", "ratio * yardstick", "0"),
+    ("jumps[edges].min() > needed * yardstick:", "needed * yardstick", "0"),
     ("(np.abs(wrong - median) - width > CLEAR * spread)", "> CLEAR", "> -CLEAR"),
     ('failed = together[together["state"] == "failed"]', '"failed"]', '"fail"]'),
     # backtest
