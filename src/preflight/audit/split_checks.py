@@ -40,8 +40,9 @@ def check_split(
     Text is compared without case and surrounding spaces. Grain: one row per finding.
     """
     parts, contract = [train, validation, test], contracts["features"]
-    moments = features.loc[labels["label"].notna().to_numpy(), "predict_at"]
-    starts = framing.split.starts(moments)
+    key = contract.grain()
+    known = labels.loc[labels["label"].notna(), key]
+    starts = framing.split.starts(known.merge(features[[*key, "predict_at"]], on=key)["predict_at"])
     embargo = pd.Timedelta(hours=framing.split.embargo_hours)
     late = sum(
         int((part["label_known_at"] + embargo > start).sum())

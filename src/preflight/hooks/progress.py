@@ -58,8 +58,11 @@ class ProgressHooks:
         made = pipeline.all_outputs()
         if "audit" in made and "report" not in made:
             audit = catalog.load("audit")
-            unproven = ", ".join(audit.loc[audit["state"] != "passed", "check"]) or "nothing"
+            known = audit["state"].isin(["passed", "warning"])
+            unproven = ", ".join(audit.loc[~known, "check"]) or "nothing"
             log.info("\nThe audit passed. Assumed, not checked: %s.", unproven)
+            if warned := ", ".join(audit.loc[audit["state"] == "warning", "check"]):
+                log.info("Warnings, to look at: %s.", warned)
         if "verdict" in made:
             verdict = catalog.load("verdict")
             decision, reasons = verdict["decision"].upper(), verdict["reasons"]

@@ -261,7 +261,7 @@ def summarize_cleaning(cleaning: pd.DataFrame) -> str:
 def summarize_audit(audit: pd.DataFrame) -> str:
     """Return how many checks passed, and what the replay of the past found."""
     replay = audit.loc[audit["check"] == "replay", "evidence"]
-    text = f"{len(audit)} checks for leakage passed."
+    text = f"{len(audit)} checks passed."
     if replay.empty:
         return text
     return f"{text} {replay.iloc[0][:1].upper()}{replay.iloc[0][1:]}."

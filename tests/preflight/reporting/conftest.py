@@ -238,11 +238,21 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
         ),
         "audit": pd.DataFrame(
             {
-                "check": ["replay", "one feature", "assumption: parcels.weight"],
-                "state": ["passed", "passed", "assumed"],
-                "measured": [0.0, 0.61234, np.nan],
-                "limit": [0.0, 0.8, np.nan],
-                "evidence": ["2 moments, 40 decisions: all the same", "weight: 0.612", "as stated"],
+                "check": [
+                    "replay",
+                    "one feature",
+                    "assumption: parcels.weight",
+                    "new values: parcels.place",
+                ],
+                "state": ["passed", "passed", "assumed", "warning"],
+                "measured": [0.0, 0.61234, np.nan, np.nan],
+                "limit": [0.0, 0.8, np.nan, np.nan],
+                "evidence": [
+                    "2 moments, 40 decisions: all the same",
+                    "weight: 0.612",
+                    "as stated",
+                    "moon (3)",
+                ],
             }
         ),
         "ablation": pd.DataFrame(

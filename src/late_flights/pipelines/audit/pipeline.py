@@ -33,6 +33,13 @@ def create_pipeline() -> Pipeline:
                 name="replay_cleaning",
             ),
             Node(
+                audit.check_tables,
+                {"contracts": "contracts", "framing": "params:framing", "audit": "params:audit"}
+                | {name: name for name in PRIMARY},
+                "table_audit",
+                name="check_tables",
+            ),
+            Node(
                 audit.check_target_leakage,
                 ["train", "validation", "features", "params:audit", "contracts"],
                 "target_audit",
@@ -40,7 +47,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 audit.require_no_failures,
-                ["replay_audit", "cleaning_audit", "target_audit"],
+                ["replay_audit", "cleaning_audit", "table_audit", "target_audit"],
                 "feature_audit",
                 name="require_feature_audit",
             ),
