@@ -75,7 +75,9 @@ class Values:
 
     @cached_property
     def _latest(self) -> tuple[Floats, Ints]:
-        """The values, and the position of the latest known one at each; -1: none is known.
+        """The values, shape (n,), and the position of the last known one of the first 0, 1, ... n.
+
+        It is -1 where none is known.
 
         Of the values of one moment the largest comes last: the order of rows doesn't matter.
         """
@@ -83,7 +85,7 @@ class Values:
         if len(latest):
             first = np.append(0, self._last[:-1] + 1)
             latest[self._last] = np.fmax.reduceat(latest, first)
-        place = np.where(np.isnan(latest), -1, np.arange(len(latest)))
+        place = np.append(-1, np.where(np.isnan(latest), -1, np.arange(len(latest))))
         return latest, np.maximum.accumulate(place)
 
     @cached_property
@@ -120,11 +122,10 @@ class Values:
     def last(self, start: Ints, upto: Ints) -> Floats:
         """Return the last value; missing where there is no value."""
         latest, place = self._latest
-        value = np.full(len(start), np.nan)
-        some = np.flatnonzero(upto > start)
-        at = place[upto[some] - 1]
-        found = at >= start[some]
-        value[some[found]] = latest[at[found]]
+        at = place[upto]
+        value = np.full(len(at), np.nan)
+        found = np.flatnonzero(at >= start)
+        value[found] = latest[at[found]]
         return value
 
     def distinct(self, start: Ints, upto: Ints) -> Ints:
