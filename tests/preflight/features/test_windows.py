@@ -522,6 +522,12 @@ def test_what_is_no_number_has_no_aggregate(
         ask(name, values)
 
 
+@pytest.mark.parametrize("name", ["sum", "mean", "min", "max", "last"])
+def test_a_zero_has_no_sign_that_would_depend_on_the_order(name: str) -> None:
+    assert not np.signbit(ask(name, [0.0, -0.0]))
+    assert not np.signbit(ask(name, [-0.0, -0.0]))
+
+
 def test_numbers_too_far_apart_have_no_exact_spread() -> None:
     assert ask("std", [1e100, 1e-30]).tolist() == pytest.approx([1e100 / math.sqrt(2)])
     assert ask("std", [1e-200, 0]).tolist() == pytest.approx([1e-200 / math.sqrt(2)])
