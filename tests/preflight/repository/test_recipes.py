@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
@@ -40,10 +41,11 @@ def newest(project: Path, name: str) -> Any:
 
 
 @pytest.mark.slow
-def test_a_metric_and_a_baseline_of_your_own_are_in_the_results(
+def test_a_metric_a_baseline_and_an_estimator_of_your_own_are_in_the_results(
     finished_copy: Path, kedro: Kedro
 ) -> None:
-    write(finished_copy, blocks("A metric of your own") | blocks("A baseline of your own"))
+    for recipe in ("A metric", "A baseline", "An estimator"):
+        write(finished_copy, blocks(f"{recipe} of your own"))
     told = re.search(r"Add `- (.+?)` to `(_trusted)` in `(.+?)`", PAGE.read_text())
     assert told
     name, entry, file = told.groups()
@@ -58,6 +60,8 @@ def test_a_metric_and_a_baseline_of_your_own_are_in_the_results(
     assert metrics["candidate"]["precision"]["mean"] > 0
     assert metrics["score"]["roc_auc"]["mean"] > 0.5
     assert "score" in newest(finished_copy, "verdict.json")["value"]["over_baselines"]
+    trials = max(finished_copy.glob("data/06_models/trials.parquet/*/trials.parquet"))
+    assert "binned_score" in set(pd.read_parquet(trials)["candidate"])
 
 
 @pytest.mark.slow
@@ -70,7 +74,7 @@ def test_a_second_label_is_tried_in_an_environment(finished_copy: Path, kedro: K
     assert f"--env {env} --params modeling.search.trials=0" in PAGE.read_text()
     done = kedro(finished_copy, "run", "--env", env, "--params", "modeling.search.trials=0")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"WHAT-IF: .*framing\.prediction\.label_threshold is 60", done.stdout)
+    assert re.search(r"framing\.prediction\.label_threshold is 60", done.stderr)
     second = newest(finished_copy, "metrics.json")
     assert second["candidate"]["log_loss"] != first["candidate"]["log_loss"]
     assert (finished_copy / "data/test_evaluations.jsonl").read_bytes() == counted
