@@ -1,8 +1,20 @@
-"""Counts, sums and last values over trailing time windows, per key.
+"""Counts, sums, extremes and other aggregates over trailing time windows, per key.
 
     events = Events(known_at, delay=delay)      # values, and when they became available
-    window = events.by(place).at(place, now)    # by any key, at any moments
+    window = events.by(codes(place)).at(codes(place), now)      # by any key, at any moments
     window.mean("delay", pd.Timedelta(hours=1)), window.count(pd.Timedelta(days=28))
+
+| of the values in a window | returns | where there is no value |
+|---|---|---|
+| `sum(name, window)` | the sum | 0 |
+| `mean(name, window)` | the mean | missing |
+| `std(name, window)` | the sample standard deviation | missing, and also for one value |
+| `min(name, window)`, `max(name, window)` | the smallest or largest value | missing |
+| `last(name, window)` | the last value; of several at one moment, the largest | missing |
+| `distinct(name, window)` | the number of different values | 0 |
+
+Values are integers, floats or booleans; `distinct` takes texts and categories, too. Missing values
+are left out, as in pandas. `count(window)` counts events, with or without a value.
 
 An event counts if and only if t - w < event <= t, to the microsecond. The tick is the largest unit
 of time in which all events are whole numbers. The time of a query is rounded down to a tick: no
@@ -10,7 +22,8 @@ event can lie between the two.
 
 A key and a tick become one integer, and running totals are accumulated once. A window (t - w, t] of
 a key is then two binary searches and a difference of two totals, whatever its length. Totals are
-integers, so a build on part of the history gives the same bits as one on all of it.
+exact, those of floats too (`aggregates`). So a build on part of the history gives the same bits as
+one on all of it, and the order of rows doesn't matter.
 """
 
 from datetime import timedelta
@@ -20,8 +33,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from preflight.features.aggregates import Floats, Ints, in_order
+from preflight.features.window_values import Values
+
+__all__ = ["Events", "Floats", "Ints", "Log", "Window", "codes"]
 
 _BITS = 62  # of an integer, for the key and the time
 _KEYS = 1 << 22  # more combinations are numbered as they occur, so that times find room
@@ -30,7 +45,8 @@ _KEYS = 1 << 22  # more combinations are numbered as they occur, so that times f
 def codes(*columns: pd.Series) -> Ints:
     """Return one integer per distinct combination of values, shape (n,), missing values included.
 
-    The integers are at least 0. They are below the number of rows, or below 2**22.
+    The integers are at least 0. They are below the number of rows, or below 2**22. They number the
+    values of this call only: of two tables, number both at once, `codes(pd.concat([one, other]))`.
     """
     key, keys = np.zeros(len(columns[0]), dtype=np.int64), 1
     for values in columns:
@@ -48,20 +64,22 @@ def _moments(moments: pd.Series) -> npt.NDArray[np.datetime64]:
     return naive
 
 
-def _in_order(stamp: Ints) -> tuple[Ints, Ints]:
-    """Return the positions that sort the stamps, and the stamps in that order.
+def _checked_key(key: Any, rows: int, call: str) -> Ints:
+    """Return a key of integers, one for each of the rows, shape (rows,).
 
-    The position is packed into the lowest bits of the sorted numbers. Sorting numbers is four times
-    as fast as sorting their positions, and unpacking them needs no random access to memory.
+    Raises:
+        TypeError: the key has texts or other values that are no integers.
+        ValueError: the key has another number of rows.
     """
-    row = len(stamp).bit_length()
-    largest = max(int(stamp.max(initial=0)), -int(stamp.min(initial=0)))
-    if largest.bit_length() + row > 63:
-        order = np.argsort(stamp, kind="stable")
-        return order, stamp[order]
-    packed = (stamp << row) + np.arange(len(stamp))
-    packed.sort()
-    return packed & ((1 << row) - 1), packed >> row
+    checked = np.asarray(key)
+    if checked.dtype.kind not in "iu":
+        raise TypeError(
+            f"The key in {call}() is of type {getattr(key, 'dtype', checked.dtype)}, not integers: "
+            f"number its values with codes(), as in {call}(codes(table['place']))"
+        )
+    if len(checked) != rows:
+        raise ValueError(f"The key in {call}() has {len(checked)} rows, the times have {rows}")
+    return checked.astype(np.int64, copy=False)
 
 
 class Events:
@@ -70,10 +88,14 @@ class Events:
     Args:
         known_at: when the event became available, in UTC, shape (n,); an event without a time is
             left out.
-        values: integers to sum or look up, each of shape (n,).
+        values: numbers, or texts to count the distinct ones of, each of shape (n,), in the order
+            of `known_at`, whatever its index. A value may be missing.
+
+    Raises:
+        ValueError: a value has another number of rows than `known_at`.
     """
 
-    def __init__(self, known_at: pd.Series, **values: npt.NDArray[Any]) -> None:
+    def __init__(self, known_at: pd.Series, **values: Any) -> None:
         moments = _moments(known_at)
         self.rows = np.flatnonzero(~np.isnat(moments))
         moments = moments[self.rows]
@@ -82,11 +104,15 @@ class Events:
         common = int(np.gcd.reduce(since.astype(np.int64), initial=0))  # a minute, say, or 1 us
         self.tick: np.timedelta64 = np.int64(max(common, 1)).astype(since.dtype)
         self.ticks: Ints = since // self.tick + 1
-        self.given = values
+        self.given = {name: pd.Series(given).array for name, given in values.items()}
+        self._rows_given = len(known_at)
+        for name, given in self.given.items():
+            if len(given) != len(known_at):
+                raise ValueError(f"{name} has {len(given)} values for {len(known_at)} events")
 
     def by(self, key: Ints) -> "Log":
         """Return the events in the order of a key, integers as from `codes`, shape (n,)."""
-        return Log(self, key[self.rows])
+        return Log(self, _checked_key(key, self._rows_given, "by")[self.rows])
 
 
 class Log:
@@ -102,9 +128,9 @@ class Log:
         self._bits = places.bit_length()
         if self._bits > room or key.min(initial=0) < -1:
             raise ValueError("Keys of trailing windows are too large, or below -1: use codes()")
-        order, self.stamp = _in_order(self.stamps(key, events.ticks))
+        order, self.stamp = in_order(self.stamps(key, events.ticks))
         self._rows = events.rows[order]
-        self._totals: dict[str, Ints] = {}
+        self._values: dict[str, Values] = {}
 
     def place(self, ticks: Ints) -> Ints:
         """Return integers in the order of ticks: themselves, or if too large their ranks."""
@@ -124,27 +150,16 @@ class Log:
         """Return the windows of `key` that end at `moments` in UTC, both of shape (m,)."""
         return Window(self, key, moments)
 
-    def total(self, name: str) -> Ints:
-        """Return the running total of a value, with a zero before it, shape (n + 1,)."""
-        if name not in self._totals:
-            value = self.events.given[name][self._rows]
-            whole = value.astype(np.int64)
-            if not np.array_equal(whole, value):
-                raise ValueError(f"{name} has fractions: sums are of integers, choose a finer unit")
-            self._totals[name] = np.zeros(len(whole) + 1, dtype=np.int64)
-            np.cumsum(whole, out=self._totals[name][1:])
-        return self._totals[name]
-
-    def latest(self, name: str) -> npt.NDArray[Any]:
-        """Return the values in the order of time; of those at one moment the largest comes last.
-
-        So the result doesn't depend on the order of the rows.
-        """
-        moments = np.flatnonzero(np.diff(self.stamp, prepend=self.stamp[:1] - 1))
-        latest = self.events.given[name][self._rows]
-        if len(moments):
-            latest[np.append(moments[1:], len(latest)) - 1] = np.maximum.reduceat(latest, moments)
-        return latest
+    def values(self, name: str) -> Values:
+        """Return the values of a name, in the order of the events."""
+        if name not in self._values:
+            if name not in self.events.given:
+                raise ValueError(
+                    f"Events have no value {name!r}: give it, as in Events(known_at, {name}=...)"
+                )
+            last = np.flatnonzero(np.diff(self.stamp, append=self.stamp[-1:] + 1))
+            self._values[name] = Values(name, self.events.given[name], self._rows, last)
+        return self._values[name]
 
 
 class Window:
@@ -157,8 +172,9 @@ class Window:
         since = _moments(moments) - log.events.first
         since[np.isnat(since)] = -log.events.tick
         ticks = since // log.events.tick + 1
+        key = _checked_key(key, len(ticks), "at")
         # In the order of the events the searches hit the processor's cache: nine times as fast.
-        self._order, self._question = _in_order(log.stamps(key, ticks))
+        self._order, self._question = in_order(log.stamps(key, ticks))
         self._log = log
         self._upto = np.searchsorted(log.stamp, self._question, side="right")
         self._ticks, self._elapsed = ticks[self._order], since
@@ -193,21 +209,32 @@ class Window:
         """Return the number of events in (t - window, t]; without a window, of all up to t."""
         return self._answer(self._upto - self._start(window))
 
-    def sum(self, name: str, window: timedelta) -> Ints:
-        """Return the sum of a value over (t - window, t]; 0 where there was no event."""
-        total = self._log.total(name)
-        return self._answer(total[self._upto] - total[self._start(window)])
+    def sum(self, name: str, window: timedelta) -> Ints | Floats:
+        """Return the sum of a value over (t - window, t]; 0 where there was none."""
+        return self._answer(self._log.values(name).sum(self._start(window), self._upto))
 
     def mean(self, name: str, window: timedelta) -> Floats:
-        """Return the mean of a value over (t - window, t]; missing where there was no event."""
-        count = self.count(window)
-        mean = np.full(len(count), np.nan)
-        np.divide(self.sum(name, window), count, out=mean, where=count > 0)
-        return mean
+        """Return the mean of a value over (t - window, t]; missing where there was none."""
+        return self._answer(self._log.values(name).mean(self._start(window), self._upto))
+
+    def std(self, name: str, window: timedelta) -> Floats:
+        """Return the sample standard deviation over (t - window, t]; missing below two values."""
+        return self._answer(self._log.values(name).std(self._start(window), self._upto))
+
+    def min(self, name: str, window: timedelta) -> Floats:
+        """Return the smallest value in (t - window, t]; missing where there was none."""
+        least = self._log.values(name).extreme(self._start(window), self._upto, largest=False)
+        return self._answer(least)
+
+    def max(self, name: str, window: timedelta) -> Floats:
+        """Return the largest value in (t - window, t]; missing where there was none."""
+        most = self._log.values(name).extreme(self._start(window), self._upto, largest=True)
+        return self._answer(most)
 
     def last(self, name: str, window: timedelta) -> Floats:
-        """Return the last value in (t - window, t]; missing where there was no event."""
-        found = self._upto > self._start(window)
-        value = np.full(len(found), np.nan)
-        value[found] = self._log.latest(name)[self._upto[found] - 1]
-        return self._answer(value)
+        """Return the last value in (t - window, t]; missing where there was none."""
+        return self._answer(self._log.values(name).last(self._start(window), self._upto))
+
+    def distinct(self, name: str, window: timedelta) -> Ints:
+        """Return the number of different values in (t - window, t]."""
+        return self._answer(self._log.values(name).distinct(self._start(window), self._upto))

@@ -1,5 +1,9 @@
 """Trailing windows give what a slow and plain loop over the events gives."""
 
+import math
+import statistics
+from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +16,7 @@ from preflight.features.windows import Events, Floats, Ints, Log, Window, codes
 
 NEVER = np.iinfo(np.int64).min
 DAY = 24 * 60
+MINUTE = pd.Timedelta(minutes=1)
 
 
 def moments(time: np.ndarray, unit: str = "m") -> pd.Series:
@@ -36,8 +41,20 @@ class MinuteWindow:
     def mean(self, name: str, window: float) -> Floats:
         return self._window.mean(name, pd.Timedelta(minutes=window))
 
+    def std(self, name: str, window: float) -> Floats:
+        return self._window.std(name, pd.Timedelta(minutes=window))
+
+    def min(self, name: str, window: float) -> Floats:
+        return self._window.min(name, pd.Timedelta(minutes=window))
+
+    def max(self, name: str, window: float) -> Floats:
+        return self._window.max(name, pd.Timedelta(minutes=window))
+
     def last(self, name: str, window: float) -> Floats:
         return self._window.last(name, pd.Timedelta(minutes=window))
+
+    def distinct(self, name: str, window: float) -> Ints:
+        return self._window.distinct(name, pd.Timedelta(minutes=window))
 
 
 class MinuteLog:
@@ -50,7 +67,7 @@ class MinuteLog:
         return MinuteWindow(self._log.at(key, moments(time)))
 
 
-def log(key: np.ndarray, time: np.ndarray, **values: np.ndarray) -> MinuteLog:
+def log(key: np.ndarray, time: np.ndarray, **values: Any) -> MinuteLog:
     return MinuteLog(Events(moments(time), **values).by(key))
 
 
@@ -85,6 +102,24 @@ def cases(draw: st.DrawFn) -> Case:
     )
 
 
+# sums in floats depend on their order, running totals on what was before: decimal fractions, small
+# numbers beside large ones that cancel, limbs that carry, zeros of both signs, missing values
+NUMBERS = st.one_of(
+    st.integers(-5, 5),
+    st.integers(-(10**12), 10**12).map(lambda thousandths: thousandths / 1000),
+    st.floats(0.5, 1).map(lambda share: 1e9 + share),
+    st.sampled_from([0.0, -0.0, 0.1, 0.2, 1e-9, 2**32 - 1.0, -(2.0**32), 1e9, -1e9, 1e22, -1e22]),
+    st.just(np.nan),
+)
+
+
+@st.composite
+def float_cases(draw: st.DrawFn) -> Case:
+    case = draw(cases())
+    values = draw(st.lists(NUMBERS, min_size=len(case.key), max_size=len(case.key)))
+    return case._replace(value=np.array(values, dtype=np.float64))
+
+
 def in_window(case: Case, window: float) -> list[list[tuple[int, int]]]:
     """(time, value) of the events in (t - window, t] for each question, in order."""
     events = list(zip(case.key, case.time, case.value, strict=True))
@@ -105,7 +140,11 @@ def answers(case: Case) -> dict[str, Any]:
         "count of all": window.count(),
         "sum": window.sum("value", case.window),
         "mean": window.mean("value", case.window),
+        "std": window.std("value", case.window),
+        "min": window.min("value", case.window),
+        "max": window.max("value", case.window),
         "last": window.last("value", case.window),
+        "distinct": window.distinct("value", case.window),
     }
 
 
@@ -124,7 +163,40 @@ def test_every_answer_is_that_of_a_loop_over_the_events(case: Case) -> None:
     np.testing.assert_array_equal(found["last"], [some[-1] if some else nothing for some in values])
 
 
-@given(cases())
+def ulps(found: float, exact: Fraction) -> float:
+    """How far a float is from a number, in spacings of floats there."""
+    return float(abs(Fraction(found) - exact)) / math.ulp(float(exact))
+
+
+@settings(max_examples=300)
+@given(float_cases())
+def test_floats_are_aggregated_as_pandas_and_exact_fractions_do(case: Case) -> None:
+    found = answers(case)
+    inside = in_window(case, case.window)
+    assert found["count"].tolist() == [len(events) for events in inside]
+    known = [pd.Series([v for _, v in e], dtype="float64").dropna() for e in inside]
+    for i, values in enumerate(known):
+        exact = sum(map(Fraction, values), Fraction(0))
+        assert ulps(found["sum"][i], exact) <= 2
+        if len(values):
+            assert ulps(found["mean"][i], exact / len(values)) <= 3
+        if len(values) > 1:
+            spread = statistics.stdev(map(Fraction, values))
+            assert found["std"][i] == pytest.approx(float(spread), rel=1e-15, abs=0)
+    empty = np.array([len(values) == 0 for values in known])
+    assert (np.isnan(found["mean"]) == empty).all()
+    assert (np.isnan(found["std"]) == [len(values) < 2 for values in known]).all()
+    np.testing.assert_array_equal(found["min"], [values.min() for values in known])
+    np.testing.assert_array_equal(found["max"], [values.max() for values in known])
+    assert found["distinct"].tolist() == [values.nunique() for values in known]
+    last = [
+        max((event for event in events if not np.isnan(event[1])), default=(0, np.nan))[1]
+        for events in inside
+    ]
+    np.testing.assert_array_equal(found["last"], last)
+
+
+@given(st.one_of(cases(), float_cases()))
 def test_the_order_of_events_and_questions_does_not_matter(case: Case) -> None:
     events, asked = case.shuffled, case.asked_shuffled
     shuffled = Case(
@@ -133,7 +205,17 @@ def test_the_order_of_events_and_questions_does_not_matter(case: Case) -> None:
     )  # fmt: skip
     before, after = answers(case), answers(shuffled)
     for name, answer in before.items():
-        np.testing.assert_array_equal(after[name], answer[asked], err_msg=name)
+        assert after[name].tobytes() == answer[asked].tobytes(), name
+
+
+@given(st.one_of(cases(), float_cases()))
+def test_events_outside_of_the_windows_change_no_bit(case: Case) -> None:
+    early, late = case.asked_time.min() - case.window, case.asked_time.max()
+    kept = (case.time > early) & (case.time <= late)
+    part = case._replace(key=case.key[kept], time=case.time[kept], value=case.value[kept])
+    whole, cut = answers(case), answers(part)
+    for name in whole.keys() - {"count of all"}:
+        assert cut[name].tobytes() == whole[name].tobytes(), name
 
 
 def one_key(*times: int) -> tuple[np.ndarray, np.ndarray]:
@@ -348,12 +430,6 @@ def test_moments_before_1970_and_at_its_first_minute_are_counted_with_their_key(
     assert window.count(6).tolist() == [1, 1, 1]
 
 
-def test_fractions_are_refused_as_their_sum_would_depend_on_the_way() -> None:
-    window = log(*one_key(1, 2), value=np.array([0.5, 1.0])).at(*one_key(3))
-    with pytest.raises(ValueError, match="value has fractions"):
-        window.sum("value", 10)
-
-
 def test_keys_too_large_to_be_packed_with_time_and_row_give_the_same() -> None:
     rng = np.random.default_rng(1)
     key, time = rng.integers(0, 50, 3000), rng.integers(1, 400, 3000)
@@ -361,3 +437,147 @@ def test_keys_too_large_to_be_packed_with_time_and_row_give_the_same() -> None:
     few, many = (log(k, time, value=time).at(k, time + 5) for k in (key, key + (1 << 21)))
     assert many.sum("value", 60).tolist() == few.sum("value", 60).tolist()
     assert many.last("value", 60).tolist() == few.last("value", 60).tolist()
+
+
+def test_long_windows_give_what_pandas_gives() -> None:
+    rng = np.random.default_rng(2)
+    key, time = rng.integers(0, 3, 900), rng.integers(0, 20_000, 900)
+    price = np.where(rng.random(900) < 0.1, np.nan, rng.lognormal(3, 1, 900).round(1))
+    window = log(key, time, price=price).at(key, time)
+    for length in (0.5, 40, 5_000, 30_000):
+        rows = [
+            pd.Series(price[(key == k) & (t - length < time) & (time <= t)])
+            for k, t in zip(key, time, strict=True)
+        ]
+        for name in ("sum", "mean", "std", "min", "max"):
+            found = getattr(window, name)("price", length)
+            expected = [getattr(row, name)() for row in rows]
+            np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-9, err_msg=name)
+        assert window.distinct("price", length).tolist() == [row.nunique() for row in rows]
+
+
+def test_small_numbers_on_a_large_offset_are_summed_exactly() -> None:
+    """Running totals in floats would have lost them: 1e9 + 0.1 is known to a ten-millionth."""
+    value = 1e9 + np.array([0.25, 0.5, 0.75] * 1000)
+    window = log(*one_key(*range(3000)), value=value).at(*one_key(2999))
+    assert window.sum("value", 3).tolist() == [3e9 + 1.5]
+    assert window.std("value", 3).tolist() == [0.25]
+    same = log(*one_key(*range(3000)), value=np.full(3000, 0.1)).at(*one_key(2999))
+    assert same.std("value", 7).tolist() == [0]
+    assert same.mean("value", 7).tolist() == [0.1]
+
+
+def test_a_window_without_a_value_has_no_mean() -> None:
+    for value in (
+        np.array([1.5]),
+        np.array([np.nan]),
+        np.array([7]),
+        np.array([], dtype="float64"),
+    ):
+        times = one_key(*[1] * len(value))
+        window = log(*times, value=value).at(*one_key(50))
+        assert window.sum("value", 10).tolist() == window.distinct("value", 10).tolist() == [0]
+        for name in ("mean", "std", "min", "max", "last"):
+            assert np.isnan(getattr(window, name)("value", 10)).tolist() == [True], name
+
+
+def test_a_missing_value_is_an_event_and_no_value() -> None:
+    value = pd.Series([4, None, 8], dtype="Int64", index=[9, 5, 7])
+    window = log(*one_key(1, 2, 3), value=value).at(*one_key(2, 3))
+    assert window.count(10).tolist() == [2, 3]
+    assert window.sum("value", 10).tolist() == [4, 12]
+    assert window.mean("value", 10).tolist() == [4, 6]
+    assert window.last("value", 10).tolist() == [4, 8]
+    assert window.last("value", 1)[0] != window.last("value", 1)[0]  # that of the missing one
+    assert window.distinct("value", 10).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("dtype", ["str", "category", "object"])
+def test_different_texts_are_counted(dtype: str) -> None:
+    shop = pd.Series(["a", "b", "a", None, "c"]).astype(dtype)
+    key, time = np.array([0, 0, 0, 0, 1]), np.array([1, 2, 3, 4, 4])
+    window = log(key, time, shop=shop).at(np.array([0, 0, 1]), np.array([4, 2, 4]))
+    assert window.distinct("shop", 10).tolist() == [2, 2, 1]
+    assert window.distinct("shop", 2).tolist() == [1, 2, 1]
+
+
+def ask(name: str, values: Any) -> Any:
+    window = log(*one_key(1, 2), value=values).at(*one_key(3))
+    return getattr(window, name)("value", 10)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "std", "min", "max", "last"])
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        (["a", "b"], TypeError, "value has values of type str, and numbers are needed: convert"),
+        ([1.0, np.inf], ValueError, "value has infinite values: make them missing"),
+    ],
+)
+def test_what_is_no_number_has_no_aggregate(
+    name: str, values: Any, error: type[Exception], message: str
+) -> None:
+    assert np.isfinite(ask(name, [1.0, 2.0])).all()
+    with pytest.raises(error, match=message):
+        ask(name, values)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "min", "max", "last"])
+def test_a_zero_has_no_sign_that_would_depend_on_the_order(name: str) -> None:
+    assert not np.signbit(ask(name, [0.0, -0.0]))
+    assert not np.signbit(ask(name, [-0.0, -0.0]))
+
+
+def test_numbers_too_far_apart_have_no_exact_spread() -> None:
+    assert ask("std", [1e100, 1e-30]).tolist() == pytest.approx([1e100 / math.sqrt(2)])
+    assert ask("std", [1e-200, 0]).tolist() == pytest.approx([1e-200 / math.sqrt(2)])
+    with pytest.raises(ValueError, match="value has values from 1e-50 to 1e\\+100, too far apart"):
+        ask("std", [1e100, 1e-50])
+
+
+@pytest.mark.parametrize("key", [["a", "b"], pd.Series(["a", "b"]), np.array([1.0, np.nan])])
+def test_a_key_that_is_no_integer_is_to_be_numbered(key: Any) -> None:
+    times = moments(np.array([1, 2]))
+    assert Events(times).by(codes(pd.Series(key))).at(codes(pd.Series(key)), times).count().all()
+    with pytest.raises(
+        TypeError, match=r"key in by\(\) is of type .*: number its values with codes"
+    ):
+        Events(times).by(key)
+    with pytest.raises(
+        TypeError, match=r"key in at\(\) is of type .*: number its values with codes"
+    ):
+        Events(times).by(np.array([0, 1])).at(key, times)
+
+
+def test_keys_of_two_tables_are_numbered_together() -> None:
+    sold, asked = pd.Series(["b", "a", "b"]), pd.Series(["a", "b", "new"])
+    both = codes(pd.concat([sold, asked]))
+    window = log(both[:3], np.array([1, 2, 3])).at(both[3:], np.array([9, 9, 9]))
+    assert window.count().tolist() == [1, 2, 0]
+
+
+def test_a_series_is_taken_by_position() -> None:
+    index = pd.Index([5, 3, 1])
+    key, value = pd.Series([0, 0, 1], index=index), pd.Series([1, 2, 4], index=index)
+    window = log(key, np.array([1, 2, 3]), value=value).at(np.array([0, 1]), np.array([3, 3]))
+    assert window.sum("value", 10).tolist() == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda e, t: Events(t, value=[1, 2, 3]), "value has 3 values for 2 events"),
+        (lambda e, t: e.by(np.array([0])), r"key in by\(\) has 1 rows, the times have 2"),
+        (lambda e, t: e.by(np.array([0, 0])).at(np.array([0]), t), r"key in at\(\) has 1 rows"),
+        (
+            lambda e, t: e.by(np.array([0, 0])).at(np.array([0, 0]), t).sum("cost", DAY * MINUTE),
+            "Events have no value 'cost': give it, as in",
+        ),
+    ],
+)
+def test_what_does_not_belong_to_the_events_is_refused(
+    call: Callable[[Events, pd.Series], Any], message: str
+) -> None:
+    times = moments(np.array([1, 2]))
+    with pytest.raises(ValueError, match=message):
+        call(Events(times, value=[1, 2]), times)
