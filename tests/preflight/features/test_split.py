@@ -13,8 +13,9 @@ from preflight.contracts.table import Table, Utc, column
 from preflight.errors import RunError
 from preflight.features.contracts import ExampleColumns, KeyHashes, SplitSummary
 from preflight.features.fingerprints import hash_keys, refuse_test_rows
-from preflight.features.split import join_features, split_examples
+from preflight.features.split import draw_moments, join_features, split_examples
 from preflight.problem.framing import Framing
+from preflight.problem.split import Split
 
 
 class ParcelFeatures(Table, key=["parcel"]):
@@ -107,6 +108,45 @@ def test_weeks_give_the_same_parts_as_the_equal_dates(
         pd.testing.assert_frame_equal(part, other)
     assert summary["starts"].tolist()[1:] == [validation_from, test_from]
     dated.split.require(summary, train=parts[0], validation=parts[1], test=parts[2])
+
+
+def drawn(framing: Framing, *groups: str) -> Framing:
+    split = Split(clock="none", validation_share=0.2, test_share=0.3, groups=list(groups))
+    return framing.model_copy(update={"split": split})
+
+
+def test_without_a_clock_parts_are_random_and_a_row_keeps_its_part(
+    given: Given, framing: Framing
+) -> None:
+    timeless = drawn(framing)
+    features, labels = given
+    moments = draw_moments(features, timeless, CONTRACTS)
+    start, end = timeless.split.starts(moments)
+    shares = [(moments < start).mean(), (moments >= end).mean()]
+    assert shares == pytest.approx([0.5, 0.3], abs=0.03)
+    some = features.sample(500, random_state=0)
+    pd.testing.assert_series_equal(draw_moments(some, timeless, CONTRACTS), moments[some.index])
+    assert abs(np.corrcoef(moments.rank(), features["predict_at"].rank())[0, 1]) < 0.05
+
+    features = features.assign(predict_at=moments)
+    known = labels["label"].where(labels["label"].isna(), moments + pd.Timedelta("1us"))
+    labels = labels.assign(label_known_at=pd.to_datetime(known, utc=True).dt.as_unit("us"))
+    *parts, _, summary = split_examples(features, labels, timeless, CONTRACTS)
+    assert sum(map(len, parts)) == len(features)
+    assert summary["left_out"].tolist() == [0, 0, 0]
+
+
+def test_without_a_clock_a_group_is_in_one_part(given: Given, framing: Framing) -> None:
+    features, _ = given
+    many = features.assign(place=(features["parcel"] % 40).astype(str).astype("category"))
+    timeless = drawn(framing, "place")
+    moments = draw_moments(many, timeless, CONTRACTS)
+    assert moments.groupby(many["place"], observed=True).nunique().eq(1).all()
+    assert moments.nunique() == 40
+    with pytest.raises(RunError, match=r"no column shop, which framing.split.groups names"):
+        draw_moments(many, drawn(framing, "shop"), CONTRACTS)
+    with pytest.raises(RunError, match=r"Set framing.split.clock to none"):
+        draw_moments(many, framing, CONTRACTS)
 
 
 def test_more_weeks_than_there_are_and_no_labels_at_all_are_refused(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from preflight.modeling.baselines import LookupAmounts, LookupTable, Rules
+from preflight.modeling.baselines import LinearAmounts, LookupAmounts, LookupTable, Rules
 from preflight.modeling.skops_file import dump, load
 
 Examples = Callable[..., pd.DataFrame]
@@ -217,3 +217,16 @@ def test_a_lookup_of_amounts_is_the_quantile_of_each_combination_with_enough_row
     assert not hasattr(model, "predict_proba")
     with pytest.raises(NotFittedError):
         clone(model).predict(asked)
+
+
+def test_a_line_is_moved_to_the_quantile_of_what_it_misses() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 10, 5000)
+    amount = 3 * x + rng.gamma(2, 4, len(x))
+    seen = pd.DataFrame({"x": x})
+    low, high = (LinearAmounts(quantile).fit(seen, amount) for quantile in (0.25, 0.9))
+    for model, quantile in ((low, 0.25), (high, 0.9)):
+        assert (amount <= model.predict(seen)).mean() == pytest.approx(quantile, abs=0.001)
+    assert np.diff(high.predict(pd.DataFrame({"x": [0.0, 1.0]}))) == pytest.approx(3, abs=0.1)
+    with pytest.raises(NotFittedError):
+        clone(low).predict(seen)

@@ -13,6 +13,7 @@ COLUMNS = ["signal", "place", "noise"]
 OURS = "preflight.modeling.preprocessing"
 KINDS = {
     "scaled": ("sklearn.linear_model.LogisticRegression", {"max_iter": 200, "C": 0.5}),
+    "target_encoded": ("sklearn.ensemble.HistGradientBoostingClassifier", {"max_iter": 30}),
     "numbered": ("sklearn.ensemble.RandomForestClassifier", {"n_estimators": 30, "max_depth": 5}),
 }
 
@@ -32,3 +33,27 @@ def test_missing_values_and_categories_never_seen_get_an_answer(
     found = model.predict_proba(seen[COLUMNS])[:, 1]
     assert np.corrcoef(found, seen["chance"])[0, 1] > 0.85
     assert np.isfinite(model.predict_proba(asked)).all()
+
+
+def test_hundreds_of_categories_are_encoded_by_the_labels_of_other_rows() -> None:
+    rng = np.random.default_rng(0)
+    rows = 6000
+    name = rng.integers(0, 600, rows)
+    often = rng.uniform(0, 1, 600)[name]
+    seen = pd.DataFrame(
+        {
+            "name": pd.Categorical(name.astype(str)),
+            "lot": pd.Categorical(rng.integers(0, 600, rows).astype(str)),  # tells nothing
+        }
+    )
+    label = rng.random(rows) < often
+    params = {"max_iter": 30, "random_state": 0}
+    path = "sklearn.ensemble.HistGradientBoostingClassifier"
+    with pytest.raises(ValueError, match="cardinality"):
+        Estimator(path=path, params=params).build().fit(seen, label)
+    spec = Estimator(path=path, preprocessing=f"{OURS}.target_encoded", params=params)
+    model: Any = spec.build().fit(seen[:4000], label[:4000])
+    found = model.predict_proba(seen[4000:])[:, 1]
+    assert np.corrcoef(found, often[4000:])[0, 1] > 0.6
+    again: Any = spec.build().fit(seen[:4000], label[:4000])
+    assert (again.predict_proba(seen[4000:])[:, 1] == found).all()
