@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from kedro.config import OmegaConfigLoader
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog, DatasetError, MemoryDataset, Version
 from kedro.pipeline import Node, Pipeline
@@ -24,7 +25,12 @@ from preflight.contracts.table import column
 from preflight.errors import RunError, explain
 from preflight.evaluation.ledger import EvaluationLedger
 from preflight.features.split import split_examples
-from preflight.hooks.guards import _assert_test_counted, _require_contracts, _warn_of_the_future
+from preflight.hooks.guards import (
+    DefaultHooks,
+    _assert_test_counted,
+    _require_contracts,
+    _warn_of_the_future,
+)
 from preflight.hooks.manifest import FILTERS, ManifestHooks
 from preflight.hooks.messages import ErrorHooks
 from preflight.hooks.progress import ProgressHooks
@@ -388,3 +394,32 @@ def test_the_end_of_a_run_names_the_command_that_measures_the_speed_again(
     ProgressHooks().after_pipeline_run(Pipeline([Node(stop, "raw", "verdict")]), catalog)
     assert ("p99 ms not measured: the machine was busy" in caplog.text) == is_busy
     assert ("kedro run --pipelines deployment" in caplog.text) == is_busy
+
+
+def test_models_that_nobody_stated_are_filled_in_before_anything_reads_the_settings(
+    tmp_path: Path,
+) -> None:
+    conf = tmp_path / "base"
+    conf.mkdir()
+    (tmp_path / "local").mkdir()
+    decision = "decision: {unit: parcel, label: arrives broken}"
+    (conf / "parameters.yml").write_text(
+        f"framing: {{{decision}, costs: {{fp: 3, fn: 15}}}}\nmodeling: {{search: {{trials: 0}}}}\n"
+    )
+    given = {"framing": {"costs": {"fn": 30}}}
+    loader = OmegaConfigLoader(
+        str(tmp_path), base_env="base", default_run_env="local", runtime_params=given
+    )
+    DefaultHooks().after_context_created(SimpleNamespace(config_loader=loader))
+    found = loader["parameters"]
+    assert found["framing"]["costs"] == {"fp": 3, "fn": 30}
+    assert found["framing"]["baselines"] == ["never_act", "logistic_regression"]
+    assert [*found["modeling"]["candidates"]] == ["boosted_trees"]
+
+
+def test_a_project_without_parameters_is_left_alone(tmp_path: Path) -> None:
+    for folder in ("base", "local"):
+        (tmp_path / folder).mkdir()
+    loader = OmegaConfigLoader(str(tmp_path), base_env="base", default_run_env="local")
+    DefaultHooks().after_context_created(SimpleNamespace(config_loader=loader))
+    assert "parameters" not in loader.keys()

@@ -24,6 +24,7 @@ from preflight.evaluation.predictions import select_reference_rows
 from preflight.modeling.skops_file import dump
 from preflight.problem.framing import Framing
 from preflight.runs.manifest import RUN_MANIFEST, describe_code
+from preflight.runs.raw_files import UNFILLED
 
 Made = dict[str, Any]
 VERSION = "2013-01-01T00.00.00.000Z"
@@ -215,8 +216,8 @@ def test_a_model_that_ships_is_cleared_with_all_that_was_seen(clear: Callable[..
     cleared = clear(deployment=OVERRIDE)  # there is nothing to override
     assert cleared["override"] is None
     assert all(check["ok"] for check in cleared["checks"])
-    names = ["fine", "contracts of the verdict", "verdict", "metrics", "fine", "limits", "speed"]
-    assert [check["name"] for check in cleared["checks"]] == names
+    names = ["fine", "contracts of the verdict", "verdict", "framing", "metrics", "fine"]
+    assert [check["name"] for check in cleared["checks"]] == [*names, "limits", "speed"]
 
 
 @pytest.mark.parametrize(
@@ -245,6 +246,39 @@ def test_what_does_not_hold_is_refused_with_its_reason(
         clear(**changes)
     assert f"  - {says}" in str(error.value)
     assert str(error.value).count("\n") == 1
+
+
+def test_a_framing_that_leaves_open_what_a_model_in_use_needs_is_refused(
+    clear: Callable[..., Made], framing: Framing
+) -> None:
+    nobody = framing.model_copy(
+        update={"goal": framing.goal.model_copy(update={"owner": None}), "serving": None}
+    )
+    for deployment in (NO_OVERRIDE, OVERRIDE):
+        with pytest.raises(RunError) as error:
+            clear(framing=nobody, deployment=deployment)
+        assert str(error.value).splitlines()[1:] == [
+            "  - framing: it does not state framing.goal.owner: who answers for the result; "
+            "it does not state framing.serving: limits of speed and size"
+        ]
+
+
+def test_raw_files_without_a_source_or_a_licence_are_refused(
+    tmp_path: Path, judged: Made, record_of: Callable[..., Made]
+) -> None:
+    raw = tmp_path / "data/01_raw"
+    raw.mkdir(parents=True)
+    (raw / "parcels.csv").write_text("parcel\n1\n")
+    digest = sha256((raw / "parcels.csv").read_bytes()).hexdigest()
+    inputs = {"raw_parcels": record_of("data/01_raw/parcels.csv", digest, None)}
+    entry = {"sha256": digest, "rows": 1, "source": "the warehouse", "licence": UNFILLED}
+    (raw / "manifest.json").write_text(json.dumps({"parcels.csv": entry}))
+    found = refused(tmp_path, {**judged, "inputs": inputs})
+    assert found == {
+        "raw files": f"licence of parcels.csv in {raw / 'manifest.json'} is still {UNFILLED!r}"
+    }
+    (raw / "manifest.json").write_text(json.dumps({"parcels.csv": entry | {"licence": "CC0"}}))
+    assert refused(tmp_path, {**judged, "inputs": inputs}) == {}
 
 
 def test_a_model_that_is_too_large_is_refused_and_no_override_helps(

@@ -192,6 +192,14 @@ def test_ties_are_shared_among_bins_of_equal_size(
     assert found["predicted"].tolist() == pytest.approx([0.3] * 4)
 
 
+def test_without_slices_the_table_is_empty_and_keeps_its_contract(
+    predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
+) -> None:
+    none = framing.model_copy(update={"slices": []})
+    found = compute_slices(predictions, examples, none, evaluation)
+    assert results.Slices.validate(found, lazy=True).empty
+
+
 def test_slices_add_up_to_the_whole(
     predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:

@@ -16,6 +16,7 @@ from preflight.evaluation.stability import (
     measure_concentration,
 )
 from preflight.problem.framing import Framing
+from preflight.problem.split import Split
 
 
 def gains_of(made: dict[str, Any]) -> pd.DataFrame:
@@ -54,6 +55,14 @@ def test_on_validation_the_candidate_decides_by_what_was_fitted_on_train(
 
 def test_amounts_have_periods_too(made_amounts: dict[str, Any]) -> None:
     assert {*gains_of(made_amounts)["baseline"]} == {"usual", "lookup"}
+
+
+def test_without_a_clock_there_are_no_periods(made: dict[str, Any]) -> None:
+    split = {"split": Split(clock="none")}
+    timeless = made["framing"].model_copy(update=split)
+    found = gains_of(made | {"framing": timeless})
+    assert found.empty
+    assert find_worst_month(found, "never", timeless) is None
 
 
 @pytest.fixture

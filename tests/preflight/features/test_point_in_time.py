@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kedro.pipeline import Node, Pipeline
 
-from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
+from preflight.contracts.table import AFTERWARDS, IN_ADVANCE, Table, Utc, column
 from preflight.errors import RunError
 from preflight.features.point_in_time import as_of, between, in_yearly_chunks, reach, run_in_memory
 
@@ -217,3 +217,27 @@ def test_rows_out_of_order_are_built_at_once_and_right() -> None:
     table = pd.DataFrame({"booked_at": START + pd.to_timedelta(days, unit="D")})
     build = in_yearly_chunks(visits_in_three_days, Visits, OfVisits)
     pd.testing.assert_frame_equal(build(table), visits_in_three_days(table))
+
+
+def test_what_comes_after_every_decision_is_never_known() -> None:
+    class Stays(Table, key=["stay"], known_at=IN_ADVANCE):
+        """One row per stay, none of which has a time."""
+
+        stay: int = column("number")
+        place: pd.CategoricalDtype = column("where")
+        cost: float = column("what it cost", known_at=AFTERWARDS)
+
+    table = Stays.validate(
+        pd.DataFrame({"stay": [1, 2], "place": pd.Categorical(["a", "b"]), "cost": [5.0, 6.0]})
+    )
+    seen = as_of(table, Stays, START)
+    assert seen["cost"].isna().all()
+    pd.testing.assert_frame_equal(seen.drop(columns="cost"), table.drop(columns="cost"))
+    assert as_of(table, Stays, pd.Series([START] * 2))["cost"].isna().all()
+
+
+def test_features_of_a_table_without_a_time_are_built_at_once() -> None:
+    def build(rooms: pd.DataFrame) -> pd.DataFrame:
+        return rooms
+
+    assert in_yearly_chunks(build, Rooms, OfVisits) is build

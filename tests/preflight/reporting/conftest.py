@@ -126,6 +126,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
             "checks": [{"name": "gain", "ok": True, "message": "clearly better"}],
             "test_set": {"candidate": "b", "number": 2, "candidates": 2, "level": 0.015},
             "what_if": [],
+            "assumed": [],
         },
         "selection": {
             "values": {"candidate": 130.0, "never_act": 0.0, "table_of_rates": 111.0},

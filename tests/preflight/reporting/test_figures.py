@@ -12,6 +12,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure as Drawn
 
 from preflight import reporting
+from preflight.diagnosis.contracts import Backtest
+from preflight.evaluation.contracts import GainByPeriod, Slices
 from preflight.reporting import drawing
 from preflight.reporting.figure_dataset import Figure, FigureDataset, to_svg
 
@@ -163,6 +165,29 @@ def test_slices_keep_a_natural_order_or_are_ordered_by_value(results: dict[str, 
     faces = [to_hex(colour) for colour in depot.collections[1].get_facecolors()]
     assert faces == [drawing.PAPER, drawing.BLUE.lower(), drawing.BLUE.lower()]  # 9 are too few
     assert depot.get_xlim() == month.get_xlim()
+
+
+def test_figures_without_slices_or_without_a_clock_say_so_and_meet_their_contract(
+    results: dict[str, Any],
+) -> None:
+    results |= {"slices": Slices.empty(), "backtest": Backtest.empty()}
+    for name in ("slices", "backtest"):
+        figure = drawn(name, results)
+        assert Figure().validate(figure) is figure
+        to_svg(figure)
+    assert "framing.slices names none" in drawn("slices", results).axes[0].get_title("left")
+    verdict = {"value": {"over_baseline": {"baseline": "usual"}}}
+    figure = reporting.plot_gain_by_period(GainByPeriod.empty(), verdict, results["framing"])
+    assert Figure().validate(figure) is figure
+
+
+def test_ticks_of_millions_do_not_overlap(results: dict[str, Any]) -> None:
+    amounts = ["value_per_1000", "value_low", "value_high"]
+    for factor, most in ((1, 6), (1e5, 3)):
+        slices = results["slices"].assign(**{n: results["slices"][n] * factor for n in amounts})
+        (axes, *_) = drawn("slices", results | {"slices": slices}).axes
+        low, high = axes.get_xlim()
+        assert sum(low <= tick <= high for tick in axes.get_xticks()) <= most
 
 
 def test_importance_shows_the_top_with_group_and_range(results: dict[str, Any]) -> None:

@@ -11,10 +11,12 @@ import pytest
 
 from preflight import reporting
 from preflight.errors import RunError
+from preflight.problem.assumptions import list_assumptions
 from preflight.problem.costs import per_1000
+from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
 from preflight.reporting import figures, formatting
-from preflight.reporting.contracts import Html
+from preflight.reporting.contracts import About, Html
 from preflight.reporting.report import (
     collect_results,
     render_datasheet,
@@ -439,3 +441,47 @@ def test_more_labels_are_compared_with_their_price(
 def test_labels_that_nothing_contradicts(results: dict[str, Any]) -> None:
     results["label_issues"] = results["label_issues"].iloc[:0]
     assert "contradicts no label" in read(results)
+
+
+def test_the_smallest_framing_lists_what_it_assumes_and_shows_no_time(
+    results: dict[str, Any],
+) -> None:
+    stated = results["framing"]
+    smallest = Framing.model_validate(
+        {
+            "decision": {"unit": "parcel", "label": "arrives broken"},
+            "costs": stated.costs.model_dump(),
+            "split": {"clock": "none"},
+            "baselines": stated.baselines,
+        }
+    )
+    results["framing"], results["about"] = smallest, About()
+    results["verdict"] |= {"assumed": list_assumptions(smallest), "kpi": None, "limits": []}
+    results["verdict"]["value"]["worst_month"] = None
+    results["power"]["achievable_per_1000"] = None
+    over_time = ["gain_by_period_figure", "backtest_figure", "slices_figure"]
+    results |= {name: f"<svg>the {name}</svg>" for name in [*over_time, "own_figure"]}
+    text = read(results)
+    first = text.partition("Condition by condition")[0]
+    assert "Assumed, because it is not stated in framing.yml" in first
+    assert "1,000 parcels are decided a month (framing.decision.per_month)" in first
+    assert "If all months were like the test set" in first
+    assert "for every parcel, the probability that a parcel arrives broken" in text
+    assert "owner of the result: not stated" in text
+    assert "framing.slices names no feature, so there are no results by slice" in text
+    assert "No limits of size and speed are stated (framing.serving)" in text
+    data = section(text, "Data: split and cleaning")
+    assert "Decisions have no time, so each is in a part at random." in data
+    assert "first day" not in data
+    assert "the own_figure" in text
+    assert not [name for name in over_time if f"the {name}" in text]
+    reported = collect_results(**results)
+    card, sheet = render_model_card(reported), render_datasheet(reported)
+    assert "Assumed: the model costs nothing to run (framing.project.upkeep_per_month)." in card
+    assert "Nobody is named as its owner." in card
+    assert "Where labels come from is not stated." in sheet
+    assert "| part | parcels |" in sheet
+
+
+def test_what_is_stated_is_not_listed_as_assumed(results: dict[str, Any]) -> None:
+    assert "Assumed, because" not in read(results)
