@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from kedro.config import OmegaConfigLoader
+from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog, DatasetError, MemoryDataset, Version
 from kedro.pipeline import Node, Pipeline
@@ -422,4 +422,5 @@ def test_a_project_without_parameters_is_left_alone(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
     loader = OmegaConfigLoader(str(tmp_path), base_env="base", default_run_env="local")
     DefaultHooks().after_context_created(SimpleNamespace(config_loader=loader))
-    assert "parameters" not in loader.keys()
+    with pytest.raises(MissingConfigException):
+        loader["parameters"]
