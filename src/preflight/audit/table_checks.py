@@ -179,7 +179,7 @@ def _new_values(
 ) -> Iterator[Finding]:
     """Yield a warning for each category with values in the test period that never occur before."""
     last = decisions or one
-    start = framing.split.starts(last.table[last.at].max())[1]
+    start = framing.split.starts(last.table[last.at])[1]
     is_test = (one.table[one.at] >= start).to_numpy(dtype=bool)
     if is_test.all():
         return

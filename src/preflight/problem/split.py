@@ -1,5 +1,6 @@
 """The split by time, as the framing gives it: by dates or by weeks, and what follows from it."""
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -147,11 +148,13 @@ class Split(Parameters):
         split_summary: of the parts, as `split_examples` returns it.
         """
         again = "Run feature_engineering and all later stages again."
-        if (split_summary["split"] != self.stated()).any():
-            raise RunError(
-                f"The parts were made by another split, {split_summary['split'].iloc[0]}; "
-                f"framing.split is now {self.stated()}. {again}"
+        was, now = json.loads(split_summary["split"].iloc[0]), json.loads(self.stated())
+        if was != now:
+            changed = (name for name in was | now if was.get(name) != now.get(name))
+            differ = "; ".join(
+                f"{name} was {was.get(name)}, is {now.get(name)}" for name in changed
             )
+            raise RunError(f"The parts were made by another framing.split: {differ}. {again}")
         embargo = pd.Timedelta(hours=self.embargo_hours)
         begins = split_summary.set_index("part")["starts"]
         ends = begins.shift(-1)

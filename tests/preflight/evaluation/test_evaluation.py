@@ -39,7 +39,8 @@ def verdict_of(made: Made) -> dict[str, Any]:
         "rows_per_second": 1000.0,
         "rows_load": 1.0,
     }
-    limits = compare(taken, framing)
+    assert framing.serving is not None
+    limits = compare(taken, framing.serving)
     found = decide_verdict(
         predictions,
         test,

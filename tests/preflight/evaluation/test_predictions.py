@@ -76,7 +76,7 @@ def test_a_test_set_of_another_split_or_that_a_model_was_trained_on_is_not_used(
     earlier = framing.split.test_from - timedelta(days=3)  # before which nothing was predicted
     split = framing.split.model_copy(update={"test_from": earlier})
     other = framing.model_copy(update={"split": split})
-    with pytest.raises(RunError, match=r"by framing.split on .* Run feature_engineering"):
+    with pytest.raises(RunError, match=r"another framing.split: .* Run feature_engineering"):
         predict_test(*models, examples, summary, audit, other, contracts)
 
 

@@ -31,7 +31,7 @@ from sklearn.tree import DecisionTreeClassifier
 from skops.io import get_untrusted_types
 
 from preflight.modeling.baselines import LinearAmounts, LookupAmounts, LookupTable, Rules
-from preflight.modeling.preprocessing import numbered, scaled
+from preflight.modeling.preprocessing import numbered, scaled, target_encoded
 from preflight.modeling.skops_file import dump, load
 
 X = np.random.default_rng(0).normal(size=(300, 4))
@@ -117,6 +117,7 @@ ALONE: list[Any] = [
 ]
 MODELS = [make_pipeline(scaled(), one) for one in SCALED]
 MODELS += [make_pipeline(numbered(), one) for one in NUMBERED] + ALONE
+MODELS += [make_pipeline(target_encoded(), HistGradientBoostingClassifier(max_iter=3))]
 
 
 def name_of(model: Any) -> str:

@@ -133,11 +133,11 @@ def test_parts_of_another_split_are_found(
         ]
     for change in changes:
         other = made.split.model_copy(update=change)
-        with pytest.raises(RunError, match=r"made by another split, .*Run feature_engineering"):
+        with pytest.raises(RunError, match=r"another framing.split: \w+ was 2?.*, is .*Run fea"):
             other.require(summary)
 
     later = made.split.model_copy(update={"embargo_hours": 48})
-    with pytest.raises(RunError, match="made by another split"):
+    with pytest.raises(RunError, match=r"another framing.split: embargo_hours was 0.0, is 48"):
         later.require(summary)
     for name in ("train", "validation"):
         with pytest.raises(RunError, match=f"'{name}' has predictions from"):
