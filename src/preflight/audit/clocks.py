@@ -18,6 +18,7 @@ HOURS = 24
 MOST = HOURS // 2  # hours that a clock may be off
 FEWEST_HOURS = 500  # of all groups together, with a change
 AGREE = 0.05  # least correlation of changes among the other groups: below, nothing is common
+CLEAR = 0.2  # correlation of changes from which they are certainly common
 ALIKE = 0.95  # the same of daily cycles
 HONEST = 1  # hours by which a daily cycle may honestly differ
 CLIPPED = 0.9  # quantile of changes to which larger ones are cut
@@ -26,7 +27,8 @@ CLIPPED = 0.9  # quantile of changes to which larger ones are cut
 def find_shifted_clocks(one: Dated, limits: TableLimits) -> list[Finding]:
     """Return a finding for each group whose clock differs from all others' by whole hours.
 
-    It has failed by changes; it is a warning by the daily cycle alone, which may honestly differ.
+    It has failed by clearly common changes. It is a warning by weak ones, or by the daily cycle
+    alone: schedules of groups may honestly differ.
     """
     found = []
     hour = one.table[one.at].dt.floor("h")
@@ -35,16 +37,15 @@ def find_shifted_clocks(one: Dated, limits: TableLimits) -> list[Finding]:
         means = [_hourly(values, hour, group) for values in (None, *one.numbers().values())]
         changes = _lagged([_changes(mean) for mean in means])
         signals = {
-            "daily cycle": ("warning", _shifted(_cycles(means), ALIKE, limits, HONEST)),
-            "changes": ("failed", _shifted(changes, AGREE, limits, 0)),
+            "daily cycle": _shifted(_cycles(means), ALIKE, limits, HONEST),
+            "changes": _shifted(changes, AGREE, limits, 0),
         }
         shifted = {
-            number: (signal, state, *how)
-            for signal, (state, those) in signals.items()
-            for number, how in those
+            number: (signal, *how) for signal, those in signals.items() for number, how in those
         }
-        for number, (signal, state, hours, before, after) in shifted.items():
+        for number, (signal, hours, before, after) in shifted.items():
             value = one.values(column)[number]
+            state = "failed" if signal == "changes" and after >= CLEAR else "warning"
             evidence = (
                 f"{one.at} of {column} {value} is {abs(hours)} h "
                 f"{'later' if hours > 0 else 'earlier'} than of the others: without this, its "
