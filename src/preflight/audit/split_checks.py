@@ -17,6 +17,11 @@ ALIKE_REMEDY = (
     "Look for copies of rows in the raw data. If different decisions may have the same features, "
     "raise audit.duplicate_share (conf/base/parameters/audit.yml)"
 )
+GROUP_REMEDY = (
+    "rows have the {} of an earlier part. Where decisions have a clock, parts follow each other in "
+    "time, and a group may come again: take it out of framing.split.groups, or, if the clock does "
+    "not matter, set framing.split.clock to none"
+)
 HOUR = pd.Timedelta(hours=1)
 LABELS_REMEDY = (
     "Let no node change labels after split_examples, and make both again: kedro run --pipelines "
@@ -52,11 +57,11 @@ def check_split(
         int((starts.searchsorted(part["predict_at"], side="right") != number).sum())
         for number, part in enumerate(parts)
     )
-    keys = {"decision": contract.grain(), **{group: [group] for group in framing.split.groups}}
     counts = {
+        "same decision": (_count_shared(parts, key), "rows have the decision of an earlier part"),
         **{
-            f"same {name}": (_count_shared(parts, key), f"rows have the {name} of an earlier part")
-            for name, key in keys.items()
+            f"same {one}": (_count_shared(parts, [one]), GROUP_REMEDY.format(one))
+            for one in framing.split.groups
         },
         "labels in time": (late, "labels were not known when the next part began"),
         "parts in order": (misplaced, "rows are on the wrong side of a split boundary"),
