@@ -45,7 +45,10 @@ def planted(target: Check, failed: Failed) -> Failures:
 def test_the_label_under_another_name_is_caught(planted: Failures, parts: Parts) -> None:
     train = parts[0]
     noisy = train["label"] + np.random.default_rng(0).normal(0, 0.3, len(train))
-    assert "one feature" in planted(train, one=noisy)
+    found = planted(train, one=noisy)
+    assert "one feature" in found
+    assert "two features" not in found  # it is reported once
+    assert "sum or difference" not in found
 
 
 def test_all_features_that_tell_are_listed_each_with_what_to_do(
