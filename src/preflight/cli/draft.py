@@ -34,6 +34,11 @@ TAKEN = {*dir(RawTable), *TYPES.values(), "column", "pd", "object"}
 ISO = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?"
 DATE = r"\d{1,4}[./-]\d{1,2}[./-]\d{2,4}\b.*"
 CODE = r"0\d+"
+LONG = r"-?\d{16,18}"  # whole numbers that a float may round
+THREE_DECIMALS = r"-?\d{1,3}\.\d{3}"  # 1.234 may be 1234
+DOTS = r"-?\d{1,3}(\.\d{3}){2,}(,\d+)?"  # 1.234.567
+COMMA = r"-?\d+,(\d{1,2}|\d{4,})"  # 1,5
+FEWEST = 10  # values that have to look so
 
 
 def draft_contract(path: Path, filepath: str, package: str) -> str:
@@ -48,9 +53,10 @@ def draft_contract(path: Path, filepath: str, package: str) -> str:
     table, load_args = read(path)
     dataset = re.sub(r"\W+", "_", f"raw {path.name.split('.')[0]}", flags=re.ASCII).strip("_")
     identifiers = _identifiers(table)
-    lost = {} if path.suffix == ".parquet" else _texts_read_as_missing(path, load_args, table)
+    texts = pd.DataFrame() if path.suffix == ".parquet" else _texts(path, load_args)
     columns = {
-        name: {**_column(table[name], name, identifiers[name]), "lost": lost.get(name, "")}
+        name: _column(table[name], name, identifiers[name])
+        | (_text_facts(texts[name], table[name]) if name in texts else {})
         for name in identifiers
     }
     distinct = {name: one["distinct"] for name, one in columns.items()}
@@ -90,9 +96,7 @@ def read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         raise RunError(fault)
     try:
         arguments = {} if parquet else _csv_arguments(path)
-        table = (
-            pd.read_parquet(path) if parquet else pd.read_csv(path, low_memory=False, **arguments)
-        )
+        table = pd.read_parquet(path) if parquet else _read_csv(path, arguments)
     except (ValueError, OSError, BadZipFile) as error:  # what parsers raise is a ValueError
         raise RunError(f"{path} can't be read: {error}. Save it again, as UTF-8.") from error
     if table.empty:
@@ -100,6 +104,18 @@ def read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     if any(table.index.names) or not (parquet or table.index.equals(pd.RangeIndex(len(table)))):
         raise RunError(f"{path} has an index, or rows longer than its header. Make them columns.")
     return table, arguments
+
+
+def _read_csv(path: Path, arguments: dict[str, Any]) -> pd.DataFrame:
+    """Return a CSV; moments whose offset changes, as with summer time, are in UTC."""
+    table = pd.read_csv(path, low_memory=False, **arguments)
+    for name in table.select_dtypes("str"):
+        text = table[name].dropna()
+        if len(text) and text.str.fullmatch(ISO).all():
+            moments = pd.to_datetime(table[name], format="ISO8601", utc=True, errors="coerce")
+            if moments.notna().sum() == len(text):
+                table[name] = moments
+    return table
 
 
 def _separator(path: Path) -> dict[str, Any]:
@@ -120,20 +136,31 @@ def _csv_arguments(path: Path) -> dict[str, Any]:
     if codes := [name for name, text in texts.items() if text.str.fullmatch(CODE).any()]:
         arguments["dtype"] = dict.fromkeys(codes, "str")
     dated = [name for name, text in texts.items() if len(text) and text.str.fullmatch(ISO).all()]
+    if long := [name for name, text in texts.items() if text.str.fullmatch(LONG).all()]:
+        long = [name for name in long if len(texts[name])]
+        arguments["dtype"] = arguments.get("dtype", {}) | dict.fromkeys(long, "Int64")
     if dated:  # pandas leaves a column as text if it can't parse a single row
         parsed = pd.read_csv(path, usecols=dated, parse_dates=dated, **arguments)
-        arguments["parse_dates"] = [name for name in dated if parsed[name].dtype.kind == "M"]
+        if kept := [name for name in dated if parsed[name].dtype.kind == "M"]:
+            arguments["parse_dates"] = kept
     return arguments
 
 
-def _texts_read_as_missing(
-    path: Path, arguments: dict[str, Any], table: pd.DataFrame
-) -> dict[str, str]:
-    """Return the texts of each column that pandas takes for a missing value, such as NA."""
+def _texts(path: Path, arguments: dict[str, Any]) -> pd.DataFrame:
+    """Return a CSV as it is written."""
     form = {"sep": arguments["sep"]} if "sep" in arguments else {}
-    texts = pd.read_csv(path, dtype="str", keep_default_na=False, **form)
-    lost = {name: one[table[name].isna() & (one != "")].unique() for name, one in texts.items()}
-    return {str(name): ", ".join(found) for name, found in lost.items() if len(found)}
+    return pd.read_csv(path, dtype="str", keep_default_na=False, **form)
+
+
+def _text_facts(texts: pd.Series, values: pd.Series) -> dict[str, Any]:
+    """Return what values no longer show: texts that are missing now, and dots for thousands."""
+    written = texts[texts != ""]
+    is_number = values.dtype.kind == "f" and len(written) >= FEWEST
+    thousands = is_number and written.str.fullmatch(THREE_DECIMALS).all()
+    return {
+        "lost": ", ".join(texts[values.isna() & (texts != "")].unique()),
+        "thousands": written.iloc[0] if thousands else "",
+    }
 
 
 def key_of(table: pd.DataFrame, distinct: dict[str, int]) -> list[str]:
@@ -183,6 +210,8 @@ def _text_profile(values: pd.Series) -> dict[str, Any]:
         "numeric": 1 - len(other) / len(text) if len(text) else 0,
         "other": repr(other.iloc[0]) if len(other) else "",
         "dates": text.str.fullmatch(DATE).mean() > 1 / 2,
+        "dots": bool(text.str.fullmatch(DOTS).any()),
+        "comma": bool(text.str.fullmatch(COMMA).any()),
     }
 
 

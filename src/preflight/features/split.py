@@ -101,6 +101,7 @@ def split_examples(
             f"from {examples['predict_at'].min()} to {examples['predict_at'].max()}. "
             "Change framing.split, so that validation and test begin between them."
         )
+    _require_labels_to_differ(dict(zip(names, parts, strict=True)), framing)
     summary = pd.DataFrame(
         {
             "part": names,
@@ -115,3 +116,24 @@ def split_examples(
         }
     )
     return *parts, hash_keys(parts[2], contracts), summary
+
+
+def _require_labels_to_differ(parts: dict[str, pd.DataFrame], framing: Framing) -> None:
+    """Raise RunError if all labels of a part are the same: nothing can be learnt or measured."""
+    same = [
+        f"all {len(part):,} labels of {name} ({_days(part, framing)}) are {part['label'].iloc[0]:g}"
+        for name, part in parts.items()
+        if part["label"].nunique() < 2
+    ]
+    if same:
+        raise RunError(
+            f"The labels of a part are all the same: {'; '.join(same)}. Correct the function that "
+            "computes 'labels', or framing.prediction.label_threshold if it uses that. If no other "
+            "label occurred in that time, change framing.split, so that the part is longer."
+        )
+
+
+def _days(part: pd.DataFrame, framing: Framing) -> str:
+    """Return from when to when a part is."""
+    first, last = framing.split.day(part["predict_at"].iloc[[0, -1]])
+    return "at random" if framing.split.clock == "none" else f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"

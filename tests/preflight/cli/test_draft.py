@@ -1,5 +1,6 @@
 """A drafted contract is valid Python that its own file passes, and says what has to be decided."""
 
+import json
 import re
 import string
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from kedro.io import DataCatalog
 from preflight.cli.commands import cli
 from preflight.cli.draft import draft_contract, key_of
 from preflight.contracts.raw_table import RawTable
+from preflight.contracts.table import column as declare
 from preflight.errors import RunError
 
 PROJECT = Path(__file__).parents[3]
@@ -302,3 +304,66 @@ def test_a_text_that_is_read_as_missing_is_asked_about(
     drafted_, _ = drafted(write(tmp_path, f"id,region\n{rows}"))
     assert ("NA is read as missing: is it a value?" in remarks(drafted_, "region")) is asked
     assert "is read as missing" not in remarks(drafted_, "id")
+
+
+def test_an_id_that_a_float_would_round_keeps_its_digits_though_one_is_missing(
+    tmp_path: Path,
+) -> None:
+    ids = [str(2**53 + 1 + 2 * number) for number in range(20)]
+    file = write(tmp_path, pd.DataFrame({"id": [*ids, ""], "row": range(21)}))
+    text, contract = drafted(file)
+    assert "id: pd.Int64Dtype" in text
+    read = contract.validate(pd.read_csv(file, **contract.read_args({})), lazy=True)
+    assert read["id"].dropna().astype("str").tolist() == ids
+
+
+def test_times_whose_offset_changes_with_summer_are_moments(tmp_path: Path) -> None:
+    times = ["2024-01-01T10:00:00+01:00", "2024-07-01T10:00:00+02:00"] * 15
+    file = write(tmp_path, pd.DataFrame({"row": range(30), "at": times}))
+    text, contract = drafted(file)
+    assert "at: Utc" in text
+    assert "no time zone" not in text
+    read = contract.validate(pd.read_csv(file, **contract.read_args({})), lazy=True)
+    assert read["at"].dt.hour.unique().tolist() == [9, 8]
+
+
+class Amounts(RawTable, key=["row"]):
+    """One row per amount."""
+
+    row: int = declare("number")
+    amount: float = declare("amount")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "asks", "load_args"),
+    [
+        (
+            ["1.234", "2.000", "30.073"] * 4,
+            "three digits after each dot (1.234)",
+            {"thousands": ".", "decimal": ","},
+        ),
+        (
+            ["1.234.567", "2.000.000,5"] * 6,
+            "numbers with dots for thousands ('1.234.567')",
+            {"thousands": ".", "decimal": ","},
+        ),
+        (["1,5", "2,25"] * 6, "numbers with a decimal comma ('1,5')", {"decimal": ","}),
+    ],
+)
+def test_numbers_in_another_form_are_asked_about_and_the_remedy_works(
+    tmp_path: Path, numbers: list[str], asks: str, load_args: dict[str, str]
+) -> None:
+    file = write(tmp_path, pd.DataFrame({"row": range(len(numbers)), "amount": numbers}))
+    text, _ = drafted(file)
+    asked = remarks(text, "amount")
+    assert asks in asked
+    assert json.dumps(load_args) in asked
+    read = Amounts.validate(pd.read_csv(file, **Amounts.read_args(load_args)), lazy=True)
+    plain = [number.replace(".", "").replace(",", ".") for number in numbers]
+    assert read["amount"].tolist() == [float(one) for one in plain]
+
+
+def test_fractions_of_any_length_are_not_asked_about(tmp_path: Path) -> None:
+    numbers = ["1.234", "2.5", "30.07"] * 4
+    text, _ = drafted(write(tmp_path, pd.DataFrame({"row": range(12), "amount": numbers})))
+    assert "three digits" not in remarks(text, "amount")

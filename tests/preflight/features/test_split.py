@@ -1,5 +1,6 @@
 """Examples are split by time: nobody could have trained on a label that is in a part."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -161,6 +162,23 @@ def test_more_weeks_than_there_are_and_no_labels_at_all_are_refused(
     nothing = labels.assign(**{n: labels[n].mask(every) for n in ("label", "label_known_at")})
     with pytest.raises(RunError, match=r"No example has a label. Correct the functions"):
         split_examples(features, nothing, weekly, CONTRACTS)
+
+
+def test_a_part_whose_labels_are_all_the_same_is_refused_with_its_days(
+    given: Given, framing: Framing
+) -> None:
+    features, labels = given
+    last = features["predict_at"] >= framing.split.test_from
+    calm = labels.assign(label=labels["label"].mask(last & labels["label"].notna(), 0))
+    with pytest.raises(RunError) as error:
+        split_examples(features, calm, framing, CONTRACTS)
+    message = str(error.value)
+    assert re.search(r"labels of test \(2013-04-01 to 2013-04-30\) are 0\. Correct the", message)
+    assert "train" not in message
+    assert "framing.prediction.label_threshold" in message
+    never = labels.assign(label=labels["label"] * 0 + 1)
+    with pytest.raises(RunError, match=r"labels of train .* are 1; .*of validation.*of test"):
+        split_examples(features, never, framing, CONTRACTS)
 
 
 def test_a_part_that_begins_before_its_boundary_is_refused(

@@ -26,6 +26,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from preflight.modeling import search as searching
 from preflight.modeling.contracts import ParameterImportance
+from preflight.modeling.estimators import Candidate
 from preflight.modeling.model import predict
 from preflight.modeling.parameters import Modeling
 from preflight.modeling.search import _in_worker, search_parameters, study_name
@@ -453,8 +454,10 @@ def test_the_candidates_of_the_docs_need_no_code(
     search: Search,
 ) -> None:
     text = (Path(__file__).parents[3] / "docs/search.md").read_text()
-    (block,) = re.findall(r"```yaml\n(.*?)```", text, flags=re.S)
-    candidates = {"trees": TREES, **yaml.safe_load(block)}
+    several, encoded = re.findall(r"```yaml\n(.*?)```", text, flags=re.S)
+    (spec,) = yaml.safe_load(encoded).values()
+    fit(Candidate.model_validate(spec), development.head(200), contracts["features"])
+    candidates = {"trees": TREES, **yaml.safe_load(several)}
     for name in ("lightgbm", "forest"):
         candidates[name]["params"]["n_estimators"] = 10
     del candidates["lightgbm"]["space"]["n_estimators"]

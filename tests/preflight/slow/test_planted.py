@@ -128,7 +128,10 @@ DEFECTS = {
         r"the label is known after the prediction",
     ),
     "all labels are the same": Defect(
-        "compute_labels", 'result["label"] = result["label"] * 0', STOPS, r"labels?"
+        "compute_labels",
+        'result["label"] = result["label"] * 0',
+        STOPS,
+        r"The labels of a part are all the same: all [\d,]+ labels of train",
     ),
     "labels are moved after the split": Defect(
         "split_examples",
