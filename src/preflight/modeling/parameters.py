@@ -67,9 +67,13 @@ class Modeling(Parameters):
     """All parameters of the pipeline."""
 
     seed: int = 0
-    candidates: dict[str, Candidate] = Field(min_length=1, description="the first is the declared")
+    # Left out, both follow from the task (`preflight.modeling.defaults`) before a run: Kedro-Viz,
+    # which calls no hook, has to accept them.
+    candidates: dict[str, Candidate] = Field(
+        {}, min_length=1, description="the first is the declared"
+    )
     search: Search = Search()
-    baselines: dict[str, Baseline] = Field(min_length=1)
+    baselines: dict[str, Baseline] = Field({}, min_length=1)
     calibration_gain: float = Field(0.0005, ge=0)
 
     @field_validator("baselines")

@@ -37,7 +37,7 @@ class Framing(Parameters):
     prediction: Prediction = Prediction()
     costs: AnyCosts
     baselines: list[str] = Field(
-        min_length=1, description="that the candidate has to beat; left out: all of modeling"
+        [], min_length=1, description="that the candidate has to beat; left out: all of modeling"
     )
     project: Project = Project()
     serving: Serving | None = Field(None, description="null: size and speed have no limits")

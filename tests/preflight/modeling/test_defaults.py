@@ -4,6 +4,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from preflight.modeling.defaults import complete
 from preflight.modeling.parameters import Modeling
@@ -84,3 +85,13 @@ def test_what_is_stated_stays() -> None:
 )
 def test_settings_that_are_not_valid_are_left_to_the_run_to_refuse(given: dict[str, Any]) -> None:
     assert complete(given) is given
+
+
+def test_what_is_left_out_is_valid_for_kedro_viz_and_what_is_empty_is_not() -> None:
+    assert Modeling.model_validate({}).candidates == {}
+    assert Framing.model_validate(BINARY["framing"]).baselines == []
+    for empty in ({"candidates": {}}, {"baselines": {}}):
+        with pytest.raises(ValidationError, match="at least 1 item"):
+            Modeling.model_validate(empty)
+    with pytest.raises(ValidationError, match="at least 1 item"):
+        Framing.model_validate(BINARY["framing"] | {"baselines": []})

@@ -374,19 +374,17 @@ def test_the_page_on_your_data_leads_to_a_verdict_if_it_is_followed_to_the_lette
     kedro = [sys.executable, "-m", "kedro"]
     run(*kedro, "accept-data")
     assert "class RawPatients" in run(*kedro, "contract", "data/01_raw/patients.csv")
-    manifest = project / "data/01_raw/manifest.json"
-    fill_in = re.search(r"stands `(.+?)` for its source and licence: `(.+?)`", page)
-    assert fill_in
-    manifest.write_text(manifest.read_text().replace(*fill_in.groups()))
     run("git", "add", ".")
     counted = run("git", "diff", "--cached", "--numstat", "--", ".", ":!*.csv").splitlines()
-    assert sum(int(line.split()[0]) for line in counted) < 150
+    assert sum(int(line.split()[0]) for line in counted) < 100
     said = run(*kedro, "run", "--params", "modeling.search.trials=3,evaluation.replicates=300")
     assert re.search(
         r"^WHAT-IF.*(SHIP|HOLD): .*the candidate saves €.* per 1,000 patients", said, flags=re.M
     )
     (report,) = project.glob("data/08_reporting/report.html/*/report.html")
     assert "mean absolute error" in report.read_text()
+    run(*kedro, "viz", "build")  # it calls no hook, so models are not filled in
+    assert (project / "build/api/main").is_file()
 
 
 # What is edited, besides the line of the stage in the registry, when `kedro pipeline delete` has
