@@ -122,5 +122,10 @@ class ManifestHooks:
 
 
 def _as_json(value: Any) -> Any:
-    """Return typed parameters as in conf, and other values, such as dates, as text."""
-    return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
+    """Return typed parameters as stated in conf, and other values, such as dates, as text.
+
+    A default is not stated: it stays an assumption when the run is repeated.
+    """
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json", exclude_unset=True)
+    return str(value)

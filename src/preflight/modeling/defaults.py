@@ -90,13 +90,20 @@ def _models(framing: Framing) -> dict[str, Settings]:
 
 
 def _with_quantiles(models: Any, framing: Framing) -> Any:
-    """Return models with each `quantile` of null set to that of the costs; their median: by row."""
-    quantile = getattr(framing.costs, "quantile", None) or 0.5
+    """Return models with each `quantile` of null set to that of the costs."""
     if not isinstance(models, dict):
         return models
     return {
-        name: {**model, "params": {**model["params"], "quantile": quantile}}
+        name: {**model, "params": {**model["params"], "quantile": _quantile(framing)}}
         if isinstance(model, dict) and (model.get("params") or {}).get("quantile", 0) is None
         else model
         for name, model in models.items()
     }
+
+
+def _quantile(framing: Framing) -> float:
+    """Return the quantile of the costs; the median if each row has its own.
+
+    Each model gets a number of its own, as from conf: a model's file tells whether two are one.
+    """
+    return float(str(getattr(framing.costs, "quantile", None) or 0.5))

@@ -1,5 +1,7 @@
 """Models follow from the task where none are stated, and what is stated stays as it is."""
 
+import io
+import json
 from copy import deepcopy
 from typing import Any
 
@@ -8,6 +10,7 @@ from pydantic import ValidationError
 
 from preflight.modeling.defaults import complete
 from preflight.modeling.parameters import Modeling
+from preflight.modeling.skops_file import dump
 from preflight.problem.framing import Framing
 
 BINARY: dict[str, Any] = {
@@ -59,6 +62,17 @@ def test_the_quantile_is_that_of_the_costs() -> None:
     by_row = AMOUNTS["framing"] | {"costs": {"overage": 1, "underage": "price"}}
     _, modeling = typed(complete(AMOUNTS | {"framing": by_row}))
     assert modeling.baselines["same_for_all"].params["quantile"] == 0.5
+
+
+@pytest.mark.parametrize("given", [BINARY, AMOUNTS])
+def test_models_from_the_manifest_of_a_run_give_the_same_bytes(given: dict[str, Any]) -> None:
+    def file_of(parameters: dict[str, Any]) -> bytes:
+        file = io.BytesIO()
+        dump({n: spec.params for n, spec in typed(parameters)[1].estimators().items()}, file)
+        return file.getvalue()
+
+    done = complete(given)
+    assert file_of(complete(json.loads(json.dumps(done)))) == file_of(done)
 
 
 def test_what_is_stated_stays() -> None:
