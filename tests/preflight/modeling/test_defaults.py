@@ -66,13 +66,18 @@ def test_the_quantile_is_that_of_the_costs() -> None:
 
 @pytest.mark.parametrize("given", [BINARY, AMOUNTS])
 def test_models_from_the_manifest_of_a_run_give_the_same_bytes(given: dict[str, Any]) -> None:
-    def file_of(parameters: dict[str, Any]) -> bytes:
-        file = io.BytesIO()
-        dump({n: spec.params for n, spec in typed(parameters)[1].estimators().items()}, file)
-        return file.getvalue()
+    def files_of(parameters: dict[str, Any]) -> dict[str, bytes]:
+        files = {}
+        for name, spec in typed(parameters)[1].estimators().items():
+            dump(spec.params, file := io.BytesIO())
+            files[name] = file.getvalue()
+        return files
 
     done = complete(given)
-    assert file_of(complete(json.loads(json.dumps(done)))) == file_of(done)
+    assert files_of(complete(json.loads(json.dumps(done)))) == files_of(done)
+    quantiles = [spec.params.get("quantile") for spec in typed(done)[1].estimators().values()]
+    numbers = [one for one in quantiles if one is not None]
+    assert len({*map(id, numbers)}) == len(numbers)  # else a file would tell that two are one
 
 
 def test_what_is_stated_stays() -> None:
