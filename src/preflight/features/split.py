@@ -5,6 +5,7 @@ import pandas as pd
 from preflight.contracts.catalog import Contracts
 from preflight.contracts.exact import narrow
 from preflight.errors import RunError
+from preflight.features.class_checks import require_labels_that_differ
 from preflight.problem.framing import Framing
 
 
@@ -49,8 +50,8 @@ def split_examples(
     known by then, plus the embargo: no model could have been trained on it.
 
     Raises:
-        RunError: there is no label, a part would be empty, a cost is missing or leaves nothing to
-            decide, or features and labels come from different tables.
+        RunError: there is no label, a part would be empty or have equal labels only, a cost is
+            missing or leaves nothing to decide, or features and labels come from different tables.
     """
     examples = join_labels(features, labels, contracts)
     has_label = examples["label"].notna()
@@ -71,6 +72,7 @@ def split_examples(
             f"from {examples['predict_at'].min()} to {examples['predict_at'].max()}. "
             "Change framing.split, so that validation and test begin between them."
         )
+    require_labels_that_differ(dict(zip(names, parts, strict=True)))
     summary = pd.DataFrame(
         {
             "part": names,

@@ -165,7 +165,6 @@ def test_a_number_in_another_format_is_refused_with_the_remedy(
         ("price", "12.5"),
         ("price", "1.23,5"),
         ("count", "12,34"),
-       
         ("order", "1 2"),
     ],
 )

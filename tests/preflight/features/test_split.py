@@ -177,3 +177,14 @@ def test_dates_of_the_split_may_be_in_summer_and_in_winter_time(
     )
     *_, summary = split_examples(*given, mixed, CONTRACTS)
     assert (summary["rows"] > 0).all()
+
+
+@pytest.mark.parametrize("name", ["train", "validation", "test"])
+def test_a_part_with_one_class_only_is_refused(given: Given, framing: Framing, name: str) -> None:
+    features, labels = given
+    *parts, _ = split_examples(features, labels, framing, CONTRACTS)
+    of_part = dict(zip(["train", "validation", "test"], parts, strict=True))[name]["parcel"]
+    is_in = labels["parcel"].isin(of_part)
+    alike = labels.assign(label=labels["label"].mask(is_in & labels["label"].notna(), 0.0))
+    with pytest.raises(RunError, match=rf"All [\d,]+ labels of '{name}' are 0, with predictions"):
+        split_examples(features, alike, framing, CONTRACTS)
