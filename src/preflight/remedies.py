@@ -5,12 +5,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 DATE = r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}([T ][\d:.]+)?"
+ORDERED = (  # separator, year, time
+    r"\d{1,2}([./-])\d{1,2}\1(\d{4}|\d\d)([ T]\d{1,2}:\d\d)?(:\d\d)?(\.\d{1,6})?"
+    r"(Z|[+-]\d\d:?\d\d)?"
+)
 MONTH = "(0?[1-9]|1[0-2])"  # or a day
 TIMES = {  # by the keyword of `column` that is missing: a value without it, and the remedy
     "date_format": (
         rf"{MONTH}[./-]{MONTH}[./-]\d.*",
-        "In {} day or month may come first. Declare which, as in "
-        'column(..., date_format="%d/%m/%Y").',
+        "In {} day or month may come first. Declare which: {}.",
     ),
     "timezone": (
         DATE,
@@ -75,10 +78,30 @@ def find_remedy(column: str, dtype: str, values: Iterable[str], metadata: Mappin
     return ""
 
 
+def date_formats(values: Iterable[str]) -> list[str]:
+    """Return the formats of the first date with numbers: day first, month first; [] if none is."""
+    for value in values:
+        if form := re.fullmatch(ORDERED, value):
+            mark, year, clock, seconds, fraction, offset = form.groups()
+            time = "".join(
+                [
+                    f"{clock[0]}%H:%M" if clock else "",
+                    ":%S" if seconds else "",
+                    ".%f" if fraction else "",
+                    "%z" if offset else "",
+                ]
+            )
+            last = "%Y" if len(year) == len("2024") else "%y"
+            return [f"%{a}{mark}%{b}{mark}{last}{time}" for a, b in ("dm", "md")]
+    return []
+
+
 def _of_times(dtype: str, values: list[str], metadata: Mapping[str, Any]) -> str:
     """Return the remedies for times in which something is left open."""
+    formats = date_formats(values) or ["%d/%m/%Y", "%m/%d/%Y"]
+    orders = " or ".join(f'column(..., date_format="{one}")' for one in formats)
     missing = [
-        remedy.format(value)
+        remedy.format(value, orders)
         for keyword, (pattern, remedy) in TIMES.items()
         if keyword not in metadata and (value := _first(pattern, values))
         if keyword != "timezone" or "," in dtype

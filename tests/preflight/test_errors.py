@@ -131,7 +131,7 @@ def test_dates_that_can_be_read_in_two_ways_come_with_the_setting_that_says_whic
         "2 values, e.g. 03/02/2013, 04/02/2013. In 03/02/2013 day or month may come first"
         in failure
     )
-    assert 'Declare which, as in column(..., date_format="%d/%m/%Y")' in failure
+    assert 'Declare which: column(..., date_format="%d/%m/%Y")' in failure
     (failure,) = failures(pd.DataFrame({"sent_at": ["2013-02-03", "soon"]}), "RawDates")
     assert "day or month" not in failure
 

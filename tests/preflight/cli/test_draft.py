@@ -155,9 +155,9 @@ def test_what_has_to_be_decided_stands_with_its_column(tmp_path: Path) -> None:
         "weight": "10 rows, 25.0%, have no value",
         "price": "numbers as text ('0,000')",
         "height": "numbers, and '?'",
-        "packed": "no time zone",
+        "packed": "no offset from UTC, as in '2013-01-01 00:00:00': is timezone=\"UTC\" right",
         "sent_at": "(event_time), or when the row became available (known_at)?",
-        "due": "dates as text ('1.2.2013')",
+        "due": "dates as text ('1.2.2013'): Utc, with date_format=\"%d.%m.%Y\", and the timezone",
         "country": "always 'US'",
         "note": "no value at all",
         "broken": "two values, 1 and another: the label",
@@ -302,3 +302,51 @@ def test_a_text_that_is_read_as_missing_is_asked_about(
     drafted_, _ = drafted(write(tmp_path, f"id,region\n{rows}"))
     assert ("NA is read as missing: is it a value?" in remarks(drafted_, "region")) is asked
     assert "is read as missing" not in remarks(drafted_, "id")
+
+
+@pytest.mark.parametrize(
+    ("values", "declared", "asked"),
+    [
+        (["2024-01-31T10:00+01:00", "2024-07-31T10:00+02:00"], 'Utc = column("x", "UTC")', ""),
+        (["2024-01-31 10:00", "2024-07-31T10:00Z"], 'timezone="UTC")', "as in '2024-01-31 10:00':"),
+        (["9007199254740993", ""], "pd.Int64Dtype = column(", ""),
+        (["18446744073709551615", ""], "str = column(", ""),
+        (["1.234", "17.002", "999"], "float = column(", "as in 1.234: do dots separate thousands?"),
+        (["1.234", "17.02", "999"], "float = column(", ""),
+        (["0.234", "17.002", "999"], "float = column(", ""),
+        (["1.234.567", "2"], "str = column(", 'Declare column(..., decimal=",", thousands=".")'),
+        (["1,5", "2"], "str = column(", "float? In 1,5 a comma separates decimals. Declare col"),
+        (["03/02/24", "04/02/24"], "str = ", 'date_format="%d/%m/%y" or date_format="%m/%d/%y"'),
+        (["03.02.2024 10:00", "13.02.2024 10:00"], "str = ", 'Utc, with date_format="%d.%m.%Y %H:'),
+        ([str(n) for n in range(6_000)] + ["007"], "str = column(", "a 0 in front ('007')"),
+    ],
+)
+def test_what_a_csv_leaves_open_is_kept_and_asked_about(
+    tmp_path: Path, values: list[str], declared: str, asked: str
+) -> None:
+    rows = "\n".join(f'{n},"{value}"' for n, value in enumerate(values))
+    text, _ = drafted(write(tmp_path, f"id,x\n{rows}\n"))
+    (line,) = [one for one in text.splitlines() if one.startswith("    x: ")]
+    assert declared in line
+    questions = remarks(text, "x")
+    assert asked in questions
+    if not asked:
+        assert "separate" not in questions
+        assert "offset" not in questions
+
+
+def test_a_moment_of_parquet_without_a_time_zone_is_asked_about(tmp_path: Path) -> None:
+    table = pd.DataFrame({"id": [1, 2], "at": pd.date_range("2024-01-31 10:00", periods=2)})
+    text, _ = drafted(write(tmp_path, table, "new.parquet"))
+    assert 'at: Utc = column("at", "UTC", timezone="UTC")' in text
+    assert "as in '2024-01-31 10:00:00': is timezone" in remarks(text, "at")
+
+
+def test_the_arguments_of_the_catalog_entry_are_those_of_the_draft(tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    path.write_bytes("id;region\n1;NA\n2;ü\n3;NA\n4;ü\n".encode("latin-1"))
+    given = {"encoding": "latin-1", "keep_default_na": False, "parse_dates": ["other"]}
+    text = draft_contract(path, "new.csv", "late_parcels", given)
+    assert 'region: str = column("region", isin=["NA", "ü"])' in text
+    assert '{"encoding": "latin-1", "keep_default_na": false, "sep": ";"}' in text
+    assert "is read as missing" not in text

@@ -96,8 +96,11 @@ def test_values_are_read_in_the_declared_formats(tmp_path: Path) -> None:
         ),
         ("2024-01-31", "no offset from UTC"),
         ("31.1.2024 10:00", "no offset from UTC"),
-        ("03/02/2024 10:00Z", "day or month may come first. Declare which, as in column(..., date"),
-        ("03/02/2024", 'date_format="%d/%m/%Y"). 03/02/2024 has no offset from UTC'),
+        (
+            "03/02/2024 10:00Z",
+            'day or month may come first. Declare which: column(..., date_format="%d/%m/%Y %H:',
+        ),
+        ("03/02/2024", 'date_format="%m/%d/%Y"). 03/02/2024 has no offset from UTC'),
     ],
 )
 def test_a_time_that_may_be_another_one_is_refused(

@@ -58,6 +58,20 @@ DEFECTS = [
     ),
     ('"labels in time": (late,', "late", "0"),
     ('failed = together[together["state"] == "failed"]', '"failed"]', '"fail"]'),
+    (
+        'alike = {name: part for name, part in parts.items() if part["label"].nunique() < 2}',
+        "2",
+        "1",
+    ),
+    # formats of raw files
+    ("return parsed.mask(naive)", ".mask(naive)", ""),
+    ('ambiguous="NaT", nonexistent="NaT")', 'nonexistent="NaT"', 'nonexistent="shift_forward"'),
+    ('return bare.str.replace(decimal, ".", regex=False).where(', "where(", "where(True | "),
+    ('{"parse_dates": [n for n in dates if n not in text]}', "if n not in text", ""),
+    ('left -= {n for n, kind in kinds.items() if kind == "moments"', '"moments"', '"numbers"'),
+    ('if dtype.kind in "iuf" and metadata.keys() & NUMBERS:', '"iuf"', '"f"'),
+    ("and written.str.fullmatch(GROUPS).all():", "all", "any"),
+    ('if values.dtype.kind == "f" and (values.abs() >= ROUNDED).any():', ">=", "<"),
     # backtest
     ("known = examples[known_at + embargo <= cutoff]", " + embargo", ""),
     ("period = examples[(moment >= cutoff) & (moment < until)]", "(moment >= cutoff) & ", ""),
