@@ -36,7 +36,7 @@ class RawDeclared(RawOpen):
         "a moment", "UTC", nullable=True, timezone="Europe/Berlin", date_format="%d/%m/%Y %H:%M"
     )
     price: float = column("a price", "EUR", nullable=True, decimal=",", thousands=".")
-    count: int = column("a count", thousands=",")
+    count: int = column("a count", thousands=".")
     order: pd.Int64Dtype = column("a number or missing", nullable=True, thousands=" ")
 
 
@@ -45,7 +45,7 @@ LOCAL = {
     "id": "1",
     "at": "03/02/2024 10:00",
     "price": "1.234,5",
-    "count": "1,234",
+    "count": "1.234",
     "order": "1 234",
 }
 BIG = "9007199254740993"  # 2**53 + 1: a float has no such number
@@ -167,7 +167,7 @@ def test_a_number_in_another_format_is_refused_with_the_remedy(
     [
         ("price", "12.5"),
         ("price", "1.23,5"),
-        ("count", "12,34"),
+        ("count", "12.34"),
         ("order", "1 2"),
     ],
 )
