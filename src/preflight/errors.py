@@ -1,7 +1,7 @@
 """Messages for errors that a user can cause: what is wrong, where, and how to fix it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pickle import UnpicklingError
 from typing import Any
@@ -9,6 +9,8 @@ from zipfile import BadZipFile
 
 from kedro.io import DatasetError
 from kedro.validation import CheckFailure, DataValidationError, ParameterValidationError
+
+from preflight.remedies import find_remedy
 
 # checks of features in every Table, with what to do where the feature is computed
 NOT_FINITE = "features with values that are infinite, or too large for 32 bits"
@@ -35,8 +37,6 @@ MEANINGS = {
     "less_than": "is not below {}",
     "isin": "is none of {}",
 }
-
-SWAPPED = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d")  # a date in which day and month look alike
 
 DAMAGE = (ValueError, EOFError, BadZipFile, UnpicklingError)  # what libraries raise of such a file
 FILE_FAULT = "The file itself: "  # begins a note that says all, whatever followed from it
@@ -152,7 +152,9 @@ def _broken_contract(error: DataValidationError) -> str:
     when = {"load": "as read", "save": "before it was written"}.get(error.mode or "", "")
     file = "".join(f" ({note})" for note in getattr(error, "__notes__", []))
     found = list(_deduplicated(_all_failures(error)))
-    failures = [_describe(failure) for failure in found]
+    columns = getattr(getattr(error.__cause__, "schema", None), "columns", {})
+    about = {name: getattr(one, "metadata", None) or {} for name, one in columns.items()}
+    failures = [_describe(failure, about.get(failure.column, {})) for failure in found]
     remedy = f"Correct the data, or change {error.validator} if the data are right."
     if found and all(failure.check in FEATURE_REMEDIES for failure in found):
         remedy = ""
@@ -233,8 +235,8 @@ def meaning_of(check: str) -> str:
     return MEANINGS.get(check.partition("(")[0], f"breaks '{check}'").format(argument)
 
 
-def _describe(failure: CheckFailure) -> str:
-    """Return a failure in one line."""
+def _describe(failure: CheckFailure, metadata: Mapping[str, Any]) -> str:
+    """Return a failure in one line; metadata: of its column, as the contract declares it."""
     kind, examples = _kind(failure), [str(example) for example in failure.failure_examples]
     if kind in COLUMN_CHECKS:
         one = len(examples) == 1
@@ -251,9 +253,8 @@ def _describe(failure: CheckFailure) -> str:
     cases = "value" if failure.failure_count == 1 else "values"
     where = f"column {failure.column} " if failure.column else ""
     told = f"{where}{meaning}: {failure.failure_count:,} {cases}, e.g. {', '.join(examples[:3])}"
-    if kind == CONVERSION_CHECK and "datetime" in meaning and SWAPPED.match(examples[0]):
-        told += (
-            ". Day or month may come first: say so in the catalog entry, as in load_args: "
-            f'{{parse_dates: [{failure.column}], date_format: "%d/%m/%Y"}}'
-        )
-    return told
+    if kind != CONVERSION_CHECK:
+        return told
+    values = [re.sub(r" \(data row [\d,]+\)$", "", example) for example in examples]
+    dtype = (failure.check or "").removeprefix(CONVERSION_CHECK).strip("()'")
+    return f"{told}. {find_remedy(str(failure.column), dtype, values, metadata)}".rstrip(". ")

@@ -127,10 +127,13 @@ def test_dates_that_can_be_read_in_two_ways_come_with_the_setting_that_says_whic
 
     globals()["RawDates"] = RawDates
     (failure,) = failures(pd.DataFrame({"sent_at": ["03/02/2013", "04/02/2013"]}), "RawDates")
-    assert "2 values, e.g. 03/02/2013, 04/02/2013. Day or month may come first" in failure
-    assert 'load_args: {parse_dates: [sent_at], date_format: "%d/%m/%Y"}' in failure
+    assert (
+        "2 values, e.g. 03/02/2013, 04/02/2013. In 03/02/2013 day or month may come first"
+        in failure
+    )
+    assert 'Declare which: column(..., date_format="%d/%m/%Y")' in failure
     (failure,) = failures(pd.DataFrame({"sent_at": ["2013-02-03", "soon"]}), "RawDates")
-    assert "Day or month" not in failure
+    assert "day or month" not in failure
 
 
 def test_values_out_of_range_are_counted_and_three_are_shown() -> None:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 from kedro.framework.startup import ProjectMetadata
@@ -37,12 +38,18 @@ def report_user_errors() -> Iterator[None]:
 @report_user_errors()
 def accept_data(project: ProjectMetadata) -> None:
     """Accept the present files in data/01_raw: write their manifest again."""
-    from preflight.contracts.catalog import read_catalog
     from preflight.runs.raw_files import accept
 
-    entries = [one for one in read_catalog(project.project_path).values() if "filepath" in one]
-    load_args = {Path(one["filepath"]).name: one.get("load_args", {}) for one in entries}
+    load_args = _load_args(project.project_path)
     click.echo("\n".join(accept(project.project_path / "data/01_raw", load_args)))
+
+
+def _load_args(project: Path) -> dict[str, dict[str, Any]]:
+    """Return how the catalog reads each file, by the name of the file."""
+    from preflight.contracts.catalog import read_catalog
+
+    entries = [one for one in read_catalog(project).values() if "filepath" in one]
+    return {Path(one["filepath"]).name: one.get("load_args", {}) for one in entries}
 
 
 @cli.command("contract")
@@ -58,7 +65,8 @@ def contract(project: ProjectMetadata, file: Path, to: Path | None) -> None:
 
     path, root = file.resolve(), project.project_path
     filepath = path.relative_to(root) if path.is_relative_to(root) else path
-    text = draft_contract(file, filepath.as_posix(), project.package_name)
+    given = _load_args(root).get(file.name, {})
+    text = draft_contract(file, filepath.as_posix(), project.package_name, given)
     if to is None:
         click.echo(text, nl=False)
         return

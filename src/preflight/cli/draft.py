@@ -6,58 +6,55 @@ suspicious columns, and columns that could be moments or the target.
 
 import json
 import re
+from collections.abc import Mapping
 from functools import partial
 from itertools import combinations
 from keyword import iskeyword
 from math import isfinite, prod
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
-from zipfile import BadZipFile
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
+from preflight.cli.draft_reading import CODE, MOMENT, read
+from preflight.contracts.exact import ROUNDED, convert
 from preflight.contracts.raw_table import RawTable
-from preflight.errors import RunError
 from preflight.problem.shares import format_share
-from preflight.runs.csv_faults import find_fault, other_separator
+from preflight.remedies import date_formats, find_remedy
 
 MAX_LISTED_VALUES = 12  # distinct texts that become a list of allowed values
 SAMPLE = 5_000  # rows that are searched before all rows are
 MAX_KEY_COLUMNS, MAX_KEY_CANDIDATES = 4, 15
-EXACT = 2**53  # a column with missing values is read as floats, which are exact below this
 TYPES = {"string": "str", "integer": "int", "floating": "float", "boolean": "bool"}
 TYPES |= {"datetime64": "Utc", "categorical": "pd.CategoricalDtype"}
 WITH_MISSING = {"int": "pd.Int64Dtype", "bool": "pd.BooleanDtype"}
 NUMBERS = {"int", "float", "pd.Int64Dtype"}
 TAKEN = {*dir(RawTable), *TYPES.values(), "column", "pd", "object"}
-ISO = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?"
 DATE = r"\d{1,4}[./-]\d{1,2}[./-]\d{2,4}\b.*"
-CODE = r"0\d+"
-LONG = r"-?\d{16,18}"  # whole numbers that a float may round
-THREE_DECIMALS = r"-?\d{1,3}\.\d{3}"  # 1.234 may be 1234
-DOTS = r"-?\d{1,3}(\.\d{3}){2,}(,\d+)?"  # 1.234.567
-COMMA = r"-?\d+,(\d{1,2}|\d{4,})"  # 1,5
-FEWEST = 10  # values that have to look so
+NUMBER = r"[+-]?\d[\d.,]*"
+GROUPS = r"[+-]?(?:0|[1-9]\d{0,2}(?:\.\d{3})*)"  # what numbers look like if dots group digits
 
 
-def draft_contract(path: Path, filepath: str, package: str) -> str:
+def draft_contract(
+    path: Path, filepath: str, package: str, given: Mapping[str, Any] = MappingProxyType({})
+) -> str:
     """Return a Python module with the drafted contract of a CSV or Parquet file.
 
     filepath: of the file, as the catalog names it.
     package: of the project, to which the contract is to belong.
+    given: the `load_args` of the file's entry in the catalog, if there is one.
 
     Raises:
         RunError: the file is missing, unreadable or empty.
     """
-    table, load_args = read(path)
+    table, texts, load_args = read(path, given)
     dataset = re.sub(r"\W+", "_", f"raw {path.name.split('.')[0]}", flags=re.ASCII).strip("_")
     identifiers = _identifiers(table)
-    texts = pd.DataFrame() if path.suffix == ".parquet" else _texts(path, load_args)
     columns = {
-        name: _column(table[name], name, identifiers[name])
-        | (_text_facts(texts[name], table[name]) if name in texts else {})
-        for name in identifiers
+        name: _column(table[name], name, identifier, _left_open(table[name], texts.get(name)))
+        for name, identifier in identifiers.items()
     }
     distinct = {name: one["distinct"] for name, one in columns.items()}
     numbers = [name for name, one in columns.items() if one["kind"] in NUMBERS]
@@ -71,7 +68,7 @@ def draft_contract(path: Path, filepath: str, package: str) -> str:
         dataset=dataset.lower(),
         contract=dataset.title().replace("_", ""),
         csv=path.suffix != ".parquet",
-        load_args={name: value for name, value in load_args.items() if name != "dtype"},
+        load_args=load_args,
         columns=columns.values(),
         grain=[identifiers[name] for name in key],
         key=_literal(key),
@@ -79,88 +76,6 @@ def draft_contract(path: Path, filepath: str, package: str) -> str:
         labels=[identifiers[name] for name in identifiers if distinct[name] == 2],
         numbers=[identifiers[name] for name in numbers if distinct[name] > MAX_LISTED_VALUES],
     )
-
-
-def read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return the table of a file, and the arguments with which pandas read it.
-
-    Raises:
-        RunError: the file is missing, neither CSV nor Parquet, damaged or empty.
-    """
-    parquet = path.suffix == ".parquet"
-    if not path.is_file():
-        raise RunError(f"There is no file {path}. Name one: make contract FROM=data/01_raw/new.csv")
-    if ".csv" not in path.suffixes and not parquet:
-        raise RunError(f"{path} is neither CSV nor Parquet. Save it as one of them.")
-    if not parquet and (fault := find_fault(path, _separator(path))):
-        raise RunError(fault)
-    try:
-        arguments = {} if parquet else _csv_arguments(path)
-        table = pd.read_parquet(path) if parquet else _read_csv(path, arguments)
-    except (ValueError, OSError, BadZipFile) as error:  # what parsers raise is a ValueError
-        raise RunError(f"{path} can't be read: {error}. Save it again, as UTF-8.") from error
-    if table.empty:
-        raise RunError(f"{path} has no rows. Use a file with rows: the draft follows their values.")
-    if any(table.index.names) or not (parquet or table.index.equals(pd.RangeIndex(len(table)))):
-        raise RunError(f"{path} has an index, or rows longer than its header. Make them columns.")
-    return table, arguments
-
-
-def _read_csv(path: Path, arguments: dict[str, Any]) -> pd.DataFrame:
-    """Return a CSV; moments whose offset changes, as with summer time, are in UTC."""
-    table = pd.read_csv(path, low_memory=False, **arguments)
-    for name in table.select_dtypes("str"):
-        text = table[name].dropna()
-        if len(text) and text.str.fullmatch(ISO).all():
-            moments = pd.to_datetime(table[name], format="ISO8601", utc=True, errors="coerce")
-            if moments.notna().sum() == len(text):
-                table[name] = moments
-    return table
-
-
-def _separator(path: Path) -> dict[str, Any]:
-    """Return the separator of a CSV as an argument; nothing if it is a comma or can't be read."""
-    try:
-        header = pd.read_csv(path, nrows=0).columns
-    except (ValueError, EOFError, OSError, BadZipFile):
-        return {}
-    separator = other_separator(header.tolist())
-    return {"sep": separator} if separator else {}
-
-
-def _csv_arguments(path: Path) -> dict[str, Any]:
-    """Return how to read a CSV: its separator, codes that begin with 0 as text, moments."""
-    arguments = _separator(path)
-    sample = pd.read_csv(path, nrows=SAMPLE, dtype="str", **arguments)
-    texts = {name: sample[name].dropna() for name in sample}
-    if codes := [name for name, text in texts.items() if text.str.fullmatch(CODE).any()]:
-        arguments["dtype"] = dict.fromkeys(codes, "str")
-    dated = [name for name, text in texts.items() if len(text) and text.str.fullmatch(ISO).all()]
-    if long := [name for name, text in texts.items() if text.str.fullmatch(LONG).all()]:
-        long = [name for name in long if len(texts[name])]
-        arguments["dtype"] = arguments.get("dtype", {}) | dict.fromkeys(long, "Int64")
-    if dated:  # pandas leaves a column as text if it can't parse a single row
-        parsed = pd.read_csv(path, usecols=dated, parse_dates=dated, **arguments)
-        if kept := [name for name in dated if parsed[name].dtype.kind == "M"]:
-            arguments["parse_dates"] = kept
-    return arguments
-
-
-def _texts(path: Path, arguments: dict[str, Any]) -> pd.DataFrame:
-    """Return a CSV as it is written."""
-    form = {"sep": arguments["sep"]} if "sep" in arguments else {}
-    return pd.read_csv(path, dtype="str", keep_default_na=False, **form)
-
-
-def _text_facts(texts: pd.Series, values: pd.Series) -> dict[str, Any]:
-    """Return what values no longer show: texts that are missing now, and dots for thousands."""
-    written = texts[texts != ""]
-    is_number = values.dtype.kind == "f" and len(written) >= FEWEST
-    thousands = is_number and written.str.fullmatch(THREE_DECIMALS).all()
-    return {
-        "lost": ", ".join(texts[values.isna() & (texts != "")].unique()),
-        "thousands": written.iloc[0] if thousands else "",
-    }
 
 
 def key_of(table: pd.DataFrame, distinct: dict[str, int]) -> list[str]:
@@ -179,12 +94,14 @@ def key_of(table: pd.DataFrame, distinct: dict[str, int]) -> list[str]:
     return []
 
 
-def _column(values: pd.Series, name: str, identifier: str) -> dict[str, Any]:
+def _column(
+    values: pd.Series, name: str, identifier: str, left_open: dict[str, Any]
+) -> dict[str, Any]:
     """Return the declaration of a column, and the facts that the template's remarks need."""
     kind, distinct, non_null = _type(values), _distinct(values), values.dropna()
     label_text = re.sub(r"[\W_]+", " ", name).strip() or "without a name"
     checks = {} if identifier == name else {"alias": name}
-    checks |= _checks(values, kind, distinct)
+    checks |= _checks(values, kind, distinct) | ({"timezone": "UTC"} if left_open["naive"] else {})
     return {
         "name": identifier,
         "kind": kind,
@@ -196,7 +113,27 @@ def _column(values: pd.Series, name: str, identifier: str) -> dict[str, Any]:
         "first": repr(*non_null.head(1).tolist()) if len(non_null) else "",
         "python": type(non_null.iloc[0]).__name__ if len(non_null) else "",
         **(_text_profile(non_null) if kind == "str" else {}),
+        **left_open,
     }
+
+
+def _left_open(values: pd.Series, text: pd.Series | None) -> dict[str, Any]:
+    """Return what a column's values leave open: times without an offset, and what CSV hides.
+
+    text: as the file has it; None: it is no CSV.
+    """
+    if text is None:
+        is_naive = values.dtype.kind == "M" and values.dt.tz is None
+        return {"naive": repr(str(values.min())) if is_naive else ""}
+    written = text[values.notna()]
+    found = {"lost": ", ".join(text[values.isna() & (text != "")].unique()), "naive": ""}
+    if values.dtype == MOMENT:
+        naive = written[convert(written, MOMENT, timezone=None)[1]]
+        found["naive"] = repr(naive.iloc[0]) if len(naive) else ""
+    if values.dtype.kind == "f" and written.str.fullmatch(GROUPS).all():
+        above = written[written.str.contains(r"[1-9]\d*\.\d{3}")]
+        found["grouped"] = above.iloc[0] if len(above) else ""
+    return found
 
 
 def _text_profile(values: pd.Series) -> dict[str, Any]:
@@ -205,13 +142,15 @@ def _text_profile(values: pd.Series) -> dict[str, Any]:
     bare = text.str.replace(r"[\s,%$€£]", "", regex=True)
     other = text[pd.to_numeric(bare, errors="coerce").isna()]
     codes = text[text.str.fullmatch(CODE)]
+    is_number = text.str.fullmatch(NUMBER).all() and text.str.contains("[.,]").any()
+    orders = [one for one in date_formats(text) if not convert(text, MOMENT, "UTC", one)[1].any()]
     return {
+        "separated": find_remedy("", "float", text, {}) if is_number else "",
+        "orders": " or ".join(f'date_format="{one}"' for one in orders),
         "codes": repr(codes.iloc[0]) if len(codes) else "",
         "numeric": 1 - len(other) / len(text) if len(text) else 0,
         "other": repr(other.iloc[0]) if len(other) else "",
         "dates": text.str.fullmatch(DATE).mean() > 1 / 2,
-        "dots": bool(text.str.fullmatch(DOTS).any()),
-        "comma": bool(text.str.fullmatch(COMMA).any()),
     }
 
 
@@ -240,7 +179,9 @@ def _checks(values: pd.Series, kind: str, distinct: int) -> dict[str, Any]:
     if kind in NUMBERS and len(non_null):
         number = float if kind == "float" else int
         bounds = {"ge": non_null.min(), "le": non_null.max()}
-        checks |= {name: number(bound) for name, bound in bounds.items() if -EXACT < bound < EXACT}
+        checks |= {
+            name: number(bound) for name, bound in bounds.items() if -ROUNDED < bound < ROUNDED
+        }
     return checks
 
 

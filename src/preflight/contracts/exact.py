@@ -25,6 +25,12 @@ TIMES: tuple[type, ...] = (
     np.timedelta64,
     pd.Period,
 )  # and pandas' own
+# after a time, or after a date and an hour: Z, UTC, +01:00, -0500
+OFFSET = (
+    r"(?i)(?:(?:\d|[ap]m)\s*(?:z|utc|gmt)|(?:[:t]\d\d[\d:.,]*|\d-\d\d \d\d)(?:\s*[ap]m)?"
+    r"\s*[+-]\d\d(?::?\d\d)?)\s*$"
+)
+OWN = "own"  # of a type: its time zone
 ROUNDED = 2**53  # from here on a float may stand for several whole numbers
 
 
@@ -75,10 +81,17 @@ def _require_same_meaning(values: pd.Series, target: Any) -> None:
         )
 
 
-def convert(values: pd.Series, dtype: Any) -> tuple[pd.Series, Mask]:
+def convert(
+    values: pd.Series, dtype: Any, timezone: str | None = OWN, date_format: str | None = None
+) -> tuple[pd.Series, Mask]:
     """Return values in a type, and which of them it can't hold: those are missing in the first.
 
     Missing values in whole numbers or yes and no give pandas' nullable type.
+
+    Args:
+        timezone: of times without an offset, by default that of the type; None: a type with a time
+            zone can't hold them.
+        date_format: of times in text; None: ISO 8601, or what pandas guesses with certainty.
     """
     if values.dtype == dtype:
         return values, np.zeros(len(values), dtype=bool)
@@ -93,7 +106,7 @@ def convert(values: pd.Series, dtype: Any) -> tuple[pd.Series, Mask]:
     elif dtype.kind in "biuf":
         made = _numbers(values, dtype, non_null)
     elif dtype.kind in "mM":
-        made = _times(values, dtype)
+        made = _times(values, dtype, timezone, date_format)
     else:
         try:
             made = values.astype(dtype)
@@ -168,28 +181,59 @@ def _exact(value: Any, to: np.dtype[Any]) -> Any:
     return near if same else None
 
 
-def _times(values: pd.Series, dtype: Any) -> pd.Series:
+def _times(
+    values: pd.Series, dtype: Any, timezone: str | None, date_format: str | None
+) -> pd.Series:
     """Return moments or durations; a number is neither."""
     zone = getattr(dtype, "tz", None)
     none = pd.Series(pd.NaT, values.index, dtype, name=values.name)
     if values.dtype.kind in "biuf":
         return none
     try:
-        parsed = values if values.dtype.kind in "mM" else _parsed(values, dtype)
+        parsed = values if values.dtype.kind in "mM" else _parsed(values, dtype, date_format)
         if zone is not None:
-            naive = parsed.dt.tz is None
-            parsed = parsed.dt.tz_localize(zone) if naive else parsed.dt.tz_convert(zone)
+            naive = _lack_offset(values, date_format)
+            parsed = parsed.dt.tz_localize("UTC") if parsed.dt.tz is None else parsed
+            clock = str(zone) if timezone == OWN else timezone
+            parsed = _localize(parsed, naive, clock).dt.tz_convert(zone)
         made = parsed.astype(dtype)
     except (TypeError, ValueError):  # such as some with and some without an offset
         return none
     return made.where(made == parsed)
 
 
-def _parsed(values: pd.Series, dtype: Any) -> pd.Series:
+def _lack_offset(values: pd.Series, date_format: str | None) -> Mask:
+    """Return which moments state no offset from UTC."""
+    if values.dtype.kind == "M":
+        return np.full(len(values), values.dt.tz is None)
+    if date_format is not None:
+        return np.full(len(values), "%z" not in date_format)
+    text = pa.array(values.astype("str"), from_pandas=True)
+    found = pc.match_substring_regex(text, OFFSET).fill_null(True)
+    return ~found.to_numpy(zero_copy_only=False)
+
+
+def _localize(parsed: pd.Series, naive: Mask, timezone: str | None) -> pd.Series:
+    """Return moments, of which those without an offset were read as UTC, as in their time zone.
+
+    Missing are times that clocks show twice or never, and all without an offset if there is none.
+    """
+    if timezone == "UTC" or not naive.any():
+        return parsed
+    if timezone is None:
+        return parsed.mask(naive)
+    clock = parsed[naive].dt.tz_localize(None)
+    moments = clock.dt.tz_localize(timezone, ambiguous="NaT", nonexistent="NaT")
+    return parsed.mask(naive, moments.dt.tz_convert(parsed.dt.tz))
+
+
+def _parsed(values: pd.Series, dtype: Any, date_format: str | None) -> pd.Series:
     """Return times from text in the unit that they need; missing what is none."""
     if dtype.kind == "m":
         return pd.to_timedelta(values, errors="coerce")
-    utc = str(getattr(dtype, "tz", None)) == "UTC"
+    utc = getattr(dtype, "tz", None) is not None
+    if date_format is not None:
+        return pd.to_datetime(values, format=date_format, errors="coerce", utc=utc)
     parsed = pd.to_datetime(values, format="ISO8601", errors="coerce", utc=utc)
     if parsed.isna().sum() == values.isna().sum():
         return parsed

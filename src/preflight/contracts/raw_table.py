@@ -7,19 +7,34 @@ import pandas as pd
 import pandera.pandas as pa
 from kedro.io import DataCatalog
 from kedro.utils import load_obj
+from pandera.engines.pandas_engine import DateTime
 
-from preflight.contracts.exact import convert
+from preflight.contracts.exact import Mask
+from preflight.contracts.formats import NUMBERS, read_values
 from preflight.contracts.table import Table
 
-AS_TEXT: dict[str, Any] = {"text": "str", "moments": "str", "numbers": object}  # object is faster
-FORMATS = {
-    "moments": {"parse_dates"},
+AS_TEXT: dict[str, Any] = {"text": "str", "moments": "str", "formatted": "str"}
+AS_TEXT |= {"numbers": object}  # object is faster
+GIVEN = {  # arguments with which pandas converts a kind of column
+    "moments": {"date_format", "dayfirst"},
     "numbers": {"decimal", "thousands", "true_values", "false_values"},
 }
 
 
 class RawTable(Table):
     """A raw file: values are converted to their declared types; one that doesn't fit fails."""
+
+    @classmethod
+    def to_schema(cls) -> pa.DataFrameSchema:
+        """Return the schema; of a column with a wrong type it parses no moment again.
+
+        Pandera would parse each value of such a column on its own: minutes for a long file.
+        """
+        schema = super().to_schema()
+        for one in schema.columns.values():
+            if isinstance(one.dtype, DateTime):
+                object.__setattr__(one.dtype, "coerce_value", _unchanged)
+        return schema
 
     @pa.dataframe_parser
     @classmethod
@@ -28,11 +43,7 @@ class RawTable(Table):
 
         Numbers are read from text here and nowhere else.
         """
-        made = {
-            name: convert(table[name], declared.dtype.type)
-            for name, declared in cls.to_schema().columns.items()
-            if name in table
-        }
+        made = {name: cls._read(table[name]) for name in cls.to_schema().columns if name in table}
         return table.assign(**{name: one for name, (one, unfit) in made.items() if not unfit.any()})
 
     @pa.dataframe_check(error="there are rows")
@@ -44,8 +55,13 @@ class RawTable(Table):
     @pa.check(".*", regex=True, error="representable")
     def representable(cls, values: pd.Series) -> pd.Series:
         """Return True where the declared type holds the value exactly."""
-        dtype = cls.to_schema().columns[values.name].dtype.type
-        return pd.Series(~convert(values, dtype)[1], values.index)
+        return pd.Series(~cls._read(values)[1], values.index)
+
+    @classmethod
+    def _read(cls, values: pd.Series) -> tuple[pd.Series, Mask]:
+        """Return a column in its declared type and format, and which values have another."""
+        declared = cls.to_schema().columns[values.name]
+        return read_values(values, declared.dtype.type, declared.metadata or {})
 
     @classmethod
     def describe_place(cls, row: Any) -> str:
@@ -56,27 +72,41 @@ class RawTable(Table):
     def read_args(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Return arguments for `pandas.read_csv` so that it guesses no type; `given` has priority.
 
-        Text and numbers are read as text; numbers are converted by `typed`. pandas itself converts
-        moments and numbers with a given format, and whole numbers that can't be missing: it reads
-        these exactly, or as floats, which fail from 2**53 on.
+        Text, moments and numbers are read as text; `typed` converts them. pandas itself converts
+        moments and numbers with a format that is given, and whole numbers that can't be missing: it
+        reads these exactly, or as floats, which fail from 2**53 on. With `parse_dates` alone it
+        would swap day and month, and take any clock for UTC.
         """
         dtype = given.get("dtype", {})
         if not isinstance(dtype, dict):
             return given
-        kinds = {name: _read_as(one.dtype.type) for name, one in cls.to_schema().columns.items()}
-        own = {kind for kind, formats in FORMATS.items() if formats & given.keys()}
+        columns = cls.to_schema().columns
+        kinds = {n: _read_as(one.dtype.type, one.metadata or {}) for n, one in columns.items()}
+        own = {kind for kind, formats in GIVEN.items() if formats & given.keys()}
         left = {*given.get("converters", {}), *(n for n, kind in kinds.items() if kind in own)}
+        if isinstance(by_column := given.get("date_format"), dict):
+            left -= {n for n, kind in kinds.items() if kind == "moments" and n not in by_column}
         text = {n: AS_TEXT[kind] for n, kind in kinds.items() if kind in AS_TEXT and n not in left}
+        dates = given.get("parse_dates")
+        if isinstance(dates, list):
+            given = given | {"parse_dates": [n for n in dates if n not in text]}
         return {**given, "dtype": text | dtype}
 
 
-def _read_as(dtype: Any) -> str | None:
+def _unchanged(value: Any) -> Any:
+    """Return the value."""
+    return value
+
+
+def _read_as(dtype: Any, metadata: dict[str, Any]) -> str | None:
     """Return the kind of a column's values in a file; None if pandas may guess the type."""
     categories = getattr(dtype, "categories", None)
     if isinstance(dtype, pd.StringDtype | pd.CategoricalDtype):
         return "text" if categories is None or categories.dtype.kind == "O" else None
     if dtype.kind in "mM":
         return "moments"
+    if dtype.kind in "iuf" and metadata.keys() & NUMBERS:
+        return "formatted"
     exact = isinstance(dtype, np.dtype) and dtype.kind in "iu"
     return "numbers" if dtype.kind in "biuf" and not exact else None
 

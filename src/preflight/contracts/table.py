@@ -8,6 +8,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.engines.pandas_engine import Engine
 
+from preflight.contracts.formats import FORMATS, require_format
 from preflight.errors import NO_TEXT, NOT_FINITE, RunError
 
 # A moment in UTC, to the microsecond, as pandas 3 reads and Parquet keeps it.
@@ -16,13 +17,13 @@ Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
 
 IN_ADVANCE = "in advance"  # known_at of rows that are available long before they are used
 AFTERWARDS = "afterwards"  # known_at of values that come after every decision, if none has a time
+KEPT = ("known_at", "assumption", "group", *FORMATS)  # metadata of a column
 
 
 def column(description: str, unit: str | None = None, **checks: Any) -> Any:
     """Declare a column: its meaning, its unit and its checks.
 
-    `known_at`, `assumption` and `group` are kept as metadata; all other keywords go to
-    `pandera.Field`.
+    The keywords below are kept as metadata; all others go to `pandera.Field`.
 
     known_at: the column of the same table with the time this value became available. The value may
         be missing until then. Without `known_at` the value is available with its row. If rows are
@@ -32,9 +33,16 @@ def column(description: str, unit: str | None = None, **checks: Any) -> Any:
     assumption: why the value counts as available with its row all the same. No audit can prove it:
         the audit lists it, with the features that depend on it.
     group: the feature group of the column.
+    timezone: in a raw file, where times without an offset are from, such as "Europe/Berlin".
+    date_format: in a raw file, the format of its times, such as "%d/%m/%Y %H:%M".
+    decimal, thousands: in a raw file, what separates decimals, and groups of three digits.
+
+    Raises:
+        RunError: `timezone` is no time zone, or decimals and thousands have the same separator.
     """
-    kept = {"unit": unit} | {k: checks.pop(k, None) for k in ("known_at", "assumption", "group")}
+    kept = {"unit": unit} | {k: checks.pop(k, None) for k in KEPT}
     metadata = {key: value for key, value in kept.items() if value is not None}
+    require_format(description, metadata)
     usual = {"nullable": "known_at" in metadata}
     return pa.Field(description=description, metadata=metadata, **usual | checks)
 

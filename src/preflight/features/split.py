@@ -5,6 +5,7 @@ import pandas as pd
 from preflight.contracts.catalog import Contracts
 from preflight.contracts.exact import narrow
 from preflight.errors import RunError
+from preflight.features.class_checks import require_labels_that_differ
 from preflight.features.fingerprints import hash_keys
 from preflight.problem.framing import Framing
 from preflight.problem.split import DRAWN_DAYS, FIRST_DRAWN
@@ -79,8 +80,8 @@ def split_examples(
     known by then, plus the embargo: no model could have been trained on it.
 
     Raises:
-        RunError: there is no label, a part would be empty, a cost is missing or leaves nothing to
-            decide, or features and labels come from different tables.
+        RunError: there is no label, a part would be empty or have equal labels only, a cost is
+            missing or leaves nothing to decide, or features and labels come from different tables.
     """
     examples = join_labels(features, labels, contracts)
     has_label = examples["label"].notna()
@@ -101,7 +102,7 @@ def split_examples(
             f"from {examples['predict_at'].min()} to {examples['predict_at'].max()}. "
             "Change framing.split, so that validation and test begin between them."
         )
-    _require_labels_to_differ(dict(zip(names, parts, strict=True)), framing)
+    require_labels_that_differ(dict(zip(names, parts, strict=True)))
     summary = pd.DataFrame(
         {
             "part": names,
@@ -116,24 +117,3 @@ def split_examples(
         }
     )
     return *parts, hash_keys(parts[2], contracts), summary
-
-
-def _require_labels_to_differ(parts: dict[str, pd.DataFrame], framing: Framing) -> None:
-    """Raise RunError if all labels of a part are the same: nothing can be learnt or measured."""
-    same = [
-        f"all {len(part):,} labels of {name} ({_days(part, framing)}) are {part['label'].iloc[0]:g}"
-        for name, part in parts.items()
-        if part["label"].nunique() < 2
-    ]
-    if same:
-        raise RunError(
-            f"The labels of a part are all the same: {'; '.join(same)}. Correct the function that "
-            "computes 'labels', or framing.prediction.label_threshold if it uses that. If no other "
-            "label occurred in that time, change framing.split, so that the part is longer."
-        )
-
-
-def _days(part: pd.DataFrame, framing: Framing) -> str:
-    """Return from when to when a part is."""
-    first, last = framing.split.day(part["predict_at"].iloc[[0, -1]])
-    return "at random" if framing.split.clock == "none" else f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"

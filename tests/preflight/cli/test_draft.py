@@ -1,6 +1,5 @@
 """A drafted contract is valid Python that its own file passes, and says what has to be decided."""
 
-import json
 import re
 import string
 from collections.abc import Callable
@@ -20,7 +19,6 @@ from kedro.io import DataCatalog
 from preflight.cli.commands import cli
 from preflight.cli.draft import draft_contract, key_of
 from preflight.contracts.raw_table import RawTable
-from preflight.contracts.table import column as declare
 from preflight.errors import RunError
 
 PROJECT = Path(__file__).parents[3]
@@ -157,9 +155,9 @@ def test_what_has_to_be_decided_stands_with_its_column(tmp_path: Path) -> None:
         "weight": "10 rows, 25.0%, have no value",
         "price": "numbers as text ('0,000')",
         "height": "numbers, and '?'",
-        "packed": "no time zone",
+        "packed": "no offset from UTC, as in '2013-01-01 00:00:00': is timezone=\"UTC\" right",
         "sent_at": "(event_time), or when the row became available (known_at)?",
-        "due": "dates as text ('1.2.2013')",
+        "due": "dates as text ('1.2.2013'): Utc, with date_format=\"%d.%m.%Y\", and the timezone",
         "country": "always 'US'",
         "note": "no value at all",
         "broken": "two values, 1 and another: the label",
@@ -306,64 +304,49 @@ def test_a_text_that_is_read_as_missing_is_asked_about(
     assert "is read as missing" not in remarks(drafted_, "id")
 
 
-def test_an_id_that_a_float_would_round_keeps_its_digits_though_one_is_missing(
-    tmp_path: Path,
-) -> None:
-    ids = [str(2**53 + 1 + 2 * number) for number in range(20)]
-    file = write(tmp_path, pd.DataFrame({"id": [*ids, ""], "row": range(21)}))
-    text, contract = drafted(file)
-    assert "id: pd.Int64Dtype" in text
-    read = contract.validate(pd.read_csv(file, **contract.read_args({})), lazy=True)
-    assert read["id"].dropna().astype("str").tolist() == ids
-
-
-def test_times_whose_offset_changes_with_summer_are_moments(tmp_path: Path) -> None:
-    times = ["2024-01-01T10:00:00+01:00", "2024-07-01T10:00:00+02:00"] * 15
-    file = write(tmp_path, pd.DataFrame({"row": range(30), "at": times}))
-    text, contract = drafted(file)
-    assert "at: Utc" in text
-    assert "no time zone" not in text
-    read = contract.validate(pd.read_csv(file, **contract.read_args({})), lazy=True)
-    assert read["at"].dt.hour.unique().tolist() == [9, 8]
-
-
-class Amounts(RawTable, key=["row"]):
-    """One row per amount."""
-
-    row: int = declare("number")
-    amount: float = declare("amount")
-
-
 @pytest.mark.parametrize(
-    ("numbers", "asks", "load_args"),
+    ("values", "declared", "asked"),
     [
-        (
-            ["1.234", "2.000", "30.073"] * 4,
-            "three digits after each dot (1.234)",
-            {"thousands": ".", "decimal": ","},
-        ),
-        (
-            ["1.234.567", "2.000.000,5"] * 6,
-            "numbers with dots for thousands ('1.234.567')",
-            {"thousands": ".", "decimal": ","},
-        ),
-        (["1,5", "2,25"] * 6, "numbers with a decimal comma ('1,5')", {"decimal": ","}),
+        (["2024-01-31T10:00+01:00", "2024-07-31T10:00+02:00"], 'Utc = column("x", "UTC")', ""),
+        (["2024-01-31 10:00", "2024-07-31T10:00Z"], 'timezone="UTC")', "as in '2024-01-31 10:00':"),
+        (["9007199254740993", ""], "pd.Int64Dtype = column(", ""),
+        (["18446744073709551615", ""], "str = column(", ""),
+        (["1.234", "17.002", "999"], "float = column(", "as in 1.234: do dots separate thousands?"),
+        (["1.234", "17.02", "999"], "float = column(", ""),
+        (["0.234", "17.002", "999"], "float = column(", ""),
+        (["1.234.567", "2"], "str = column(", 'Declare column(..., decimal=",", thousands=".")'),
+        (["1,5", "2"], "str = column(", "float? In 1,5 a comma separates decimals. Declare col"),
+        (["03/02/24", "04/02/24"], "str = ", 'date_format="%d/%m/%y" or date_format="%m/%d/%y"'),
+        (["03.02.2024 10:00", "13.02.2024 10:00"], "str = ", 'Utc, with date_format="%d.%m.%Y %H:'),
+        ([str(n) for n in range(6_000)] + ["007"], "str = column(", "a 0 in front ('007')"),
     ],
 )
-def test_numbers_in_another_form_are_asked_about_and_the_remedy_works(
-    tmp_path: Path, numbers: list[str], asks: str, load_args: dict[str, str]
+def test_what_a_csv_leaves_open_is_kept_and_asked_about(
+    tmp_path: Path, values: list[str], declared: str, asked: str
 ) -> None:
-    file = write(tmp_path, pd.DataFrame({"row": range(len(numbers)), "amount": numbers}))
-    text, _ = drafted(file)
-    asked = remarks(text, "amount")
-    assert asks in asked
-    assert json.dumps(load_args) in asked
-    read = Amounts.validate(pd.read_csv(file, **Amounts.read_args(load_args)), lazy=True)
-    plain = [number.replace(".", "").replace(",", ".") for number in numbers]
-    assert read["amount"].tolist() == [float(one) for one in plain]
+    rows = "\n".join(f'{n},"{value}"' for n, value in enumerate(values))
+    text, _ = drafted(write(tmp_path, f"id,x\n{rows}\n"))
+    (line,) = [one for one in text.splitlines() if one.startswith("    x: ")]
+    assert declared in line
+    questions = remarks(text, "x")
+    assert asked in questions
+    if not asked:
+        assert "separate" not in questions
+        assert "offset" not in questions
 
 
-def test_fractions_of_any_length_are_not_asked_about(tmp_path: Path) -> None:
-    numbers = ["1.234", "2.5", "30.07"] * 4
-    text, _ = drafted(write(tmp_path, pd.DataFrame({"row": range(12), "amount": numbers})))
-    assert "three digits" not in remarks(text, "amount")
+def test_a_moment_of_parquet_without_a_time_zone_is_asked_about(tmp_path: Path) -> None:
+    table = pd.DataFrame({"id": [1, 2], "at": pd.date_range("2024-01-31 10:00", periods=2)})
+    text, _ = drafted(write(tmp_path, table, "new.parquet"))
+    assert 'at: Utc = column("at", "UTC", timezone="UTC")' in text
+    assert "as in '2024-01-31 10:00:00': is timezone" in remarks(text, "at")
+
+
+def test_the_arguments_of_the_catalog_entry_are_those_of_the_draft(tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    path.write_bytes("id;region\n1;NA\n2;ü\n3;NA\n4;ü\n".encode("latin-1"))
+    given = {"encoding": "latin-1", "keep_default_na": False, "parse_dates": ["other"]}
+    text = draft_contract(path, "new.csv", "late_parcels", given)
+    assert 'region: str = column("region", isin=["NA", "ü"])' in text
+    assert '{"encoding": "latin-1", "keep_default_na": false, "sep": ";"}' in text
+    assert "is read as missing" not in text

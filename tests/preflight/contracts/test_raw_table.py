@@ -147,7 +147,12 @@ def test_the_arguments_of_the_catalog_go_first() -> None:
         "dtype": everything | {"code": "category"},
     }
     assert RawKinds.read_args({"dtype": "str"}) == {"dtype": "str"}
-    assert "at" not in RawKinds.read_args({"parse_dates": ["at"]})["dtype"]
+    given = {"parse_dates": ["at", "other"], "date_format": "%Y"}
+    assert "at" not in RawKinds.read_args(given)["dtype"]
+    assert RawKinds.read_args({"parse_dates": ["at", "other"]}) == {
+        "parse_dates": ["other"],  # pandas alone would swap day and month
+        "dtype": everything,
+    }
     assert "code" not in RawKinds.read_args({"converters": {"code": str.strip}})["dtype"]
     assert set(RawKinds.read_args({"decimal": ","})["dtype"]) == {"code", "place", "at"}
 

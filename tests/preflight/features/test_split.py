@@ -1,6 +1,5 @@
 """Examples are split by time: nobody could have trained on a label that is in a part."""
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -164,23 +163,6 @@ def test_more_weeks_than_there_are_and_no_labels_at_all_are_refused(
         split_examples(features, nothing, weekly, CONTRACTS)
 
 
-def test_a_part_whose_labels_are_all_the_same_is_refused_with_its_days(
-    given: Given, framing: Framing
-) -> None:
-    features, labels = given
-    last = features["predict_at"] >= framing.split.test_from
-    calm = labels.assign(label=labels["label"].mask(last & labels["label"].notna(), 0))
-    with pytest.raises(RunError) as error:
-        split_examples(features, calm, framing, CONTRACTS)
-    message = str(error.value)
-    assert re.search(r"labels of test \(2013-04-01 to 2013-04-30\) are 0\. Correct the", message)
-    assert "train" not in message
-    assert "framing.prediction.label_threshold" in message
-    never = labels.assign(label=labels["label"] * 0 + 1)
-    with pytest.raises(RunError, match=r"labels of train .* are 1; .*of validation.*of test"):
-        split_examples(features, never, framing, CONTRACTS)
-
-
 def test_a_part_that_begins_before_its_boundary_is_refused(
     given: Given, framing: Framing, refuse_table: Callable[..., None]
 ) -> None:
@@ -249,3 +231,14 @@ def test_development_refuses_a_decision_of_test_with_any_label(
     added = test.head(1).assign(label=1 - test["label"][0], signal=0, predict_at=pd.NaT)
     with pytest.raises(RunError, match=r"^1 rows .* of the test set, the first: parcel \d+\."):
         refuse_test_rows(pd.concat([train, added]), keys, CONTRACTS)
+
+
+@pytest.mark.parametrize("name", ["train", "validation", "test"])
+def test_a_part_with_one_class_only_is_refused(given: Given, framing: Framing, name: str) -> None:
+    features, labels = given
+    *parts, _, _ = split_examples(features, labels, framing, CONTRACTS)
+    of_part = dict(zip(["train", "validation", "test"], parts, strict=True))[name]["parcel"]
+    is_in = labels["parcel"].isin(of_part)
+    alike = labels.assign(label=labels["label"].mask(is_in & labels["label"].notna(), 0.0))
+    with pytest.raises(RunError, match=rf"All [\d,]+ labels of '{name}' are 0, with predictions"):
+        split_examples(features, alike, framing, CONTRACTS)

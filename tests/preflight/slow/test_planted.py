@@ -131,7 +131,7 @@ DEFECTS = {
         "compute_labels",
         'result["label"] = result["label"] * 0',
         STOPS,
-        r"The labels of a part are all the same: all [\d,]+ labels of train",
+        r"All [\d,]+ labels are 0, with predictions",
     ),
     "labels are moved after the split": Defect(
         "split_examples",
