@@ -14,4 +14,3 @@ class Features(Key, look_back="35D", look_ahead="1D"):
     workingday: int = column("1: neither weekend nor holiday", isin=[0, 1], group="calendar")
     last: float = column("hired at this hour, last", "bikes", nullable=True, group="history")
     usual: float = column("mean of four weeks, such days", "bikes", nullable=True, group="history")
-    day: float = column("hired in the day before", "bikes", ge=0, group="history")

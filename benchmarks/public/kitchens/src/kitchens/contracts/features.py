@@ -13,4 +13,3 @@ class Features(Key, look_back="4100D", look_ahead="1D"):
     predict_at: Utc = column("moment of prediction: nothing later is used", "UTC")
     name: pd.CategoricalDtype = column("of the kitchen", group="kitchen")
     mean_score: float = column("of ten years", "points", nullable=True, group="history")
-    visits: int = column("in ten years", "inspections", ge=0, group="history")

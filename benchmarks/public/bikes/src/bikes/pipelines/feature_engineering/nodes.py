@@ -24,12 +24,10 @@ def build_history_features(hours: pd.DataFrame, framing: Framing) -> pd.DataFram
     now, alike = compute_prediction_times(hours, framing), codes(hours["hr"], hours["workingday"])
     hired = Events(hours["over_at"], bikers=hours["bikers"].fillna(0).to_numpy())
     same_hour = hired.by(codes(hours["hr"])).at(codes(hours["hr"]), now)
-    everywhere = hired.by(codes(hours["hr"] * 0)).at(codes(hours["hr"] * 0), now)
     return pd.DataFrame(
         {
             "last": same_hour.last("bikers", pd.Timedelta("2D")),
             "usual": hired.by(alike).at(alike, now).mean("bikers", pd.Timedelta("28D")),
-            "day": everywhere.sum("bikers", pd.Timedelta("1D")).astype(float),
         }
     )
 

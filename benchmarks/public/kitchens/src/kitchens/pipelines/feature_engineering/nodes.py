@@ -25,9 +25,7 @@ def build_history_features(inspections: pd.DataFrame, framing: Framing) -> pd.Da
     """Return what earlier inspections of the kitchen found."""
     now, name = compute_prediction_times(inspections, framing), codes(inspections["name"])
     scored = Events(inspections["year_ends"], score=inspections["score"].fillna(0).to_numpy())
-    before = scored.by(name).at(name, now)
-    mean, visits = before.mean("score", TEN_YEARS), before.count(TEN_YEARS)
-    return pd.DataFrame({"mean_score": mean, "visits": visits})
+    return pd.DataFrame({"mean_score": scored.by(name).at(name, now).mean("score", TEN_YEARS)})
 
 
 def compute_labels(inspections: pd.DataFrame, framing: Framing) -> pd.DataFrame:
