@@ -38,6 +38,9 @@ def check_tables(
     tables: primary ones, by name.
     """
     dated = dated_tables(tables, contracts, framing.split)
+    if not dated:
+        none = "no contract declares an event_time, so clocks, units and periods are not checked"
+        return pd.DataFrame([finding("untested: dated tables", none, state="untested")])
     decisions = _decisions(dated, contracts)
     checks: dict[str, Callable[[Dated], Iterable[Finding]]] = {
         "empty periods": lambda one: _empty_periods(one, decisions, audit.tables.day_rows),

@@ -11,6 +11,7 @@ import pytest
 from preflight.audit.contracts import AuditFindings, AuditParameters
 from preflight.audit.findings import require_no_failures
 from preflight.audit.table_checks import check_tables
+from preflight.contracts.table import Table, column
 from preflight.errors import RunError
 from preflight.problem.framing import Framing
 
@@ -196,3 +197,18 @@ def test_a_finding_is_allowed_by_name_and_a_misspelt_name_is_reported(
     assert states["allowed: dead column: readings.temperature"] == "allowed"
     assert states["audit.allowed.tables"] == "warning"
     assert "it names 'x', which no check has found: take it out" in caplog.text
+
+
+def test_without_a_dated_table_the_finding_says_that_nothing_was_checked(
+    framing: Framing, make_audit: Callable[..., AuditParameters]
+) -> None:
+    class Plain(Table, key=["number"], known_at="in advance"):
+        """One row per number."""
+
+        number: int = column("of the row")
+
+    contracts: Any = {"plain": Plain, "features": Plain}
+    plain = pd.DataFrame({"number": [1, 2]})
+    found = check_tables(contracts, framing, make_audit(), plain=plain)
+    assert found["state"].tolist() == ["untested"]
+    AuditFindings.validate(require_no_failures(found), lazy=True)
