@@ -39,7 +39,7 @@ def check_tables(
     """
     dated = dated_tables(tables, contracts, framing.split)
     if not dated:
-        none = "no contract declares an event_time, so clocks, units and periods are not checked"
+        none = "no table with rows has an event_time: clocks, units and periods are not checked"
         return pd.DataFrame([finding("untested: dated tables", none, state="untested")])
     decisions = _decisions(dated, contracts)
     checks: dict[str, Callable[[Dated], Iterable[Finding]]] = {
