@@ -8,6 +8,7 @@ write through fsspec, so `WholeFiles` replaces fsspec's local file system.
 import contextlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -52,8 +53,16 @@ def json_object(path: Path) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
+def remove(path: Path) -> None:
+    """Remove a file, or a folder and all that is in it, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def abandoned(folder: Path) -> list[Path]:
-    """Return the unfinished files below a folder that have not changed for a day."""
+    """Return the unfinished files and folders below a folder that have not changed for a day."""
     since = time.time() - ABANDONED
     return [file for file in folder.rglob(f"*{UNFINISHED}") if file.stat().st_mtime < since]
 

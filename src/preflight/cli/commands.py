@@ -40,8 +40,25 @@ def accept_data(project: ProjectMetadata) -> None:
     """Accept the present files in data/01_raw: write their manifest again."""
     from preflight.runs.raw_files import accept
 
-    load_args = _load_args(project.project_path)
-    click.echo("\n".join(accept(project.project_path / "data/01_raw", load_args)))
+    folder, load_args = project.project_path / "data/01_raw", _load_args(project.project_path)
+    click.echo("\n".join(accept(folder, load_args)))
+    for part in sorted(one for one in folder.iterdir() if one.is_dir()):
+        click.echo("\n".join([f"{part.name}:", *(f"  {line}" for line in accept(part))]))
+
+
+@cli.command("partition")
+@click.option("--by", type=click.Choice(["year", "month"]), required=True, help="Of the periods.")
+@click.pass_obj
+@report_user_errors()
+def partition(project: ProjectMetadata, by: str) -> None:
+    """Cut the raw tables into one Parquet file for each period, for kedro run --env large.
+
+    The files are those that conf/large names. A raw table is cut by the event_time of its contract.
+    """
+    from preflight.cli.partition import cut_raw_tables
+
+    for line in cut_raw_tables(project.project_path, by):
+        click.echo(line)
 
 
 def _load_args(project: Path) -> dict[str, dict[str, Any]]:
@@ -178,7 +195,7 @@ def versions(project: ProjectMetadata, prune: bool, keep: int, yes: bool) -> Non
     --prune also deletes unfinished files whose writers were killed over a day ago.
     """
     from preflight.cli.versions import list_versions, reasons_to_keep
-    from preflight.files import abandoned
+    from preflight.files import abandoned, remove
 
     found = list_versions(project.project_path)
     kept = reasons_to_keep(project.project_path, found, keep) if prune else {}
@@ -199,7 +216,7 @@ def versions(project: ProjectMetadata, prune: bool, keep: int, yes: bool) -> Non
     marked = "the versions marked DELETE: "
     if (old or unfinished) and (yes or click.confirm(f"Delete {marked if old else ''}{summary}?")):
         for file in unfinished:
-            file.unlink()
+            remove(file)
         for folder in (folder for one in old for folder in one["folders"]):
             shutil.rmtree(folder)
     click.echo(f"{len(old)} versions are older than the newest {keep} runs and their ancestors.")

@@ -166,6 +166,8 @@ def _restore_workspace(project: Path, run: Document, clean: Path) -> None:
         if (project / path).is_file():
             (clean / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(project / path, clean / path)
+        elif (project / path).is_dir():  # a table in partitions
+            shutil.copytree(project / path, clean / path)
     evaluations = EvaluationLedger(str(project / LEDGER)).load()  # later runs have added some
     (clean / LEDGER).unlink(missing_ok=True)
     then = [one for one in evaluations if one["run"] <= run["run"]]

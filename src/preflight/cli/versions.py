@@ -27,7 +27,7 @@ def list_versions(project: Path) -> list[Document]:
     return [
         {
             "version": version,
-            "bytes": sum(f.stat().st_size for p in places for f in p.iterdir() if f.is_file()),
+            "bytes": sum(f.stat().st_size for p in places for f in p.rglob("*") if f.is_file()),
             "folders": places,
             **_describe(project, version),
             "needed_by": needed_by.get(version, ""),

@@ -10,6 +10,7 @@ from pandera.engines.pandas_engine import Engine
 
 from preflight.contracts.formats import FORMATS, require_format
 from preflight.errors import NO_TEXT, NOT_FINITE, RunError
+from preflight.partitions import Partitions
 
 # A moment in UTC, to the microsecond, as pandas 3 reads and Parquet keeps it.
 Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
@@ -17,6 +18,7 @@ Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
 
 IN_ADVANCE = "in advance"  # known_at of rows that are available long before they are used
 AFTERWARDS = "afterwards"  # known_at of values that come after every decision, if none has a time
+WHOLE_TABLE = "of the whole table"  # title of checks that no part of a table can be held by
 KEPT = ("known_at", "assumption", "group", *FORMATS)  # metadata of a column
 
 
@@ -96,6 +98,24 @@ def rule(statement: str, *columns: str) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
+def table_rule(statement: str, *columns: str) -> Callable[[Callable[..., Any]], Any]:
+    """Turn a method into a check of the whole table, such as of a sum or of the newest row.
+
+    The method gets these columns of all rows, and returns True if the table is valid. Of a table in
+    partitions it is checked once, over all of them.
+    """
+
+    def decorate(holds: Callable[..., Any]) -> Any:
+        def check(cls: type[pa.DataFrameModel], table: pd.DataFrame) -> bool:
+            return bool(holds(cls, table[list(columns)]))
+
+        check.__name__, check.__doc__ = holds.__name__, holds.__doc__
+        about = {"title": WHOLE_TABLE, "description": ",".join(columns)}
+        return pa.dataframe_check(error=statement, ignore_na=False, **about)(check)
+
+    return decorate
+
+
 def bounds(low: str, high: str) -> Any:
     """Return a rule: `low` is not above `high`, where neither is missing."""
 
@@ -170,6 +190,13 @@ class Table(pa.DataFrameModel):
                 "in advance. Say when its values come: known_at=, the column with their moment. "
                 "Or known_at=IN_ADVANCE, if they are there as early as the row."
             )
+
+    @classmethod
+    def validate(cls, check_obj: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return the table if it is valid; partitions are, as each was validated when written."""
+        if isinstance(check_obj, Partitions):
+            return check_obj
+        return super().validate(check_obj, *args, **kwargs)
 
     @classmethod
     def describe_place(cls, row: Any) -> str:

@@ -36,6 +36,7 @@ class SplitSummary(Table, key=["part"]):
     label_mean: float = column("mean label: of 0 and 1 the share of 1")
     labels: int = column("distinct labels: a model needs two or more", ge=2)
     split: str = column("what the parts follow from, as framing.split states it")
+    share: float = column("share of all decisions that were drawn, 1 if all were", gt=0, le=1)
     left_out: int = column("examples whose label was not known in time", "rows", ge=0)
 
     after_boundary = bounds("starts", "first")

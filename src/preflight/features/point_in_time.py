@@ -16,6 +16,7 @@ from kedro.runner import SequentialRunner
 from preflight.contracts.catalog import Contract
 from preflight.contracts.table import IN_ADVANCE
 from preflight.errors import RunError
+from preflight.partitions import Partitions
 
 Moment = pd.Timestamp | pd.Series  # one for all rows, or one for each
 Build = Callable[..., pd.DataFrame]  # features of the table that is its first argument
@@ -47,16 +48,19 @@ def as_of(
 
 
 def between(
-    table: pd.DataFrame,
+    table: pd.DataFrame | Partitions,
     contract: Contract,
     start: pd.Timestamp | None = None,
     end: pd.Timestamp | None = None,
 ) -> pd.DataFrame:
     """Return the rows with an event time in [start, end]; all rows if the table has no such time.
 
-    A bound that is not given does not restrict.
+    A bound that is not given does not restrict. Of a table in partitions only those are read that
+    have such rows.
     """
     time = contract.about("event_time")
+    if isinstance(table, Partitions):
+        return table.between(time, start, end) if time else table.read()
     if time is None:
         return table
     at = table[time]
@@ -135,7 +139,14 @@ def group(table: Contract, features: Contract, build: Build, *inputs: str) -> No
 
 
 def run_in_memory(pipeline: Pipeline, given: dict[str, Any], output: str) -> pd.DataFrame:
-    """Return one output of a Kedro pipeline run on `given`: tables and parameters by their names.
+    """Return one output of a Kedro pipeline run on `given`: see `run_outputs`."""
+    return run_outputs(pipeline, given, output)[output]
+
+
+def run_outputs(
+    pipeline: Pipeline, given: dict[str, Any], *outputs: str
+) -> dict[str, pd.DataFrame]:
+    """Return outputs of a Kedro pipeline run on `given`: tables and parameters by their names.
 
     Tables get a new index, as if they had just been read. Nothing is written.
     """
@@ -148,6 +159,13 @@ def run_in_memory(pipeline: Pipeline, given: dict[str, Any], output: str) -> pd.
             for name, value in given.items()
         }
     )
-    part = pipeline.to_outputs(output)
-    result: pd.DataFrame = SequentialRunner().run(part, catalog)[output].load()
-    return result
+    part = pipeline.to_outputs(*outputs)
+    used = [name for name in outputs if name not in part.outputs()]
+    # Kedro forgets a dataset in memory when its last reader is done: another reader keeps it
+    part += Pipeline([Node(_same, name, f"{name}_kept", name=f"keep_{name}") for name in used])
+    made = SequentialRunner().run(part, catalog)
+    return {name: made[f"{name}_kept" if name in used else name].load() for name in outputs}
+
+
+def _same(table: pd.DataFrame) -> pd.DataFrame:
+    return table

@@ -10,6 +10,8 @@ from preflight.features.fingerprints import hash_keys
 from preflight.problem.framing import Framing
 from preflight.problem.split import DRAWN_DAYS, FIRST_DRAWN
 
+SHARE = "share"  # in `attrs` of features that are a random part of all
+
 
 def join_features(
     table: pd.DataFrame, predict_at: pd.Series, contracts: Contracts, *groups: pd.DataFrame
@@ -113,6 +115,7 @@ def split_examples(
             "label_mean": [p["label"].mean() for p in parts],
             "labels": [p["label"].nunique() for p in parts],
             "split": framing.split.stated(),
+            "share": features.attrs.get(SHARE, 1.0),
             "left_out": [int((~in_time & (part == i)).sum()) for i in range(len(names))],
         }
     )

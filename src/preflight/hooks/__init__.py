@@ -1,10 +1,11 @@
-"""Kedro hooks: contracts, checks before a run, versions, manifest, progress, messages, alarms."""
+"""Kedro hooks: contracts, checks before a run, versions, manifest, messages, alarms, partitions."""
 
 from preflight.hooks.alarms import AlarmHooks
 from preflight.hooks.guards import ContractHooks, DefaultHooks, GuardHooks
 from preflight.hooks.manifest import ManifestHooks
 from preflight.hooks.messages import ErrorHooks
 from preflight.hooks.progress import ProgressHooks
+from preflight.hooks.scale import ScaleHooks
 from preflight.hooks.tracking import TrackingHooks
 from preflight.hooks.versions import VersionHooks
 
@@ -15,6 +16,7 @@ HOOKS = (  # Kedro calls the last one first
     TrackingHooks(),
     VersionHooks(),
     GuardHooks(),
+    ScaleHooks(),
     ContractHooks(),
     DefaultHooks(),  # before any other reads the settings
     ErrorHooks(),

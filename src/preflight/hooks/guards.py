@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from kedro.validation import ValidationConfigurationError
 from preflight.errors import RunError
 from preflight.hooks.isolation import require_test_isolated
 from preflight.runs.manifest import VERSION
-from preflight.runs.raw_files import MANIFEST, verify
+from preflight.runs.raw_files import MANIFEST, verify, verify_folder
 
 log = logging.getLogger(__name__)
 # datasets that are filled here
@@ -60,10 +61,9 @@ class ContractHooks:
             raise RunError("\n  - ".join(faults))
         if CONTRACTS in catalog:
             catalog[CONTRACTS].save(tables(contracts))
-        if FEATURE_GRAPH in catalog:
-            catalog[FEATURE_GRAPH].save(pipelines["feature_engineering"].to_outputs("features"))
-        if CLEANING_GRAPH in catalog:
-            catalog[CLEANING_GRAPH].save(pipelines["data_engineering"])
+        for name in (FEATURE_GRAPH, CLEANING_GRAPH):
+            if name in catalog:
+                catalog[name].save(replayed_graph(name, pipelines))
         if catalog._is_validation_enabled():
             from preflight.contracts.raw_table import read_by_contract
 
@@ -73,6 +73,13 @@ class ContractHooks:
                 "KEDRO_DATASET_VALIDATION is off: no contract is enforced. "
                 "Do not deploy a model of this run."
             )
+
+
+def replayed_graph(name: str, pipelines: Mapping[str, Pipeline]) -> Pipeline:
+    """Return the pipeline that makes `features`, or the one that makes the primary tables."""
+    if name == FEATURE_GRAPH:
+        return pipelines["feature_engineering"].to_outputs("features")
+    return pipelines["data_engineering"]
 
 
 class GuardHooks:
@@ -167,10 +174,15 @@ def _assert_test_counted(pipeline: Pipeline, catalog: Any) -> None:
 def _verify_raw_data(pipeline: Pipeline, catalog: Any) -> None:
     """Refuse a raw file that differs from the manifest."""
     raw: dict[Path, list[str]] = {}
+    faults: list[str] = []
     for name in pipeline.inputs():
         path = Path(getattr(catalog.get(name), "_filepath", ""))
-        if path.parent.name == "01_raw" and path.name != MANIFEST:
+        if path.parent.name != "01_raw" or path.name == MANIFEST:
+            continue
+        if path.is_dir():
+            faults += verify_folder(path)
+        else:
             raw.setdefault(path.parent, []).append(path.name)
-    faults = [fault for folder, names in raw.items() for fault in verify(folder, sorted(names))]
+    faults += [fault for folder, names in raw.items() for fault in verify(folder, sorted(names))]
     if faults:
         raise RunError("\n- ".join(["The raw data differ from their manifest:", *faults]))

@@ -99,7 +99,7 @@ def _record(project: Path, path: Path) -> Document:
     return {
         "path": (path.relative_to(project) if inside else path).as_posix(),
         "version": _version_of(path),
-        "bytes": path.stat().st_size,
+        "bytes": sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path])),
         "sha256": hash_file(path),
     }
 
@@ -108,7 +108,7 @@ def _file_of(project: Path, dataset: Any) -> Path | None:
     if not hasattr(dataset, "_get_load_path") or not dataset.exists():
         return None
     path = project / dataset._get_load_path()
-    return path if path.is_file() else None
+    return path if path.exists() else None
 
 
 def _version_of(path: Path) -> str | None:

@@ -44,6 +44,23 @@ def verify(folder: Path, names: Iterable[str]) -> list[str]:
     return [fault for name in names for fault in _differences(folder / name, entries.get(name))]
 
 
+def verify_folder(folder: Path) -> list[str]:
+    """Return every difference between the partitions in a folder and its manifest."""
+    try:
+        listed = {*read(folder)}
+    except RunError as error:
+        return [str(error)]
+    return verify(folder, sorted(listed | {path.name for path in _data_files(folder)}))
+
+
+def _data_files(folder: Path) -> list[Path]:
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.is_file() and not path.name.startswith((".", MANIFEST, "README.md"))
+    ]
+
+
 def read(folder: Path) -> Entries:
     """Return the manifest of `folder` by file name; raise RunError if none is valid there."""
     path = folder / MANIFEST
@@ -61,7 +78,12 @@ def read(folder: Path) -> Entries:
 
 
 def list_unfilled(folder: Path) -> list[str]:
-    """Return what the manifest of `folder` does not say of its files: source or licence."""
+    """Return what the manifests of `folder` do not say of its files: source or licence."""
+    folders = [folder, *(path.parent for path in sorted(folder.glob(f"*/{MANIFEST}")))]
+    return [what for one in folders for what in _unfilled(one)]
+
+
+def _unfilled(folder: Path) -> list[str]:
     return [
         f"{field} of {name} in {folder / MANIFEST} is still {UNFILLED!r}"
         for name, entry in read(folder).items()
@@ -70,7 +92,11 @@ def list_unfilled(folder: Path) -> list[str]:
     ]
 
 
-def accept(folder: Path, load_args: Mapping[str, Any] = MappingProxyType({})) -> list[str]:
+def accept(
+    folder: Path,
+    load_args: Mapping[str, Any] = MappingProxyType({}),
+    like: Entry | None = None,
+) -> list[str]:
     """Write the manifest of the files in `folder`, and return one line per file with its change.
 
     Source and licence of listed files are kept. Those of a new file have to be filled in by hand:
@@ -78,15 +104,15 @@ def accept(folder: Path, load_args: Mapping[str, Any] = MappingProxyType({})) ->
 
     Args:
         load_args: of `pandas.read_csv`, by file name.
+        like: has source and licence of new files, if they are parts of another one.
 
     Raises:
         RunError: the present manifest is not valid, or a file is damaged.
     """
     old = read(folder) if (folder / MANIFEST).exists() else {}
     new = {
-        path.name: _entry(path, old.get(path.name), load_args.get(path.name, {}))
-        for path in sorted(folder.iterdir())
-        if path.is_file() and not path.name.startswith((".", MANIFEST, "README.md"))
+        path.name: _entry(path, old.get(path.name, like), load_args.get(path.name, {}))
+        for path in _data_files(folder)
     }
     text = json.dumps({name: entry.model_dump() for name, entry in new.items()}, indent=2)
     with replacing(folder / MANIFEST, encoding="utf-8", newline="\n") as file:
@@ -95,14 +121,17 @@ def accept(folder: Path, load_args: Mapping[str, Any] = MappingProxyType({})) ->
 
 
 def hash_file(path: Path) -> str:
-    """Return the SHA-256 of the file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file's bytes, or of names and bytes of a folder's files."""
+    if path.is_dir():
+        lines = [f"{file.name} {hash_file(file)}\n" for file in sorted(path.iterdir())]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def file_problem(path: Path, sha256: str) -> str | None:
     """Return what happened to a file since its hash was taken; None if it is unchanged."""
-    if not path.is_file():
+    if not path.exists():
         return "is gone"
     return None if hash_file(path) == sha256 else "has changed since"
 

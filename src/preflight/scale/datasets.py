@@ -1,0 +1,102 @@
+"""Datasets of runs on partitions: a table in parts, and the cluster that builds them."""
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from kedro.io import AbstractVersionedDataset, DatasetError, Version
+
+from preflight.datasets import ReadOnlyDataset
+from preflight.partitions import Partitions
+from preflight.scale.cluster import Cluster
+
+
+class PartitionedTable(AbstractVersionedDataset[Partitions, Partitions]):
+    """A folder with a Parquet file for each period; it loads as `Partitions`.
+
+    A version that a run without partitions made is one file: a table of one period.
+
+    Args:
+        filepath: of the folder.
+        rows: that fit into memory. Training gets a random sample of so many rows, the audit the
+            newest partitions with so many.
+        version: of a versioned dataset.
+        metadata: for Kedro-Viz.
+        load_args, save_args: of the dataset in conf/base, which are not used.
+    """
+
+    def __init__(
+        self,
+        filepath: str,
+        rows: int,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+        load_args: dict[str, Any] | None = None,
+        save_args: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(PurePosixPath(filepath), version, _exists, _glob)
+        self._rows = rows
+        self.metadata = metadata
+
+    def load(self) -> Partitions:
+        """Return the files of the partitions."""
+        return Partitions.at(Path(self._get_load_path()), self._rows)
+
+    def save(self, data: Partitions) -> None:
+        """Move complete files to their place, all at once."""
+        if not self._version:
+            raise DatasetError(f"{self._filepath} is only read: partitions are saved as a version")
+        target = Path(self._get_save_path())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Path(str(data)).replace(target)
+
+    def _exists(self) -> bool:
+        try:
+            return Path(self._get_load_path()).exists()
+        except DatasetError:
+            return False
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "rows": self._rows}
+
+
+def _exists(path: str) -> bool:
+    return Path(path).exists()
+
+
+def _glob(pattern: str) -> list[str]:
+    path = Path(pattern)
+    root = Path(path.anchor) if path.is_absolute() else Path()
+    return [str(found) for found in root.glob(str(path.relative_to(path.anchor)))]
+
+
+class Scratch(ReadOnlyDataset):
+    """A folder for files that are not complete; it is on the same disk as the tables."""
+
+    def load(self) -> Path:
+        """Return its path."""
+        self._filepath.mkdir(parents=True, exist_ok=True)
+        return self._filepath
+
+
+class ClusterDataset(ReadOnlyDataset):
+    """The cluster that builds partitions.
+
+    Args:
+        address: of a Dask scheduler, such as "tcp://10.0.0.5:8786"; None starts workers here.
+        workers: number of processes, if they are started here.
+        memory: limit of each of these, such as "3GB".
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        workers: int = 2,
+        memory: str = "3GB",
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(address or "workers on this machine", metadata)
+        self._cluster = Cluster(address, workers, memory)
+
+    def load(self) -> Cluster:
+        """Return where it is; nothing is started."""
+        return self._cluster

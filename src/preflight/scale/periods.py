@@ -1,0 +1,177 @@
+"""Tables built one period at a time: the project's own functions on a part of its tables."""
+
+import logging
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+from kedro.pipeline import Pipeline
+
+from preflight.contracts.catalog import Contract, Contracts
+from preflight.contracts.cleaning import Cleaning
+from preflight.errors import RunError
+from preflight.features.point_in_time import reach, run_outputs
+from preflight.files import UNFINISHED, remove, replacing
+from preflight.partitions import SUFFIX, Partitions
+from preflight.scale.checks import check_across, validate, validate_part
+from preflight.scale.cluster import Cluster
+from preflight.scale.excerpts import sum_logs
+
+log = logging.getLogger(__name__)
+
+FEATURES = "features"
+
+
+class Job(NamedTuple):
+    """What is built for each period.
+
+    graph: the nodes, which need tables of one period only.
+    outputs: the tables that are kept.
+    tables: the inputs in partitions. given: all other inputs.
+    folder: for the files, one folder for each output.
+    decisions: the table with a row for each row of the features. If there is none, partitions are
+        cleaned one by one, and need nothing of others.
+    """
+
+    graph: Pipeline
+    outputs: list[str]
+    tables: dict[str, Partitions]
+    given: dict[str, Any]
+    contracts: Contracts
+    folder: Path
+    decisions: str | None
+
+
+def build_partitions(
+    graph: Pipeline,
+    outputs: list[str],
+    contracts: Contracts,
+    scratch: Path,
+    cluster: Cluster | None,
+    given: Mapping[str, Any],
+) -> dict[str, Partitions]:
+    """Return tables in partitions, built one period at a time, here or on a cluster.
+
+    The values are those of one build of all rows. Each file is held by its contract, and keys are
+    unique over all files (`preflight.scale.checks`). If anything fails, nothing is left.
+
+    Raises:
+        RunError: names the partition that is missing, can't be read, or breaks a contract.
+    """
+    tables = {name: one for name, one in given.items() if isinstance(one, Partitions)}
+    others = {name: one for name, one in given.items() if name not in tables}
+    decisions = _decisions(tables, contracts) if FEATURES in outputs else None
+    names = [*tables[decisions or next(iter(tables))].files]
+    for name, table in tables.items():
+        if decisions is None:
+            table.pick(names)
+            tables[next(iter(tables))].pick(table.files)
+        else:
+            check_across(name, table, contracts[name])
+    folder = scratch / f"{uuid4().hex}{UNFINISHED}"
+    job = Job(graph, outputs, tables, others, contracts, folder, decisions)
+    try:
+        _build_all(job, names, cluster)
+        rows = max(table.rows for table in tables.values())
+        made = {name: Partitions.at(folder / name, rows) for name in outputs}
+        for name, table in made.items():
+            if issubclass(contracts[name], Cleaning):
+                logs = sum_logs([table.read_one(one) for one in names], {*outputs})
+                validate(name, logs, contracts[name], "all")
+            elif decisions is None:
+                check_across(name, table, contracts[name])
+    except BaseException:
+        remove(folder)
+        raise
+    return made
+
+
+def _build_all(job: Job, names: list[str], cluster: Cluster | None) -> None:
+    what = " and ".join(job.outputs)
+    for output in job.outputs:
+        (job.folder / output).mkdir(parents=True)
+    if cluster is not None:
+        cluster.map(partial(build_partition, job), names, what)
+        return
+    for number, name in enumerate(names, start=1):
+        began = perf_counter()
+        build_partition(job, name)
+        seconds = perf_counter() - began
+        log.info("  %s: %s, %d of %d, %.1f s", what, name, number, len(names), seconds)
+
+
+def build_partition(job: Job, name: str) -> None:
+    """Write the outputs of one period."""
+    if job.decisions is None:
+        tables = {table: one.read_one(name) for table, one in job.tables.items()}
+    else:
+        tables = _cut_tables(job, name)
+    valid = {
+        table: validate_part(table, part, job.contracts, name) for table, part in tables.items()
+    }
+    inputs = {**job.given, **valid, "contracts": job.contracts}
+    made = run_outputs(job.graph, inputs, *job.outputs)
+    own = None
+    if job.decisions is not None:
+        time, spans = _event_time(job.decisions, job.contracts), job.tables[job.decisions]
+        own = valid[job.decisions][time].between(*spans.pick([name]).spans(time)[name]).to_numpy()
+    for output, table in made.items():
+        part = table if own is None else _cut(table, own, output)
+        part = part.reset_index(drop=True)
+        for column in part.select_dtypes("category"):
+            part[column] = part[column].cat.remove_unused_categories()
+        part = validate_part(output, part, job.contracts, name)
+        with replacing(job.folder / output / f"{name}{SUFFIX}", "wb") as file:
+            part.to_parquet(file, compression="zstd")
+
+
+def _cut_tables(job: Job, name: str) -> dict[str, pd.DataFrame]:
+    """Return the rows of all tables that the features of one period look at."""
+    decisions = str(job.decisions)
+    time = _event_time(decisions, job.contracts)
+    span = job.tables[decisions].pick([name]).spans(time).get(name)
+    if span is None:
+        raise RunError(f"Partition '{name}' of '{decisions}' has no rows. Remove its files.")
+    back, ahead = reach(job.contracts[FEATURES])
+    start, end = span[0] - ahead - back, span[1] + ahead  # `ahead`: from decision to event
+    return {
+        table: one.between(_event_time(table, job.contracts), start, end)
+        for table, one in job.tables.items()
+    }
+
+
+def _cut(table: pd.DataFrame, own: np.ndarray[Any, Any], name: str) -> pd.DataFrame:
+    """Return the rows of the period itself, without those that its features look at."""
+    if len(table) != len(own):
+        raise RunError(
+            f"'{name}' has {len(table):,} rows for {len(own):,} decisions. In partitions each "
+            "decision needs its own row, in the order of the decisions."
+        )
+    return table[own]
+
+
+def _decisions(tables: Mapping[str, Partitions], contracts: Contracts) -> str:
+    """Return the name of the table that has a row for each row of the features."""
+    key = contracts[FEATURES].grain()
+    for name in tables:
+        if contracts[name].grain() == key and contracts[name].about("event_time"):
+            return name
+    raise RunError(
+        f"No partitioned table has the key of the features ({', '.join(key)}) and an event_time. "
+        "Let the features have a row for each row of such a table, or run without partitions."
+    )
+
+
+def _event_time(name: str, contracts: Mapping[str, Contract]) -> str:
+    time = contracts[name].about("event_time")
+    if time is None:
+        raise RunError(
+            f"The contract of '{name}' states no event_time, so no period can be cut out of it. "
+            f'Declare it, as in class {contracts[name].__name__}(Table, event_time="...").'
+        )
+    return time
