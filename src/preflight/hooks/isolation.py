@@ -16,6 +16,7 @@ WITHOUT_ROWS = {
     "contracts",
     "trusted_types",
     "study_storage",
+    "cluster",
     "run_version",
 }
 AUDIT = "audit"  # its nodes read all data, and give documents

@@ -9,7 +9,6 @@ from kedro.framework.project import pipelines
 from preflight.hooks.guards import CLEANING_GRAPH, FEATURE_GRAPH, replayed_graph
 
 TYPE = "preflight.scale.datasets.PartitionedTable"
-CLUSTER = "cluster"
 
 
 class ScaleHooks:
@@ -36,7 +35,7 @@ class ScaleHooks:
 
         contracts = tables(contracts_of(specs_of(entries)))
         self._plain = dict(pipelines)
-        pipelines.update(by_period(self._plain, partitioned, contracts, CLUSTER in entries))
+        pipelines.update(by_period(self._plain, partitioned, contracts))
 
     @hook_impl
     def after_catalog_created(self, catalog: Any) -> None:

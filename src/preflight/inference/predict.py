@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from kedro.pipeline import Pipeline
 
+from preflight.cluster import Cluster
 from preflight.contracts.catalog import Contract, Contracts
 from preflight.errors import RunError
 from preflight.features.point_in_time import as_of, between, reach, run_in_memory
@@ -27,6 +28,7 @@ def build_upcoming(
     inference: Inference,
     contracts: Contracts,
     feature_graph: Pipeline,
+    cluster: Cluster | None = None,
     **tables: Any,
 ) -> pd.DataFrame:
     """Return the features of the decisions that are due, as known at each moment.
@@ -35,7 +37,9 @@ def build_upcoming(
     Grain: one row per decision. `moment`: when the features were built; `lacks`: which values are
     published in advance and are missing.
 
-    tables: the inputs of feature_engineering, by name.
+    Args:
+        cluster: builds the days of a backfill; None: they are built here, one after the other.
+        tables: the inputs of feature_engineering, by name.
 
     Raises:
         RunError: moments are so far apart that a decision would come after its event.
@@ -48,10 +52,22 @@ def build_upcoming(
         )
     every = pd.Timedelta(minutes=inference.every_minutes)
     empty = contracts["upcoming"].empty()
-    parts = [due(m, every, tables, contracts, feature_graph) for m in inference.moments]
+    moments = inference.moments
+    days = {str(day): [*some] for day, some in moments.to_series().groupby(moments.date)}
+    job = (days, every, tables, contracts, feature_graph)
+    of_days = (
+        cluster.map(_due_of, [*days], "day", job) if cluster else [_due_of(d, job) for d in days]
+    )
+    parts = [part for parts in of_days for part in parts]
     upcoming = pd.concat([part for part in parts if len(part)] or [empty], ignore_index=True)
     # parts with other categories become text
     return upcoming.astype(dict.fromkeys(empty.select_dtypes("category").columns, "category"))
+
+
+def _due_of(day: str, job: tuple[Any, ...]) -> list[pd.DataFrame]:
+    """Return the features of the decisions due at each moment of a day."""
+    days, *given = job
+    return [due(moment, *given) for moment in days[day]]
 
 
 def due(

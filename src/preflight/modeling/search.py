@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from preflight.cluster import Cluster
 from preflight.contracts.catalog import Contracts
 from preflight.errors import RunError
 from preflight.features.fingerprints import fingerprint
@@ -70,6 +71,7 @@ def search_parameters(
     framing: Framing,
     modeling: Modeling,
     contracts: Contracts,
+    cluster: Cluster | None = None,
 ) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
     """Return the chosen parameters and their gain, all trials, and the importance of parameters.
 
@@ -79,6 +81,9 @@ def search_parameters(
     among the worst so far is pruned; one whose file is larger than the framing allows can't win.
     The first trials are the declared parameters of each candidate; those of the first candidate
     are kept unless the best ones are significantly better (see `select_parameters`).
+
+    Args:
+        cluster: makes the trials of a batch; None: processes of this machine do.
 
     Raises:
         RunError: an estimator can't be fitted, a worker dies again and again, or no trial keeps
@@ -92,7 +97,7 @@ def search_parameters(
             log.info("  search: %d of %d trials were done before", done, modeling.search.trials)
         setup = partial(trial_maker, development, framing, modeling, contracts["features"])
         try:
-            ended = _run_trials(study, setup, framing, modeling)
+            ended = _run_trials(study, setup, framing, modeling, cluster)
         except KeyboardInterrupt:
             ended = "interrupted"
             if not eligible(stored(study)):
@@ -131,9 +136,18 @@ def stored(study: "optuna.Study") -> "list[FrozenTrial]":
     return [by_number[number] for number in sorted(by_number)]
 
 
-def _run_trials(study: "optuna.Study", setup: Setup, framing: Framing, modeling: Modeling) -> str:
+def _run_trials(
+    study: "optuna.Study",
+    setup: Setup,
+    framing: Framing,
+    modeling: Modeling,
+    cluster: Cluster | None,
+) -> str:
     """Make trials until there are enough or the time is over; return which ended the search."""
     start = Start(time.monotonic(), len(stored(study)))
+    if cluster is not None:
+        on_cluster = partial(_make_on_cluster, cluster, study.study_name, setup)
+        return _run_batches(study, on_cluster, start, framing, modeling)
     for attempt in range(1, MAX_DEAD_POOLS + 1):
         try:
             with _trial_makers(setup, modeling.search.workers) as make:
@@ -217,6 +231,31 @@ def _start_worker(setup: Setup, workers: int) -> None:
 def _end_with(parent: Any) -> None:
     parent.join()
     os._exit(1)
+
+
+def _make_on_cluster(
+    cluster: Cluster,
+    study: str,
+    setup: Setup,
+    numbers: Iterable[int],
+    before: "Iterable[list[FrozenTrial]]",
+) -> "Iterator[FrozenTrial]":
+    """Yield the trials of a batch, each made by a worker of the cluster."""
+    earlier = next(iter(before))
+    names = [str(number) for number in numbers]
+    yield from cluster.map(_make_for_cluster, names, "trial", study, setup, earlier)
+
+
+_on_worker: dict[str, MakeTrial] = {}  # of a worker of the cluster, by study: only the newest one
+
+
+def _make_for_cluster(
+    name: str, study: str, setup: Setup, before: "list[FrozenTrial]"
+) -> "FrozenTrial":
+    if study not in _on_worker:
+        _on_worker.clear()
+        _on_worker[study] = setup()
+    return _on_worker[study](int(name), before)
 
 
 def _make_in_worker(number: int, before: "list[FrozenTrial]") -> "FrozenTrial":

@@ -1,4 +1,4 @@
-"""Datasets of runs on partitions: a table in parts, and the cluster that builds them."""
+"""Datasets of runs on partitions: a table in parts, and files that are not complete."""
 
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -7,7 +7,6 @@ from kedro.io import AbstractVersionedDataset, DatasetError, Version
 
 from preflight.datasets import ReadOnlyDataset
 from preflight.partitions import Partitions
-from preflight.scale.cluster import Cluster
 
 
 class PartitionedTable(AbstractVersionedDataset[Partitions, Partitions]):
@@ -76,27 +75,3 @@ class Scratch(ReadOnlyDataset):
         """Return its path."""
         self._filepath.mkdir(parents=True, exist_ok=True)
         return self._filepath
-
-
-class ClusterDataset(ReadOnlyDataset):
-    """The cluster that builds partitions.
-
-    Args:
-        address: of a Dask scheduler, such as "tcp://10.0.0.5:8786"; None starts workers here.
-        workers: number of processes, if they are started here.
-        memory: limit of each of these, such as "3GB".
-    """
-
-    def __init__(
-        self,
-        address: str | None = None,
-        workers: int = 2,
-        memory: str = "3GB",
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(address or "workers on this machine", metadata)
-        self._cluster = Cluster(address, workers, memory)
-
-    def load(self) -> Cluster:
-        """Return where it is; nothing is started."""
-        return self._cluster

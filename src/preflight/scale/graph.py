@@ -9,7 +9,6 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from kedro.pipeline import Node, Pipeline
@@ -18,7 +17,6 @@ from kedro.validation import TypeExtractor
 from preflight.contracts.catalog import Contracts
 from preflight.errors import RunError
 from preflight.partitions import Partitions
-from preflight.scale.cluster import Cluster
 from preflight.scale.excerpts import Reading, reading_of, take
 from preflight.scale.periods import build_partitions
 
@@ -29,14 +27,13 @@ NODE = "build_partitions"
 
 
 def by_period(
-    pipelines: Mapping[str, Pipeline], partitioned: set[str], contracts: Contracts, clustered: bool
+    pipelines: Mapping[str, Pipeline], partitioned: set[str], contracts: Contracts
 ) -> dict[str, Pipeline]:
     """Return the pipelines of a run whose catalog has tables in partitions.
 
     Args:
         partitioned: the names of these tables.
         contracts: of all tables.
-        clustered: the catalog has a `cluster`.
     """
     graph = functools.partial(_by_period, partitioned=partitioned, contracts=contracts)
     found = {}
@@ -44,13 +41,13 @@ def by_period(
         stages: dict[str | None, list[Node]] = {}
         for node in pipeline.nodes:
             stages.setdefault(node.namespace, []).append(node)
-        parts = [graph(Pipeline(nodes), pipeline, clustered=clustered) for nodes in stages.values()]
+        parts = [graph(Pipeline(nodes), pipeline) for nodes in stages.values()]
         found[name] = sum(parts, start=Pipeline([]))
     return found
 
 
 def _by_period(
-    stage: Pipeline, whole: Pipeline, partitioned: set[str], contracts: Contracts, clustered: bool
+    stage: Pipeline, whole: Pipeline, partitioned: set[str], contracts: Contracts
 ) -> Pipeline:
     """Return a stage whose partitioned tables are built by one node."""
     made = sorted(partitioned & stage.all_outputs())
@@ -73,26 +70,23 @@ def _by_period(
             f"{', '.join(sorted(lost))}: made from a table in partitions, and not in partitions. "
             "Add it to conf/large/catalog.yml and conf/dask/catalog.yml, as `features` is."
         )
-    return Pipeline([_period_node(inner, made, contracts, clustered), *kept])
+    return Pipeline([_period_node(inner, made, contracts), *kept])
 
 
-def _period_node(
-    inner: Pipeline, outputs: list[str], contracts: Contracts, clustered: bool
-) -> Node:
+def _period_node(inner: Pipeline, outputs: list[str], contracts: Contracts) -> Node:
     """Return the node that runs a part of a stage on one period after the other."""
     names = sorted(inner.inputs())
-    extra = [SCRATCH, *([CLUSTER] if clustered else [])]
+    inputs = [*names, SCRATCH, CLUSTER]
 
     def build(*values: Any) -> tuple[Partitions, ...]:
-        given = dict(zip(names, values[: len(names)], strict=True))
-        scratch: Path = values[len(names)]
-        cluster: Cluster | None = values[-1] if clustered else None
+        *others, scratch, cluster = values
+        given = dict(zip(names, others, strict=True))
         made = build_partitions(inner, outputs, contracts, scratch, cluster, given)
         return tuple(made[name] for name in outputs)
 
     # Kedro makes typed parameters by the annotations of the function
     types = TypeExtractor({NODE: inner}).extract_types_from_pipelines()
-    arguments = {f"input_{place}": name for place, name in enumerate([*names, *extra])}
+    arguments = {f"input_{place}": name for place, name in enumerate(inputs)}
     build.__annotations__ = {
         argument: types[name.removeprefix("params:")]
         for argument, name in arguments.items()
@@ -103,7 +97,7 @@ def _period_node(
         [inspect.Parameter(argument, kind) for argument in arguments]
     )
     stage = inner.nodes[0].namespace
-    return Node(build, [*names, *extra], outputs, name=NODE, namespace=stage)
+    return Node(build, inputs, outputs, name=NODE, namespace=stage)
 
 
 def _in_memory(node: Node, partitioned: set[str], contracts: Contracts) -> Node:

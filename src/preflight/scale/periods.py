@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 from kedro.pipeline import Pipeline
 
+from preflight.cluster import Cluster
 from preflight.contracts.catalog import Contract, Contracts
 from preflight.contracts.cleaning import Cleaning
 from preflight.errors import RunError
@@ -19,7 +19,6 @@ from preflight.features.point_in_time import reach, run_outputs
 from preflight.files import UNFINISHED, remove, replacing
 from preflight.partitions import SUFFIX, Partitions
 from preflight.scale.checks import check_across, validate, validate_part
-from preflight.scale.cluster import Cluster
 from preflight.scale.excerpts import sum_logs
 
 log = logging.getLogger(__name__)
@@ -96,16 +95,16 @@ def _build_all(job: Job, names: list[str], cluster: Cluster | None) -> None:
     for output in job.outputs:
         (job.folder / output).mkdir(parents=True)
     if cluster is not None:
-        cluster.map(partial(build_partition, job), names, what)
+        cluster.map(build_partition, names, what, job)
         return
     for number, name in enumerate(names, start=1):
         began = perf_counter()
-        build_partition(job, name)
+        build_partition(name, job)
         seconds = perf_counter() - began
         log.info("  %s: %s, %d of %d, %.1f s", what, name, number, len(names), seconds)
 
 
-def build_partition(job: Job, name: str) -> None:
+def build_partition(name: str, job: Job) -> None:
     """Write the outputs of one period."""
     if job.decisions is None:
         tables = {table: one.read_one(name) for table, one in job.tables.items()}

@@ -30,7 +30,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 inference.build_upcoming,
-                {"inference": "admitted"} | tables,
+                {"inference": "admitted", "cluster": "cluster"} | tables,
                 "upcoming",
                 name="build_upcoming",
             ),

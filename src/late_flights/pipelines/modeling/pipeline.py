@@ -25,7 +25,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 modeling.search_parameters,
-                ["development", "study_storage", *PARAMS, "contracts"],
+                ["development", "study_storage", *PARAMS, "contracts", "cluster"],
                 ["best_params", "trials", "parameter_importance"],
                 name="search_parameters",
             ),
