@@ -1,6 +1,7 @@
 """Work on a Dask cluster: one function of many names, such as those of partitions or trials."""
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
@@ -47,9 +48,7 @@ class Cluster(NamedTuple):
             given = [[one] * len(names) for one in sent]
             keys = [f"{what} {name} {uuid4().hex[:8]}" for name in names]
             work = partial(_quietly, function)
-            futures = client.map(
-                work, names, *([one] * len(names) for one in sent), key=keys, pure=False
-            )
+            futures = client.map(work, names, *given, key=keys, pure=False)
             try:
                 for number, future in enumerate(as_done(futures), start=1):
                     future.result()  # raises what the function raised
@@ -92,6 +91,7 @@ def _quietly(function: Callable[..., Any], name: str, *shared: Any) -> Any:
 @cache  # the stages of a run share it; it is closed with the process
 def _connect(cluster: Cluster) -> Any:
     """Return a client of the scheduler."""
+    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "error")  # of workers that are started here
     try:
         from distributed import Client, LocalCluster
 
