@@ -34,7 +34,7 @@ RUN = ["data_engineering,feature_engineering"]
 def shift(raw: pd.DataFrame, years: int) -> pd.DataFrame:
     """Return a raw table that many years later: the same local clock, weekday and values."""
     local = raw["time_hour"].dt.tz_convert(ZONE).dt.tz_localize(None) + years * YEAR
-    # the hour that spring skips, and the one that autumn repeats, are left out below
+    # left out: the hour that spring skips, and the one that autumn repeats
     moment = local.dt.tz_localize(ZONE, nonexistent="NaT", ambiguous="NaT").dt.tz_convert("UTC")
     later = raw.assign(
         time_hour=moment.astype("datetime64[us, UTC]"),
@@ -42,6 +42,8 @@ def shift(raw: pd.DataFrame, years: int) -> pd.DataFrame:
         month=local.dt.month,
         day=local.dt.day,
     )[moment.notna()]
+    if "temp" in later:  # weather of the hour that was there twice in 2013
+        later = later.drop_duplicates(["origin", "time_hour"])
     return later.assign(tailnum=renew(later["tailnum"], years)) if "tailnum" in later else later
 
 

@@ -53,6 +53,7 @@ def saved(catalog: dict[str, Any]) -> list[str]:
         "MemoryDataset",
         "preflight.datasets.Folder",
         "preflight.datasets.AllVersions",
+        "preflight.cluster.ClusterDataset",
         "preflight.datasets.StudyStorage",
         "preflight.datasets.DeferredTable",
         "preflight.inference.prediction_log.LoggedDays",

@@ -149,7 +149,7 @@ def _broken_contract(error: DataValidationError) -> str:
     key once per column, and a wrong type together with all that follows from it.
     """
     contract = (error.validator or "").rsplit(".", 1)[-1]
-    when = {"load": "as read", "save": "before it was written"}.get(error.mode or "", "")
+    when = {"load": ", as read,", "save": ", before it was written,"}.get(error.mode or "", "")
     file = "".join(f" ({note})" for note in getattr(error, "__notes__", []))
     found = list(_deduplicated(_all_failures(error)))
     columns = getattr(getattr(error.__cause__, "schema", None), "columns", {})
@@ -161,7 +161,7 @@ def _broken_contract(error: DataValidationError) -> str:
     return (
         "\n  - ".join(
             [
-                f"Dataset '{error.dataset_name}', {when}, breaks its contract {contract}{file}:",
+                f"Dataset '{error.dataset_name}'{when} breaks its contract {contract}{file}:",
                 *(failures or [error.message]),
             ]
         )

@@ -123,6 +123,7 @@ def _describe_results(r: dict[str, Any]) -> dict[str, str]:
         "lead": summary.describe_lead(framing),
         "decision": summary.describe_rule(costs, framing, curve),
         "threshold": summary.summarize_threshold(curve, verdict["value"], framing),
+        "sample": summary.summarize_sample(r["split_summary"], framing),
         "search": summary.summarize_search(r["best_params"], framing),
         "power": summary.summarize_power(r["power"], framing),
         "value": summary.summarize_value(r["metrics"], verdict["value"]["over_baseline"], framing),

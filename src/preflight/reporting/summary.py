@@ -129,6 +129,17 @@ def summarize_power(power: dict[str, Any], framing: Framing) -> str:
     )
 
 
+def summarize_sample(split_summary: pd.DataFrame, framing: Framing) -> str:
+    """Return which part of all decisions was drawn; nothing if all were."""
+    share = split_summary["share"].iloc[0]
+    if share == 1:
+        return ""
+    return (
+        f"The parts are a random sample of {percent(share, 1)} of all "
+        f"{framing.decision.units}, drawn by a hash of their key. Features were built from all."
+    )
+
+
 def summarize_search(best: dict[str, Any], framing: Framing) -> str:
     """Return what the search gained, which parameters are used, and if it can be repeated."""
     again = {

@@ -9,6 +9,7 @@ from kedro.validation.pandera_validator import PanderaValidator
 
 from preflight.contracts.catalog import Contract, Contracts
 from preflight.contracts.cleaning import Cleaning
+from preflight.contracts.raw_table import RawTable
 from preflight.contracts.table import WHOLE_TABLE
 from preflight.errors import RunError, explain
 from preflight.partitions import Partitions
@@ -36,6 +37,7 @@ def validate(name: str, part: pd.DataFrame, contract: Contract, of: str) -> pd.D
         return PanderaValidator(schema).validate(part)
     except DataValidationError as error:
         error.dataset_name = name
+        error.mode = "load" if issubclass(contract, RawTable) else None
         error.validator = f"{contract.__module__}.{contract.__qualname__}"
         raise RunError(f"Partition '{of}': {explain(error)}") from None
 
