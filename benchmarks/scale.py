@@ -22,6 +22,7 @@ from benchmarks.measure import project_copy, table
 
 ZONE = "America/New_York"
 YEAR = pd.Timedelta(days=364)
+DAY = pd.Timedelta(days=1)
 ERA = 10  # years after which aircraft are replaced: none gets older than some fly today
 PLAIN_UP_TO = 10  # years: with more, all rows at once take more memory than most machines have
 PLAIN = """\
@@ -32,19 +33,33 @@ RUN = ["data_engineering,feature_engineering"]
 
 
 def shift(raw: pd.DataFrame, years: int) -> pd.DataFrame:
-    """Return a raw table that many years later: the same local clock, weekday and values."""
-    local = raw["time_hour"].dt.tz_convert(ZONE).dt.tz_localize(None) + years * YEAR
-    # left out: the hour that spring skips, and the one that autumn repeats
-    moment = local.dt.tz_localize(ZONE, nonexistent="NaT", ambiguous="NaT").dt.tz_convert("UTC")
-    later = raw.assign(
+    """Return a raw table that many years later: the same local clock, weekday and values.
+
+    Without days on which clocks change, and those in summer time in one of the two years only: local
+    times don't fit to durations there.
+    """
+    before = raw["time_hour"].dt.tz_convert(ZONE).dt.tz_localize(None)
+    local = before + years * YEAR
+    steady = keeps_clock(before) & keeps_clock(local) & (offset(before) == offset(local))
+    moment = local[steady].dt.tz_localize(ZONE).dt.tz_convert("UTC")
+    later = raw[steady].assign(
         time_hour=moment.astype("datetime64[us, UTC]"),
         year=local.dt.year,
         month=local.dt.month,
         day=local.dt.day,
-    )[moment.notna()]
-    if "temp" in later:  # weather of the hour that was there twice in 2013
-        later = later.drop_duplicates(["origin", "time_hour"])
+    )
     return later.assign(tailnum=renew(later["tailnum"], years)) if "tailnum" in later else later
+
+
+def offset(local: pd.Series) -> pd.Series:
+    """Return the offset from UTC at the start of each day."""
+    day = local.dt.normalize()
+    return day - day.dt.tz_localize(ZONE).dt.tz_convert("UTC").dt.tz_localize(None)
+
+
+def keeps_clock(local: pd.Series) -> pd.Series:
+    """Return whether clocks stay as they are on a day and the next."""
+    return offset(local) == offset(local + 2 * DAY)
 
 
 def renew(tailnum: pd.Series, years: int) -> pd.Series:

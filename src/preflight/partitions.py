@@ -152,6 +152,7 @@ def concatenate(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """
     from pandas.api.types import union_categoricals
 
+    parts = [part for part in parts if len(part)] or [*parts[:1]]  # an empty one has no categories
     first = parts[0]
     if len(parts) == 1:
         return first.reset_index(drop=True)

@@ -225,6 +225,7 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 "last": day.tz_localize("UTC"),
                 "rows": [5000, 2000, 1000],
                 "label_mean": [0.31, 0.29, 0.3],
+                "share": 1.0,
                 "left_out": [3, 2, 0],
             }
         ),
