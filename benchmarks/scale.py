@@ -35,7 +35,7 @@ RUN = ["data_engineering,feature_engineering"]
 def shift(raw: pd.DataFrame, years: int) -> pd.DataFrame:
     """Return a raw table that many years later: the same local clock, weekday and values.
 
-    Without days on which clocks change, and those in summer time in one of the two years only: local
+    Without days on which clocks change, and those in summer time in one of the years only: local
     times don't fit to durations there.
     """
     before = raw["time_hour"].dt.tz_convert(ZONE).dt.tz_localize(None)

@@ -739,7 +739,9 @@ class InThisProcess:
         self._handler = logging.Handler()
         self._handler.emit = lambda one: self.said.append(one.getMessage())
 
-    def __call__(self, where: Path, *pipelines: str, params: Any = None) -> Done:
+    def __call__(
+        self, where: Path, *pipelines: str, params: Any = None, env: str | None = None
+    ) -> Done:
         self.said.clear()
         self._change_folder(where)
         bootstrap_project(where)
@@ -747,7 +749,7 @@ class InThisProcess:
         logger.setLevel(logging.INFO)
         logger.addHandler(self._handler)
         try:
-            with KedroSession.create(where, runtime_params=params) as session:
+            with KedroSession.create(where, env=env, runtime_params=params) as session:
                 session.run(pipeline_names=list(pipelines) or None)
                 return Done(session.session_id, "\n".join(self.said))
         finally:

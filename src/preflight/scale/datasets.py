@@ -1,5 +1,6 @@
 """Datasets of runs on partitions: a table in parts, and files that are not complete."""
 
+import contextlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -46,7 +47,10 @@ class PartitionedTable(AbstractVersionedDataset[Partitions, Partitions]):
             raise DatasetError(f"{self._filepath} is only read: partitions are saved as a version")
         target = Path(self._get_save_path())
         target.parent.mkdir(parents=True, exist_ok=True)
-        Path(str(data)).replace(target)
+        source = Path(str(data))
+        source.replace(target)
+        with contextlib.suppress(OSError):  # other tables of the same build are still there
+            source.parent.rmdir()
 
     def _exists(self) -> bool:
         try:
