@@ -305,3 +305,24 @@ def test_every_file_opens_with_what_it_is_and_the_command_that_uses_it(path: Pat
 )
 def test_every_parameter_is_explained(path: Path) -> None:
     assert unexplained(path.read_text()) == []
+
+
+def catalog_of(env: str) -> dict[str, Any]:
+    entries: dict[str, Any] = yaml.safe_load((ROOT / f"conf/{env}/catalog.yml").read_text())
+    return {name: entry for name, entry in entries.items() if not name.startswith("_")}
+
+
+def test_tables_in_partitions_are_those_of_the_catalog(catalog: dict[str, Any]) -> None:
+    large = catalog_of("large")
+    scratch = large.pop("scratch")
+    assert scratch["type"] == "preflight.scale.datasets.Scratch"
+    assert large.keys() <= catalog.keys()
+    assert {entry["type"] for entry in large.values()} == {
+        "preflight.scale.datasets.PartitionedTable"
+    }
+
+
+def test_a_cluster_builds_the_same_tables() -> None:
+    dask = catalog_of("dask")
+    assert dask.pop("cluster")["workers"] == 2
+    assert dask == catalog_of("large")

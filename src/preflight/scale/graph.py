@@ -61,10 +61,9 @@ def _by_period(
     ]
     if not inner.nodes:
         return Pipeline(kept)
-    wanted = others.inputs() | {name for node in whole.nodes for name in node.inputs}
-    lost = (inner.all_outputs() - {*made}) & (
-        wanted - {n for one in inner.nodes for n in one.inputs}
-    )
+    inside = {node.name for node in inner.nodes}
+    wanted = {name for node in whole.nodes if node.name not in inside for name in node.inputs}
+    lost = (inner.all_outputs() - {*made}) & wanted
     if lost:
         raise RunError(
             f"{', '.join(sorted(lost))}: made from a table in partitions, and not in partitions. "

@@ -26,6 +26,26 @@ LEFT_OUT = shutil.ignore_patterns(
 SECONDS = 3600  # of tests, after which a defect hangs and is found so
 
 DEFECTS = [
+    # tables in partitions, and clusters
+    ("start, end = span[0] - ahead - back, span[1] + ahead  #", " - back", ""),
+    ("if before and first <= before[1]:", "<=", "<"),
+    ("twice = rows[rows.duplicated(key, keep=False)].sort_values(key)", "(key,", "(key[:1],"),
+    (
+        "schema.checks = [check for check in schema.checks if check.title != WHOLE_TABLE]",
+        "!=",
+        "==",
+    ),
+    ("passed = check(table.read(columns=columns)).check_passed", ".check_passed", " is not None"),
+    ("        remove(folder)\n        raise", "remove(folder)", "pass"),
+    ("parts.append(part[drawn.to_numpy() < share] if share < 1 else part)", "< share]", "< 1]"),
+    ("return names[-max(1, int((rows <= self.rows).sum())) :]", "max(1, ", "max(0, "),
+    ("if (start is None or last >= start) and", "last >= start", "first >= start"),
+    ('return summed.where(summed["table"].isin(partitioned), first)', "isin(", "eq("),
+    ("found[name].attrs[SHARE] = share", " = share", " = 1.0"),
+    ("pipelines.update(self._plain)", "pipelines.update(self._plain)", "pass"),
+    ("client.cancel(futures)\n                raise", "client.cancel(futures)", "pass"),
+    ("return client.gather(futures)", "(futures)", "(futures[::-1])"),
+    ("return verify(folder, sorted(listed | {path.name", "listed | ", "set() | "),
     # windows and tables at a moment
     (
         'self._upto = np.searchsorted(log.stamp, self._question, side="right")',

@@ -158,7 +158,8 @@ def test_trials_of_a_killed_worker_are_made_again(project: Path, kedro: Kedro) -
     text = trials.read_text()
     line = "    return _on_worker[study](int(name), before)"
     assert line in text
-    kill = f"    if name == '1' and not os.path.exists({str(marker)!r}):\n        open({str(marker)!r}, 'w')\n        os._exit(9)\n"
+    first = f"name == '1' and not os.path.exists({str(marker)!r})"
+    kill = f"    if {first}:\n        open({str(marker)!r}, 'w')\n        os._exit(9)\n"
     trials.write_text(text.replace(line, kill + line))
     done = kedro(project, "run", "--env", "dask", "--pipelines", "modeling", "--params", asked)
     assert done.returncode == 0, done.stderr
