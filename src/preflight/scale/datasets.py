@@ -10,7 +10,7 @@ from preflight.datasets import ReadOnlyDataset
 from preflight.partitions import Partitions
 
 
-class PartitionedTable(AbstractVersionedDataset[Partitions, Partitions]):
+class PartitionedTable(AbstractVersionedDataset[Partitions, Any]):
     """A folder with a Parquet file for each period; it loads as `Partitions`.
 
     A version that a run without partitions made is one file: a table of one period.
@@ -19,6 +19,7 @@ class PartitionedTable(AbstractVersionedDataset[Partitions, Partitions]):
         filepath: of the folder.
         rows: that fit into memory. Training gets a random sample of so many rows, the audit the
             newest partitions with so many.
+        deferred: load as a function that reads the newest partitions.
         version: of a versioned dataset.
         metadata: for Kedro-Viz.
         load_args, save_args: of the dataset in conf/base, which are not used.
@@ -28,18 +29,20 @@ class PartitionedTable(AbstractVersionedDataset[Partitions, Partitions]):
         self,
         filepath: str,
         rows: int,
+        deferred: bool = False,
         version: Version | None = None,
         metadata: dict[str, Any] | None = None,
         load_args: dict[str, Any] | None = None,
         save_args: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(PurePosixPath(filepath), version, _exists, _glob)
-        self._rows = rows
+        self._rows, self._deferred = rows, deferred
         self.metadata = metadata
 
-    def load(self) -> Partitions:
-        """Return the files of the partitions."""
-        return Partitions.at(Path(self._get_load_path()), self._rows)
+    def load(self) -> Any:
+        """Return the partitions, or a function that reads the newest of them."""
+        table = Partitions.at(Path(self._get_load_path()), self._rows)
+        return (lambda: table.pick(table.newest()).read()) if self._deferred else table
 
     def save(self, data: Partitions) -> None:
         """Move complete files to their place, all at once."""
