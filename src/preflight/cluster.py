@@ -2,6 +2,7 @@
 
 import logging
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
@@ -34,7 +35,7 @@ class Cluster(NamedTuple):
             function: can be pickled.
             names: each once.
             what: is made, for messages.
-            shared: is sent to each worker once.
+            shared: is sent with each name.
 
         Raises:
             RunError: the function raised it, the scheduler is lost, or workers die of the work.
@@ -44,11 +45,12 @@ class Cluster(NamedTuple):
 
         as_done: Any = as_completed
         with _explained(self, what):
-            sent = client.scatter([*shared], broadcast=True, hash=False)
-            given = [[one] * len(names) for one in sent]
             keys = [f"{what} {name} {uuid4().hex[:8]}" for name in names]
-            work = partial(_quietly, function)
-            futures = client.map(work, names, *given, key=keys, pure=False)
+            # with each task, and not as data of the workers: these may die all together
+            work = partial(_quietly, function, shared)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Sending large graph")
+                futures = client.map(work, names, key=keys, pure=False)
             try:
                 for number, future in enumerate(as_done(futures), start=1):
                     future.result()  # raises what the function raised
@@ -78,12 +80,13 @@ class ClusterDataset(ReadOnlyDataset):
         return self._cluster
 
 
-def _silence() -> None:
-    """Let Dask log errors only: what matters is raised."""
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+def _silence(level: int = logging.ERROR) -> None:
+    """Let Dask log from a level on: what matters is raised."""
+    for name in ("distributed", "tornado", "asyncio"):
+        logging.getLogger(name).setLevel(level)
 
 
-def _quietly(function: Callable[..., Any], name: str, *shared: Any) -> Any:
+def _quietly(function: Callable[..., Any], shared: tuple[Any, ...], name: str) -> Any:
     _silence()  # in the worker: importing Kedro there has set its own levels
     return function(name, *shared)
 
@@ -144,6 +147,7 @@ def _explained(cluster: Cluster, what: str) -> Iterator[None]:
         ) from error
     except (FutureCancelledError, CommClosedError, TimeoutError) as error:
         _connect.cache_clear()
+        _silence(logging.CRITICAL)  # its threads go on to look for the scheduler
         raise RunError(
             f"The Dask scheduler at {cluster.address or 'this machine'} is gone, in the middle of "
             f"{what}. Nothing half-made was saved. Start the scheduler, and run the stage again."

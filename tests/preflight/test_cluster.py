@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,12 +16,14 @@ from preflight.errors import RunError
 
 @pytest.fixture(autouse=True)
 def forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    level = logging.getLogger("distributed").level
+    loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
+    levels = [one.level for one in loggers]
     monkeypatch.setenv("DASK_LOGGING__DISTRIBUTED", "error")
     module._connect.cache_clear()
     yield
     module._connect.cache_clear()
-    logging.getLogger("distributed").setLevel(level)
+    for one, level in zip(loggers, levels, strict=True):
+        one.setLevel(level)
 
 
 class FakeClient:
@@ -30,19 +32,16 @@ class FakeClient:
     error: Exception | None = None
     cancelled = 0
 
-    def scatter(self, data: list[Any], **_: Any) -> list[Any]:
-        return data
-
-    def map(self, function: Any, names: list[str], *given: Any, key: list[str], **_: Any) -> Any:
+    def map(self, function: Any, names: list[str], key: list[str], **_: Any) -> Any:
         return [
-            SimpleNamespace(key=k, result=lambda a=a: self.work(function, *a))
-            for k, a in zip(key, zip(names, *given, strict=True), strict=True)
+            SimpleNamespace(key=one, result=partial(self.work, function, name))
+            for one, name in zip(key, names, strict=True)
         ]
 
-    def work(self, function: Any, *given: Any) -> Any:
+    def work(self, function: Any, name: str) -> Any:
         if self.error:
             raise self.error
-        return function(*given)
+        return function(name)
 
     def gather(self, futures: Any) -> list[Any]:
         return [future.result() for future in futures]

@@ -172,7 +172,7 @@ def test_trials_of_a_killed_worker_are_made_again(project: Path, kedro: Kedro) -
 
 
 def test_a_backfill_on_the_cluster_has_the_rows_of_one_here(project: Path, kedro: Kedro) -> None:
-    asked = "inference.moment=2013-02-18T17:00:00Z,inference.until=2013-02-20T17:00:00Z"
+    asked = "inference.moment=2013-02-13T17:00:00Z,inference.until=2013-02-15T21:00:00Z"
     found = []
     for env in ("large", "dask"):
         kedro(project, "run", "--env", env, "--pipelines", "data_engineering")
