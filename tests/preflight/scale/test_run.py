@@ -123,11 +123,11 @@ def test_without_partitions_the_command_that_makes_them_is_named(
 def test_a_raw_table_without_a_time_is_not_cut(project: Project) -> None:
     where = project()
     conf = where / "conf/large/catalog.yml"
-    text = "raw_planes:\n  <<: *partitions\n  filepath: data/01_raw/planes\n"
+    text = "raw_airlines:\n  <<: *partitions\n  filepath: data/01_raw/airlines\n"
     conf.write_text(conf.read_text().replace("raw_flights:", f"{text}\nraw_flights:"))
     done = CliRunner().invoke(cli, ["partition", "--by", "year"], obj=bootstrap_project(where))
     assert done.exit_code == 1
-    assert "'raw_planes' states no event_time" in done.output
+    assert "'raw_airlines' states no event_time" in done.output
     conf.write_text("{}")
     done = CliRunner().invoke(cli, ["partition", "--by", "year"], obj=bootstrap_project(where))
     assert "conf/large/catalog.yml names no raw table" in done.output
