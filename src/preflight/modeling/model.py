@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from preflight.contracts.catalog import Contract
 from preflight.errors import PredictionError, RunError
+from preflight.modeling.fast_trees import predict_few
 from preflight.problem.costs import AnyCosts, Costs, Decided, RegressionCosts, per_1000
 
 Floats = npt.NDArray[np.float64]
@@ -63,7 +64,9 @@ def predict_uncalibrated(estimator: Any, examples: pd.DataFrame, features: list[
     if examples.empty:
         return np.empty(0)
     seen = _only(examples, features)
-    if hasattr(estimator, "predict_proba"):
+    if (few := predict_few(estimator, seen)) is not None:
+        predicted = few
+    elif hasattr(estimator, "predict_proba"):
         predicted = np.asarray(estimator.predict_proba(seen)[:, 1], dtype=np.float64)
     else:
         predicted = np.asarray(estimator.predict(seen), dtype=np.float64)
