@@ -213,13 +213,13 @@ def input_flags(
     return flags
 
 
-def join_flags(flags: dict[str, Bools], index: pd.Index) -> pd.Series:
-    """Return the names of the flags of each row, joined by commas."""
-    text = np.full(len(index), "", dtype=object)
-    for name, rows in flags.items():
-        if rows.any():
-            text[rows] = np.where(text[rows] == "", name, text[rows] + f", {name}")
-    return pd.Series(text, index, dtype="str")
+def join_flags(flags: dict[str, Bools], rows: int) -> npt.NDArray[np.object_]:
+    """Return the names of the flags of each row, joined by commas, shape (rows,)."""
+    text = np.full(rows, "", dtype=object)
+    for name, flagged in flags.items():
+        if flagged.any():
+            text[flagged] = np.where(text[flagged] == "", name, text[flagged] + f", {name}")
+    return text
 
 
 def group_effects(
@@ -275,7 +275,7 @@ def answer(
     """
     found = predict_and_decide(bundle, examples)
     predicted = next(iter(found.values()))
-    flags = join_flags(input_flags(bundle, examples, groups), examples.index)
+    flags = join_flags(input_flags(bundle, examples, groups), len(examples))
     why = reasons(bundle, examples, predicted, groups) if explain else [""] * len(examples)
     return {**found, "flags": flags, "reasons": why}
 
