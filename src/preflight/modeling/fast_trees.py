@@ -175,13 +175,15 @@ def _encode(trees: JoinedTrees, rows: pd.DataFrame) -> Floats | None:
         if isinstance(dtype, pd.CategoricalDtype):
             tried = place in trees.codes
         else:
-            tried = isinstance(dtype, np.dtype) and dtype.kind in "fiub" and place not in trees.codes
+            tried = (
+                isinstance(dtype, np.dtype) and dtype.kind in "fiub" and place not in trees.codes
+            )
         if not tried:
             return None
     values = rows.to_numpy(object)  # the fastest way to one array from columns of several types
     for place, codes in trees.codes.items():
         texts = values[:, place].tolist()
-        if not all(isinstance(text, str) or text != text for text in texts):
+        if not all(isinstance(text, str) or pd.isna(text) for text in texts):
             return None
         values[:, place] = [codes.get(text, np.nan) for text in texts]  # NaN: missing, or not seen
     return values.astype(np.float64)[:, trees.order]
