@@ -93,7 +93,8 @@ def in_process(folder: Path, run: dict[str, Any]) -> dict[str, tuple[float, ...]
 
 
 def medians(rounds: Rounds) -> dict[tuple[str, ...], list[float]]:
-    return {key: [statistics.median(v) for v in zip(*made, strict=True)] for key, made in rounds.items()}  # fmt: skip
+    found = {key: zip(*made, strict=True) for key, made in rounds.items()}
+    return {key: [statistics.median(one) for one in values] for key, values in found.items()}
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -42,8 +42,19 @@ class JoinedTrees(NamedTuple):
     trees: int
 
 
-Own = tuple[Any, ...]  # the trees of an estimator: another fit has others
-_cache: "WeakKeyDictionary[Any, tuple[Own, JoinedTrees | None]]" = WeakKeyDictionary()
+class Known(NamedTuple):
+    """What is known of an estimator.
+
+    own: its trees; another fit has others. trees: joined; None: they can't be. checked: whether
+    they were compared with the estimator's own prediction.
+    """
+
+    own: tuple[Any, ...]
+    trees: JoinedTrees | None
+    checked: bool
+
+
+_known: "WeakKeyDictionary[Any, Known]" = WeakKeyDictionary()
 
 
 def predict_few(estimator: Any, rows: pd.DataFrame) -> Floats | None:
@@ -54,10 +65,12 @@ def predict_few(estimator: Any, rows: pd.DataFrame) -> Floats | None:
     if not 0 < len(rows) <= FEW_ROWS or not _is_tried(estimator):
         return None
     own = tuple(tree for (tree,) in estimator._predictors)
-    cached = _cache.get(estimator)
-    if cached is None or cached[0] != own:
-        cached = _cache[estimator] = own, _joined_if_same(estimator, own, rows)
-    return None if cached[1] is None else _predict(estimator, cached[1], rows)
+    known = _known.get(estimator)
+    if known is None or known.own != own:
+        known = Known(own, None, False)
+    if not known.checked:
+        return _predict_checked(estimator, known, rows)
+    return known.trees and _predict(estimator, known.trees, rows)
 
 
 def _is_tried(estimator: Any) -> bool:
@@ -67,30 +80,35 @@ def _is_tried(estimator: Any) -> bool:
     return (
         type(estimator) in (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
         and sklearn.__version__.startswith(TRIED)
-        and estimator.n_trees_per_iteration_ == 1
+        and getattr(estimator, "n_trees_per_iteration_", None) == 1
         and hasattr(estimator, "feature_names_in_")
+        and hasattr(estimator, "_predictors")
     )
 
 
-def _joined_if_same(estimator: Any, own: Own, rows: pd.DataFrame) -> JoinedTrees | None:
-    """Return the joined trees if they predict for the rows what the estimator itself predicts."""
+def _predict_checked(estimator: Any, known: Known, rows: pd.DataFrame) -> Floats | None:
+    """Return the predictions of joined trees if they are the estimator's own; remember whether."""
+    trees, found, fault = known.trees, None, "they predict something else"
     try:
-        made = _join(estimator, own)
-        found = _predict(estimator, made, rows)
+        trees = trees or _join(estimator, known.own)
+        found = _predict(estimator, trees, rows)
     except Exception as error:  # whatever is no longer as it was in scikit-learn
-        log.warning("One row takes longer: the trees of the model can't be joined: %r", error)
-        return None
-    if found is None:
-        return made
-    is_classifier = hasattr(estimator, "predict_proba")
-    expected = estimator.predict_proba(rows)[:, 1] if is_classifier else estimator.predict(rows)
-    if np.array_equal(found, expected):
-        return made
-    log.warning("One row takes longer: joined, the trees of the model predict something else.")
-    return None
+        trees, fault = None, repr(error)
+    if found is not None and not np.array_equal(found, _predict_own(estimator, rows)):
+        trees, found = None, None
+    _known[estimator] = Known(known.own, trees, found is not None or trees is None)
+    if trees is None:
+        log.warning("A few rows take longer: the trees of the model can't be joined: %s", fault)
+    return found
 
 
-def _join(estimator: Any, own: Own) -> JoinedTrees:
+def _predict_own(estimator: Any, rows: pd.DataFrame) -> Floats:
+    if hasattr(estimator, "predict_proba"):
+        return np.asarray(estimator.predict_proba(rows)[:, 1])
+    return np.asarray(estimator.predict(rows))
+
+
+def _join(estimator: Any, own: tuple[Any, ...]) -> JoinedTrees:
     """Return the trees of an estimator as one.
 
     At its top, nodes split by the number of the tree, which is a feature after the others.

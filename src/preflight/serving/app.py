@@ -81,7 +81,7 @@ class WithoutQuery(Route):
         match, found = super().matches(scope)
         if match is not Match.FULL or scope["query_string"]:
             return Match.NONE, {}
-        return match, found | {"route": self}
+        return match, {**found, "route": self}
 
 
 class RequestMetrics:
