@@ -1,7 +1,6 @@
 """Requests: the body as JSON, checked against the contract of the features, as typed arrays."""
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
@@ -9,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 from pydantic import ValidationError
 from pydantic_core import core_schema, from_json
 
 from preflight.contracts.table import Table
+from preflight.serving.arrays import moments, of_dtype, storage_dtype
 from preflight.serving.body import BodyError, Faults, Outline, outline
 from preflight.serving.values import (
     BAD,
@@ -29,7 +28,6 @@ Blocks = dict[Kind, npt.NDArray[Any]]  # the values of each kind, shape (columns
 Columns = dict[str, Sequence[Any]]
 
 ROWS_AT_ONCE = 64  # rows that are parsed in one go: no other thread runs meanwhile
-EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 VALUES_AT_ONCE = 50_000  # values that become an array in one go
 
 
@@ -75,7 +73,7 @@ class RequestReader:
         self._dtypes = {name: column.dtype.type for name, column in columns.items()}
         self._kinds: dict[Kind, list[str]] = {np.dtype("float32"): []}
         for name, dtype in self._dtypes.items():
-            self._kinds.setdefault(_storage_dtype(dtype), []).append(name)
+            self._kinds.setdefault(storage_dtype(dtype), []).append(name)
         numbers = (kind for kind in self._kinds if kind.kind in "fiub")
         self._main_kind = max(numbers, key=lambda kind: len(self._kinds[kind]))
         self._layout = cache(self._make_layout)
@@ -244,7 +242,7 @@ class RequestReader:
                 half = len(names) // 2
                 return np.concatenate([array(kind, names[:half]), array(kind, names[half:])])
             values = [columns[name] for name in names]
-            found = _moments([*chain(*values)]) if kind.kind == "M" else np.array(values, kind)
+            found = moments([*chain(*values)]) if kind.kind == "M" else np.array(values, kind)
             return found.astype(kind, copy=False).reshape(len(names), size)
 
         return {kind: array(kind, names) for kind, names in self._kinds.items()}
@@ -262,7 +260,7 @@ class RequestReader:
         block[[*numbers]] = main[[*numbers.values()]]
         table = pd.DataFrame(block.T, columns=columns)
         for place, (kind, row, dtype) in others.items():  # to insert them takes twice as long
-            table.isetitem(place, _of_dtype(blocks[kind][row], dtype))
+            table.isetitem(place, of_dtype(blocks[kind][row], dtype))
         return table
 
     def _make_layout(self, names: tuple[str, ...]) -> Layout:
@@ -284,32 +282,3 @@ def concatenate_blocks(requests: list[Blocks]) -> Blocks:
 
 def _without(values: Sequence[Any], places: Collection[int]) -> Any:
     return [value for i, value in enumerate(values) if i not in places] if places else values
-
-
-def _storage_dtype(dtype: Any) -> Kind:
-    """Return the type of the array that stores a column: moments without zone, texts as objects."""
-    if isinstance(dtype, pd.DatetimeTZDtype):
-        return np.dtype(f"M8[{dtype.unit}]")
-    return dtype if isinstance(dtype, np.dtype) else np.dtype(object)
-
-
-def _moments(values: Sequence[datetime | None]) -> npt.NDArray[np.datetime64]:
-    """Return moments in UTC; of many, pyarrow takes a hundredth of NumPy's time."""
-    if len(values) <= ROWS_AT_ONCE:
-        since = [None if one is None else (one - EPOCH) // MICROSECOND for one in values]
-        return np.array(since, "M8[us]")
-    return pa.array(values, pa.timestamp("us", "UTC")).to_numpy(zero_copy_only=False)
-
-
-def _of_dtype(values: npt.NDArray[Any], dtype: Any) -> Any:
-    """Return a column of the contract's type."""
-    if isinstance(dtype, pd.DatetimeTZDtype):
-        return pd.DatetimeIndex(values).tz_localize("UTC")
-    if isinstance(dtype, pd.CategoricalDtype) and dtype.categories is None:
-        # by codes: a quarter of the time for a row
-        texts = values.tolist()
-        categories = sorted({*texts} - {None})
-        codes = {text: code for code, text in enumerate(categories)} | {None: -1}
-        known = pd.CategoricalDtype(pd.Index(categories, dtype=object))
-        return pd.Categorical.from_codes([codes[t] for t in texts], dtype=known, validate=False)
-    return values if isinstance(dtype, np.dtype) else pd.array(values, dtype=dtype)
