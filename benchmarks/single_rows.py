@@ -92,9 +92,12 @@ def in_process(folder: Path, run: dict[str, Any]) -> dict[str, tuple[float, ...]
     return {name: tuple(values) for name, values in json.loads(made.stdout).items()}
 
 
-def medians(rounds: Rounds) -> dict[tuple[str, ...], list[float]]:
-    found = {key: zip(*made, strict=True) for key, made in rounds.items()}
-    return {key: [statistics.median(one) for one in values] for key, values in found.items()}
+def written(rounds: Rounds, key: tuple[str, ...]) -> list[str]:
+    """Return a line of the table: medians, and the median of the ratios of each round."""
+    made = rounds[key]
+    middle = [statistics.median(values) for values in zip(*made, strict=True)]
+    ratios = [now[0] / one[0] for now, one in zip(rounds[(key[0], "now")], made, strict=True)]
+    return [*key, *(f"{value:.2f}" for value in middle), f"{statistics.median(ratios):.2f}"]
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -132,18 +135,13 @@ def main(argv: list[str] | None = None) -> None:
                     found = send(server.url, body, Load(1, clients), options.seconds)
                     took = (found.per_second, found.p50_ms, found.p99_ms, float(found.failed))
                     rounds.setdefault((f"{clients} clients", name), []).append(took)
-    middle = medians(rounds)
-    lines = [[*key, *(f"{v:.2f}" for v in values)] for key, values in middle.items()]
+    lines = [written(rounds, key) for key in rounds]
     about = f"medians of {options.rounds} rounds"
     process = [line for line in lines if not line[0].endswith("clients")]
-    table(f"One row in process, {about}", ["what", "code", "CPU ms, median", "p99"], process)
-    heads = ["load", "server", "a second", "p50 ms", "p99 ms", "failed", "now is times as many"]
-    over_http = [
-        [*line, f"{middle[(line[0], 'now')][0] / middle[(line[0], line[1])][0]:.1f}"]
-        for line in lines
-        if line[0].endswith("clients")
-    ]
-    table(f"One row over HTTP, {about} of {options.seconds:g} s", heads, over_http)
+    table(f"CPU of one row, {about}", ["what", "code", "ms", "p99", "now / this"], process)
+    heads = ["load", "server", "a second", "p50 ms", "p99 ms", "failed", "now / this"]
+    served = [line for line in lines if line[0].endswith("clients")]
+    table(f"One row over HTTP, {about} of {options.seconds:g} s", heads, served)
 
 
 if __name__ == "__main__":

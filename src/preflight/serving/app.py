@@ -120,7 +120,7 @@ async def predict(
     partial: Annotated[
         bool, Query(description="answer the valid rows though others are not")
     ] = False,
-    explain: Annotated[bool, Query(description="add reasons; takes eight times as long")] = False,
+    explain: Annotated[bool, Query(description="add reasons; takes many times as long")] = False,
 ) -> Response:
     """Return the champion's answer to each row."""
     service: Service = request.app.state.service
