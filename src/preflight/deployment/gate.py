@@ -11,6 +11,7 @@ import pandas as pd
 from preflight.deployment import champion
 from preflight.deployment.contracts import Deployment
 from preflight.errors import RunError
+from preflight.modeling.fast_trees import FEW_ROWS
 from preflight.modeling.model import Bundle, is_binary, predict
 from preflight.modeling.resources import is_speed, over_http, violations
 from preflight.modeling.skops_file import load
@@ -112,12 +113,17 @@ def predict_in_fresh_process(project: Path, judged_run: Document, candidate: Bun
 def load_and_predict(
     model: Path, reference_predictions: Path, trusted: list[str]
 ) -> tuple[int, int]:
-    """Return the number of stored rows, and of those that are predicted differently now."""
+    """Return the number of stored rows, and of those that are predicted differently now.
+
+    They are predicted all at once, as in batch inference, and a few at a time, as in the service.
+    """
     with model.open("rb") as file:
         bundle = load(file, trusted)
     rows = pd.read_parquet(reference_predictions)
-    stored = rows["probability" if is_binary(bundle) else "prediction"]
-    return len(rows), int(np.count_nonzero(predict(bundle, rows) != stored))
+    stored = rows["probability" if is_binary(bundle) else "prediction"].to_numpy()
+    some = (rows.iloc[i : i + FEW_ROWS] for i in range(0, len(rows), FEW_ROWS))
+    few = np.concatenate([predict(bundle, one) for one in some])
+    return len(rows), int(np.count_nonzero((predict(bundle, rows) != stored) | (few != stored)))
 
 
 def clear_candidate(

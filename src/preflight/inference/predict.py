@@ -99,9 +99,8 @@ def _missing_in_advance(table: pd.DataFrame, contract: Contract) -> pd.Series:
     """Return for each row the columns that should be known in advance, and are missing."""
     columns, later = contract.to_schema().columns, contract.known_later()
     optional = [name for name, one in columns.items() if one.nullable and name not in later]
-    return join_flags(
-        {f"{name} missing": table[name].isna().to_numpy() for name in optional}, table.index
-    )
+    missing = {f"{name} missing": table[name].isna().to_numpy() for name in optional}
+    return pd.Series(join_flags(missing, len(table)), table.index, dtype="str")
 
 
 def predict_upcoming(

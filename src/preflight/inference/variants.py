@@ -38,7 +38,9 @@ def answer_variants(
     suppress its errors; by default they are logged.
     """
     none = pd.Series(None, rows.index, dtype="str")
-    found = pd.DataFrame(answers, rows.index).assign(model=version, unit=none, variant=none)
+    texts = dict.fromkeys(["flags", "reasons"], "str")  # no row has no type of its own
+    found = pd.DataFrame(answers, rows.index).astype(texts)
+    found = found.assign(model=version, unit=none, variant=none)
     for design, drawn in draw(rows, designs, framing):
         found.loc[drawn.index, DRAWN] = drawn
         for name in VARIANTS:

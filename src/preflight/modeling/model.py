@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from preflight.contracts.catalog import Contract
 from preflight.errors import PredictionError, RunError
+from preflight.modeling.fast_trees import predict_few
 from preflight.problem.costs import AnyCosts, Costs, Decided, RegressionCosts, per_1000
 
 Floats = npt.NDArray[np.float64]
@@ -63,7 +64,9 @@ def predict_uncalibrated(estimator: Any, examples: pd.DataFrame, features: list[
     if examples.empty:
         return np.empty(0)
     seen = _only(examples, features)
-    if hasattr(estimator, "predict_proba"):
+    if (few := predict_few(estimator, seen)) is not None:
+        predicted = few
+    elif hasattr(estimator, "predict_proba"):
         predicted = np.asarray(estimator.predict_proba(seen)[:, 1], dtype=np.float64)
     else:
         predicted = np.asarray(estimator.predict(seen), dtype=np.float64)
@@ -210,13 +213,13 @@ def input_flags(
     return flags
 
 
-def join_flags(flags: dict[str, Bools], index: pd.Index) -> pd.Series:
-    """Return the names of the flags of each row, joined by commas."""
-    text = np.full(len(index), "", dtype=object)
-    for name, rows in flags.items():
-        if rows.any():
-            text[rows] = np.where(text[rows] == "", name, text[rows] + f", {name}")
-    return pd.Series(text, index, dtype="str")
+def join_flags(flags: dict[str, Bools], rows: int) -> npt.NDArray[np.object_]:
+    """Return the names of the flags of each row, joined by commas, shape (rows,)."""
+    text = np.full(rows, "", dtype=object)
+    for name, flagged in flags.items():
+        if flagged.any():
+            text[flagged] = np.where(text[flagged] == "", name, text[flagged] + f", {name}")
+    return text
 
 
 def group_effects(
@@ -268,11 +271,11 @@ def answer(
 
     Batch inference and the service both answer with this function.
 
-    explain: without it reasons are empty, which takes an eighth of the time.
+    explain: without it reasons are empty, which takes an eighth of the time, or less for few rows.
     """
     found = predict_and_decide(bundle, examples)
     predicted = next(iter(found.values()))
-    flags = join_flags(input_flags(bundle, examples, groups), examples.index)
+    flags = join_flags(input_flags(bundle, examples, groups), len(examples))
     why = reasons(bundle, examples, predicted, groups) if explain else [""] * len(examples)
     return {**found, "flags": flags, "reasons": why}
 

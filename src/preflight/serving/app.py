@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from preflight.deployment import champion
@@ -54,9 +55,10 @@ def create_app(catalog: DataCatalog, pointer: Path, framing: Framing) -> FastAPI
     shadow = Shadow(catalog, champion.project_of(pointer), features, MAX_ROWS, framing)
     check, monitored = (catalog.get(name) for name in ("latest_input_check", "latest_alarms"))
     service = Service(predictor, log_writer, shadow, framing, reader, check, monitored)
-    app = FastAPI(title="Preflight", version="1", lifespan=service.lifespan)
+    # given here, routes come before those of the document, and are found sooner
+    routes = [WithoutQuery("/predict", predict, methods=["POST"]), *router.routes]
+    app = FastAPI(title="Preflight", version="1", lifespan=service.lifespan, routes=routes)
     app.state.service = service
-    app.include_router(router)
     app.add_middleware(RequestMetrics)
 
     def openapi() -> dict[str, Any]:
@@ -69,6 +71,17 @@ def create_app(catalog: DataCatalog, pointer: Path, framing: Framing) -> FastAPI
 
     app.openapi = openapi  # type: ignore[method-assign]
     return app
+
+
+class WithoutQuery(Route):
+    """A route of requests without a query: FastAPI takes a quarter of a row's time for them."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Return whether it is the route of a request; others are FastAPI's."""
+        match, found = super().matches(scope)
+        if match is not Match.FULL or scope["query_string"]:
+            return Match.NONE, {}
+        return match, {**found, "route": self}
 
 
 class RequestMetrics:
@@ -104,8 +117,10 @@ class RequestMetrics:
 )
 async def predict(
     request: Request,
-    partial: bool = Query(False, description="answer the valid rows although others are not"),
-    explain: bool = Query(False, description="add reasons; takes about eight times as long"),
+    partial: Annotated[
+        bool, Query(description="answer the valid rows though others are not")
+    ] = False,
+    explain: Annotated[bool, Query(description="add reasons; takes many times as long")] = False,
 ) -> Response:
     """Return the champion's answer to each row."""
     service: Service = request.app.state.service
@@ -146,21 +161,24 @@ async def _body(request: Request) -> bytes | Response:
     """Return the body of a request, or the refusal to read it."""
     if request.headers.get("content-encoding", "identity") != "identity":
         return refusal(415, "a body may not be compressed")
-    large = refusal(413, f"a body may have {MAX_BYTES:,} bytes")
     if int(request.headers.get("content-length", 0)) > MAX_BYTES:
-        return large
+        return _too_large()
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for part in request.stream():
                 body += part
                 if len(body) > MAX_BYTES:
-                    return large
+                    return _too_large()
     except TimeoutError:
         return refusal(408, f"the body did not come within {BODY_SECONDS:g} seconds")
     except ClientDisconnect:  # nobody reads the answer
         return refusal(400, "the body is not complete")
     return bytes(body)
+
+
+def _too_large() -> Response:
+    return refusal(413, f"a body may have {MAX_BYTES:,} bytes")
 
 
 async def _in_thread(large: bool, function: Callable[..., Any], *given: Any) -> Any:

@@ -170,13 +170,16 @@ class ChampionPredictor:
             return await asyncio.to_thread(self._predict, blocks, explain)
         loop = asyncio.get_running_loop()
         if not self._waiting:
-            loop.call_soon(self._predict_waiting)
+            loop.call_soon(self._predict_waiting, loop)
         future: asyncio.Future[BatchPredictions] = loop.create_future()
         self._waiting.append((blocks, rows, future))
         return await future
 
-    def _predict_waiting(self) -> None:
-        """Answer all waiting requests together."""
+    def _predict_waiting(self, loop: asyncio.AbstractEventLoop, seen: int = 0) -> None:
+        """Answer all waiting requests together, once no more have come in a round of the loop."""
+        if seen < len(self._waiting) < MICRO_BATCH_ROWS:
+            loop.call_soon(self._predict_waiting, loop, len(self._waiting))
+            return
         waiting, self._waiting = self._waiting, []
         self._answer(waiting)
 

@@ -1,18 +1,18 @@
 """Requests: the body as JSON, checked against the contract of the features, as typed arrays."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from functools import cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 from pydantic import ValidationError
 from pydantic_core import core_schema, from_json
 
 from preflight.contracts.table import Table
+from preflight.serving.arrays import moments, of_dtype, storage_dtype
 from preflight.serving.body import BodyError, Faults, Outline, outline
 from preflight.serving.values import (
     BAD,
@@ -46,6 +46,18 @@ class ParsedRequest(NamedTuple):
     by_column: bool
 
 
+class Layout(NamedTuple):
+    """Where a table has its columns from.
+
+    numbers: the row of each column in the block of the main kind. others: the kind, the row in its
+    block and the type of each other column. Columns are named by their place.
+    """
+
+    columns: pd.Index
+    numbers: dict[int, int]
+    others: dict[int, tuple[Kind, int, Any]]
+
+
 class RequestReader:
     """Reads and checks the body of a request, and makes a table of its rows.
 
@@ -61,9 +73,10 @@ class RequestReader:
         self._dtypes = {name: column.dtype.type for name, column in columns.items()}
         self._kinds: dict[Kind, list[str]] = {np.dtype("float32"): []}
         for name, dtype in self._dtypes.items():
-            self._kinds.setdefault(_storage_dtype(dtype), []).append(name)
+            self._kinds.setdefault(storage_dtype(dtype), []).append(name)
         numbers = (kind for kind in self._kinds if kind.kind in "fiub")
         self._main_kind = max(numbers, key=lambda kind: len(self._kinds[kind]))
+        self._layout = cache(self._make_layout)
         self._values = {name: Value(column) for name, column in columns.items()}
         row = object_schema({name: value.schema for name, value in self._values.items()}, False)
         rows = core_schema.list_schema(row)
@@ -224,15 +237,13 @@ class RequestReader:
         return broken
 
     def _blocks(self, columns: Columns, size: int) -> Blocks:
-        def values(name: str, kind: Kind) -> Any:
-            return _moments(columns[name]) if kind.kind == "M" else columns[name]
-
-        def array(kind: Kind, names: list[str]) -> npt.NDArray[Any]:
+        def array(kind: Kind, names: list[str]) -> Any:
             if len(names) * size > VALUES_AT_ONCE and len(names) > 1:
                 half = len(names) // 2
                 return np.concatenate([array(kind, names[:half]), array(kind, names[half:])])
-            found = np.array([values(name, kind) for name in names], kind)
-            return found.reshape(len(names), size)
+            values = [columns[name] for name in names]
+            found = moments([*chain(*values)]) if kind.kind == "M" else np.array(values, kind)
+            return found.astype(kind, copy=False).reshape(len(names), size)
 
         return {kind: array(kind, names) for kind, names in self._kinds.items()}
 
@@ -243,18 +254,25 @@ class RequestReader:
 
         names: the columns, in their order; all by default.
         """
-        every = {
-            n: v for kind in blocks for n, v in zip(self._kinds[kind], blocks[kind], strict=True)
-        }
-        names = names or list(every)
-        numbers = [name for name in names if self._dtypes[name] == self._main_kind]
-        places = [self._kinds[self._main_kind].index(name) for name in numbers]
-        block = blocks[self._main_kind][places].T
-        table = pd.DataFrame(block, columns=pd.Index(numbers, dtype=object))
-        for i, name in enumerate(names):
-            if (dtype := self._dtypes[name]) != self._main_kind:
-                table.insert(i, name, _of_dtype(every[name], dtype))
+        columns, numbers, others = self._layout(tuple(names))
+        main = blocks[self._main_kind]
+        block = np.zeros((len(columns), main.shape[1]), self._main_kind)
+        block[[*numbers]] = main[[*numbers.values()]]
+        table = pd.DataFrame(block.T, columns=columns)
+        for place, (kind, row, dtype) in others.items():  # to insert them takes twice as long
+            table.isetitem(place, of_dtype(blocks[kind][row], dtype))
         return table
+
+    def _make_layout(self, names: tuple[str, ...]) -> Layout:
+        where = {
+            name: (kind, row, self._dtypes[name])
+            for kind, some in self._kinds.items()
+            for row, name in enumerate(some)
+        }
+        columns = pd.Index(names or [*where], dtype=object)
+        found = dict(enumerate(where[name] for name in columns))
+        numbers = {i: row for i, (_, row, dtype) in found.items() if dtype == self._main_kind}
+        return Layout(columns, numbers, {i: one for i, one in found.items() if i not in numbers})
 
 
 def concatenate_blocks(requests: list[Blocks]) -> Blocks:
@@ -264,29 +282,3 @@ def concatenate_blocks(requests: list[Blocks]) -> Blocks:
 
 def _without(values: Sequence[Any], places: Collection[int]) -> Any:
     return [value for i, value in enumerate(values) if i not in places] if places else values
-
-
-def _storage_dtype(dtype: Any) -> Kind:
-    """Return the type of the array that stores a column: moments without zone, texts as objects."""
-    if isinstance(dtype, pd.DatetimeTZDtype):
-        return np.dtype(f"M8[{dtype.unit}]")
-    return dtype if isinstance(dtype, np.dtype) else np.dtype(object)
-
-
-def _moments(values: Sequence[datetime | None]) -> npt.NDArray[np.datetime64]:
-    """Return moments in UTC; pyarrow takes a hundredth of NumPy's time."""
-    return pa.array(values, pa.timestamp("us", "UTC")).to_numpy(zero_copy_only=False)
-
-
-def _of_dtype(values: npt.NDArray[Any], dtype: Any) -> Any:
-    """Return a column of the contract's type."""
-    if isinstance(dtype, pd.DatetimeTZDtype):
-        return pd.DatetimeIndex(values).tz_localize("UTC")
-    if isinstance(dtype, pd.CategoricalDtype) and dtype.categories is None:
-        # by codes: a quarter of the time for a row
-        texts = values.tolist()
-        categories = sorted({*texts} - {None})
-        codes = {text: code for code, text in enumerate(categories)} | {None: -1}
-        index = pd.Index(categories, dtype=object)
-        return pd.Categorical.from_codes([codes[text] for text in texts], index)
-    return values if isinstance(dtype, np.dtype) else pd.array(values, dtype=dtype)

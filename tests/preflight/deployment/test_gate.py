@@ -16,11 +16,13 @@ from preflight.deployment.contracts import Deployment, service_limits
 from preflight.deployment.gate import (
     check_unchanged,
     clear_candidate,
+    load_and_predict,
     predict_in_fresh_process,
     promote_candidate,
 )
 from preflight.errors import RunError
 from preflight.evaluation.predictions import select_reference_rows
+from preflight.modeling import fast_trees
 from preflight.modeling.skops_file import dump
 from preflight.problem.framing import Framing
 from preflight.runs.manifest import RUN_MANIFEST, describe_code
@@ -174,6 +176,28 @@ def test_a_probability_that_differs_in_its_last_bit_is_told(
     check = predict_in_fresh_process(tmp_path, judged, made["candidate"])
     assert (check["name"], check["ok"]) == ("end to end", False)
     assert "1 of 20" in check["message"]
+
+
+def test_rows_that_are_predicted_otherwise_a_few_at_a_time_are_told(
+    tmp_path: Path, judged: Made, trusted_types: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong encoding of categories that the first rows do not show."""
+    model, rows = (
+        tmp_path / judged["outputs"][name]["path"]
+        for name in ("candidate", "reference_predictions")
+    )
+    assert load_and_predict(model, rows, trusted_types) == (20, 0)
+    right, calls = fast_trees._encode, []
+
+    def encode(trees: Any, asked: pd.DataFrame) -> Any:
+        calls.append(len(asked))
+        encoded = right(trees, asked)
+        return encoded if len(calls) == 1 else encoded[:, [1, 0, *range(2, encoded.shape[1])]]
+
+    monkeypatch.setattr(fast_trees, "_encode", encode)
+    monkeypatch.setattr("preflight.deployment.gate.FEW_ROWS", 4)
+    assert load_and_predict(model, rows, trusted_types)[1] > 0
+    assert calls[0] == 4
 
 
 def test_a_file_with_a_type_that_is_not_trusted_is_not_loaded(

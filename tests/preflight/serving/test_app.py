@@ -48,6 +48,19 @@ def test_the_probabilities_are_those_of_the_bundle(
         assert one["reasons"] == ""
 
 
+def test_one_row_is_answered_as_the_estimator_itself_does_with_what_it_never_saw(
+    ready: TestClient, rows: pd.DataFrame, served: dict[str, Any]
+) -> None:
+    bundle, some = served["bundle"], rows.head(12).copy()
+    some["dest"] = some["dest"].cat.add_categories("ZZZ")
+    some.loc[:2, "dest"] = "ZZZ"
+    some.loc[1:6, ["visibility", "slack", "route_rate"]] = np.nan
+    own = bundle["estimator"].predict_proba(some[bundle["features"]])[:, 1]
+    told = [ask(ready, as_json(some.iloc[[i]])).json()["answers"][0] for i in range(len(some))]
+    assert [one["probability"] for one in told] == own.tolist()
+    assert ["unseen dest" in one["flags"] for one in told] == [True] * 3 + [False] * 9
+
+
 def as_columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {"columns": {name: [row[name] for row in rows] for name in COLUMNS}}
 
@@ -681,8 +694,21 @@ def test_requests_are_counted(ready: TestClient, rows: pd.DataFrame) -> None:
     name = 'preflight_requests_total{path="/predict",status="200"}'
     before = metric(ready, name)
     ask(ready, as_json(rows))
-    assert metric(ready, name) == before + 1
+    ask(ready, as_json(rows), explain=True)  # FastAPI has its own way of a request with a query
+    assert metric(ready, name) == before + 2
     assert metric(ready, 'preflight_champion{version="v1"}') == 1
+
+
+def test_a_query_that_says_nothing_new_changes_nothing(
+    ready: TestClient, rows: pd.DataFrame
+) -> None:
+    plain = ask(ready, as_json(rows)).json()
+    asked = ready.post(
+        "/predict?partial=false&explain=0", content=json.dumps({"rows": as_json(rows)})
+    )
+    assert asked.json()["answers"] == plain["answers"]
+    assert ready.post("/predict?partial=perhaps", content="{}").status_code == 422
+    assert ready.get("/predict").status_code == 405
 
 
 def test_the_openapi_document_says_what_the_contract_says(client: TestClient) -> None:

@@ -10,16 +10,21 @@ from kedro.io import DataCatalog
 
 from preflight.errors import PredictionError
 from preflight.problem.framing import Framing
-from preflight.serving.predictor import BatchPredictions, ChampionPredictor
+from preflight.serving.predictor import MICRO_BATCH_ROWS, BatchPredictions, ChampionPredictor
 
 Answers = list[BatchPredictions | BaseException]
 
 
 def answered(
-    monkeypatch: pytest.MonkeyPatch, parcels: Any, framing: Framing, *requests: list[float]
+    monkeypatch: pytest.MonkeyPatch,
+    parcels: Any,
+    framing: Framing,
+    *requests: list[float],
+    rounds: int = 0,
 ) -> tuple[Answers, list[int]]:
-    """The answers to requests that come at once, and the rows of each call of the model.
+    """The answers to requests, and the rows of each call of the model.
 
+    They come at once, or some rounds of the event loop after each other.
     The model answers each row with itself, and can't answer NaN.
     """
     called: list[int] = []
@@ -36,11 +41,16 @@ def answered(
     served = ChampionPredictor(DataCatalog(), Path(), None, parcels, framing)
     monkeypatch.setattr(served, "_predict", predict)
 
-    async def ask() -> Answers:
-        asked = (served.predict({number: np.array([r])}, len(r), explain=False) for r in requests)
+    async def ask(late: int, rows: list[float]) -> BatchPredictions:
+        for _ in range(late * rounds):
+            await asyncio.sleep(0)
+        return await served.predict({number: np.array([rows])}, len(rows), explain=False)
+
+    async def ask_all() -> Answers:
+        asked = (ask(late, rows) for late, rows in enumerate(requests))
         return await asyncio.gather(*asked, return_exceptions=True)
 
-    return asyncio.run(ask()), called
+    return asyncio.run(ask_all()), called
 
 
 def test_a_request_that_has_no_prediction_fails_alone(
@@ -61,3 +71,21 @@ def test_requests_without_a_fault_are_answered_in_one_call(
     answers, called = answered(monkeypatch, parcels, framing, [0.1], [0.2, 0.3])
     assert called == [3]
     assert [one.columns["probability"].tolist() for one in answers] == [[0.1], [0.2, 0.3]]
+
+
+def test_a_request_that_comes_while_others_are_collected_is_answered_with_them(
+    monkeypatch: pytest.MonkeyPatch, parcels: Any, framing: Framing
+) -> None:
+    _, called = answered(monkeypatch, parcels, framing, [0.1], [0.2], [0.3], rounds=1)
+    assert called == [3]
+
+
+def test_a_request_waits_for_no_more_than_a_few_others(
+    monkeypatch: pytest.MonkeyPatch, parcels: Any, framing: Framing
+) -> None:
+    requests = [[number / 100] for number in range(MICRO_BATCH_ROWS + 10)]
+    answers, called = answered(monkeypatch, parcels, framing, *requests, rounds=1)
+    assert called == [MICRO_BATCH_ROWS, 10]
+    assert [one.columns["probability"].tolist() for one in answers] == requests
+    _, called = answered(monkeypatch, parcels, framing, [0.1], [0.2], rounds=9)
+    assert called == [1, 1]

@@ -108,6 +108,21 @@ def test_the_benchmark_makes_all_loads(
     assert {line[-2].strip() for line in lines} == {"0"}  # failed
 
 
+def test_one_row_is_compared_with_an_earlier_commit(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks import single_rows
+
+    monkeypatch.setattr(single_rows, "PROJECT", project)
+    single_rows.main(["--rounds", "1", "--seconds", "1", "--before", str(project)])
+    lines = [[c.strip() for c in o.split("|")] for o in capsys.readouterr().out.splitlines()]
+    loads = [line for line in lines if len(line) == 9 and "clients" in line[1]]
+    assert [line[2] for line in loads] == ["now", "before"] * len(single_rows.CLIENTS)
+    assert {float(line[6]) for line in loads} == {0}  # failed
+    assert sum("answer" in line[1] for line in lines if len(line) == 7) == 2
+
+
 def test_requests_that_fail_are_counted(project: Path, tmp_path: Path) -> None:
     for name in ("src", "conf", "pyproject.toml", ".telemetry"):
         (tmp_path / name).symlink_to(project / name)
