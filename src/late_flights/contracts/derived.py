@@ -63,7 +63,7 @@ class Upcoming(UpcomingColumns, Features):
 
 
 class KeyedFeatures(KeyedColumns, Features):
-    """Features to be looked up by key: one row per decision that is due and not over."""
+    """One row per decision that is due and not over: its features, to be looked up by key."""
 
 
 class Predictions(PredictionColumns, Key):

@@ -388,7 +388,7 @@ def test_no_text_is_taken_for_structure(texts: list[str], block: int, by_column:
         (b'{"rows":[{"x":1}', "not closed"),
         (b'{"rows":[{"x":1} {"x":2}]}', "not valid JSON"),
         (b'{"rows":[{"x":1}],"rows":[{"x":2}]}', "a name is given twice"),
-        (b'{"rows":[{"x":1}],"columns":{"x":[1]}}', "either rows or columns"),
+        (b'{"rows":[{"x":1}],"columns":{"x":[1]}}', "either rows, columns or keys"),
         (b'{"columns":{"x":[1],"x":[2]}}', "a name is given twice"),
         (b'{"rows":[{"x":1,"x":2}]}', "a column is given twice"),
         (b'{"rows":[{"x":[1]}]}', "no list and no object"),
