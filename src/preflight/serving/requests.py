@@ -1,7 +1,7 @@
 """Requests: the body as JSON, checked against the contract of the features, as typed arrays."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -241,9 +241,8 @@ class RequestReader:
 
     def arrays(self, blocks: Blocks) -> dict[str, npt.NDArray[Any]]:
         """Return the columns of rows, by name, each of shape (rows,)."""
-        return {
-            n: v for kind in blocks for n, v in zip(self._kinds[kind], blocks[kind], strict=True)
-        }
+        named = ((self._kinds[kind], values) for kind, values in blocks.items())
+        return {n: v for names, values in named for n, v in zip(names, values, strict=True)}
 
     def table(self, blocks: Blocks, names: Sequence[str] = ()) -> pd.DataFrame:
         """Return rows as a table of the contract; numbers of the main kind stay one block.
@@ -282,7 +281,9 @@ def _storage_dtype(dtype: Any) -> Kind:
 
 def _moments(values: Sequence[datetime | None]) -> npt.NDArray[np.datetime64]:
     """Return moments in UTC; pyarrow takes a hundredth of NumPy's time."""
-    return pa.array(values, pa.timestamp("us", "UTC")).to_numpy(zero_copy_only=False)
+    # pandera sets PYARROW_IGNORE_TIMEZONE: pyarrow takes any offset for UTC
+    in_utc = [one and one.astimezone(UTC) for one in values]
+    return pa.array(in_utc, pa.timestamp("us", "UTC")).to_numpy(zero_copy_only=False)
 
 
 def _of_dtype(values: npt.NDArray[Any], dtype: Any) -> Any:
