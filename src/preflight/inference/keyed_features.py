@@ -3,7 +3,8 @@
 The file is never changed, only replaced as a whole. A reader keeps the file that it has opened, so
 all that it finds is of one version, and it needs no lock and no right to write. In place (with a
 journal, or in WAL mode) a reader would write next to the file, and two requests of the same reader
-could see two versions. The table is small: decisions that are over are left out.
+could see two versions. To write it anew each time costs little: decisions that are over are left
+out.
 
 A row of features is kept as JSON, in the form in which the service takes rows. So it is read and
 checked like a row of a request.
@@ -87,9 +88,9 @@ class Snapshot:
         if not path.is_file():
             raise RunError(f"There is no table of features to look up: {path}. {WRITE_ANEW}")
         address = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
-        self._connection = sqlite3.connect(address, uri=True, check_same_thread=False)
-        weakref.finalize(self, self._connection.close)
         try:
+            self._connection = sqlite3.connect(address, uri=True, check_same_thread=False)
+            weakref.finalize(self, self._connection.close)
             about = dict(self._connection.execute("SELECT name, value FROM about"))
             columns, self.version = json.loads(about["columns"]), str(about["version"])
             if about["sha256"] != _digest(self.rows()):
@@ -124,7 +125,8 @@ class Snapshot:
 
     def _damaged(self, error: Exception) -> RunError:
         return RunError(
-            f"The table of features to look up is damaged: {self._path} ({error}). {WRITE_ANEW}"
+            "The table of features to look up is damaged, or can't be read: "
+            f"{self._path} ({error}). {WRITE_ANEW}"
         )
 
 
@@ -205,11 +207,10 @@ def key_values(columns: Iterable[npt.NDArray[Any]]) -> list[tuple[Any, ...]]:
 
     columns: of the key, in their order; moments in UTC, without their zone.
     """
-    plain = (
-        values.astype("M8[us]").astype("int64") if values.dtype.kind == "M" else values
-        for values in columns
-    )
-    return list(zip(*(values.tolist() for values in plain), strict=True))
+    values = (one.astype("M8[us]") if one.dtype.kind == "M" else one for one in columns)
+    # SQLite's integers have a sign: those of 64 bits without one keep their bits
+    plain = (one.astype("int64") if one.dtype.kind in "Mu" else one for one in values)
+    return list(zip(*(one.tolist() for one in plain), strict=True))
 
 
 def _make_file(table: pd.DataFrame, version: str, contract: Contract) -> bytes:

@@ -133,6 +133,17 @@ def test_a_key_finds_its_row_and_no_other(table: KeyedFeatures) -> None:
     assert snapshot.find(('x"; --', 0)) is None
 
 
+def test_the_values_of_a_key_are_those_that_sqlite_can_hold() -> None:
+    largest = np.array([2**64 - 1, 2**63, 1], "uint64")
+    moments = np.array(["2024-05-01", "1969-12-31T23:59:59.999999999", "2024-05-01"], "M8[ns]")
+    keys = key_values([largest, moments, np.array([True, False, True])])
+    assert keys == [
+        (-1, 1714521600000000, True),
+        (-(2**63), -1, False),
+        (1, 1714521600000000, True),
+    ]
+
+
 def test_rows_are_deleted_when_they_need_not_be_kept_any_longer(table: KeyedFeatures) -> None:
     table.save(deliveries("a", "b", kept=HOUR))
     table.save(deliveries("c", moment=NOON + pd.Timedelta(minutes=59), run="r2"))
@@ -234,7 +245,9 @@ def test_a_damaged_file_is_refused_by_name_and_replaced_by_the_next_run(
     table.save(many)
     assert len(table.load()) == 30
     damage(tmp_path / "new/keyed.sqlite")
-    with pytest.raises(RunError, match=r"damaged: .*keyed\.sqlite \(.*--pipelines inference"):
+    with pytest.raises(
+        RunError, match=r"damaged, or can.t be read: .*keyed\.sqlite \(.*--pipelines inference"
+    ):
         table.open()
     table.save(deliveries("a"))
     assert shops(table) == ["a"]
