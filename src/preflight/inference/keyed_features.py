@@ -1,10 +1,10 @@
 """The features of decisions that are due, in an SQLite file in which the service looks them up.
 
-The file is never changed, only replaced as a whole. A reader keeps the file that it has opened, so
-all that it finds is of one version, and it needs no lock and no right to write. In place (with a
-journal, or in WAL mode) a reader would write next to the file, and two requests of the same reader
-could see two versions. To write it anew each time costs little: decisions that are over are left
-out.
+The file is never changed, only replaced as a whole, and a reader takes all of it into memory. So
+what a reader finds is of one version, and it needs no lock, no open file and no right to write. A
+file that is changed in place, with a journal or in WAL mode, would need a reader that writes next
+to it, and two look-ups of one request could see two versions. To write it anew each time costs
+little: decisions that are over are left out.
 
 A row of features is kept as JSON, in the form in which the service takes rows. So it is read and
 checked like a row of a request.
@@ -20,7 +20,6 @@ from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import numpy.typing as npt
 import pandas as pd
@@ -73,7 +72,7 @@ class Found(NamedTuple):
 
 
 class Snapshot:
-    """One version of the table, open for reading, whatever replaces its file.
+    """One version of the table in memory, whatever replaces its file.
 
     Args:
         path: of the file.
@@ -84,19 +83,23 @@ class Snapshot:
     """
 
     def __init__(self, path: Path, contract: Contract) -> None:
-        self._path, self._lock = path, threading.Lock()
+        self._lock = threading.Lock()
         if not path.is_file():
             raise RunError(f"There is no table of features to look up: {path}. {WRITE_ANEW}")
-        address = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
+        self._connection = sqlite3.connect(":memory:", check_same_thread=False)
+        weakref.finalize(self, self._connection.close)
         try:
-            self._connection = sqlite3.connect(address, uri=True, check_same_thread=False)
-            weakref.finalize(self, self._connection.close)
+            if not (content := path.read_bytes()):
+                raise ValueError("it is empty")
+            self._connection.deserialize(content)
             about = dict(self._connection.execute("SELECT name, value FROM about"))
             columns, self.version = json.loads(about["columns"]), str(about["version"])
             if about["sha256"] != _digest(self.rows()):
                 raise ValueError("its rows have changed since they were written")
         except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
-            raise self._damaged(error) from error
+            raise RunError(
+                f"The table of features to look up is damaged: {path} ({error}). {WRITE_ANEW}"
+            ) from error
         if faults := _compare(columns, _types(contract)):
             raise RunError(
                 f"The table of features to look up, {path}, is of other features than the contract "
@@ -111,23 +114,10 @@ class Snapshot:
         yield from self._connection.execute("SELECT * FROM features")
 
     def find(self, key: tuple[Any, ...]) -> Found | None:
-        """Return the features of a key, given as `key_values` has it; None: there are none.
-
-        Raises:
-            RunError: the file was damaged after it was opened.
-        """
-        try:
-            with self._lock:  # requests in other threads share the connection
-                found = self._connection.execute(self._find, key).fetchone()
-        except sqlite3.DatabaseError as error:
-            raise self._damaged(error) from error
+        """Return the features of a key, given as `key_values` has it; None: there are none."""
+        with self._lock:  # requests in other threads share the connection
+            found = self._connection.execute(self._find, key).fetchone()
         return found and Found(*found)
-
-    def _damaged(self, error: Exception) -> RunError:
-        return RunError(
-            "The table of features to look up is damaged, or can't be read: "
-            f"{self._path} ({error}). {WRITE_ANEW}"
-        )
 
 
 class KeyedFeatures(ReadOnlyDataset):
