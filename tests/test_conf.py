@@ -126,7 +126,7 @@ def test_every_saved_table_has_a_key(catalog: dict[str, Any]) -> None:
 
 def test_every_output_is_versioned(catalog: dict[str, Any], pipelines: Pipeline) -> None:
     # what they hold is kept, or is one state that is followed
-    kept = {"promotion", "refit_promotion", "prediction_log", "test_evaluations"}
+    kept = {"promotion", "refit_promotion", "prediction_log", "test_evaluations", "keyed_features"}
     kept |= {"latest_input_check", "latest_alarms", "alarm_webhook", "experiment_design"}
     outputs = set(saved(catalog)) & pipelines.all_outputs() - kept
     assert outputs

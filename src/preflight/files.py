@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,6 +66,26 @@ def abandoned(folder: Path) -> list[Path]:
     """Return the unfinished files and folders below a folder that have not changed for a day."""
     since = time.time() - ABANDONED
     return [file for file in folder.rglob(f"*{UNFINISHED}") if file.stat().st_mtime < since]
+
+
+@contextlib.contextmanager
+def locked(path: Path, wait: bool = False) -> Iterator[None]:
+    """Hold the lock of a file; the system releases the lock of a process that dies.
+
+    Raises:
+        OSError: another process has the lock, and this one doesn't wait.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as file:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
 
 
 class _Unfinished:

@@ -4,7 +4,12 @@ from preflight.contracts.table import Table, column
 from preflight.diagnosis.contracts import SegmentExampleColumns, SuspiciousLabelColumns
 from preflight.evaluation.contracts import TestPredictionColumns
 from preflight.features.contracts import ExampleColumns, LabelColumns
-from preflight.inference.contracts import LogColumns, PredictionColumns, UpcomingColumns
+from preflight.inference.contracts import (
+    KeyedColumns,
+    LogColumns,
+    PredictionColumns,
+    UpcomingColumns,
+)
 from preflight.modeling.contracts import PredictionValues, ValidationPredictionColumns
 
 from late_flights.contracts.features import Features
@@ -55,6 +60,10 @@ class SegmentExamples(Labelled, SegmentExampleColumns, Key):
 
 class Upcoming(UpcomingColumns, Features):
     """Features with the moment at which they were built: one row per decision that is due."""
+
+
+class KeyedFeatures(KeyedColumns, Features):
+    """One row per decision that is due and not over: its features, to be looked up by key."""
 
 
 class Predictions(PredictionColumns, Key):

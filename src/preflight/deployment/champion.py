@@ -5,9 +5,8 @@ moment, finds the old pointer or the new one, never a partial file.
 """
 
 import os
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from preflight.contracts.documents import Document
 from preflight.errors import RunError
-from preflight.files import replacing
+from preflight.files import locked, replacing
 from preflight.runs.contracts import Sha256
 from preflight.runs.raw_files import file_problem
 
@@ -199,18 +198,10 @@ def _write(
 
 @contextmanager
 def _locked(pointer: Path) -> Iterator[None]:
-    """Hold the lock of the pointer; the system releases the lock of a process that dies."""
-    pointer.parent.mkdir(parents=True, exist_ok=True)
-    with pointer.with_suffix(".lock").open("w") as file:
+    """Hold the lock of the pointer."""
+    with ExitStack() as held:
         try:
-            if sys.platform == "win32":
-                import msvcrt
-
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(locked(pointer))
         except OSError:
             raise RunError("Another promotion or rollback is in progress: try again.") from None
         yield

@@ -10,7 +10,7 @@ from preflight.contracts.table import Table, Utc, column
 from preflight.modeling.contracts import DecisionValues
 from preflight.stats.contracts import COST
 
-LOG_VERSION = 2  # of LogColumns; rows of the first version have none
+LOG_VERSION = 3  # of LogColumns; rows of the first version have none
 UNTOUCHED = "nobody acts on it, at random, to see its label"
 
 
@@ -57,6 +57,13 @@ class UpcomingColumns(Table):
     lacks: str = column("values published in advance that are missing; empty: none")
 
 
+class KeyedColumns(UpcomingColumns):
+    """Columns of the features that are looked up by key, in addition to key and features."""
+
+    run: str = column("version of the run that computed the features")
+    kept_until: Utc = column("from then on the next run deletes the row", "UTC")
+
+
 class PredictionColumns(DecisionValues):
     """Columns of the champion's answer to each decision, in addition to its key."""
 
@@ -82,6 +89,10 @@ class LogColumns(PredictionColumns):
     label_due_at: Utc = column("when the label is known at the latest", "UTC", nullable=True)
     unit: str = column("unit of randomisation; null: no experiment", nullable=True)
     variant: str = column("of the experiment that the unit has; null: none", nullable=True)
+    features_run: str = column(
+        "version of the run whose features were looked up by key; null: they were not looked up",
+        nullable=True,
+    )
     untouched: pd.BooleanDtype = column(UNTOUCHED, nullable=True)  # type: ignore[assignment]
     log_version: pd.Int16Dtype = column("of these columns; null: the first", nullable=True)
 

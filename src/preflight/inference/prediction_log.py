@@ -43,6 +43,7 @@ def log_rows(
         source=source,
         label_due_at=(answered["predict_at"] + known).dt.as_unit("us"),
         **(answered[DRAWN] if set(DRAWN) <= {*answered} else assign(answered, designs, framing)),
+        features_run=answered.get("features_run", pd.Series(None, answered.index, dtype="str")),
         untouched=answered["untouched"].astype("boolean"),
         log_version=pd.Series(LOG_VERSION, answered.index, dtype="Int16"),
     )

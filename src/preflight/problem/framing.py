@@ -76,6 +76,15 @@ class Framing(Parameters):
         """Return the names of the task's metrics; figures show the first."""
         return METRICS[self.task]
 
+    @property
+    def features_max_age(self) -> pd.Timedelta:
+        """Return how old features may be that are looked up by key.
+
+        If it is not stated, they may be used until the event that is decided on.
+        """
+        stated = self.serving and self.serving.features_max_age_minutes
+        return pd.Timedelta(minutes=stated or self.prediction.lead_minutes)
+
     def net(self, per_1000: float) -> float:
         """Return the net saving over `success.months`, of a saving per 1,000 decisions."""
         a_month = per_1000 / 1000 * self.decision.per_month - self.project.upkeep_per_month

@@ -128,6 +128,9 @@ class Serving(Parameters):
         ge=0, description="price of the machine, in the costs' currency"
     )
     cost_per_1000: float = Field(gt=0, description="in the costs' currency, for 1,000 predictions")
+    features_max_age_minutes: float | None = Field(
+        None, gt=0, description="of features that are looked up by key; null: lead_minutes"
+    )
 
 
 class Success(Parameters):

@@ -47,11 +47,16 @@ class Answered(Refusal):
 
     model: str = Field(description="version of the champion that answered")
     moment: AwareDatetime
+    keyed_table: str | None = Field(
+        None, description="of keys: version of the run that wrote the features that were looked up"
+    )
     answers: list[Answer | None] | AnswerColumns = Field(description="by column if the request was")
 
 
 NO_KEY: Any = {401: {"model": Refusal, "description": "the API key is missing or wrong"}}
-NOT_READY: Any = {503: {"model": Refusal, "description": "there is no champion, or a block"}}
+NOT_READY: Any = {
+    503: {"model": Refusal, "description": "there is no champion, a block, or no table for keys"}
+}
 BAD: Any = {
     408: {"model": Refusal, "description": "the body did not come in time"},
     413: {"model": Refusal, "description": "too large"},

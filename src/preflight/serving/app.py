@@ -21,9 +21,11 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from preflight.deployment import champion
+from preflight.errors import RunError
 from preflight.problem.framing import Framing
 from preflight.serving.answer import BAD, NO_KEY, NOT_READY, Answered, refusal
 from preflight.serving.gauges import FLAGGED, REQUESTS, ROWS, SECONDS
+from preflight.serving.keyed import INLINE_KEYED_BYTES, KeyedReader, is_keyed
 from preflight.serving.log_writer import Entry, LogWriter
 from preflight.serving.predictor import MICRO_BATCH_ROWS, BatchPredictions, ChampionPredictor
 from preflight.serving.requests import ParsedRequest, RequestReader
@@ -53,8 +55,10 @@ def create_app(catalog: DataCatalog, pointer: Path, framing: Framing) -> FastAPI
     predictor = ChampionPredictor(catalog, pointer, reader, features, framing)
     log_writer = LogWriter(catalog["prediction_log"], reader, framing)
     shadow = Shadow(catalog, champion.project_of(pointer), features, MAX_ROWS, framing)
+    features_by_key = catalog.get("keyed_features")
+    keyed = KeyedReader(features_by_key, features, reader, MAX_ROWS, framing.features_max_age)
     check, monitored = (catalog.get(name) for name in ("latest_input_check", "latest_alarms"))
-    service = Service(predictor, log_writer, shadow, framing, reader, check, monitored)
+    service = Service(predictor, log_writer, shadow, framing, reader, keyed, check, monitored)
     # given here, routes come before those of the document, and are found sooner
     routes = [WithoutQuery("/predict", predict, methods=["POST"]), *router.routes]
     app = FastAPI(title="Preflight", version="1", lifespan=service.lifespan, routes=routes)
@@ -66,7 +70,7 @@ def create_app(catalog: DataCatalog, pointer: Path, framing: Framing) -> FastAPI
             app.openapi_schema = get_openapi(
                 title=app.title, version=app.version, routes=app.routes, description=__doc__
             )
-            app.openapi_schema["components"]["schemas"] |= reader.schema()
+            app.openapi_schema["components"]["schemas"] |= keyed.schema(reader.schema())
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -118,18 +122,25 @@ class RequestMetrics:
 async def predict(
     request: Request,
     partial: Annotated[
-        bool, Query(description="answer the valid rows though others are not")
+        bool, Query(description="answer the valid rows although others are not")
     ] = False,
     explain: Annotated[bool, Query(description="add reasons; takes many times as long")] = False,
+    stale: Annotated[
+        bool, Query(description="of keys: flag features that are too old, and answer")
+    ] = False,
 ) -> Response:
-    """Return the champion's answer to each row."""
+    """Return the champion's answer to each row, or to each key by the features in its table."""
     service: Service = request.app.state.service
     if response := service.access_error(request) or service.not_ready():
         return response
     body = await _body(request)
     if isinstance(body, Response):
         return body
-    parsed = await _in_thread(len(body) > INLINE_PARSE_BYTES, service.reader.read, body)
+    large = len(body) > (INLINE_KEYED_BYTES if is_keyed(body) else INLINE_PARSE_BYTES)
+    try:
+        parsed, looked_up = await _in_thread(large, service.read, body, stale)
+    except RunError as error:  # the table of the keys can't be used
+        return refusal(503, str(error))
     faults, rows = parsed.faults, len(parsed.row_numbers)
     listed = [
         {"row": row, "messages": messages} for row, messages in sorted(faults.messages.items())
@@ -142,6 +153,7 @@ async def predict(
     except Exception as error:  # whatever is wrong with the champion
         service.log_failure(error)
         return refusal(500, CANNOT_ANSWER)
+    found = looked_up.add_flags(found) if looked_up else found
     moment = _now()
     ROWS.labels("answered").inc(rows)
     FLAGGED.inc(int(np.count_nonzero(found.columns["flags"])))
@@ -149,11 +161,13 @@ async def predict(
     def content() -> bytes:
         answers = _format_answers(parsed, found)
         about = {"model": found.model, "moment": moment.isoformat(), "answers": answers}
+        about |= {"keyed_table": looked_up.version} if looked_up else {}
         return to_json(about | {"faults": listed, "more": faults.more})
 
     made = await _in_thread(rows > MICRO_BATCH_ROWS, content)
     # the log and the shadow get only what was sent
-    after = BackgroundTask(service.keep, Entry(parsed.blocks, found, moment))
+    features_run = looked_up.runs if looked_up else None
+    after = BackgroundTask(service.keep, Entry(parsed.blocks, found, moment, features_run))
     return Response(made, media_type="application/json", background=after)
 
 

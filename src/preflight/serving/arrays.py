@@ -27,7 +27,9 @@ def moments(values: Sequence[datetime | None]) -> npt.NDArray[np.datetime64]:
     if len(values) <= FEW:
         since = [None if one is None else (one - EPOCH) // MICROSECOND for one in values]
         return np.array(since, "M8[us]")
-    return pa.array(values, pa.timestamp("us", "UTC")).to_numpy(zero_copy_only=False)
+    # pandera sets PYARROW_IGNORE_TIMEZONE: pyarrow takes any offset for UTC
+    in_utc = [one and one.astimezone(UTC) for one in values]
+    return pa.array(in_utc, pa.timestamp("us", "UTC")).to_numpy(zero_copy_only=False)
 
 
 def of_dtype(values: npt.NDArray[Any], dtype: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The outline of a body: where its rows or columns are, and whether there are too many.
+"""The outline of a body: where its rows, columns or keys are, and whether there are too many.
 
 A JSON parser would first build everything in a body. The outline reads only brackets, quotes and
 commas, so a body over the limits is refused before it is parsed.
@@ -80,24 +80,30 @@ class Outline(NamedTuple):
         return body[start:end]
 
 
-def outline(body: bytes, rows: int, columns: int) -> Outline:
+ROWS_OR_COLUMNS = ("rows", "columns")  # forms of a body; another one has "keys"
+
+
+def outline(
+    body: bytes, rows: int, columns: int, forms: Sequence[str] = ROWS_OR_COLUMNS
+) -> Outline:
     """Return the parts of a body without parsing them.
 
     rows: the most of one body.
     columns: of a row; a row with more than twice as many keys is not read.
+    forms: what the body may have; the first is a list of objects.
 
     Raises:
         BodyError: the body is no JSON of this form, or over a limit.
     """
-    starts, ends, sizes = _scan(body, rows, columns)
+    starts, ends, sizes = _scan(body, rows, columns, forms[0])
     outside = zip([0, *ends.tolist()], [*(starts + 1).tolist(), len(body)], strict=True)
     try:
         found = from_json(b"".join([body[i:j] for i, j in outside]))  # rows are {}, columns []
     except ValueError as error:
         raise BodyError(f"the body is not valid JSON: {error}") from error
-    form = next(iter(found)) if isinstance(found, dict) and len(found) == 1 else None
-    if form not in {"rows", "columns"}:
-        raise BodyError("either rows or columns are needed")
+    form = next(iter(found)) if isinstance(found, dict) and len(found) == 1 else ""
+    if form not in forms:
+        raise BodyError("either rows, columns or keys are needed")
     by_column, inner = form == "columns", found[form]
     if not isinstance(inner, dict if by_column else list):
         raise BodyError(f"{form} Input should be {'an object' if by_column else 'a valid array'}")
@@ -109,7 +115,7 @@ def outline(body: bytes, rows: int, columns: int) -> Outline:
     most = rows if by_column else 2 * columns
     if len(sizes) and sizes.max() > most:
         name = f"{form[:-1]} {named[sizes.argmax()][0]!s:.60}"
-        what = "values" if by_column else "keys"
+        what = "values" if by_column else "names"
         raise BodyError(f"{name} has {sizes.max():,} {what}: the most is {most:,}")
     parts = zip(named, starts.tolist(), (ends + 1).tolist(), sizes.tolist(), strict=True)
     return Outline(
@@ -119,7 +125,7 @@ def outline(body: bytes, rows: int, columns: int) -> Outline:
     )
 
 
-def _scan(body: bytes, rows: int, columns: int) -> tuple[Places, Places, Places]:
+def _scan(body: bytes, rows: int, columns: int, form: str) -> tuple[Places, Places, Places]:
     """Return where the rows or columns begin and end, and how many values each has at most."""
     starts, ends, commas = [], [], []
     start, depth, quotes, parts, values = 0, 0, 0, 0, 0
@@ -141,7 +147,7 @@ def _scan(body: bytes, rows: int, columns: int) -> tuple[Places, Places, Places]
         values += len(commas[-1])
         parts += int(np.count_nonzero(outer & is_comma))
         if parts >= rows:
-            raise BodyError(f"a request may have {rows:,} rows")
+            raise BodyError(f"a request may have {rows:,} {form}")
         if values > rows * columns:
             raise BodyError(f"a request may have {rows * columns:,} values")
         start += len(block)

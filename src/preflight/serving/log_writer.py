@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from itertools import chain, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,11 +21,15 @@ MAX_QUEUED_ROWS = 200_000  # of a longer queue the newest rows are lost
 
 
 class Entry(NamedTuple):
-    """Rows with their answers."""
+    """Rows with their answers.
+
+    features_run: of rows that were looked up by key, the run that computed each.
+    """
 
     blocks: Blocks
     answers: BatchPredictions
     moment: pd.Timestamp
+    features_run: list[str] | None = None
 
     @property
     def rows(self) -> int:
@@ -104,6 +109,8 @@ class LogWriter:
             model=np.repeat([entry.answers.model for entry in entries], sizes),
             **self._framing.costs.cost_columns(table),
         )
+        runs = chain.from_iterable(one.features_run or repeat(None, one.rows) for one in entries)
+        answered["features_run"] = pd.Series(list(runs), answered.index, dtype="str")
         if any(entry.answers.logged for entry in entries):  # rows of an experiment
             logged = [pd.DataFrame(entry.answers.logged, range(entry.rows)) for entry in entries]
             drawn = pd.concat(logged, ignore_index=True).set_axis(answered.index)

@@ -13,7 +13,7 @@ from pydantic_core import core_schema, from_json
 
 from preflight.contracts.table import Table
 from preflight.serving.arrays import moments, of_dtype, storage_dtype
-from preflight.serving.body import BodyError, Faults, Outline, outline
+from preflight.serving.body import ROWS_OR_COLUMNS, BodyError, Faults, Outline, outline
 from preflight.serving.values import (
     BAD,
     Kind,
@@ -64,11 +64,14 @@ class RequestReader:
     Args:
         contract: of the table; a value that may be missing is null.
         max_rows: of one request.
+        forms: what a body may have; the first is a list of objects.
     """
 
-    def __init__(self, contract: type[Table], max_rows: int) -> None:
+    def __init__(
+        self, contract: type[Table], max_rows: int, forms: Sequence[str] = ROWS_OR_COLUMNS
+    ) -> None:
         columns = contract.to_schema().columns
-        self._max_rows, self._key = max_rows, contract.grain()
+        self._max_rows, self._key, self._forms = max_rows, contract.grain(), forms
         self._table_checks = list(table_checks(contract))
         self._dtypes = {name: column.dtype.type for name, column in columns.items()}
         self._kinds: dict[Kind, list[str]] = {np.dtype("float32"): []}
@@ -81,7 +84,7 @@ class RequestReader:
         row = object_schema({name: value.schema for name, value in self._values.items()}, False)
         rows = core_schema.list_schema(row)
         self._read_rows = json_reader(rows)
-        self._read_body = json_reader(object_schema({"rows": rows}, True))
+        self._read_body = json_reader(object_schema({forms[0]: rows}, True))
         self._body = body_type(contract, self._values, max_rows)
 
     def schema(self) -> dict[str, Any]:
@@ -98,7 +101,7 @@ class RequestReader:
         by_column = False
         try:
             if (columns := self._read_few(body)) is None:
-                found = outline(body, self._max_rows, len(self._dtypes))
+                found = outline(body, self._max_rows, len(self._dtypes), self._forms)
                 by_column = found.by_column
                 columns = self._read_outlined(body, found, faults)
         except BodyError as error:
@@ -123,7 +126,7 @@ class RequestReader:
         if size > ROWS_AT_ONCE or body.count(b",") != size * len(self._dtypes) - 1:
             return None
         try:
-            rows = self._read_body(body)["rows"]
+            rows = self._read_body(body)[self._forms[0]]
         except ValidationError:
             return None
         if len(rows) != size or any(BAD in row.values() for row in rows):
@@ -150,7 +153,7 @@ class RequestReader:
     def _parse_rows(self, body: bytes, found: Outline) -> tuple[Columns, set[int]]:
         """Return the columns of the valid rows, and the numbers of the others."""
         if not found.parts and not found.others:
-            raise BodyError("rows has no row")
+            raise BodyError(f"{self._forms[0]} has no {self._forms[0][:-1]}")
         columns: dict[str, Any] = {name: [] for name in self._dtypes}
         # a row with more or fewer keys is not parsed: no row is cheaper to answer than to refuse
         fit = [row for row, part in found.parts.items() if part.size == len(self._dtypes)]
@@ -246,6 +249,11 @@ class RequestReader:
             return found.astype(kind, copy=False).reshape(len(names), size)
 
         return {kind: array(kind, names) for kind, names in self._kinds.items()}
+
+    def arrays(self, blocks: Blocks) -> dict[str, npt.NDArray[Any]]:
+        """Return the columns of rows, by name, each of shape (rows,)."""
+        named = ((self._kinds[kind], values) for kind, values in blocks.items())
+        return {n: v for names, values in named for n, v in zip(names, values, strict=True)}
 
     def table(self, blocks: Blocks, names: Sequence[str] = ()) -> pd.DataFrame:
         """Return rows as a table of the contract; numbers of the main kind stay one block.

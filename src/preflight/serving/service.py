@@ -23,9 +23,10 @@ from preflight.monitoring.contracts import Alarms
 from preflight.problem.framing import Framing
 from preflight.serving.answer import refusal
 from preflight.serving.gauges import BLOCKED, CHAMPION, LOAD_FAILURES, show_alarms
+from preflight.serving.keyed import KeyedReader, LookedUp, is_keyed
 from preflight.serving.log_writer import Entry, LogWriter
 from preflight.serving.predictor import ChampionPredictor
-from preflight.serving.requests import RequestReader
+from preflight.serving.requests import ParsedRequest, RequestReader
 from preflight.serving.shadow import Shadow
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Service:
     shadow: Shadow
     framing: Framing
     reader: RequestReader
+    keyed: KeyedReader
     check: Any  # the dataset of the latest check of inputs; None: the project has none
     monitored: Any  # the dataset of the latest alarms; likewise
     block: list[str] = field(default_factory=list)  # why nothing is answered
@@ -75,6 +77,10 @@ class Service:
             self.failure = reason
             log.error("The champion can't answer. Go back: kedro rollback", exc_info=error)
 
+    def read(self, body: bytes, stale: bool) -> tuple[ParsedRequest, LookedUp | None]:
+        """Return the rows of a body, and where they come from if it has keys: see KeyedReader."""
+        return self.keyed.read(body, stale) if is_keyed(body) else (self.reader.read(body), None)
+
     async def keep(self, entry: Entry) -> None:
         """Hand answered rows to the log and to the challenger in the shadow; return at once."""
         self.log_writer.put(entry)
@@ -86,6 +92,7 @@ class Service:
         while True:
             for follow in (
                 self._follow_block,
+                self._follow_keyed,
                 self._follow_champion,
                 self.predictor.follow_experiments,
                 self._follow_shadow,
@@ -101,8 +108,8 @@ class Service:
                         logged[name] = repr(error)
                         known = isinstance(error, RunError | DatasetError)  # it says what to do
                         log.error(
-                            "The champion, a challenger, the check of inputs, an experiment or the "
-                            "alarms can't be loaded. %s",
+                            "The champion, a challenger, the check of inputs, an experiment, the "
+                            "alarms or the features by key can't be loaded. %s",
                             error,
                             exc_info=None if known else error,
                         )
@@ -112,6 +119,9 @@ class Service:
         check = _latest(self.check, InputCheck)
         self.block = block_messages(check) if check and check.blocked else []
         BLOCKED.set(bool(self.block))
+
+    def _follow_keyed(self) -> None:
+        self.keyed.follow()
 
     def _follow_champion(self) -> None:
         """Load a new champion, exempt from garbage collection."""

@@ -171,7 +171,7 @@ def test_a_damaged_file_of_the_log_is_named_with_what_to_do(tmp_path: Path) -> N
 def test_a_row_says_when_its_label_is_due_and_of_which_version_it_is() -> None:
     row = answers().iloc[0]
     assert row["label_due_at"] - row["predict_at"] == pd.Timedelta(hours=72)
-    assert row["log_version"] == 2
+    assert row["log_version"] == 3
     assert pd.isna(row["unit"])
     assert pd.isna(row["variant"])
     assert not row["untouched"]

@@ -53,6 +53,7 @@ def test_a_missing_key_is_refused(framing_as_written: dict[str, Any], path: tupl
     ("section", "key", "value"),
     [
         ("prediction", "lead_minutes", 0),
+        ("serving", "features_max_age_minutes", 0),
         ("split", "embargo_hours", -1),
         ("resampling", "unit", "hour"),
         ("resampling", "block", 0),
@@ -252,3 +253,15 @@ def test_a_quantity_is_never_left_untouched(amounts_as_written: dict[str, Any]) 
     amounts_as_written["decision"]["untouched_share"] = 0.05
     with pytest.raises(ValidationError, match="untouched_share is for task binary"):
         Framing.model_validate(amounts_as_written)
+
+
+@pytest.mark.parametrize(("stated", "minutes"), [(45, 45), (None, 60), ("no serving", 60)])
+def test_features_by_key_may_be_used_until_the_event_unless_it_is_stated(
+    framing_as_written: dict[str, Any], stated: Any, minutes: int
+) -> None:
+    framing_as_written["serving"]["features_max_age_minutes"] = stated
+    if stated == "no serving":
+        framing_as_written["serving"] = None
+    framing = Framing.model_validate(framing_as_written)
+    assert framing.prediction.lead_minutes == 60
+    assert framing.features_max_age == pd.Timedelta(minutes=minutes)

@@ -107,7 +107,7 @@ def test_columns_have_to_be_all_there_and_of_one_length(
     for body in (both, {}):
         answer = ready.post("/predict", content=json.dumps(body))
         (message,) = answer.json()["faults"][0]["messages"]
-        assert "rows or columns" in message
+        assert "rows, columns or keys" in message
 
 
 def test_many_who_ask_at_once_get_their_own_answers(
@@ -467,7 +467,7 @@ def test_a_row_of_the_log_has_what_later_stages_need(
     kept = catalog["prediction_log"].load()
     known = pd.Timedelta(hours=72)  # framing.prediction.label_known_hours
     assert ((kept["label_due_at"] - kept["predict_at"]) == known).all()
-    assert (kept["log_version"] == 2).all()
+    assert (kept["log_version"] == 3).all()
     assert not kept["untouched"].any()
     assert kept[["unit", "variant"]].isna().all(axis=None)
 

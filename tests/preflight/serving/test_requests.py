@@ -388,7 +388,7 @@ def test_no_text_is_taken_for_structure(texts: list[str], block: int, by_column:
         (b'{"rows":[{"x":1}', "not closed"),
         (b'{"rows":[{"x":1} {"x":2}]}', "not valid JSON"),
         (b'{"rows":[{"x":1}],"rows":[{"x":2}]}', "a name is given twice"),
-        (b'{"rows":[{"x":1}],"columns":{"x":[1]}}', "either rows or columns"),
+        (b'{"rows":[{"x":1}],"columns":{"x":[1]}}', "either rows, columns or keys"),
         (b'{"columns":{"x":[1],"x":[2]}}', "a name is given twice"),
         (b'{"rows":[{"x":1,"x":2}]}', "a column is given twice"),
         (b'{"rows":[{"x":[1]}]}', "no list and no object"),
@@ -418,3 +418,14 @@ def test_a_number_of_another_form_is_the_same_number() -> None:
     asked = rows.read(b'{"rows":[{"x":1.0},{"x":1.5},{"x":5000000000},{"x":9223372036854775808}]}')
     assert rows.table(asked.blocks)["x"].tolist() == [1, 5_000_000_000]
     assert [*asked.faults.messages] == [1, 3]
+
+
+@pytest.mark.parametrize("form", ["rows", "columns"])
+def test_a_moment_of_another_offset_is_the_same_moment(form: str) -> None:
+    reader = RequestReader(contract_of({"x": (Utc, {"nullable": True})}), 10)
+    moments = ["2013-06-01T17:30:00+05:30", None, "2013-06-01T12:00:00Z", "2013-06-01T08:00-04:00"]
+    columns = {"rows": [{"x": one} for one in moments], "columns": {"x": moments}}
+    asked = reader.read(to_json({form: columns[form]}))
+    read = reader.table(asked.blocks)["x"]
+    assert read.isna().tolist() == [False, True, False, False]
+    assert read.dropna().tolist() == [NOON] * 3

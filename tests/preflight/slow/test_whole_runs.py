@@ -16,6 +16,7 @@ import pytest
 from nbclient import NotebookClient
 
 from preflight.deployment import champion
+from preflight.inference.keyed_features import KeyedFeatures
 from preflight.inference.prediction_log import PredictionLog
 from preflight.runs.manifest import RUN_MANIFEST, read_manifest
 
@@ -124,6 +125,13 @@ def test_from_a_refusal_to_predictions_on_the_command_line(
     both = both.merge(log.astype(text), on=key, suffixes=("", "_given"))
     assert len(both) > 100
     assert (both["probability"] == both["probability_given"]).all()
+
+    contract = "late_flights.contracts.derived.KeyedFeatures"
+    by_key = KeyedFeatures(str(where / "data/04_feature/keyed_features.sqlite"), contract)
+    kept = by_key.load()
+    assert 0 < len(kept) < len(log)
+    assert (kept["kept_until"] > log["moment"].max()).all()
+    assert by_key.open().version in os.listdir(where / RUN_MANIFEST)
 
 
 def test_a_command_tells_a_user_what_is_wrong_without_a_traceback(

@@ -1,4 +1,7 @@
-"""champion, primary tables as of a moment, limits of inputs -> predictions, kept in a log."""
+"""champion, primary tables as of a moment, limits of inputs -> predictions, kept in a log.
+
+The features of the decisions are kept too, to be looked up by key.
+"""
 
 from kedro.pipeline import Node, Pipeline
 
@@ -33,6 +36,12 @@ def create_pipeline() -> Pipeline:
                 {"inference": "admitted", "cluster": "cluster"} | tables,
                 "upcoming",
                 name="build_upcoming",
+            ),
+            Node(
+                inference.key_upcoming,
+                ["upcoming", "params:framing", "run_version", "contracts"],
+                "keyed_features",
+                name="key_upcoming",
             ),
             Node(
                 inference.predict_upcoming,
