@@ -8,11 +8,12 @@ write through fsspec, so `WholeFiles` replaces fsspec's local file system.
 import contextlib
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 from uuid import uuid4
 
 from fsspec.implementations.local import LocalFileSystem
@@ -50,6 +51,29 @@ def json_object(path: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, ValueError):
         return None
     return document if isinstance(document, dict) else None
+
+
+def lock(file: IO[Any], wait: bool = False, byte: int | None = None) -> None:
+    """Lock an open file, or one byte of it, against other processes.
+
+    The system releases the lock when the file is closed or its process dies.
+
+    Raises:
+        OSError: another process holds the lock, and this one doesn't wait.
+    """
+    if sys.platform == "win32":
+        import msvcrt
+
+        file.seek(byte or 0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        return
+    import fcntl
+
+    how = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
+    if byte is None:
+        fcntl.flock(file, how)
+    else:
+        fcntl.lockf(file, how, 1, byte)
 
 
 def abandoned(folder: Path) -> list[Path]:

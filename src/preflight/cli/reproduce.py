@@ -11,6 +11,7 @@ from typing import Any
 from preflight.deployment import champion
 from preflight.evaluation.ledger import EvaluationLedger
 from preflight.files import json_object
+from preflight.runs.differences import changes, packages_of
 from preflight.runs.manifest import (
     LEDGER,
     Document,
@@ -29,7 +30,7 @@ def compare_runs(project: Path, before: Document, after: Document) -> dict[str, 
     """Return the differences between two runs by section, one line each."""
 
     def changed(view: Callable[[Document], Document]) -> list[str]:
-        return _changes(view(before), view(after))
+        return changes(view(before), view(after))
 
     def hashes(kind: str) -> list[str]:
         # a file of only one of the runs follows from its pipelines
@@ -42,14 +43,10 @@ def compare_runs(project: Path, before: Document, after: Document) -> dict[str, 
         "code": changed(_code_of),
         "parameters": changed(lambda run: flatten(run["parameters"])),
         "catalog": changed(lambda run: flatten(run["catalog"])),
-        "packages": changed(_packages_of),
+        "packages": changed(packages_of),
         "metrics": changed(lambda run: _metrics_of(project, run)),
         "outputs": hashes("outputs"),
     }
-
-
-def _packages_of(run: Document) -> Document:
-    return {"python": run["python"], **run["packages"]}
 
 
 def _code_of(run: Document) -> Document:
@@ -66,21 +63,6 @@ def _metrics_of(project: Path, run: Document) -> Document:
     )
     decision = {"decision": verdict.get("decision")} if verdict else {}
     return flatten(metrics or {}) | decision
-
-
-def _changes(before: Document, after: Document) -> list[str]:
-    """Return a line for each name whose value differs, is new or is gone."""
-    lines = []
-    for name in sorted(before.keys() | after.keys()):
-        if name not in before or name not in after:
-            lines.append(f"{name}: only {'before' if name in before else 'after'}")
-        elif before[name] != after[name]:
-            lines.append(f"{name}: {_short(before[name])} -> {_short(after[name])}")
-    return lines
-
-
-def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 # Measured again in each run, or counted over the versions on disk: they always differ.
@@ -131,9 +113,9 @@ def _reproducibility_problems(project: Path, run: Document) -> list[str]:
     now = environment(project)
     if not _is_committed(run) and now["code"]["sha256"] != run["code"]["sha256"]:
         problems.append("code: it was not committed for the run, and has changed since")
-    here, required = _packages_of(now), _packages_of(run)
+    here, required = packages_of(now), packages_of(run)
     installed = {name: here[name] for name in required.keys() & here.keys()}
-    return problems + [f"package {line}" for line in _changes(required, installed)]
+    return problems + [f"package {line}" for line in changes(required, installed)]
 
 
 def _is_committed(run: Document) -> bool:
@@ -197,7 +179,7 @@ def _difference(
         )
     except ValueError:
         return "has changed, and the old file is broken"
-    return "; ".join(_changes(before, after)) or None
+    return "; ".join(changes(before, after)) or None
 
 
 def _without_measured(value: Any) -> Any:

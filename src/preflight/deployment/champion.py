@@ -5,7 +5,6 @@ moment, finds the old pointer or the new one, never a partial file.
 """
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from preflight.contracts.documents import Document
 from preflight.errors import RunError
-from preflight.files import replacing
+from preflight.files import lock, replacing
 from preflight.runs.contracts import Sha256
 from preflight.runs.raw_files import file_problem
 
@@ -203,14 +202,7 @@ def _locked(pointer: Path) -> Iterator[None]:
     pointer.parent.mkdir(parents=True, exist_ok=True)
     with pointer.with_suffix(".lock").open("w") as file:
         try:
-            if sys.platform == "win32":
-                import msvcrt
-
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file)
         except OSError:
             raise RunError("Another promotion or rollback is in progress: try again.") from None
         yield
