@@ -131,12 +131,11 @@ def _maker(dataset: str) -> str:
 def _describe_missing(run: str, missing: set[str], parts: list[Document]) -> str:
     """Return the message for inputs that a run has not made, with the stage to run first."""
     by_node = {name: part for part in parts for name in part["nodes"]}
+    done = {name for name, part in by_node.items() if part["status"] == "done"}
     before = pipelines[DEFAULT].to_outputs(*missing).nodes
-    first = next(
-        node for node in before if by_node.get(node.name, {"status": None})["status"] != "done"
-    )
-    stage = stage_of(first.outputs[0])
-    part = by_node.get(first.name)
+    makers = {stage_of(node.outputs[0]): node.name for node in before if node.name not in done}
+    stage = next(stage for stage in pipelines if stage in makers)
+    part = by_node.get(makers[stage])
     why = describe(part) if part else f"{stage} has not run"
     names = ", ".join(f"'{name}'" for name in sorted(missing))
     return (
