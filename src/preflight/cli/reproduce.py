@@ -11,7 +11,7 @@ from typing import Any
 from preflight.deployment import champion
 from preflight.evaluation.ledger import EvaluationLedger
 from preflight.files import json_object
-from preflight.runs.differences import changes, packages_of
+from preflight.runs.differences import changes, package_changes, packages_of
 from preflight.runs.manifest import (
     LEDGER,
     Document,
@@ -113,9 +113,7 @@ def _reproducibility_problems(project: Path, run: Document) -> list[str]:
     now = environment(project)
     if not _is_committed(run) and now["code"]["sha256"] != run["code"]["sha256"]:
         problems.append("code: it was not committed for the run, and has changed since")
-    here, required = packages_of(now), packages_of(run)
-    installed = {name: here[name] for name in required.keys() & here.keys()}
-    return problems + [f"package {line}" for line in changes(required, installed)]
+    return problems + [f"package {line}" for line in package_changes(run, now)]
 
 
 def _is_committed(run: Document) -> bool:

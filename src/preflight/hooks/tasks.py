@@ -15,9 +15,9 @@ from preflight.files import lock
 from preflight.runs.manifest import Document, file_records, manifest_path
 from preflight.runs.parts import (
     changing,
+    join,
     mark_outdated,
     read_parts,
-    require_same,
     require_same_files,
     without,
     write_parts,
@@ -61,7 +61,7 @@ class Task:
             inputs = file_records(self._project, self._catalog, given)
             manifest, others = self._read_others()
             if manifest:
-                require_same(manifest, self._common, others)
+                self._common = join(manifest, self._common, others)
                 require_same_files(inputs, others, self._run)
             own = [
                 self._part(stage, "unfinished", None, {}) | {"inputs": inputs, "outputs": {}}

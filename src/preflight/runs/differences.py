@@ -10,6 +10,15 @@ def packages_of(run: Document) -> Document:
     return {"python": run["python"], **run["packages"]}
 
 
+def package_changes(before: Document, now: Document) -> list[str]:
+    """Return a line for each package of a run that is another one now, or gone.
+
+    Packages that were not there for the run make no difference.
+    """
+    required, here = packages_of(before), packages_of(now)
+    return changes(required, {name: here[name] for name in required.keys() & here.keys()})
+
+
 def changes(before: Document, after: Document) -> list[str]:
     """Return a line for each name whose value differs, is new or is gone."""
     lines = []

@@ -17,7 +17,7 @@ from kedro.io.core import generate_timestamp
 from preflight.errors import RunError
 from preflight.files import lock, replacing
 from preflight.runs.contracts import RunManifest
-from preflight.runs.differences import changes, packages_of
+from preflight.runs.differences import changes, package_changes
 from preflight.runs.manifest import VERSION, Document, flatten, manifest_path, read_manifest
 
 VARIABLE = "PREFLIGHT_RUN"  # the environment variable with the run identifier
@@ -175,27 +175,31 @@ def _checked(part: Document, now: Document, old: Iterable[str], run: str) -> Doc
     return {**part, "status": "outdated", "error": why}
 
 
-def require_same(before: Document, now: Document, parts: list[Document]) -> None:
-    """Refuse to go on with a run if code, settings or packages are not those of its parts.
+def join(before: Document, now: Document, parts: list[Document]) -> Document:
+    """Return what a task has in common with the parts of its run that stay.
 
-    before: the run's manifest. now: what a task would have in common with it. parts: that stay.
+    before: the run's manifest. now: run, what_if, code, packages, python, parameters and catalog.
+    Packages are those of the first task, so that further ones make no difference.
 
     Raises:
-        RunError: the message names each difference.
+        RunError: code, settings or packages are not those of the parts; the message names each
+            difference.
     """
     if not (kept := [part["stage"] for part in parts if part["status"] != "failed"]):
-        return
-    views = {
-        "code": lambda run: {"src, conf/base and pyproject.toml": run["code"]["sha256"][:12]},
-        "parameter": lambda run: flatten(run["parameters"]),
-        "catalog": lambda run: flatten(run["catalog"]),
-        "package": packages_of,
-    }
-    lines = [f"{what} {line}" for what, v in views.items() for line in changes(v(before), v(now))]
+        return now
+    lines = [f"code {line}" for line in changes(_hash_of(before), _hash_of(now))]
+    for kind in ("parameters", "catalog"):
+        lines += [f"{kind} {line}" for line in changes(flatten(before[kind]), flatten(now[kind]))]
+    lines += [f"package {line}" for line in package_changes(before, now)]
     if lines:
         title = f"Run {now['run']} can't go on, because this has changed since {kept[-1]}:"
         remedy = f"Put it back, or start a new run: {VARIABLE} with another moment."
         raise RunError("\n".join([title, *(f"  - {line}" for line in lines), remedy]))
+    return now | {"packages": before["packages"]}
+
+
+def _hash_of(run: Document) -> Document:
+    return {"in src, conf/base or pyproject.toml": run["code"]["sha256"][:12]}
 
 
 def require_same_files(inputs: Document, parts: list[Document], run: str) -> None:
