@@ -1,5 +1,6 @@
 """A task: one of the processes that make the stages of one run (see docs/orchestrators.md)."""
 
+import contextlib
 import shutil
 from collections import defaultdict
 from datetime import UTC, datetime
@@ -55,7 +56,9 @@ class Task:
             RunError: the same node is running in another process, or code, settings or inputs are
                 not those of the run's earlier tasks.
         """
-        with changing(self._project, self._run):
+        with changing(self._project, self._run), contextlib.ExitStack() as on_refusal:
+            self._locks = (manifest_path(self._project, self._run).parent / NODES).open("a+b")
+            on_refusal.callback(self._locks.close)
             self._lock_nodes()
             given = self._pipeline.inputs() - pipelines[DEFAULT].all_outputs()
             inputs = file_records(self._project, self._catalog, given)
@@ -69,6 +72,7 @@ class Task:
             ]
             self._write([*others, *own])
             self._remove_leftovers()
+            on_refusal.pop_all()  # the locks are held until the end
 
     def end(self, error: str | None, seconds: dict[str, float]) -> None:
         """Record the parts: what was read and made, by hash, and the error, if any.
@@ -122,13 +126,11 @@ class Task:
 
     def _lock_nodes(self) -> None:
         """Hold the lock of each node while this process lives; each has a byte of one file."""
-        self._locks = (manifest_path(self._project, self._run).parent / NODES).open("a+b")
         for stage, nodes in self._stages.items():
             try:
                 for name in nodes:
                     lock(self._locks, byte=crc32(name.encode()))
             except OSError:
-                self._locks.close()
                 raise RunError(
                     f"{stage} of run {self._run} is running already, in another process. Wait for "
                     "its end, or end it."
