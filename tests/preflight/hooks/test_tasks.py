@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +18,7 @@ from kedro.runner import SequentialRunner
 
 from preflight.errors import RunError
 from preflight.hooks.manifest import FILTERS, ManifestHooks
+from preflight.hooks.tasks import NODES
 from preflight.hooks.versions import VersionHooks
 from preflight.runs.manifest import RUN_MANIFEST, read_manifest
 
@@ -117,11 +120,17 @@ class Project:
         return {part["stage"]: part["status"] for part in self.manifest["parts"]}
 
 
+def install(monkeypatch: pytest.MonkeyPatch, **packages: str) -> None:
+    found = [SimpleNamespace(name=name, version=version) for name, version in packages.items()]
+    monkeypatch.setattr("preflight.runs.manifest.distributions", lambda: found)
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     for module in ("versions", "tasks", "messages"):
         monkeypatch.setattr(f"preflight.hooks.{module}.pipelines", PIPELINES)
     monkeypatch.setattr("preflight.runs.what_if.find_what_ifs", lambda *_: [])
+    install(monkeypatch, pandas="3.1.0")  # to list what is installed takes long
     return Project(tmp_path, monkeypatch.setenv)
 
 
@@ -216,9 +225,6 @@ def test_a_stage_that_failed_is_repeated_in_the_same_run(project: Project) -> No
         assert "yet: fit failed: ValueError" in refused(project, name)
 
     project.give(rows=7)
-    assert "'raw' is raw.json now, with other content than raw.json, which clean" not in (
-        refused(project, "score")
-    )
     project.run("clean")
     project.run("fit")  # Kedro alone would refuse to replace the model
     assert project.states == {"clean": "done", "fit": "done"}
@@ -278,6 +284,50 @@ def test_a_run_does_not_go_on_with_other_code_settings_or_inputs(project: Projec
     assert project.manifest["parameters"] == {"seed": 1}
 
 
+def test_only_packages_of_the_first_task_make_a_difference(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.run("clean")
+    install(monkeypatch, pandas="3.1.1")
+    assert "- package pandas: 3.1.0 -> 3.1.1" in refused(project, "fit")
+    install(monkeypatch, pandas="3.1.0", further="1.0")
+    project.run("fit")
+    assert project.manifest["packages"] == {"pandas": "3.1.0"}
+    install(monkeypatch, pandas="3.1.0")
+    project.run("score")
+    install(monkeypatch, further="1.0")
+    assert "- package pandas: only before" in refused(project, "score")
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from zlib import crc32
+from preflight.files import lock
+with Path(sys.argv[1]).open("a+b") as file:
+    lock(file, byte=crc32(sys.argv[2].encode()))
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_stage_that_is_still_running_is_not_begun_a_second_time(project: Project) -> None:
+    project.run("clean")
+    file = str(project.path / RUN_MANIFEST / RUN / NODES)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, file, "fit.check"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdin and other.stdout
+        assert other.stdout.readline() == "held\n"
+        assert f"fit of run {RUN} is running already" in refused(project, "fit")
+        project.run("clean")  # other stages go on
+        other.stdin.close()
+    project.run("fit")
+
+
 def test_a_task_that_would_read_another_input_than_the_task_before_is_refused(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,8 +381,7 @@ def test_tasks_that_end_at_the_same_time_are_all_in_the_manifest(
         monkeypatch.setattr(f"preflight.hooks.{module}.pipelines", found)
     for name, one in many.items():
         monkeypatch.setitem(PIPELINES, name, one)
-    for _ in range(3):
-        with ThreadPoolExecutor(8) as pool:
-            assert [*pool.map(project.run, many)] == [RUN] * 8
-        assert project.states == dict.fromkeys(many, "done")
-        assert project.manifest["pipelines"] == []
+    with ThreadPoolExecutor(8) as pool:
+        assert [*pool.map(project.run, many)] == [RUN] * 8
+    assert project.states == dict.fromkeys(many, "done")
+    assert project.manifest["pipelines"] == []
