@@ -1,6 +1,7 @@
 """The differences between two runs, and the reproduction of a run."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from preflight.runs.manifest import (
     read_manifest,
     versions_with_manifest,
 )
+from preflight.runs.parts import VARIABLE
 from preflight.runs.raw_files import MANIFEST, file_problem
 
 
@@ -83,7 +85,9 @@ def reproduce_run(project: Path, version: str, clean: Path) -> list[str]:
         return problems
     _restore_workspace(project, before, clean)
     stages = ["--pipelines", ",".join(before["pipelines"])] if before["pipelines"] else []
-    done = subprocess.run([sys.executable, "-m", "kedro", "run", *stages], cwd=clean, check=False)
+    alone = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    command = [sys.executable, "-m", "kedro", "run", *stages]
+    done = subprocess.run(command, cwd=clean, env=alone, check=False)
     if done.returncode:
         return [f"the run failed, with exit status {done.returncode}"]
     after = read_manifest(clean, versions_with_manifest(clean)[-1])
@@ -146,16 +150,27 @@ def _restore_workspace(project: Path, run: Document, clean: Path) -> None:
         if (project / path).is_file():
             (clean / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(project / path, clean / path)
-    evaluations = EvaluationLedger(str(project / LEDGER)).load()  # later runs have added some
     (clean / LEDGER).unlink(missing_ok=True)
-    then = [one for one in evaluations if one["run"] <= run["run"]]
-    EvaluationLedger(str(clean / LEDGER)).save(then)
+    evaluations = EvaluationLedger(str(project / LEDGER)).load()
+    EvaluationLedger(str(clean / LEDGER)).save(_evaluations_of(run["run"], evaluations))
     if file := run["inputs"].get("champion"):
         record = champion.champion_record(file, run=file["version"])
         champion.promote(clean / champion.POINTER, record)
     (clean / "conf/local").mkdir(parents=True, exist_ok=True)
     for name in ("parameters", "catalog"):  # JSON is YAML
         (clean / f"conf/local/{name}.yml").write_text(json.dumps(run[name]))
+
+
+def _evaluations_of(run: str, evaluations: list[Document]) -> list[Document]:
+    """Return the lines of the ledger that there were after a run: later runs have added some.
+
+    The tasks of a run may take hours, and meanwhile a run with a later version may add its line. So
+    the order of the lines counts, if the run has one, and the versions otherwise.
+    """
+    own = [number for number, one in enumerate(evaluations) if one["run"] == run]
+    if own:
+        return evaluations[: own[-1] + 1]
+    return [one for one in evaluations if one["run"] <= run]
 
 
 def _difference(
