@@ -61,6 +61,7 @@ class ManifestHooks:
             catalog.save(RUN_VERSION, self._run)
         self._began = datetime.now(UTC)
         self._nodes: dict[str, float] = {}
+        self._saved: set[str] = set()
         self._task: Task | None = None
         if self._run == requested_run():
             common, about = self._describe(catalog)
@@ -95,6 +96,11 @@ class ManifestHooks:
         self._nodes[node.name] = round(time.perf_counter() - self._start, 3)
 
     @hook_impl
+    def after_dataset_saved(self, dataset_name: str) -> None:
+        """Keep that the dataset is saved: until then, its node is not done."""
+        self._saved.add(dataset_name)
+
+    @hook_impl
     def on_pipeline_error(
         self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
     ) -> None:
@@ -115,7 +121,7 @@ class ManifestHooks:
     ) -> None:
         """Save the manifest of a run, or a task's part of it."""
         if self._task:
-            self._task.end(error, self._nodes)
+            self._task.end(error, self._nodes, self._saved)
             return
         if RUN_MANIFEST not in catalog:
             return

@@ -74,14 +74,16 @@ class Task:
             self._remove_leftovers()
             on_refusal.pop_all()  # the locks are held until the end
 
-    def end(self, error: str | None, seconds: dict[str, float]) -> None:
+    def end(self, error: str | None, seconds: dict[str, float], saved: set[str]) -> None:
         """Record the parts: what was read and made, by hash, and the error, if any.
 
-        seconds: of each node that is done, as far as it is known.
+        seconds: of each node whose function has returned. saved: datasets. Both are as far as is
+        known: with ParallelRunner, all stages of a task that fails are to be repeated.
         """
         own = []
         for stage, nodes in self._stages.items():
-            done = error is None or set(nodes) <= seconds.keys()
+            made = self._pipeline.filter(node_names=nodes).all_outputs()
+            done = error is None or ({*nodes} <= seconds.keys() and made <= saved)
             status, why = ("done", None) if done else ("failed", error)
             own.append(self._part(stage, status, why, seconds))
         with changing(self._project, self._run):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from kedro.framework.hooks.manager import _create_hook_manager
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 
@@ -237,6 +237,17 @@ def test_stages_of_one_task_are_repeated_one_by_one(project: Project) -> None:
         project.run("clean", "fit")
     assert project.states == {"clean": "done", "fit": "failed"}
     assert "table" in project.manifest["outputs"]
+
+
+def test_a_stage_whose_last_result_is_not_saved_has_failed(project: Project) -> None:
+    (project.path / "checked.json").write_text("")  # no version can be saved below a file
+    with pytest.raises(DatasetError, match="already exists"):
+        project.run("clean", "fit")
+    assert project.states == {"clean": "done", "fit": "failed"}
+    assert {*project.manifest["nodes"]} == {"clean.count", "fit.fit", "fit.check"}
+    (project.path / "checked.json").unlink()
+    project.run("fit")
+    assert project.states == {"clean": "done", "fit": "done"}
 
 
 def test_what_a_killed_task_left_is_replaced_and_not_read(project: Project) -> None:
