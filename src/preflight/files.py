@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 from uuid import uuid4
 
 from fsspec.implementations.local import LocalFileSystem
@@ -62,6 +62,29 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def lock(file: IO[Any], wait: bool = False, byte: int | None = None) -> None:
+    """Lock an open file, or one byte of it, against other processes.
+
+    The system releases the lock when the file is closed or its process dies.
+
+    Raises:
+        OSError: another process holds the lock, and this one doesn't wait.
+    """
+    if sys.platform == "win32":
+        import msvcrt
+
+        file.seek(byte or 0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        return
+    import fcntl
+
+    how = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
+    if byte is None:
+        fcntl.flock(file, how)
+    else:
+        fcntl.lockf(file, how, 1, byte)
+
+
 def abandoned(folder: Path) -> list[Path]:
     """Return the unfinished files and folders below a folder that have not changed for a day."""
     since = time.time() - ABANDONED
@@ -77,14 +100,7 @@ def locked(path: Path, wait: bool = False) -> Iterator[None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as file:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(file, wait)
         yield
 
 

@@ -1,6 +1,7 @@
 """The differences between two runs, and the reproduction of a run."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 from preflight.deployment import champion
 from preflight.evaluation.ledger import EvaluationLedger
 from preflight.files import json_object
+from preflight.runs.differences import changes, package_changes, packages_of
 from preflight.runs.manifest import (
     LEDGER,
     Document,
@@ -22,6 +24,7 @@ from preflight.runs.manifest import (
     read_manifest,
     versions_with_manifest,
 )
+from preflight.runs.parts import VARIABLE
 from preflight.runs.raw_files import MANIFEST, file_problem
 
 
@@ -29,7 +32,7 @@ def compare_runs(project: Path, before: Document, after: Document) -> dict[str, 
     """Return the differences between two runs by section, one line each."""
 
     def changed(view: Callable[[Document], Document]) -> list[str]:
-        return _changes(view(before), view(after))
+        return changes(view(before), view(after))
 
     def hashes(kind: str) -> list[str]:
         # a file of only one of the runs follows from its pipelines
@@ -42,14 +45,10 @@ def compare_runs(project: Path, before: Document, after: Document) -> dict[str, 
         "code": changed(_code_of),
         "parameters": changed(lambda run: flatten(run["parameters"])),
         "catalog": changed(lambda run: flatten(run["catalog"])),
-        "packages": changed(_packages_of),
+        "packages": changed(packages_of),
         "metrics": changed(lambda run: _metrics_of(project, run)),
         "outputs": hashes("outputs"),
     }
-
-
-def _packages_of(run: Document) -> Document:
-    return {"python": run["python"], **run["packages"]}
 
 
 def _code_of(run: Document) -> Document:
@@ -66,21 +65,6 @@ def _metrics_of(project: Path, run: Document) -> Document:
     )
     decision = {"decision": verdict.get("decision")} if verdict else {}
     return flatten(metrics or {}) | decision
-
-
-def _changes(before: Document, after: Document) -> list[str]:
-    """Return a line for each name whose value differs, is new or is gone."""
-    lines = []
-    for name in sorted(before.keys() | after.keys()):
-        if name not in before or name not in after:
-            lines.append(f"{name}: only {'before' if name in before else 'after'}")
-        elif before[name] != after[name]:
-            lines.append(f"{name}: {_short(before[name])} -> {_short(after[name])}")
-    return lines
-
-
-def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 # Measured again in each run, or counted over the versions on disk: they always differ.
@@ -101,7 +85,9 @@ def reproduce_run(project: Path, version: str, clean: Path) -> list[str]:
         return problems
     _restore_workspace(project, before, clean)
     stages = ["--pipelines", ",".join(before["pipelines"])] if before["pipelines"] else []
-    done = subprocess.run([sys.executable, "-m", "kedro", "run", *stages], cwd=clean, check=False)
+    alone = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    command = [sys.executable, "-m", "kedro", "run", *stages]
+    done = subprocess.run(command, cwd=clean, env=alone, check=False)
     if done.returncode:
         return [f"the run failed, with exit status {done.returncode}"]
     after = read_manifest(clean, versions_with_manifest(clean)[-1])
@@ -131,9 +117,7 @@ def _reproducibility_problems(project: Path, run: Document) -> list[str]:
     now = environment(project)
     if not _is_committed(run) and now["code"]["sha256"] != run["code"]["sha256"]:
         problems.append("code: it was not committed for the run, and has changed since")
-    here, required = _packages_of(now), _packages_of(run)
-    installed = {name: here[name] for name in required.keys() & here.keys()}
-    return problems + [f"package {line}" for line in _changes(required, installed)]
+    return problems + [f"package {line}" for line in package_changes(run, now)]
 
 
 def _is_committed(run: Document) -> bool:
@@ -168,16 +152,27 @@ def _restore_workspace(project: Path, run: Document, clean: Path) -> None:
             shutil.copyfile(project / path, clean / path)
         elif (project / path).is_dir():  # a table in partitions
             shutil.copytree(project / path, clean / path)
-    evaluations = EvaluationLedger(str(project / LEDGER)).load()  # later runs have added some
     (clean / LEDGER).unlink(missing_ok=True)
-    then = [one for one in evaluations if one["run"] <= run["run"]]
-    EvaluationLedger(str(clean / LEDGER)).save(then)
+    evaluations = EvaluationLedger(str(project / LEDGER)).load()
+    EvaluationLedger(str(clean / LEDGER)).save(_evaluations_of(run["run"], evaluations))
     if file := run["inputs"].get("champion"):
         record = champion.champion_record(file, run=file["version"])
         champion.promote(clean / champion.POINTER, record)
     (clean / "conf/local").mkdir(parents=True, exist_ok=True)
     for name in ("parameters", "catalog"):  # JSON is YAML
         (clean / f"conf/local/{name}.yml").write_text(json.dumps(run[name]))
+
+
+def _evaluations_of(run: str, evaluations: list[Document]) -> list[Document]:
+    """Return the lines of the ledger that there were after a run: later runs have added some.
+
+    The tasks of a run may take hours, and meanwhile a run with a later version may add its line. So
+    the order of the lines counts, if the run has one, and the versions otherwise.
+    """
+    own = [number for number, one in enumerate(evaluations) if one["run"] == run]
+    if own:
+        return evaluations[: own[-1] + 1]
+    return [one for one in evaluations if one["run"] <= run]
 
 
 def _difference(
@@ -199,7 +194,7 @@ def _difference(
         )
     except ValueError:
         return "has changed, and the old file is broken"
-    return "; ".join(_changes(before, after)) or None
+    return "; ".join(changes(before, after)) or None
 
 
 def _without_measured(value: Any) -> Any:

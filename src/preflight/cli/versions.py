@@ -14,10 +14,10 @@ from preflight.runs.manifest import VERSION, Document, describe_orphan, lineage,
 def list_versions(project: Path) -> list[Document]:
     """Return the versions on disk, oldest first: size, folders, description and pipelines.
 
-    what: the pipelines of a run, with its status if it failed; or that it is an orphan, whose
+    what: the pipelines of a run, with its status if it is not done; or that it is an orphan, whose
     manifest is missing or broken. pipelines: the same as a list; None for an orphan. failed:
-    whether the run failed. needed_by: what was made or evaluated by this version or needs it: a
-    champion, present or past, an experiment, or the shadow; empty if nothing does.
+    whether the run is not done. needed_by: what was made or evaluated by this version or needs it:
+    a champion, present or past, an experiment, or the shadow; empty if nothing does.
     """
     folders: dict[str, list[Path]] = {}
     for path in (project / "data").glob("*/**/*/"):
@@ -55,8 +55,8 @@ def _describe(project: Path, version: str) -> Document:
     if run is None:
         what = f"orphan: {describe_orphan(project, version)}"
         return {"what": what, "pipelines": None, "failed": False}
-    stages, failed = ", ".join(run["pipelines"]) or "all", run["status"] == "failed"
-    what = f"{stages}: failed" if failed else stages
+    stages, failed = ", ".join(run["pipelines"]) or "all", run["status"] != "done"
+    what = f"{stages}: {run['status']}" if failed else stages
     return {"what": what, "pipelines": run["pipelines"], "failed": failed}
 
 

@@ -11,6 +11,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from preflight.errors import explain
+from preflight.hooks.tasks import Task
 from preflight.runs import what_if
 from preflight.runs.manifest import (
     describe_code,
@@ -19,6 +20,7 @@ from preflight.runs.manifest import (
     file_records,
     what_ifs_before,
 )
+from preflight.runs.parts import requested_run
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,19 @@ class ManifestHooks:
             catalog.save(RUN_VERSION, self._run)
         self._began = datetime.now(UTC)
         self._nodes: dict[str, float] = {}
+        self._saved: set[str] = set()
+        self._task: Task | None = None
+        if self._run == requested_run():
+            common, about = self._describe(catalog)
+            self._task = Task(self._project, pipeline, catalog, common, about)
+            self._task.begin()
+
+    def _describe(self, catalog: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what all tasks of a run have in common, and what may differ between them."""
+        now = environment(self._project)
+        about = {"contracts": catalog._is_validation_enabled(), "platform": now.pop("platform")}
+        common = {"run": self._run, "what_if": self._what_if, **now, **self._settings}
+        return json.loads(json.dumps(common, default=_as_json)), about
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: Any) -> dict[str, Any] | None:
@@ -66,10 +81,11 @@ class ManifestHooks:
         self._start = time.perf_counter()
         if PROVENANCE not in node.inputs:
             return None
+        files = self._task.files() if self._task else {}  # that other tasks read and made
         provenance = {
             "run": self._run,
             "code": describe_code(self._project),
-            "files": file_records(self._project, catalog, catalog.keys()),
+            "files": files | file_records(self._project, catalog, catalog.keys()),
             "kept": evidence_files(self._project),
         }
         return {PROVENANCE: provenance}
@@ -78,6 +94,11 @@ class ManifestHooks:
     def after_node_run(self, node: Node) -> None:
         """Keep the duration of the node."""
         self._nodes[node.name] = round(time.perf_counter() - self._start, 3)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str) -> None:
+        """Keep that the dataset is saved: until then, its node is not done."""
+        self._saved.add(dataset_name)
 
     @hook_impl
     def on_pipeline_error(
@@ -98,7 +119,10 @@ class ManifestHooks:
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any, error: str | None = None
     ) -> None:
-        """Save the manifest of a run."""
+        """Save the manifest of a run, or a task's part of it."""
+        if self._task:
+            self._task.end(error, self._nodes, self._saved)
+            return
         if RUN_MANIFEST not in catalog:
             return
         seconds = (datetime.now(UTC) - self._began).total_seconds()

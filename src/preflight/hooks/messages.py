@@ -67,12 +67,12 @@ class ErrorHooks:
 
 def _describe_lack(name: str, path: str) -> str:
     """Return the message for a file that is not there, with the stage that makes it, if any."""
-    stage = _stage_of(name)
+    stage = stage_of(name)
     remedy = f"Make it: kedro run --pipelines {stage}. " if stage else ""
     return f"There is no '{name}' yet: {path}. {remedy}`make run` makes all from the raw data."
 
 
-def _stage_of(name: str) -> str | None:
+def stage_of(name: str) -> str | None:
     """Return the first stage that makes a dataset."""
     stages = (stage for stage in pipelines if stage != "__default__")
     return next((one for one in stages if name in pipelines[one].all_outputs()), None)
@@ -84,7 +84,7 @@ def _describe_damage(name: str, dataset: Any, path: str) -> str:
     folder = Path(path).parent
     if dataset._version and any(other.name < folder.name for other in folder.parent.iterdir()):
         remedies.append(f"Delete the folder {folder}: runs then read the version before it.")
-    if stage := _stage_of(name):
+    if stage := stage_of(name):
         remedies.append(f"{'Or make' if remedies else 'Make'} '{name}' again:")
         remedies.append(f"kedro run --pipelines {stage}")
     if not remedies:

@@ -27,6 +27,24 @@ class Code(Document):
     sha256: Sha256 = Field(description="of src, conf/base and pyproject.toml")
 
 
+class Part(Document):
+    """A stage of a run, made by a task (see `preflight.runs.parts`), or the task's nodes of it.
+
+    unfinished: it is running, or its process was killed. outdated: one of its inputs was made
+    again, and differs.
+    """
+
+    stage: str
+    status: Literal["done", "failed", "unfinished", "outdated"]
+    error: str | None
+    began: str
+    contracts: bool
+    platform: str
+    inputs: dict[str, File]
+    outputs: dict[str, File]
+    nodes: dict[str, float | None] = Field(description="seconds of each node, where known")
+
+
 class RunManifest(Document):
     """Inputs, code, settings and outputs of a run, with its duration.
 
@@ -34,7 +52,7 @@ class RunManifest(Document):
     """
 
     run: str
-    status: Literal["done", "failed"]
+    status: Literal["done", "failed", "unfinished"]
     error: str | None
     pipelines: list[str] = Field(description="empty: all")
     filters: dict[str, Any]
@@ -51,6 +69,7 @@ class RunManifest(Document):
     inputs: dict[str, File]
     outputs: dict[str, File]
     nodes: dict[str, float] = Field(description="seconds of each node")
+    parts: list[Part] = Field([], description="of a run whose stages are tasks: one each")
 
 
 class RawManifest(RootModel[Entries]):

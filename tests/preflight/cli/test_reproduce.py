@@ -9,6 +9,7 @@ import pytest
 
 from preflight.cli.reproduce import (
     _difference,
+    _evaluations_of,
     _restore_workspace,
     compare_runs,
     reproduce_run,
@@ -99,6 +100,16 @@ def test_a_run_is_made_again_with_the_test_evaluations_until_then(
         then = EvaluationLedger(str(clean / LEDGER)).load()
         assert [entry["run"] for entry in then] == VERSIONS[: n + 1]
     assert len(ledger.load()) == len(VERSIONS)
+
+
+def test_of_a_run_in_tasks_the_evaluations_are_those_before_its_own_in_the_ledger() -> None:
+    first, second, third = ({"run": version} for version in VERSIONS[:3])
+    written = [second, first, third]  # the first run was not done when the second one evaluated
+    assert _evaluations_of(VERSIONS[0], written) == [second, first]
+    assert _evaluations_of(VERSIONS[1], written) == [second]
+    assert _evaluations_of(VERSIONS[2], written) == written
+    assert _evaluations_of(VERSIONS[3], written) == written  # its candidate was counted before
+    assert _evaluations_of(VERSIONS[0], [*written, first]) == [*written, first]  # two candidates
 
 
 def test_limits_of_speed_are_not_compared_and_others_are(tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ def test_versions_are_listed_with_what_they_are(write_run: WriteRun, tmp_path: P
     write_run(tmp_path, VERSIONS[0])
     write_run(tmp_path, VERSIONS[1], status="failed", error="a leak")
     write_run(tmp_path, VERSIONS[2], pipelines=["evaluation", "reporting"])
+    write_run(tmp_path, VERSIONS[4], pipelines=["audit"], status="unfinished", error="killed")
     orphan = tmp_path / f"data/08_reporting/figures/f.json/{VERSIONS[3]}/f.json"
     orphan.parent.mkdir(parents=True)
     orphan.write_text("{}")
@@ -105,6 +106,7 @@ def test_versions_are_listed_with_what_they_are(write_run: WriteRun, tmp_path: P
         VERSIONS[1]: ("all: failed", ""),
         VERSIONS[2]: ("evaluation, reporting", ""),
         VERSIONS[3]: ("orphan: no manifest", ""),
+        VERSIONS[4]: ("audit: unfinished", ""),
     }
     assert list_versions(tmp_path)[3]["bytes"] == 2
 
