@@ -62,6 +62,10 @@ SCRIPTS = {
         ["--every", "10", "--worlds", "20"],
         ["20 experiments of 28 days with 3 airports", "power as designed", "groups refused"],
     ),
+    "engines": (
+        ["--every", "40", "--rounds", "1", "--years", "1", "2"],
+        ["25 features of 8,420 flights", "DuckDB, windows", "25 features of 16,8"],
+    ),
     "gate": (["--worlds", "3"], ["The gain condition in 3 worlds", "three-day fronts"]),
 }
 
