@@ -80,10 +80,10 @@ class ClusterDataset(ReadOnlyDataset):
         return self._cluster
 
 
-def _silence(level: int = logging.ERROR) -> None:
-    """Let Dask log from a level on: what matters is raised."""
-    for name in ("distributed", "tornado", "asyncio"):
-        logging.getLogger(name).setLevel(level)
+def _silence() -> None:
+    """Let Dask log nothing: what matters is raised."""
+    for name in ("distributed", "distributed.client", "tornado", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _quietly(function: Callable[..., Any], shared: tuple[Any, ...], name: str) -> Any:
@@ -94,7 +94,9 @@ def _quietly(function: Callable[..., Any], shared: tuple[Any, ...], name: str) -
 @cache  # the stages of a run share it; it is closed with the process
 def _connect(cluster: Cluster) -> Any:
     """Return a client of the scheduler."""
-    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "error")  # of workers that are started here
+    os.environ.setdefault(
+        "DASK_LOGGING__DISTRIBUTED", "critical"
+    )  # of workers that are started here
     try:
         from distributed import Client, LocalCluster
 
@@ -145,9 +147,16 @@ def _explained(cluster: Cluster, what: str) -> Iterator[None]:
             "tables into shorter periods (kedro partition --by month), search among smaller "
             "models, or give workers more memory."
         ) from error
+    except RuntimeError as error:
+        if "deserialization" not in str(error):
+            raise
+        raise RunError(
+            f"The Dask scheduler at {cluster.address} can't read {what}. It and its workers need "
+            "the packages of the same lock file and the code of the project: install its wheel "
+            "there, or set PYTHONPATH to its src (docs/scale.md)."
+        ) from error
     except (FutureCancelledError, CommClosedError, TimeoutError) as error:
         _connect.cache_clear()
-        _silence(logging.CRITICAL)  # its threads go on to look for the scheduler
         raise RunError(
             f"The Dask scheduler at {cluster.address or 'this machine'} is gone, in the middle of "
             f"{what}. Nothing half-made was saved. Start the scheduler, and run the stage again."

@@ -16,7 +16,8 @@ from preflight.errors import RunError
 
 @pytest.fixture(autouse=True)
 def forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
+    names = ("distributed", "distributed.client", "tornado", "asyncio")
+    loggers = [logging.getLogger(name) for name in names]
     levels = [one.level for one in loggers]
     monkeypatch.setenv("DASK_LOGGING__DISTRIBUTED", "error")
     module._connect.cache_clear()
@@ -97,6 +98,15 @@ def test_a_scheduler_that_is_gone_gives_one_message(client: FakeClient) -> None:
         client.error = error
         with pytest.raises(RunError, match="scheduler at tcp://h:1 is gone, in the middle of it"):
             Cluster("tcp://h:1", 0, "").map(str, ["a"], "it")
+
+
+def test_another_environment_is_named(client: FakeClient) -> None:
+    client.error = RuntimeError("Error during deserialization of the task graph. This frequently")
+    with pytest.raises(RunError, match="need the packages of the same lock file and the code"):
+        Cluster("tcp://h:1", 0, "").map(str, ["a"], "it")
+    client.error = RuntimeError("a bug")
+    with pytest.raises(RuntimeError, match="a bug"):
+        Cluster("tcp://h:1", 0, "").map(str, ["a"], "it")
 
 
 def test_an_address_that_nobody_answers_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from preflight.contracts.catalog import Contract, Contracts
 from preflight.contracts.cleaning import Cleaning
 from preflight.errors import RunError
 from preflight.features.point_in_time import reach, run_outputs
-from preflight.files import UNFINISHED, remove, replacing
+from preflight.files import UNFINISHED, WholeFiles, remove
 from preflight.partitions import SUFFIX, Partitions
 from preflight.scale.checks import check_across, validate, validate_part
 from preflight.scale.excerpts import sum_logs
@@ -125,7 +125,9 @@ def build_partition(name: str, job: Job) -> None:
         for column in part.select_dtypes("category"):
             part[column] = part[column].cat.remove_unused_categories()
         part = validate_part(output, part, job.contracts, name)
-        with replacing(job.folder / output / f"{name}{SUFFIX}", "wb") as file:
+        # the folder is gone if the run was given up while a worker went on
+        path = str(job.folder / output / f"{name}{SUFFIX}")
+        with WholeFiles(auto_mkdir=False).open(path, "wb") as file:
             part.to_parquet(file, compression="zstd")
 
 
