@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
+from kedro.utils import load_obj
 from kedro_datasets._typing import TablePreview
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.pandas import ParquetDataset
@@ -74,6 +75,26 @@ class ReadOnlyDataset(AbstractDataset[Any, Any]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
+
+
+class ContractDataset(ReadOnlyDataset):
+    """Files whose dataset itself needs the contract of the rows.
+
+    Args:
+        filepath: of the file or folder.
+        contract: path of the class of the contract.
+        metadata: for Kedro-Viz.
+    """
+
+    def __init__(
+        self, filepath: str, contract: str, metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(filepath, metadata)
+        self._contract = contract
+
+    @property
+    def _schema(self) -> Any:
+        return load_obj(self._contract)  # late: the class imports the package of the dataset
 
 
 class Folder(ReadOnlyDataset):

@@ -24,11 +24,10 @@ from typing import Any, NamedTuple
 import numpy.typing as npt
 import pandas as pd
 from kedro.io import DatasetError
-from kedro.utils import load_obj
 from pydantic_core import from_json, to_json
 
 from preflight.contracts.catalog import Contract, Contracts
-from preflight.datasets import ReadOnlyDataset
+from preflight.datasets import ContractDataset
 from preflight.errors import RunError
 from preflight.files import locked, replacing
 from preflight.inference.contracts import KeyedColumns
@@ -120,7 +119,7 @@ class Snapshot:
         return found and Found(*found)
 
 
-class KeyedFeatures(ReadOnlyDataset):
+class KeyedFeatures(ContractDataset):
     """Features by key. Saving adds rows, and leaves out those that need not be kept any longer.
 
     Of a key that is there already, the row of the later `moment` stays. A file that can't be read,
@@ -129,17 +128,6 @@ class KeyedFeatures(ReadOnlyDataset):
     Args:
         contract: path of the class of the table, whose key finds a row.
     """
-
-    def __init__(
-        self, filepath: str, contract: str, metadata: dict[str, Any] | None = None
-    ) -> None:
-        super().__init__(filepath, metadata)
-        self._contract = contract
-
-    @property
-    def _schema(self) -> Contract:
-        contract: Contract = load_obj(self._contract)  # late: the class imports this package
-        return contract
 
     def load(self) -> pd.DataFrame:
         """Return the table, in the order of the key.

@@ -13,13 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from kedro.io import DatasetError
-from kedro.utils import load_obj
 from pandera.errors import SchemaError
 from pyarrow import concat_tables
 from pyarrow.parquet import ParquetFile, read_metadata
 
 from preflight.contracts.catalog import Contract
-from preflight.datasets import ReadOnlyDataset
+from preflight.datasets import ContractDataset
 from preflight.errors import RunError
 from preflight.files import replacing
 from preflight.inference.contracts import LOG_VERSION
@@ -49,7 +48,7 @@ def log_rows(
     )
 
 
-class PredictionLog(ReadOnlyDataset):
+class PredictionLog(ContractDataset):
     """Predictions that were made: Parquet files in one folder per UTC day of `moment`.
 
     A file is written whole, and only replaced as a whole, so a crash leaves no partial file. A row
@@ -58,17 +57,6 @@ class PredictionLog(ReadOnlyDataset):
     Args:
         contract: path of the class whose key identifies a row.
     """
-
-    def __init__(
-        self, filepath: str, contract: str, metadata: dict[str, Any] | None = None
-    ) -> None:
-        super().__init__(filepath, metadata)
-        self._contract = contract
-
-    @property
-    def _schema(self) -> Contract:
-        contract: Contract = load_obj(self._contract)  # late: the class imports this package
-        return contract
 
     @property
     def _key(self) -> list[str]:

@@ -12,10 +12,10 @@ import pytest
 from kedro.io import DatasetError
 from pandera.dtypes import Float32, Int16
 
+from preflight import datasets
 from preflight.contracts.catalog import Contracts
 from preflight.contracts.table import Table, Utc, column
 from preflight.errors import RunError
-from preflight.inference import keyed_features
 from preflight.inference.contracts import KeyedColumns
 from preflight.inference.keyed_features import KeyedFeatures, key_upcoming, key_values
 from preflight.problem.framing import Framing
@@ -93,7 +93,7 @@ def table(tmp_path: Path) -> KeyedFeatures:
 @pytest.fixture(autouse=True)
 def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     classes = {f"{__name__}.{one.__name__}": one for one in (Keyed, Another)}
-    monkeypatch.setattr(keyed_features, "load_obj", classes.__getitem__)
+    monkeypatch.setattr(datasets, "load_obj", classes.__getitem__)
 
 
 def plain(rows: pd.DataFrame) -> pd.DataFrame:
