@@ -95,7 +95,7 @@ def write_years(project: Path, years: int) -> int:
         [planes.assign(tailnum=renew(planes["tailnum"], e), year=planes["year"] + e) for e in eras]
     ).to_csv(raw / "planes.csv", index=False)
     accept(raw)
-    last = 2013 + round((years - 1) * YEAR.days / 365.25)
+    last = (pd.Timestamp(2013, 1, 1) + years * YEAR).year - 1  # the last whole year
     for file, old, new in (
         ("src/late_flights/contracts/raw.py", "isin=[2013]", "ge=2013"),
         ("src/late_flights/contracts/raw.py", "le=2013", "le=2200"),

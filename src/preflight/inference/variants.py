@@ -38,7 +38,8 @@ def answer_variants(
     suppress its errors; by default they are logged.
     """
     none = pd.Series(None, rows.index, dtype="str")
-    texts = dict.fromkeys(["flags", "reasons"], "str")  # no row has no type of its own
+    # no row has no type of its own
+    texts = {name: "str" for name in ("flags", "reasons") if name in answers}
     found = pd.DataFrame(answers, rows.index).astype(texts)
     found = found.assign(model=version, unit=none, variant=none)
     for design, drawn in draw(rows, designs, framing):
