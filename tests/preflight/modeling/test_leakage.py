@@ -72,6 +72,7 @@ def modeled(examples: Tables, params: dict[str, Any], output: str) -> Any:
             fingerprints(train=examples["train"], validation=examples["validation"])
         ),
         "study_storage": "unused without a search",
+        "cluster": "unused without a search",
         **params,
     }
     return run_in_memory(to_candidate(), given, output)
