@@ -3,7 +3,7 @@
     python -m benchmarks.keys    (needs a champion)
 
 Inference is run over past moments in a temporary copy of the project, where features may be as old
-as these are. Then the service is asked by key over HTTP, also while runs replace the table.
+as these are. Then clients send keys to the service over HTTP, also while runs replace the table.
 """
 
 import http.client

@@ -94,9 +94,8 @@ def _quietly(function: Callable[..., Any], shared: tuple[Any, ...], name: str) -
 @cache  # the stages of a run share it; it is closed with the process
 def _connect(cluster: Cluster) -> Any:
     """Return a client of the scheduler."""
-    os.environ.setdefault(
-        "DASK_LOGGING__DISTRIBUTED", "critical"
-    )  # of workers that are started here
+    # inherited by workers that are started here
+    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
     try:
         from distributed import Client, LocalCluster
 

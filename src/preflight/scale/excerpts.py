@@ -6,7 +6,7 @@ from enum import Enum, auto
 import pandas as pd
 from kedro.pipeline import Node
 
-from preflight.contracts.catalog import Contract, Contracts
+from preflight.contracts.catalog import Contracts
 from preflight.contracts.cleaning import Cleaning
 from preflight.contracts.raw_table import RawTable
 from preflight.features.point_in_time import reach
@@ -54,17 +54,19 @@ def take(
             found[name].attrs[SHARE] = share
         names = None
     else:
-        names = _newest(others, contracts) if others else None
-        found = {name: _read(name, one, names or [], contracts) for name, one in others.items()}
-        if "features" in others:
-            found |= _with_reach(others, names or [], contracts)
+        names = _newest(others) if others else None
+        if "features" in others and (decisions := find_decisions(others, contracts)):
+            found = read_with_reach(others, decisions, names or [], contracts)
+        for name, one in others.items():
+            if name not in found:
+                found[name] = _read(name, one, names or [], contracts)
     for name in logs:
         chosen = tables[name].pick(names) if names else tables[name]
         found[name] = sum_logs([chosen.read_one(one) for one in chosen.files], partitioned)
     return found
 
 
-def _newest(tables: Mapping[str, Partitions], contracts: Contracts) -> list[str]:
+def _newest(tables: Mapping[str, Partitions]) -> list[str]:
     """Return the newest partitions that fit, by the table that has most rows in them."""
     return min((one.newest() for one in tables.values()), key=len)
 
@@ -77,24 +79,26 @@ def _read(name: str, table: Partitions, names: list[str], contracts: Contracts) 
     )  # types are those of the contract, whatever the file has
 
 
-def _with_reach(
-    tables: Mapping[str, Partitions], names: list[str], contracts: Contracts
+def find_decisions(tables: Mapping[str, Partitions], contracts: Contracts) -> str | None:
+    """Return the table that has a row for each row of the features; None if there is none."""
+    key = contracts["features"].grain()
+    alike = (name for name in tables if contracts[name].grain() == key)
+    return next((name for name in alike if contracts[name].about("event_time")), None)
+
+
+def read_with_reach(
+    tables: Mapping[str, Partitions], decisions: str, names: list[str], contracts: Contracts
 ) -> dict[str, pd.DataFrame]:
-    """Return the dated tables from and to where the features of some partitions look."""
-    dated: dict[str, str] = {
-        name: at for name in tables if (at := contracts[name].about("event_time"))
-    }
-    decisions = [name for name in dated if _same_key(contracts[name], contracts["features"])]
-    if not decisions:
-        return {}
-    spans = tables[decisions[0]].pick(names).spans(dated[decisions[0]]).values()
+    """Return the dated tables from and to where the features of some partitions look.
+
+    decisions: the table whose partitions these are; they have rows.
+    """
+    dated = {name: at for name in tables if (at := contracts[name].about("event_time"))}
+    spans = tables[decisions].pick(names).spans(dated[decisions]).values()
     back, ahead = reach(contracts["features"])
+    # a row lies at most `ahead` behind its moment of prediction
     start, end = min(s for s, _ in spans) - ahead - back, max(e for _, e in spans) + ahead
     return {name: tables[name].between(at, start, end) for name, at in dated.items()}
-
-
-def _same_key(one: Contract, other: Contract) -> bool:
-    return one.grain() == other.grain()
 
 
 def sum_logs(parts: Sequence[pd.DataFrame], partitioned: set[str]) -> pd.DataFrame:

@@ -12,14 +12,14 @@ import pandas as pd
 from kedro.pipeline import Pipeline
 
 from preflight.cluster import Cluster
-from preflight.contracts.catalog import Contract, Contracts
+from preflight.contracts.catalog import Contracts
 from preflight.contracts.cleaning import Cleaning
 from preflight.errors import RunError
-from preflight.features.point_in_time import reach, run_outputs
+from preflight.features.point_in_time import run_outputs
 from preflight.files import UNFINISHED, WholeFiles, remove
 from preflight.partitions import SUFFIX, Partitions
 from preflight.scale.checks import check_across, validate, validate_part
-from preflight.scale.excerpts import sum_logs
+from preflight.scale.excerpts import find_decisions, read_with_reach, sum_logs
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def build_partitions(
     """
     tables = {name: one for name, one in given.items() if isinstance(one, Partitions)}
     others = {name: one for name, one in given.items() if name not in tables}
-    decisions = _decisions(tables, contracts) if FEATURES in outputs else None
+    decisions = _require_decisions(tables, contracts) if FEATURES in outputs else None
     names = [*tables[decisions or next(iter(tables))].files]
     for name, table in tables.items():
         if decisions is None:
@@ -106,19 +106,23 @@ def _build_all(job: Job, names: list[str], cluster: Cluster | None) -> None:
 
 def build_partition(name: str, job: Job) -> None:
     """Write the outputs of one period."""
+    time = span = None
     if job.decisions is None:
         tables = {table: one.read_one(name) for table, one in job.tables.items()}
     else:
-        tables = _cut_tables(job, name)
+        time = str(job.contracts[job.decisions].about("event_time"))
+        span = job.tables[job.decisions].pick([name]).spans(time).get(name)
+        if span is None:
+            raise RunError(
+                f"Partition '{name}' of '{job.decisions}' has no rows. Remove its files."
+            )
+        tables = read_with_reach(job.tables, job.decisions, [name], job.contracts)
     valid = {
         table: validate_part(table, part, job.contracts, name) for table, part in tables.items()
     }
     inputs = {**job.given, **valid, "contracts": job.contracts}
     made = run_outputs(job.graph, inputs, *job.outputs)
-    own = None
-    if job.decisions is not None:
-        time, spans = _event_time(job.decisions, job.contracts), job.tables[job.decisions]
-        own = valid[job.decisions][time].between(*spans.pick([name]).spans(time)[name]).to_numpy()
+    own = valid[job.decisions][time].between(*span).to_numpy() if span and job.decisions else None
     for output, table in made.items():
         part = table if own is None else _cut(table, own, output)
         part = part.reset_index(drop=True)
@@ -131,21 +135,6 @@ def build_partition(name: str, job: Job) -> None:
             part.to_parquet(file, compression="zstd")
 
 
-def _cut_tables(job: Job, name: str) -> dict[str, pd.DataFrame]:
-    """Return the rows of all tables that the features of one period look at."""
-    decisions = str(job.decisions)
-    time = _event_time(decisions, job.contracts)
-    span = job.tables[decisions].pick([name]).spans(time).get(name)
-    if span is None:
-        raise RunError(f"Partition '{name}' of '{decisions}' has no rows. Remove its files.")
-    back, ahead = reach(job.contracts[FEATURES])
-    start, end = span[0] - ahead - back, span[1] + ahead  # `ahead`: from decision to event
-    return {
-        table: one.between(_event_time(table, job.contracts), start, end)
-        for table, one in job.tables.items()
-    }
-
-
 def _cut(table: pd.DataFrame, own: np.ndarray[Any, Any], name: str) -> pd.DataFrame:
     """Return the rows of the period itself, without those that its features look at."""
     if len(table) != len(own):
@@ -156,23 +145,18 @@ def _cut(table: pd.DataFrame, own: np.ndarray[Any, Any], name: str) -> pd.DataFr
     return table[own]
 
 
-def _decisions(tables: Mapping[str, Partitions], contracts: Contracts) -> str:
-    """Return the name of the table that has a row for each row of the features."""
-    key = contracts[FEATURES].grain()
-    for name in tables:
-        if contracts[name].grain() == key and contracts[name].about("event_time"):
-            return name
-    raise RunError(
-        f"No partitioned table has the key of the features ({', '.join(key)}) and an event_time. "
-        "Let the features have a row for each row of such a table, or run without partitions."
-    )
-
-
-def _event_time(name: str, contracts: Mapping[str, Contract]) -> str:
-    time = contracts[name].about("event_time")
-    if time is None:
+def _require_decisions(tables: Mapping[str, Partitions], contracts: Contracts) -> str:
+    """Return the table that has a row for each row of the features, if all tables can be cut."""
+    if (decisions := find_decisions(tables, contracts)) is None:
+        key = ", ".join(contracts[FEATURES].grain())
         raise RunError(
-            f"The contract of '{name}' states no event_time, so no period can be cut out of it. "
-            f'Declare it, as in class {contracts[name].__name__}(Table, event_time="...").'
+            f"No partitioned table has the key of the features ({key}) and an event_time. Let the "
+            "features have a row for each row of such a table, or run without partitions."
         )
-    return time
+    for name in tables:
+        if contracts[name].about("event_time") is None:
+            raise RunError(
+                f"The contract of '{name}' states no event_time, so no period can be cut out of "
+                f'it. Declare it, as in class {contracts[name].__name__}(Table, event_time="...").'
+            )
+    return decisions

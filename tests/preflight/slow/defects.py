@@ -27,7 +27,7 @@ SECONDS = 3600  # of tests, after which a defect hangs and is found so
 
 DEFECTS = [
     # tables in partitions, and clusters
-    ("start, end = span[0] - ahead - back, span[1] + ahead  #", " - back", ""),
+    ("start, end = min(s for s, _ in spans) - ahead - back, max(", " - back", ""),
     ("if before and first <= before[1]:", "<=", "<"),
     ("twice = rows[rows.duplicated(key, keep=False)].sort_values(key)", "(key,", "(key[:1],"),
     (
