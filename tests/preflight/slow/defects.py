@@ -210,11 +210,7 @@ DEFECTS = [
         '"test_evaluations"',
         '""',
     ),
-    (
-        'then = [one for one in evaluations if one["run"] <= run["run"]]',
-        ' if one["run"] <= run["run"]',
-        "",
-    ),
+    ('return [one for one in evaluations if one["run"] <= run]', ' if one["run"] <= run', ""),
     # modeling
     (
         'if unchanged["loss_without"] - unchanged["loss_with"] > least_gain:',
