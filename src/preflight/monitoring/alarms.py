@@ -142,15 +142,17 @@ def _message(
         counted = evidence.loc[evidence["left_out"] == "", "part"]
         of_log, of_test = (int((counted == part).sum()) for part in ("log", "test"))
         return (
-            f"Not known: {of_log} weeks of the log count, and {of_test} of the test. Needed are "
-            f"{settings.history_weeks} as history (of the test, or else of the log) and then one "
-            "of the log. The column left_out of weekly_evidence says why others do not count."
+            f"Not known yet. The alarm needs {settings.history_weeks} weeks of history (of the "
+            "test set, or else of the log), and then one of the log. So far "
+            f"{of_log} weeks of the log count, and {of_test} of the test set. "
+            "The column left_out of weekly_evidence gives the reason for each other week."
         )
     value, line = float(weeks["value"].mean()), float(weeks["line"].iloc[-1])
     since = weeks["week"].iloc[0]
     if name == "challenger":
-        money, most = (format_money(one, framing.costs.unit) for one in (-value, -line))
-        what = f"the champion saved {money} less than the challenger"
-        return f"Since {since} {what}, per 1,000 {framing.decision.units} (over {most} is harm)."
+        money, most = (format_money(abs(one), framing.costs.unit) for one in (value, line))
+        what = f"the champion saved {money} {'less' if value < 0 else 'more'} than the challenger"
+        harm = f"({most} less is harm)"
+        return f"Since {since} {what} per 1,000 {framing.decision.units} {harm}."
     quality = "ROC AUC" if framing.task == "binary" else "rank correlation"
     return f"Since {since} the mean {quality} of a week is {value:.3f} (below {line:.3f} is harm)."

@@ -216,7 +216,7 @@ def plot_inputs(
     bar = figure.colorbar(image, ax=axes, location="bottom", fraction=0.04, pad=0.02, shrink=0.6)
     bar.set_label("standard deviations", color=SOFT)
     bar.outline.set_visible(False)
-    _name_weeks(weeks, axes)
+    _name_weeks(weeks.append(weeks[-1:] - 7 * 7 * DAY), axes)  # a single week stays narrow
     return figure
 
 

@@ -169,10 +169,7 @@ def test_without_a_test_the_first_logged_weeks_are_the_history(
     few = sent[sent["predict_at"] < "2013-02-25T05:00Z"]
     _, found = watch(log_of(few), few, test=False)
     assert [alarm.evidence for alarm in found.alarms] == [None, None]
-    assert (
-        "Not known: 7 weeks of the log count, and 0 of the test. Needed are 8"
-        in found.alarms[0].message
-    )
+    assert "So far 7 weeks of the log count, and 0 of the test set." in found.alarms[0].message
 
 
 def test_weeks_that_lack_decisions_or_labels_do_not_count_as_zero(
@@ -211,9 +208,9 @@ def test_without_a_challenger_only_the_ranking_is_watched(watch: Watch, sent: pd
     _, found = watch(log_of(sent, noise(sent, HARM)), sent, challenger=False)
     named = by_name(found)
     assert named["challenger"].evidence is None
-    assert named["challenger"].message.startswith(
-        "Not known: 0 weeks of the log count, and 10 of the test. Needed are 8 as history"
-    )
+    message = named["challenger"].message
+    assert message.startswith("Not known yet. The alarm needs 8 weeks of history")
+    assert "So far 0 weeks of the log count, and 10 of the test set." in message
     assert not named["challenger"].raised
     assert named["discrimination"].raised
 

@@ -168,6 +168,16 @@ def test_the_page_says_whether_there_is_harm(given: dict[str, Any]) -> None:
     assert 'class="badge hold"' in harm
 
 
+def test_the_page_shows_no_figure_without_a_challenger(given: dict[str, Any]) -> None:
+    alarms, results = documents()
+    alone = page(given, alarms, results)
+    assert "Lost against the challenger, by week" not in alone
+    assert "There is no newer challenger" in alone
+    compared = page(given, alarms, results | {"over_challenger": SOME})
+    assert "Lost against the challenger, by week" in compared
+    assert "There is no newer challenger" not in compared
+
+
 def test_the_page_prints_the_measured_rate_or_that_there_is_none(given: dict[str, Any]) -> None:
     text = page(given, *documents())
     assert "2.6% of years, in a replay of 30 weeks of the log" in text
