@@ -37,17 +37,15 @@ OWN = (
     ".github/workflows/nightly.yml",
     "README.md",
     "docs/images/report.png",
-    "docs/why-not.md",
-    "docs/comparison.md",
+    "docs/images/report-sections.png",
+    "docs/images/monitoring.png",
+    "docs/choose.md",
 )
 FOR_WHO_CHOOSES = re.compile(r"^  - Is it for you\?:\n(      .*\n)+", re.MULTILINE)  # in mkdocs.yml
 MADE = re.compile(
     r"(^|/)(\.git|\.venv|\.viz|site|build|__pycache__|\.\w+_cache|\.hypothesis|[^/]+\.egg-info)(/|$)"
     r"|^data/0[2-8]_\w+/(?!\.gitkeep)|^data/mlflow|^data/test_evaluations|^conf/local/(?!\.gitkeep)"
 )
-SECTIONS = ["Where things are"]
-if EXAMPLE:
-    SECTIONS += ["How it flows", "When something is wrong"]
 # What is of the example alone: hooks/blank has the same for another problem.
 OF_THE_EXAMPLE = [
     "data/01_raw",
@@ -67,7 +65,7 @@ WORKED_EXAMPLE = (
 WORDS = {"late_flights": PACKAGE, "late-flights": PACKAGE.replace("_", "-"), "Late Flights": NAME}
 WORD = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(WORDS)})(?![A-Za-z0-9])")
 ENGINE = "src/preflight/"  # the same bytes in every project
-# lines of the README
+# lines of docs/project.md
 OF_MAINTAINERS = re.compile(r"(?m)^(benchmarks|hooks)/.*\n|; tests/preflight has .*$")
 LINE = 100  # of [tool.ruff]
 README = """\
@@ -79,10 +77,14 @@ make test    # its tests
 make help    # everything else
 ```
 
-What is decided, and what it costs, stands in `conf/base/parameters/framing.yml`. Begin there, and \
-with the tables in `src/{package}/contracts/`; say here, in a line, what the problem is and whose.
+`conf/base/parameters/framing.yml` declares what is decided and what it costs. Begin there, and \
+with the tables in `src/{package}/contracts/`. Then write here, in a line, what the problem is and \
+whose.
 
-{sections}
+- [Where things are, what to edit, and how data flow](docs/project.md)
+- [Your data, in five steps](docs/yours.md)
+- [All pages](docs/index.md): `make docs` builds them into `site/`.
+
 Made from {credit}.
 """
 CREDIT = "the Kedro template Preflight, under the Apache license"
@@ -138,15 +140,6 @@ def copy(name: str, origin: Path = STARTER) -> None:
     shutil.copymode(source, target)
 
 
-def readme() -> str:
-    """Return the new project's README: how it begins, and what of ours is true of it as well."""
-    text = (STARTER / "README.md").read_text(encoding="utf-8")
-    parts = re.split(r"^(?=## )", text, flags=re.MULTILINE)
-    kept = [part for part in parts if part.startswith(tuple(f"## {title}" for title in SECTIONS))]
-    sections = renamed(OF_MAINTAINERS.sub("", "".join(kept)))
-    return README.format(name=NAME, package=PACKAGE, sections=sections, credit=CREDIT)
-
-
 def blank() -> None:
     """Put the smallest problem there is in the place of the example."""
     for name in OF_THE_EXAMPLE:
@@ -189,6 +182,9 @@ if not EXAMPLE:
     blank()
 site = PROJECT / "mkdocs.yml"
 site.write_text(FOR_WHO_CHOOSES.sub("", site.read_text(encoding="utf-8")), encoding="utf-8")
-(PROJECT / "README.md").write_text(readme(), encoding="utf-8")
+where = PROJECT / "docs/project.md"
+where.write_text(OF_MAINTAINERS.sub("", where.read_text(encoding="utf-8")), encoding="utf-8")
+readme = README.format(name=NAME, package=PACKAGE, credit=CREDIT)
+(PROJECT / "README.md").write_text(readme, encoding="utf-8")
 record()
 print(f"\nNext:\n  cd {PROJECT.name}\n  make run\n")
