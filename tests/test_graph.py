@@ -1,12 +1,22 @@
 """The graph: which stages there are, that test stays apart, and what Kedro-Viz shows."""
 
 import pytest
-from kedro.pipeline import Pipeline
+from kedro.config import OmegaConfigLoader
+from kedro.io import DataCatalog
+from kedro.pipeline import Node, Pipeline
 
 from preflight.contracts.catalog import preview
 
 from late_flights import pipeline_registry
 from late_flights.pipeline_registry import ON_DEMAND, RUN, register_pipelines
+
+# With one of these the name of a node begins, so that nodes and datasets differ. Add yours.
+VERBS = {
+    *("build", "check", "clean", "clear", "collect", "compare", "compute", "count", "decide"),
+    *("design", "find", "fit", "join", "key", "log", "measure", "plot", "predict", "promote"),
+    *("raise", "read", "refit", "render", "replay", "require", "score", "search", "select"),
+    *("smoke", "split", "try"),
+}
 
 
 def test_a_node_shows_the_contracts_of_what_it_returns() -> None:
@@ -73,3 +83,43 @@ def test_nothing_is_fitted_or_opened_before_its_audit_has_passed() -> None:
         assert "audit.require_audit" in {one.name for one in graph.to_nodes(node.name).nodes} or (
             "test_predictions" not in node.inputs and "test_predictions" not in node.outputs
         )
+
+
+def out_of_order(pipeline: Pipeline, layers: dict[str, str]) -> list[str]:
+    """Return the datasets that Kedro-Viz would draw above a dataset that they are made from."""
+    highest: dict[str, str] = {}  # of a dataset and all that it is made from
+    found = []
+    for node in pipeline.nodes:
+        above = max([highest.get(name, layers.get(name, "")) for name in node.inputs], default="")
+        for name in node.outputs:
+            own = layers.get(name, above)
+            found += [f"{name} in {own}, made from {above}"] if own < above else []
+            highest[name] = max(own, above)
+    return found
+
+
+@pytest.mark.parametrize("stage", [*register_pipelines()])
+def test_layers_are_in_the_order_of_their_names(stage: str, conf: OmegaConfigLoader) -> None:
+    """So Kedro-Viz shows them in order even where nothing leads from one to the next."""
+    catalog = DataCatalog.from_config(conf["catalog"])
+    pipeline = register_pipelines()[stage]
+    layers = {}
+    for name in pipeline.datasets():
+        about = getattr(catalog.get(name), "metadata", None) or {}
+        if layer := about.get("kedro-viz", {}).get("layer"):
+            layers[name] = layer
+    assert out_of_order(pipeline, layers) == []
+
+
+def test_a_layer_that_is_out_of_order_is_found() -> None:
+    made = Pipeline([Node(min, "a", "b", name="one"), Node(min, "b", "c", name="two")])
+    assert out_of_order(made, {"a": "02", "c": "01"}) == ["c in 01, made from 02"]
+    assert out_of_order(made, {"a": "01", "c": "02"}) == []
+
+
+def test_nodes_are_verbs_and_no_dataset_has_the_name_of_a_node() -> None:
+    pipelines = register_pipelines().values()
+    nodes = {node.name.rpartition(".")[2] for pipeline in pipelines for node in pipeline.nodes}
+    datasets = {name for pipeline in pipelines for name in pipeline.datasets()}
+    assert nodes & datasets == set()
+    assert {name.partition("_")[0] for name in nodes} <= VERBS

@@ -878,11 +878,20 @@ def test_stages_layers_and_previews_are_there_for_kedro_viz(finished: Any) -> No
         for name in pipelines["__default__"].datasets()
         if hasattr(entry := catalog.get(name), "metadata")
     }
-    assert {"raw", "primary", "feature", "model_input", "models", "reporting"} <= layers
+    assert {"01_raw", "03_primary", "04_feature", "05_model_input", "06_models"} <= layers
+    assert {"08_results", "09_figures", "10_pages"} <= layers
     assert {node.namespace for node in pipelines["__default__"].nodes} >= {
         stage.__name__.rpartition(".")[2] for stage in RUN
     }
-    for name in ["raw_flights", "flights", "features", "cleaning", "metrics", "value_figure"]:
+    for name in [
+        "raw_flights",
+        "flights",
+        "features",
+        "cleaning",
+        "metrics",
+        "value_figure",
+        "model_card",
+    ]:
         assert catalog[name].preview(), name
 
 

@@ -1,4 +1,4 @@
-"""Kedro hooks: contracts, checks before a run, versions, manifest, messages, alarms, partitions."""
+"""Kedro hooks: contracts, guards, versions, manifest, messages, alarms, partitions, statistics."""
 
 from preflight.hooks.alarms import AlarmHooks
 from preflight.hooks.guards import ContractHooks, DefaultHooks, GuardHooks
@@ -6,6 +6,7 @@ from preflight.hooks.manifest import ManifestHooks
 from preflight.hooks.messages import ErrorHooks
 from preflight.hooks.progress import ProgressHooks
 from preflight.hooks.scale import ScaleHooks
+from preflight.hooks.statistics import StatisticsHooks
 from preflight.hooks.tracking import TrackingHooks
 from preflight.hooks.versions import VersionHooks
 
@@ -14,6 +15,7 @@ HOOKS = (  # Kedro calls the last one first
     ProgressHooks(),
     ManifestHooks(),
     TrackingHooks(),
+    StatisticsHooks(),
     VersionHooks(),
     GuardHooks(),
     ScaleHooks(),

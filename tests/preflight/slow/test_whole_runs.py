@@ -54,9 +54,8 @@ def test_kedro_viz_builds_its_site_with_folded_stages_layers_and_previews(
     done = kedro(where, "viz", "build", "--include-previews")
     assert done.returncode == 0, done.stderr
     graph = json.loads((where / "build/api/main").read_text())
-    assert {"raw", "primary", "feature", "model_input", "models", "reporting"} <= set(
-        graph["layers"]
-    )
+    assert graph["layers"] == sorted(graph["layers"])
+    assert {"01_raw", "08_results", "09_figures", "10_pages"} <= {*graph["layers"]}
     stages = {node["name"] for node in graph["nodes"] if node["type"] == "modularPipeline"}
     assert stages >= {stage.__name__.rpartition(".")[2] for stage in RUN}
     previews = {}
@@ -65,7 +64,7 @@ def test_kedro_viz_builds_its_site_with_folded_stages_layers_and_previews(
             told = json.loads((where / "build/api/nodes" / node["id"]).read_text())
             previews[node["name"], node["type"]] = told.get("preview")
     shown = ["raw_flights", "flights", "features", "cleaning", "metrics"]
-    for name in [*shown, "value_figure"]:
+    for name in [*shown, "value_figure", "model_card", "datasheet"]:
         assert previews[name, "data"], name
     assert "published_at (UTC): end of the hour" in previews["clean_weather", "task"]["content"]
 
