@@ -86,11 +86,15 @@ def test_nothing_is_fitted_or_opened_before_its_audit_has_passed() -> None:
 
 
 def out_of_order(pipeline: Pipeline, layers: dict[str, str]) -> list[str]:
-    """Return the datasets that Kedro-Viz would draw above a dataset that they are made from."""
-    highest: dict[str, str] = {}  # of a dataset and all that it is made from
+    """Return the datasets that Kedro-Viz would draw above one that comes before them.
+
+    Kedro-Viz draws the layers of what nothing leads to first, then those of what is made from it.
+    """
+    first = max((layers.get(name, "") for name in pipeline.inputs()), default="")
+    highest = dict.fromkeys(pipeline.inputs(), first)  # of a dataset and all that it is made from
     found = []
     for node in pipeline.nodes:
-        above = max([highest.get(name, layers.get(name, "")) for name in node.inputs], default="")
+        above = max((highest[name] for name in node.inputs), default="")
         for name in node.outputs:
             own = layers.get(name, above)
             found += [f"{name} in {own}, made from {above}"] if own < above else []

@@ -52,10 +52,9 @@ class StatisticsHooks:
             json.dump(self._before | self._found, file)
 
     def _measure(self, name: str, data: Any) -> None:
-        shape = getattr(data, "shape", ())
-        if len(shape) != 2 or not hasattr(data, "columns"):
+        if not hasattr(data, "columns"):
             return
-        found = {"rows": int(shape[0]), "columns": int(shape[1])}
+        found = {"rows": len(data), "columns": len(data.columns)}
         dataset = self._catalog.get(name)
         if hasattr(dataset, "_get_load_path"):
             path = Path(str(dataset._get_load_path()))
