@@ -16,8 +16,9 @@ HEAD = """\
 
 ## Parameters
 
-One table for each file of `conf/base/parameters`. "Here" is the value in this project. If it is \
-empty, the parameter is not set, and has its default.
+One table for each file of `conf/base/parameters`. A line in bold type is the section of the lines \
+below it: `fn` below **framing.costs** is `framing.costs.fn`. "Here" is the value in this project. \
+If it is empty, the parameter is not set, and has its default.
 
 {parameters}
 ## Contracts

@@ -21,7 +21,7 @@ TYPES = {
 }
 BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 COMMENT = re.compile(r"\s#\s?(.*)$")
-LONGEST = 60  # characters of a value
+LONGEST = 40  # characters of a value
 
 
 def write_parameters(folder: Path, sections: Mapping[str, type[BaseModel]]) -> str:
@@ -56,6 +56,7 @@ def describe_file(path: Path, sections: Mapping[str, type[BaseModel]]) -> Iterat
             )
             continue
         schema = sections[key.value].model_json_schema() if key.value in sections else {}
+        yield _row(f"**{key.value}**", "", "", "", "")
         yield from describe_mapping(node, key.value, schema, schema.get("$defs", {}), lines)
     yield ""
 
@@ -63,28 +64,28 @@ def describe_file(path: Path, sections: Mapping[str, type[BaseModel]]) -> Iterat
 def describe_mapping(
     node: yaml.MappingNode, name: str, schema: Schema, known: Schema, lines: list[str]
 ) -> Iterator[str]:
-    """Yield the rows of a mapping: its entries in their order, then what it leaves out.
+    """Yield the rows of a mapping: its values, then what it leaves out, then mappings in it.
 
     known: the schemas that others refer to, by name.
     """
     given = {key.value for key, _ in node.value}
     fields, required = _fields(schema, known, given)
+    inner = []
     for key, value in node.value:
         field = fields.get(key.value) or _values(schema, known)
         meaning = comment(lines, key, value) or _described(field)
-        full = f"{name}.{key.value}"
         if isinstance(value, yaml.MappingNode) and not value.flow_style:
-            yield _row(f"**{full}**", "", "", "", meaning)
-            yield from describe_mapping(value, full, field, known, lines)
+            full = f"{name}.{key.value}"
+            inner.append(_row(f"**{full}**", "", "", "", meaning))
+            inner += describe_mapping(value, full, field, known, lines)
         else:
-            here = f"`{_text(value, lines)}`"
-            default = "required" if key.value in required else _default(field)
-            yield _row(f"`{full}`", here, _allowed(field, known), default, meaning)
+            here, default = f"`{_text(value, lines)}`", _default(field, key.value in required)
+            yield _row(f"`{key.value}`", here, _allowed(field, known), default, meaning)
     for left_out in [one for one in fields if one not in given]:
         field = fields[left_out]
-        default = "required" if left_out in required else _default(field)
-        full = f"`{name}.{left_out}`"
-        yield _row(full, "", _allowed(field, known), default, _described(field))
+        default = _default(field, left_out in required)
+        yield _row(f"`{left_out}`", "", _allowed(field, known), default, _described(field))
+    yield from inner
 
 
 def comment(lines: list[str], key: yaml.Node, value: yaml.Node) -> str:
@@ -155,10 +156,16 @@ def _allowed(field: Schema, known: Schema) -> str:
     return " or ".join(dict.fromkeys(filter(None, words)))
 
 
-def _default(field: Schema) -> str:
+def _default(field: Schema, is_required: bool) -> str:
+    if is_required:
+        return "required"
     if "default" not in field or isinstance(field["default"], dict):
         return ""
-    return f"`{json.dumps(field['default'], ensure_ascii=False)}`"
+    return f"`{_shortened(json.dumps(field['default'], ensure_ascii=False))}`"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST].rpartition(' ')[0]} …"
 
 
 def _text(value: yaml.Node, lines: list[str]) -> str:
@@ -166,8 +173,7 @@ def _text(value: yaml.Node, lines: list[str]) -> str:
     if isinstance(value, yaml.SequenceNode) and not value.flow_style:
         return "1 entry" if len(value.value) == 1 else f"{len(value.value)} entries"
     if isinstance(value, yaml.ScalarNode):
-        text = " ".join(str(value.value).split())
-        return text if len(text) <= LONGEST else f"{text[:LONGEST].rpartition(' ')[0]} …"
+        return _shortened(" ".join(str(value.value).split()))
     written = "\n".join(lines)[value.start_mark.index : value.end_mark.index]
     return " ".join(written.split())
 
