@@ -10,7 +10,7 @@ from kedro.pipeline import Pipeline
 
 from preflight.audit.chosen_moments import choose_moments
 from preflight.audit.contracts import AuditParameters
-from preflight.audit.findings import Finding, finding
+from preflight.audit.findings import REST_ON, Finding, finding
 from preflight.audit.fresh_process import replay_in_fresh_process
 from preflight.audit.missing_together import find_missing_together
 from preflight.audit.moments import check_moments
@@ -71,7 +71,7 @@ def replay_features(
     findings += find_missing_together(given, tables)
     findings += check_moments(features, key, given, tables, framing)
     for column, why, names in past.assumptions():
-        evidence = f"{why}. Features that rest on it: {', '.join(sorted(names)) or 'none'}"
+        evidence = f"{why}. {REST_ON}{', '.join(sorted(names)) or 'none'}"
         findings.append(finding(f"assumption: {column}", evidence, state="assumed"))
     return pd.DataFrame(findings)
 

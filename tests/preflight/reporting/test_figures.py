@@ -22,7 +22,11 @@ FIGURES = {
     "score": ["metrics", "selection", "framing"],
     "calibration": ["calibration_curve", "framing"],
     "threshold_curve": ["threshold_curve", "framing"],
-    "slices": ["slices", "framing"],
+    "slices": ["slices", "selection", "framing"],
+    "ranking": ["test_predictions", "selection", "framing"],
+    "scores": ["test_predictions", "framing"],
+    "partial_dependence": ["partial_dependence", "framing"],
+    "drift": ["drift"],
     "importance": ["importance", "framing"],
     "ablation": ["ablation", "framing"],
     "learning_curve": ["learning_curve", "framing"],
@@ -161,7 +165,7 @@ def test_slices_keep_a_natural_order_or_are_ordered_by_value(results: dict[str, 
     assert labels(depot) == ["island", "north", "south"]
     assert labels(hour) == ["2", "9", "10"]
     assert labels(month) == ["2013-04", "2013-05"]
-    assert rows(depot)["south"] == pytest.approx([31.6, -5.0, 70.0])
+    assert rows(depot)["south"] == pytest.approx([3.16, -1.5, 7.0])
     faces = [to_hex(colour) for colour in depot.collections[1].get_facecolors()]
     assert faces == [drawing.PAPER, drawing.BLUE.lower(), drawing.BLUE.lower()]  # 9 are too few
     assert depot.get_xlim() == month.get_xlim()
