@@ -58,8 +58,6 @@ OF_THE_EXAMPLE = [
     "tests/pipelines/data_engineering",
     "tests/pipelines/feature_engineering",
 ]
-# in conf/large and conf/dask: entries of tables that a project without the example does not have
-LARGE_TABLES = re.compile(r"^(raw_)?(flights|weather):.*\n(  .*\n)*\n", re.MULTILINE)
 WORDS_OF_THE_EXAMPLE = re.compile(r"\bflights?\b|airport|carrier|aircraft|weather", re.IGNORECASE)
 WORKED_EXAMPLE = (
     "> The example on this page is that of the template: flights from New York, a decision two "
@@ -151,8 +149,6 @@ def blank() -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     for path in sorted(path for path in BLANK.rglob("*") if path.is_file()):
         copy(path.relative_to(BLANK).as_posix(), BLANK)
-    for path in (PROJECT / f"conf/{env}/catalog.yml" for env in ("large", "dask")):
-        path.write_text(LARGE_TABLES.sub("", path.read_text(encoding="utf-8")), encoding="utf-8")
     for path in (PROJECT / "docs").glob("*.md"):
         text = path.read_text(encoding="utf-8")
         if WORDS_OF_THE_EXAMPLE.search(text):

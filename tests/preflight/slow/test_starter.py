@@ -386,11 +386,19 @@ def follow(page: str, starter: Path, new: Callable[..., Made], folder: Path) -> 
                     assert new(starter, *words[2:], answers="no\n").returncode == 0
                 elif program == "cd":
                     project = project / words[0]
-                    (project / "data/01_raw/parcels.csv").unlink()  # as the page says, in words
+                    delete_parcels(project, page)
                 elif program != "pip":
                     output = give(program, words, project)
                     all_output += output
     return project, all_output
+
+
+def delete_parcels(project: Path, page: str) -> None:
+    """Delete what a page names in its sentence on that."""
+    (sentence,) = re.findall(r"Delete [^.]*?the file [\s\S]*?`\.", page)
+    for name in re.findall(r"`(\S+)`", sentence):
+        path = project / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def give(program: str, words: list[str], project: Path) -> str:
@@ -413,7 +421,6 @@ def test_a_page_on_your_data_leads_to_its_verdict_if_it_is_followed_to_the_lette
 ) -> None:
     page = (PROJECT / f"docs/{name}.md").read_text()
     project, output = follow(page, starter, new, tmp_path)
-    shutil.rmtree(project / "tests/pipelines")  # as the page says, in words
     subprocess.run(["git", "add", "."], cwd=project, check=True)
     numstat = ["git", "diff", "--cached", "--numstat", "--", ".", ":!*.csv", ":!*.json*"]
     counted = subprocess.run(numstat, cwd=project, capture_output=True, text=True, check=True)
