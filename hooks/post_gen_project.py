@@ -59,6 +59,7 @@ OF_THE_EXAMPLE = [
     "tests/pipelines/feature_engineering",
 ]
 WORDS_OF_THE_EXAMPLE = re.compile(r"\bflights?\b|airport|carrier|aircraft|weather", re.IGNORECASE)
+WEATHER = re.compile(r"(?m)^(raw_)?weather:.*\n(  .*\n)*\n")
 WORKED_EXAMPLE = (
     "> The example on this page is that of the template: flights from New York, a decision two "
     "hours before each. This project doesn't have them; the way is the same."
@@ -149,6 +150,9 @@ def blank() -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     for path in sorted(path for path in BLANK.rglob("*") if path.is_file()):
         copy(path.relative_to(BLANK).as_posix(), BLANK)
+    for path in PROJECT.glob("conf/*/catalog.yml"):  # the tables in partitions
+        text = WEATHER.sub("", path.read_text(encoding="utf-8"))
+        path.write_text(text.replace("flights", "parcels"), encoding="utf-8")
     for path in (PROJECT / "docs").glob("*.md"):
         text = path.read_text(encoding="utf-8")
         if WORDS_OF_THE_EXAMPLE.search(text):
