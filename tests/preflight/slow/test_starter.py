@@ -11,6 +11,7 @@ import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -350,35 +351,23 @@ def test_changes_that_an_owner_may_make_stay_green(own: Path, tmp_path: Path) ->
     assert done.returncode == 0, done.stdout
 
 
-BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```', flags=re.MULTILINE | re.DOTALL)
 IN_MAKE = {"run": "run", "accept": "accept-data", "contract": "contract"}
 AMOUNT = re.compile(r"[$€][\d,.]*\d")
 
 
-def replace_lines(path: Path, diff: str) -> None:
-    """Put the lines with a plus in the place of those with a minus before them, which are there."""
-    for old, new in re.findall(r"((?:^-.*\n)+)((?:^\+.*\n)+)", diff, flags=re.MULTILINE):
-        gone, written = (re.sub(r"(?m)^.", "", lines) for lines in (old, new))
-        text = path.read_text(encoding="utf-8")
-        assert text.count(gone) == 1, (path, gone)
-        path.write_text(text.replace(gone, written), encoding="utf-8")
-
-
-def follow(page: str, starter: Path, new: Callable[..., Made], folder: Path) -> tuple[Path, str]:
+def follow(page: Any, starter: Path, new: Callable[..., Made], folder: Path) -> tuple[Path, str]:
     """Do what a page says, block by block; return the project, and all that its commands wrote.
 
     A block of text has to be in what the command before it wrote; its dots stand for what is not
     shown. The targets of make are given as the commands that they call, without a new .venv.
     """
     project, output, all_output = folder, "", ""
-    for kind, title, text in BLOCK.findall(page):
-        if kind == "diff":
-            replace_lines(project / title, text)
-        elif kind == "text":
+    for kind, title, text in page.blocks:
+        if kind == "text":
             for part in re.split(r"\s*…\s*|\n", text.strip()):
                 assert part.strip() in output, (part, output)
         elif kind != "bash":
-            (project / title).write_text(text, encoding="utf-8")
+            page.write(project / title, kind, text)
         else:
             for line in text.replace("../preflight", str(starter)).splitlines():
                 program, *words = shlex.split(line, comments=True)
@@ -386,7 +375,7 @@ def follow(page: str, starter: Path, new: Callable[..., Made], folder: Path) -> 
                     assert new(starter, *words[2:], answers="no\n").returncode == 0
                 elif program == "cd":
                     project = project / words[0]
-                    delete_parcels(project, page)
+                    delete_parcels(project, page.text)
                 elif program != "pip":
                     output = give(program, words, project)
                     all_output += output
@@ -417,16 +406,15 @@ def give(program: str, words: list[str], project: Path) -> str:
 
 @pytest.mark.parametrize("name", ["tutorial", "yours"])
 def test_a_page_on_your_data_leads_to_its_verdict_if_it_is_followed_to_the_letter(
-    starter: Path, new: Callable[..., Made], tmp_path: Path, name: str
+    starter: Path, new: Callable[..., Made], tmp_path: Path, page: Any, name: str
 ) -> None:
-    page = (PROJECT / f"docs/{name}.md").read_text()
-    project, output = follow(page, starter, new, tmp_path)
+    project, output = follow(page(name), starter, new, tmp_path)
     subprocess.run(["git", "add", "."], cwd=project, check=True)
     numstat = ["git", "diff", "--cached", "--numstat", "--", ".", ":!*.csv", ":!*.json*"]
     counted = subprocess.run(numstat, cwd=project, capture_output=True, text=True, check=True)
     assert sum(int(line.split()[0]) for line in counted.stdout.splitlines()) < 100
     costs = {"$1", "$3", "€40", "€120"}
-    assert set(AMOUNT.findall(page)) <= set(AMOUNT.findall(output)) | costs
+    assert set(AMOUNT.findall(page(name).text)) <= set(AMOUNT.findall(output)) | costs
     assert len(list(project.glob("data/08_reporting/report.html/*/report.html"))) > 0
     for command in (LINT, FORMATTED, TYPES, ["pytest"]):
         works(command, project)
