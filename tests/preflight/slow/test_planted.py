@@ -72,7 +72,8 @@ class Defect(NamedTuple):
 STOPS, WARNS = True, False
 KNOWN_AT = r"known_at.*: {feature}: "
 DEAD = (
-    'late = result[0]["{event}"].dt.day_of_year > 170\n'
+    'at = result[0]["{event}"]\n'
+    'late = at > at.min() + pd.Timedelta("170D")\n'
     'same = result[0]["{number}"].mask(late, 5)\n'
     'result = (result[0].assign(**{{"{number}": same}}), result[1])'
 )
