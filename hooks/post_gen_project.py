@@ -155,7 +155,7 @@ def blank() -> None:
         path.write_text(text.replace("flights", "parcels"), encoding="utf-8")
     for path in (PROJECT / "docs").glob("*.md"):
         text = path.read_text(encoding="utf-8")
-        if WORDS_OF_THE_EXAMPLE.search(text):
+        if path.name != "tutorial.md" and WORDS_OF_THE_EXAMPLE.search(text):
             path.write_text(text.replace("\n\n", f"\n\n{WORKED_EXAMPLE}\n\n", 1), encoding="utf-8")
 
 
