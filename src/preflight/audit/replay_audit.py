@@ -88,7 +88,8 @@ def replay_findings(past: Replay, moments: dict[pd.Timestamp, str]) -> list[Find
         differ = {DECISION: differ[DECISION]}
     if not differ:
         return [finding("replay", _describe_replay(past, moments), measured=0, limit=0)]
-    log.info("  audit: %d features differ from the run's, looking for the cause", len(differ))
+    many = "1 feature differs" if len(differ) == 1 else f"{len(differ)} features differ"
+    log.info("  audit: %s from the run's, looking for the cause", many)
     first, others = [*differ.values()][:MAX_REPORTED], [*differ][MAX_REPORTED:]
     causes = {moment: past.causes(moment) for moment in {one.moment for one in first}}
     findings = [_report_difference(one, *causes[one.moment]) for one in first]
@@ -121,8 +122,8 @@ def _report_difference(
     return finding(
         f"{' and '.join(failed) or 'replay'}: {one.feature}",
         f"{hints}\n      decisions that differ: {one.decisions:,} at "
-        f"{one.moment:%Y-%m-%d %H:%M} UTC, the first ({one.example}): {short(one.replayed)} as it "
-        f"stood then, {short(one.in_the_run)} in the run",
+        f"{one.moment:%Y-%m-%d %H:%M} UTC, the first ({one.example}): {short(one.replayed)} as of "
+        f"that moment, {short(one.in_the_run)} in the run",
         one.decisions,
         limit=0,
     )
