@@ -79,7 +79,7 @@ def _require_untouched_engine(project: Path, base: str) -> None:
         listed = "\n  ".join([f"An update replaces {ENGINE}. These files were edited:", *edited])
         raise RunError(
             f"{listed}\nMove each change into your own package, or keep it as a patch:\n"
-            f"  git diff --relative {commit} HEAD -- {ENGINE} > engine.patch\n"
+            f"  git diff {commit} HEAD -- {ENGINE} > engine.patch\n"
             f"  git restore --source={commit} --staged --worktree -- {ENGINE}\n"
             "Commit, update, then apply the patch again: git apply --3way engine.patch"
         )

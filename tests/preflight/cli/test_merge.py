@@ -15,7 +15,7 @@ LINES = "".join(f"line_{i}: {i}\n" for i in range(9))
 FIRST = {
     CONF: LINES,
     NODES: LINES,
-    ENGINE: "old\n",
+    ENGINE: LINES,
     "src/preflight/dropped.py": "old, too\n",
     "src/own/extra/nodes.py": "a\n",
     "Makefile": "all:\n\ttrue\n",
@@ -125,24 +125,27 @@ def test_a_file_that_the_project_moved_gets_the_change(
     assert not (project / NODES).exists()
 
 
-def test_an_edited_engine_is_refused_by_name_and_nothing_has_changed(
+def test_an_edited_engine_is_refused_by_name_and_the_way_out_works(
     project: Path, new: Path, merge: Act
 ) -> None:
-    write(project, **{ENGINE: "mine\n", "src/preflight/mine.py": "mine\n", CONF: "mine\n"})
-    write(new, **{ENGINE: "new\n"})
+    mine = LINES.replace("line_1: 1", "line_1: mine")
+    write(project, **{ENGINE: mine, "src/preflight/mine.py": "mine\n", CONF: "mine\n"})
+    write(new, **{ENGINE: LINES.replace("line_7: 7", "line_7: theirs")})
     with pytest.raises(RunError) as refused:
         merge()
     text = str(refused.value)
-    assert f"edited:\n  src/preflight/mine.py\n  {ENGINE}\n" in text
+    assert f"edited:\n  src/preflight/mine.py\n  {ENGINE}\nMove" in text
     assert git(project, "status", "--porcelain") == ""
     for line in text.splitlines():
         if line.startswith("  git "):  # as the message says
             subprocess.run(line, shell=True, cwd=project, check=True)
-    git(project, "add", ":/")
-    git(project, "commit", "-qm", "engine of the template")
-    assert (project / ENGINE).read_text() == "old\n"
+    assert (project / ENGINE).read_text() == LINES
     assert not (project / "src/preflight/mine.py").exists()
-    assert "+mine" in (project / "engine.patch").read_text()
+    merge()
+    git(project, "commit", "-qm", "update")
+    git(project, "apply", "--3way", "engine.patch")
+    assert (project / ENGINE).read_text() == mine.replace("line_7: 7", "line_7: theirs")
+    assert (project / "src/preflight/mine.py").exists()
 
 
 def test_no_ignored_file_is_overwritten(project: Path, new: Path, merge: Act) -> None:
@@ -170,5 +173,5 @@ def test_a_merge_that_fails_leaves_the_project_as_it_was(
     with pytest.raises(KeyboardInterrupt):
         merge()
     assert git(project, "status", "--porcelain") == ""
-    assert (project / ENGINE).read_text() == "old\n"
+    assert (project / ENGINE).read_text() == LINES
     assert not (project / "src/own/other/nodes.py").exists()

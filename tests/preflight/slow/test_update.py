@@ -60,7 +60,7 @@ def plant_second_version(starter: Path) -> None:
     (starter / "docs/search.md").unlink()
     edit(starter, "mkdocs.yml", "      - The search: search.md\n", "")
     (starter / "docs/more.md").write_text("# In late_flights\n")
-    edit(starter, MODELING, "    trials:", "    attempts:")
+    edit(starter, f"hooks/blank/{MODELING}", "    trials:", "    attempts:")
     edit(starter, "Makefile", "run: $(CORE) ## set up, then run", "run: $(CORE) ## make, then run")
     edit(
         starter,
