@@ -147,8 +147,11 @@ def _describe(project: Path, old: Path, new: Path, merge: Merge) -> list[str]:
 
 
 def _version(project: Path) -> str:
+    """Return the engine's version, with the release of the template if that says more."""
     text = (project / ENGINE / "__init__.py").read_text(encoding="utf-8")
-    return re.findall(r'^__version__ = "(.+)"', text, re.MULTILINE)[0]
+    version: str = re.findall(r'^__version__ = "(.+)"', text, re.MULTILINE)[0]
+    release = json.loads((project / RECORD).read_bytes())["release"]
+    return version if release.removeprefix("v") == version else f"{version} ({release})"
 
 
 def _name_settings(conf: Path, old: Path, new: Path) -> Iterator[str]:

@@ -59,6 +59,8 @@ def versions(tmp_path: Path) -> list[Path]:
             (tmp_path / name / part).mkdir(parents=True)
         text = f'__version__ = "{1 if name == "old" else 2}.0.0"\n'
         (tmp_path / name / "src/preflight/__init__.py").write_text(text)
+        release = {"release": "v1.0.0" if name == "old" else "v1.0.0-3-gabc"}
+        (tmp_path / name / RECORD).write_text(json.dumps(release))
     (tmp_path / "old/conf/base/a.yml").write_text("search:\n  trials: 3\n  seed: 1\nold: {a: 1}\n")
     (tmp_path / "new/conf/base/b.yml").write_text("search:\n  attempts: 3\n  seed: 2\n")
     (tmp_path / "project/conf/local/c.yml").write_text("search: {trials: 2}\n")
@@ -69,7 +71,7 @@ def versions(tmp_path: Path) -> list[Path]:
 def test_settings_that_came_and_went_are_named(versions: list[Path]) -> None:
     lines = _describe(*versions, Merge(["a", "b"], ["b"], ["c"]))
     assert lines[:4] == [
-        "Updated from version 1.0.0 to 2.0.0: 2 files changed.",
+        "Updated from version 1.0.0 to 2.0.0 (v1.0.0-3-gabc): 2 files changed.",
         "Deleted in this project, new or changed in the template:\n  c",
         "Settings:\n  gone: old\n  gone: search.trials\n  new: search.attempts\n"
         "  conf/local/c.yml still has search.trials",

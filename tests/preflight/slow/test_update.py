@@ -143,7 +143,7 @@ def test_a_changed_project_takes_version_2(
     done = kedro(project, "update", *source)
     assert done.returncode == 0, done.stdout + done.stderr
     for part in (
-        r"Updated from version \d+\.\d+\.\d+ to 99\.0\.0: \d+ files changed\.",
+        r"Updated from version \d\S+( \(v1\))? to 99\.0\.0( \(v2\))?: \d+ files changed\.",
         r"template:\n  src/own/pipelines/diagnosis/pipeline\.py\n",
         r"\n  gone: modeling\.search\.trials\n  new: modeling\.search\.attempts\n",
         r"\n  conf/local/parameters\.yml still has modeling\.search\.trials\n",
