@@ -162,22 +162,17 @@ def blank() -> None:
 def release() -> str:
     """Return the release of the starter: its tag or commit, or its version if it has no history."""
     if (STARTER / ".git").exists():
-        command = ["git", "-C", str(STARTER), "describe", "--tags", "--always"]
+        command = ["git", "-C", str(STARTER), "describe", "--tags", "--always", "--dirty"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    text = (STARTER / "pyproject.toml").read_text(encoding="utf-8")
-    return re.search(r'(?m)^version = "(.+)"', text)[1]
+    text = (STARTER / ENGINE / "__init__.py").read_text(encoding="utf-8")
+    return re.search(r'(?m)^__version__ = "(.+)"', text)[1]
 
 
 def record() -> None:
-    """Write into pyproject.toml what the project was made from: an update begins with it."""
-    answers = ", ".join(f"{name} = {json.dumps(value)}" for name, value in ANSWERS.items())
-    with (PROJECT / "pyproject.toml").open("a", encoding="utf-8") as file:
-        file.write(
-            "\n[tool.preflight] # what this project was made from\n"
-            f"source = {json.dumps(SOURCE)}\n"
-            f"release = {json.dumps(release())}\n"
-            "answers = {" + answers + "}\n"  # no double braces: the template engine reads this
-        )
+    """Write into .preflight.json what the project was made from: an update begins with it."""
+    source = SOURCE if re.match(r"(?!.*file:)([\w+]+://|[\w.-]+@)", SOURCE) else None  # no folder
+    made = {"source": source, "release": release(), "answers": ANSWERS}
+    (PROJECT / ".preflight.json").write_text(f"{json.dumps(made, indent=2)}\n", encoding="utf-8")
 
 
 for stub in PROJECT.iterdir():

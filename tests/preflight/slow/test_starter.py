@@ -1,5 +1,6 @@
 """`kedro new` with this repository as starter: a project under its own name, that runs."""
 
+import json
 import os
 import re
 import runpy
@@ -7,7 +8,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import preflight
 from preflight.runs.manifest import LEDGER
 
 PROJECT = Path(__file__).parents[3]
@@ -544,11 +545,9 @@ def test_a_new_project_records_what_it_was_made_from_and_says_what_to_do_next(
 ) -> None:
     done = new(starter, "--name", "Late Parcels", answers="no\n")
     assert "cd late-parcels\n  make run" in done.stdout
-    text = (tmp_path / "late-parcels/pyproject.toml").read_text()
-    made = tomllib.loads(text)
-    record = made["tool"]["preflight"]
-    assert record["source"] == str(starter)
-    assert record["release"] == made["project"]["version"]  # this starter has no history
+    record = json.loads((tmp_path / "late-parcels/.preflight.json").read_text())
+    assert record["source"] is None  # a folder of this machine
+    assert record["release"] == preflight.__version__  # this starter has no history
     assert record["answers"] == {
         "project_name": "Late Parcels",
         "repo_name": "late-parcels",
