@@ -142,7 +142,7 @@ def plot_gain_by_period(
     axes.axhline(0, color=SOFT, linewidth=1)
     name_dates(axes.xaxis)
     name_money_axis(axes.yaxis, framing)
-    axes.legend(frameon=False, ncols=2, loc="upper left", bbox_to_anchor=(0, -0.12))
+    axes.legend(frameon=False, labelcolor=INK, ncols=2, loc="upper left", bbox_to_anchor=(0, -0.12))
     return figure
 
 

@@ -9,6 +9,7 @@ from preflight.problem.framing import Framing
 from preflight.reporting.drawing import (
     BLUE,
     GREY,
+    INK,
     ORANGE,
     PALETTE,
     PLOT,
@@ -69,7 +70,7 @@ def plot_ranking(
         plot.set_xticks([0, 0.5, 1])
         name_axis(plot.xaxis, across, percent)
         name_axis(plot.yaxis, up, percent)
-    figure.legend(frameon=False, loc="outside lower left", ncols=2)
+    figure.legend(frameon=False, labelcolor=INK, loc="outside lower left", ncols=2)
     return figure
 
 
@@ -109,7 +110,7 @@ def plot_scores(test_predictions: pd.DataFrame, framing: Framing) -> Any:
                 some, edges, weights=weights, color=colour, alpha=0.55,
                 label=f"label {value}: {len(some):,}",
             )  # fmt: skip
-        figure.legend(frameon=False, loc="outside lower left", ncols=2)
+        figure.legend(frameon=False, labelcolor=INK, loc="outside lower left", ncols=2)
         name_axis(axes.xaxis, "predicted probability", percent)
         name_axis(axes.yaxis, "share of the class", percent)
         return figure
