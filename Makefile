@@ -25,7 +25,7 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input --
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-all bench bench-service axe lint format viz graph contract docs reproduce tracking serve accept \
-	lock clean force
+	update lock clean force
 
 # a target names, after a bar, a file of the part that it is of: without it, it is not listed
 help: ## list what can be made
@@ -101,6 +101,11 @@ serve: $(DEV) | src/preflight/serving/app.py ## serve the champion over HTTP: ma
 
 accept: $(CORE) ## accept the files in data/01_raw as they are, on purpose
 	$(PY) -m kedro accept-data
+
+# the lock files may be new ones: another make looks at them
+update: $(CORE) ## take a newer version of the template, and test: make update FROM=<folder or git URL>
+	$(PY) -m kedro update $(if $(FROM),"$(FROM)") $(ARGS)
+	$(MAKE) test ARGS=
 
 lock: ## write the lock files anew (needs uv); ARGS=--upgrade takes new versions
 	@command -v $(UV) >/dev/null || { \

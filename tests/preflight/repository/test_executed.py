@@ -17,6 +17,11 @@ TESTS = PROJECT / "tests/preflight"
 PAGES = [path for path in [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
          if path.name != "dictionary.md"]  # fmt: skip
 SESSION = TESTS / "slow/test_documented_commands.py"
+# It follows tutorial.md and yours.md to the letter.
+PAGE = (
+    "slow/test_starter.py::"
+    "test_a_page_on_your_data_leads_to_its_verdict_if_it_is_followed_to_the_letter"
+)
 # A pattern of commands, and the test below tests/preflight that runs them.
 EXECUTED = {
     r"kedro run( --params framing.costs.fn=1000)?": (
@@ -42,7 +47,13 @@ EXECUTED = {
         "slow/test_whole_runs.py::"
         "test_kedro_viz_builds_its_site_with_folded_stages_layers_and_previews"
     ),
-    r"kedro new .*": (
+    r"python (make_patients\.py|-m zipfile -e .*)|git (init|add \.|commit .*)": (PAGE),
+    r"kedro run --pipelines data_engineering,feature_engineering,audit": PAGE,
+    r"kedro run --params framing\.prediction\.lead_minutes=1440(,modeling\.search\.trials=0)?": (
+        PAGE
+    ),
+    r"(make|kedro) update.*": "slow/test_update.py::test_a_changed_project_takes_version_2",
+    r"kedro new.*": (
         "slow/test_starter.py::test_a_new_project_bears_its_own_name_and_nothing_of_the_starter"
     ),
     r"kedro pipeline delete diagnosis": (
@@ -86,7 +97,7 @@ EXECUTED = {
 }
 # What no test runs, and why.
 NOT_EXECUTED = {
-    r"git clone .*|cd preflight": "the address of the repository is the reader's",
+    r"git clone .*|cd \S+": "the place of the repository is the reader's",
     r"(\S+/)?pip install .*": "installs packages from a registry",
     r"make (tracking|lock.*|docs.*|axe)": "installs packages from a registry",
     r"make (test|test-all|lint|format).*": "runs tests and checks; they run now",
