@@ -1,7 +1,6 @@
 """Logged decisions of an experiment with what they cost, checked against its design."""
 
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -84,8 +83,9 @@ def read_decisions(
 
 def _between(logged_days: Days, since: pd.Timestamp, at: pd.Timestamp) -> Iterator[Any]:
     """Yield the parts of the log that may have decisions of some time."""
+    first = list(logged_days)
     begin, end = (f"{moment.tz_convert('UTC'):%Y-%m-%d}" for moment in (since, at))
-    for day, after in pairwise([*logged_days, None]):
+    for day, after in zip(first, [*first[1:], None], strict=False):  # none of an empty log
         if day <= end and (after is None or after > begin):
             yield logged_days[day]
 

@@ -145,5 +145,5 @@ def test_a_log_without_a_day_is_named(
 ) -> None:
     _, labels = operate()
     since, at = pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp("2013-02-01", tz="UTC")
-    with pytest.raises(RunError, match="It ends on no day. Run: kedro run --pipelines inference"):
+    with pytest.raises(RunError, match=r"It ends on no day\. Run: kedro run --pipelines inference"):
         read_decisions({}, labels, [], since, at, framing, contracts)
