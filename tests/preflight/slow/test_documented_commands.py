@@ -220,6 +220,6 @@ def test_the_commands_of_the_pages_work_in_their_order(finished_copy: Path, kedr
         done = kedro(where, *given)
         said = done.stdout + done.stderr
         if status not in {None, done.returncode} or not re.search(says, said, flags=re.S):
-            failed.append((given, done.returncode, said[-1500:]))
-    assert failed == []
+            failed.append(f"{shlex.join(given)}: {done.returncode}\n{said[-1500:]}")
+    assert not failed, "\n\n".join(failed)
     assert champion.current(where / champion.POINTER)
