@@ -2,12 +2,31 @@
 
 import signal
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import resource_tracker
+from multiprocessing.context import SpawnContext, SpawnProcess
+
+
+class _Process(SpawnProcess):
+    """A process that Ctrl-C does not reach, not even while it starts: who started it ends it."""
+
+    def start(self) -> None:
+        """Start the process; it inherits that SIGINT is blocked."""
+        if not hasattr(signal, "pthread_sigmask"):  # on Windows
+            return super().start()
+        resource_tracker.ensure_running()  # by itself it would unblock the signal
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class Spawn(SpawnContext):
+    """A context for pools of such processes; each begins with an interpreter of its own."""
+
+    Process = _Process
 
 
 def new_process() -> ProcessPoolExecutor:
-    """Return a pool of one new process. It ignores Ctrl-C: the process that started it ends it."""
-    return ProcessPoolExecutor(1, get_context("spawn"), signal.signal, _IGNORE)
-
-
-_IGNORE = (signal.SIGINT, signal.SIG_IGN)
+    """Return a pool of one new process."""
+    return ProcessPoolExecutor(1, Spawn())

@@ -13,13 +13,15 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 STATUS = 128 + signal.SIGINT
-PATIENCE = 10  # seconds until the process ends without what still works, such as threads
+PATIENCE = 5  # seconds until the process ends without what still works, such as threads
 COMMANDS = {"run", "reproduce"}
 
 _describe: list[Callable[[], str]] = []  # of the run: how to continue
 _clean_up: list[Callable[[], None]] = []  # of the run: what is done after it was stopped
+_installed: list[Any] = []  # the handler of this module
 
 
 def during_run(
@@ -30,6 +32,9 @@ def during_run(
         _describe[:] = [describe]
     if clean_up:
         _clean_up[:] = [clean_up]
+    if (handler := signal.getsignal(signal.SIGINT)) in _installed:
+        # Again, because polars has put its own in between, with which a waiting thread waits on.
+        signal.signal(signal.SIGINT, handler)
 
 
 def after_run() -> None:
@@ -57,6 +62,7 @@ def install() -> None:
         raise SystemExit(STATUS)
 
     signal.signal(signal.SIGINT, stop)
+    _installed[:] = [stop]
     atexit.register(_run_clean_up)
 
 
@@ -65,7 +71,7 @@ def _is_command() -> bool:
     script = Path(sys.argv[0])
     if (script.parent / "pipeline_registry.py").exists():
         return True
-    is_kedro = "kedro" in (script.stem, script.parent.name)
+    is_kedro = script.stem == "kedro" or sys.argv[0] == "python -m kedro"  # as Kedro sets it
     return is_kedro and bool(COMMANDS.intersection(sys.argv[1:2]))
 
 

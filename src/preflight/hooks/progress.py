@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
@@ -34,7 +35,10 @@ class ProgressHooks:
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
         """Log the stages, count the outputs of each, and start the bar if there is a terminal."""
-        self._left = Counter(_stage(node) for node in pipeline.nodes for _ in node.outputs)
+        left = Counter(_stage(node) for node in pipeline.nodes for _ in node.outputs)
+        order = {name: place for place, name in enumerate(pipelines)}
+        by_place = sorted(left.items(), key=lambda one: order.get(one[0], len(order)))
+        self._left = Counter(dict(by_place))
         self._nodes = {node.name: _stage(node) for node in pipeline.nodes}
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._done: list[str] = []
@@ -107,7 +111,8 @@ class ProgressHooks:
 
 
 def _stage(node: Node) -> str:
-    return node.namespace or node.name
+    """Return the pipeline that a node is of; pipelines of the preview are parts of it."""
+    return node.namespace.partition(".")[0] if node.namespace else node.name
 
 
 def _options(run_params: dict[str, Any]) -> list[str]:

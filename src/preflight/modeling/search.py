@@ -13,7 +13,6 @@ import json
 import logging
 import multiprocessing
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -45,6 +44,7 @@ from preflight.modeling.parameters import Modeling
 from preflight.modeling.trials import NUMBER, STORED_FORM, MakeTrial, open_study, trial_maker
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
+from preflight.processes import Spawn
 from preflight.progress import report_progress
 
 if TYPE_CHECKING:
@@ -198,9 +198,8 @@ def _trial_makers(setup: Setup, workers: int) -> Iterator[MakeTrials]:
     if workers == 1:
         yield partial(map, setup())
         return
-    context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(
-        workers, context, initializer=_start_worker, initargs=(setup, workers)
+        workers, Spawn(), initializer=_start_worker, initargs=(setup, workers)
     )
     try:
         yield partial(pool.map, _make_in_worker)
@@ -221,7 +220,6 @@ def _start_worker(setup: Setup, workers: int) -> None:
     from threadpoolctl import threadpool_limits
 
     if parent := multiprocessing.parent_process():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started the search ends it
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
         threadpool_limits(max(1, cpu_count() // workers))
     _in_worker[:] = [setup()]
