@@ -72,9 +72,9 @@ class AtOnce(Executor):
 @pytest.fixture(autouse=True)
 def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The run that is started as a user does has both; each has tests of its own."""
-    monkeypatch.setattr("preflight.modeling.resources.ProcessPoolExecutor", AtOnce)
+    monkeypatch.setattr("preflight.modeling.resources.new_process", AtOnce)
     monkeypatch.setattr("preflight.modeling.resources.measure", lambda *_: MEASURED)
-    monkeypatch.setattr("preflight.deployment.gate.ProcessPoolExecutor", AtOnce)
+    monkeypatch.setattr("preflight.deployment.gate.new_process", AtOnce)
 
 
 def refused(run: Run, where: Path, *pipelines: str, **options: Any) -> str:
@@ -463,18 +463,22 @@ def test_the_run_ends_with_the_decision_its_interval_the_report_and_what_comes_n
     where, done = finished
     assert done.returncode == 0, done.stderr
     lines = done.stderr.strip().splitlines()
-    busy = ("Speed:", "  search:")  # lines of a slow machine
+    busy = ("Speed ", "  search:")  # lines of a slow machine
     lines = [line for line in lines if not line.startswith(busy)]
-    *_, decision, report, following = lines
+    *_, decision, gain, report, following, basis = lines
     verdict = json.loads(next(where.glob("data/08_reporting/verdict.json/*/*")).read_text())
     over = verdict["value"]["over_baseline"]
-    assert decision.startswith(verdict["decision"].upper())
-    assert over["baseline"].replace("_", " ") in decision
+    is_ship = verdict["decision"] == "ship"
+    assert decision.startswith(f"Verdict   {'SHIP' if is_ship else 'DO NOT SHIP'}")
+    assert over["baseline"].replace("_", " ") in gain
     low, high = (format_money(over[end], "USD") for end in ("low", "high"))
-    assert f"(95% CI {low} to {high})" in decision
+    assert f"(95% CI {low} to {high})" in gain
     assert (where / report.split()[-1]).is_file()
-    assert following.startswith("Next:")
-    assert len(lines) <= 12
+    assert following.startswith("Next ")
+    assert ("kedro run --pipelines deployment" in following) == is_ship
+    assert "flights.tailnum" in basis
+    assert basis.endswith("candidate 1 evaluated on this test set")
+    assert len(lines) <= 16
     assert "Warning" not in done.stderr
 
 
@@ -609,7 +613,7 @@ def test_a_candidate_is_promoted_by_its_gate_alone(finished_copy: Path, run: Run
     assert champion.current(pointer) is None
 
     done = run(where, "deployment", params=ANYWAY)
-    assert f"PROMOTED: {version} is the champion." in done.said
+    assert f"PROMOTED  {version} is the champion." in done.said
     promoted = champion.current(pointer)
     assert promoted is not None
     assert promoted.override is not None

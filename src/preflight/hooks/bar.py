@@ -101,7 +101,7 @@ class Estimate:
 
 def format_seconds(seconds: float) -> str:
     """Return a rough time: "3 s", "40 s", "2 min", "1 h 20 min"."""
-    if seconds < 60:
+    if seconds < 57.5:
         return f"{seconds:.0f} s" if seconds < 10 else f"{5 * round(seconds / 5)} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

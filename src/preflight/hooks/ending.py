@@ -12,6 +12,7 @@ HEADING = 10  # columns
 PROMOTE = "kedro run --pipelines deployment   (makes this candidate the champion)"
 IMPROVE = "see in the report where it fails, change features or models, then: kedro run"
 WHAT_IF = "a what-if is never promoted: put its settings into conf/base, then: kedro run"
+GAIN = "the gain is not enough"
 MEASURE = "Deployment measures it again: kedro run --pipelines deployment"
 
 
@@ -33,7 +34,7 @@ def _summarize(made: set[str], catalog: Any) -> Lines:
     if verdict:
         is_ship = verdict["decision"] == "ship"
         yield "Next", WHAT_IF if verdict["what_if"] else PROMOTE if is_ship else IMPROVE
-        yield "Rests on", _basis(verdict, catalog, made)
+        yield "Rests on", _basis(verdict, catalog)
         yield from _speed(verdict)
     elif "audit" in made:
         yield "Audit", f"passed. Assumed, not checked: {_assumed(catalog) or 'nothing'}."
@@ -44,17 +45,18 @@ def _summarize(made: set[str], catalog: Any) -> Lines:
 
 def _decision(verdict: dict[str, Any]) -> Lines:
     """Yield the decision with the reasons against it, and the gain."""
-    gain = next((one["message"] for one in verdict["checks"] if one["name"] == "gain"), "")
-    reasons = [one for one in verdict["reasons"] if one != gain]
+    gain = next(one["message"] for one in verdict["checks"] if one["name"] == "gain")
     decision = "SHIP" if verdict["decision"] == "ship" else "DO NOT SHIP"
     if verdict["what_if"]:
         decision = f"WHAT-IF, otherwise {decision}"
-    fails = "the gain" if verdict["decision"] != "ship" and gain in verdict["reasons"] else ""
-    yield "Verdict", ": ".join([decision, *(["; ".join([*filter(None, [fails]), *reasons])])])
+    reasons = [GAIN if one == gain else one for one in verdict["reasons"]]
+    if verdict["decision"] == "ship":
+        reasons.remove(GAIN)
+    yield "Verdict", ": ".join([decision, *filter(None, ["; ".join(reasons)])])
     yield "Gain", gain
 
 
-def _basis(verdict: dict[str, Any], catalog: Any, made: set[str]) -> str:
+def _basis(verdict: dict[str, Any], catalog: Any) -> str:
     """Return what the verdict assumes, and how often the test set was used."""
     assumed = f"the assumption about {columns}" if (columns := _assumed(catalog)) else ""
     unstated = len(verdict["assumed"])
@@ -85,14 +87,8 @@ def _line(heading: str, text: str) -> str:
     line = f"{heading:{HEADING}}{text}"
     if not sys.stderr.isatty():
         return line
-    width = shutil.get_terminal_size().columns
+    width = max(shutil.get_terminal_size().columns, 3 * HEADING)
     indent = " " * HEADING
     return textwrap.fill(
-        line,
-        max(width, 2 * HEADING),
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-        replace_whitespace=False,
-        drop_whitespace=True,
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from preflight.contracts.catalog import Contracts
 from preflight.contracts.documents import Document, DocumentContract, Parameters
-from preflight.features.class_checks import require_labels_that_differ
+from preflight.errors import RunError
 from preflight.modeling.calibration import fit_platt
 from preflight.modeling.estimators import Estimator
 from preflight.modeling.model import Floats, predict_uncalibrated
@@ -76,7 +76,11 @@ def compute_preview(
     """
     sample = train.sample(min(preview.train_rows, len(train)), random_state=preview.seed)
     sample = sample.sort_index()
-    require_labels_that_differ({"the sample of train (preview.train_rows)": sample})
+    if sample["label"].nunique() < 2:
+        raise RunError(
+            f"All {len(sample):,} labels of the sample of train are {sample['label'].iloc[0]:g}, so "
+            "nothing can be learned from it. Raise preview.train_rows."
+        )
     features, spec = contracts["features"], modeling.candidates[modeling.default_candidate]
     candidate = fit(spec, sample, features)
     predicted = predict_uncalibrated(candidate, validation, spec.features(features.groups()))
