@@ -942,3 +942,29 @@ def test_only_the_example_knows_of_flights() -> None:
     }
     assert len(generic) > 10
     assert found == set()
+
+
+def test_a_preview_leaves_nothing_that_another_stage_reads(finished_copy: Path, run: Run) -> None:
+    where, before = finished_copy, saved(finished_copy)
+    first, ledger = version_of(where), (where / LEDGER).read_bytes()
+    preview = run(where, "preview")
+    assert "PREVIEW   no verdict" in preview.said
+    assert (where / LEDGER).read_bytes() == ledger
+    new = {name: set(found) - {*before.get(name, [])} for name, found in saved(where).items()}
+    assert {name for name, found in new.items() if found} == {"preview.json", "run_manifest.json"}
+    inputs = read_manifest(where, preview.version)["inputs"]
+    assert not [name for name in inputs if not name.startswith("raw_")]
+    run(where, "reporting")
+    # it holds, as before: its test is too short
+    assert f"The candidate of run {first} is not promoted" in refused(run, where, "deployment")
+    kept = {one["version"]: one["what"] for one in list_versions(where)}
+    assert kept[preview.version] == "preview"
+
+
+def test_a_preview_alone_can_not_be_deployed(
+    project: Project, run: Run, small: dict[str, Any]
+) -> None:
+    where = project()
+    run(where, "preview", params=small)
+    assert "There is no verdict yet: kedro run" in refused(run, where, "deployment")
+    assert not (where / LEDGER).exists()

@@ -53,7 +53,7 @@ def _decision(verdict: dict[str, Any]) -> Lines:
     if verdict["decision"] == "ship":
         reasons.remove(GAIN)
     yield "Verdict", ": ".join([decision, *filter(None, ["; ".join(reasons)])])
-    yield "Gain", gain
+    yield "Gain", f"{gain[0].upper()}{gain[1:]}"
 
 
 def _basis(verdict: dict[str, Any], catalog: Any) -> str:

@@ -21,6 +21,7 @@ COMMANDS = {"run", "reproduce"}
 
 _describe: list[Callable[[], str]] = []  # of the run: how to continue
 _clean_up: list[Callable[[], None]] = []  # of the run: what is done after it was stopped
+_cleaning = threading.RLock()
 _installed: list[Any] = []  # the handler of this module
 
 
@@ -55,8 +56,8 @@ def install() -> None:
     def stop(_: int, __: FrameType | None) -> None:
         if is_worker or os.getpid() != process:
             os._exit(STATUS)  # the process that started this one prints the sentence
-        signal.signal(signal.SIGINT, lambda *_: os._exit(STATUS))
-        threading.Thread(target=_end, daemon=True).start()
+        signal.signal(signal.SIGINT, lambda *_: _end(0))  # a second Ctrl-C does not wait
+        threading.Thread(target=_end, args=(PATIENCE,), daemon=True).start()
         sentence = _describe[0]() if _describe else "Stopped: nothing was begun."
         sys.stderr.write(f"\n{sentence}\n")
         raise SystemExit(STATUS)
@@ -76,13 +77,15 @@ def _is_command() -> bool:
 
 
 def _run_clean_up() -> None:
-    while _clean_up:
-        _clean_up.pop()()
+    """Clean up once; a thread that comes second waits for the end of it."""
+    with _cleaning:
+        while _clean_up:
+            _clean_up.pop()()
 
 
-def _end() -> None:
+def _end(seconds: float) -> None:
     """End the process if it has not ended by itself: a thread may work on, or a C library."""
-    threading.Event().wait(PATIENCE)
+    threading.Event().wait(seconds)
     _run_clean_up()
     os._exit(STATUS)
 

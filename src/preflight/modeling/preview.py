@@ -78,8 +78,8 @@ def compute_preview(
     sample = sample.sort_index()
     if sample["label"].nunique() < 2:
         raise RunError(
-            f"All {len(sample):,} labels of the sample of train are {sample['label'].iloc[0]:g}, so "
-            "nothing can be learned from it. Raise preview.train_rows."
+            f"All {len(sample):,} labels of the sample of train are {sample['label'].iloc[0]:g}: "
+            "there is nothing to learn. Raise preview.train_rows."
         )
     features, spec = contracts["features"], modeling.candidates[modeling.default_candidate]
     candidate = fit(spec, sample, features)

@@ -34,7 +34,7 @@ def lines(found: dict[str, Any]) -> list[str]:
 def test_a_candidate_to_ship_comes_with_the_command_that_promotes_it() -> None:
     decision, gain, following, basis = lines(verdict())
     assert decision == "Verdict   SHIP"
-    assert gain == f"Gain      {GAIN}"
+    assert gain == f"Gain      T{GAIN[1:]}"
     assert following.startswith("Next      kedro run --pipelines deployment")
     assert basis == (
         "Rests on  the assumption about parcels.weight, 2 settings that nobody stated, candidate 3 "
@@ -55,7 +55,7 @@ def test_a_candidate_that_is_held_comes_with_the_reasons_and_no_promotion(
 ) -> None:
     decision, gain, following, _ = lines(verdict(decision="hold", reasons=reasons))
     assert decision == f"Verdict   {said}"
-    assert gain == f"Gain      {GAIN}"
+    assert gain == f"Gain      T{GAIN[1:]}"
     assert "deployment" not in following
     assert following.endswith("then: kedro run")
 

@@ -33,11 +33,8 @@ def test_a_preview_keeps_its_contract_and_finds_what_the_label_depends_on(
     found = compute_preview(*examples(make_parcels), framing, modeling(), SMALL, contracts)
     preview.validate(found)
     assert found["kind"] == "preview"
-    assert (found["fitted_rows"], found["train_rows"], found["validation_rows"]) == (
-        1000,
-        1500,
-        800,
-    )
+    rows = [found[f"{name}_rows"] for name in ("fitted", "train", "validation")]
+    assert rows == [1000, 1500, 800]
     assert found["values"].keys() == {"candidate", *framing.baselines}
     assert found["values"]["candidate"] > 0
     assert next(iter(found["importance"])) == "signal"
