@@ -40,6 +40,7 @@ OWN = (
     "docs/images/report-sections.png",
     "docs/images/monitoring.png",
     "docs/choose.md",
+    "docs/data/",
 )
 FOR_WHO_CHOOSES = re.compile(r"^  - Is it for you\?:\n(      .*\n)+", re.MULTILINE)  # in mkdocs.yml
 MADE = re.compile(
@@ -83,7 +84,8 @@ with the tables in `src/{package}/contracts/`. Then write here, in a line, what 
 whose.
 
 - [Where things are, what to edit, and how data flow](docs/project.md)
-- [Your data, in five steps](docs/yours.md)
+- [Your data: from a table to a verdict](docs/tutorial.md)
+- [A table without a clock](docs/yours.md)
 - [All pages](docs/index.md): `make docs` builds them into `site/`.
 
 Made from {credit}.
@@ -153,7 +155,7 @@ def blank() -> None:
         path.write_text(text.replace("flights", "parcels"), encoding="utf-8")
     for path in (PROJECT / "docs").glob("*.md"):
         text = path.read_text(encoding="utf-8")
-        if WORDS_OF_THE_EXAMPLE.search(text):
+        if path.name != "tutorial.md" and WORDS_OF_THE_EXAMPLE.search(text):
             path.write_text(text.replace("\n\n", f"\n\n{WORKED_EXAMPLE}\n\n", 1), encoding="utf-8")
 
 

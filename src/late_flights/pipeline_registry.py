@@ -1,6 +1,6 @@
 """The pipelines, in reading order. `kedro run` runs those of RUN, one after the other.
 
-To leave out a stage, see docs/yours.md (Leave out a stage).
+To leave out a stage, see docs/recipes.md (Leave out a stage).
 """
 
 from kedro.pipeline import Pipeline
