@@ -67,7 +67,7 @@ WORKED_EXAMPLE = (
 WORDS = {"late_flights": PACKAGE, "late-flights": PACKAGE.replace("_", "-"), "Late Flights": NAME}
 WORD = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(WORDS)})(?![A-Za-z0-9])")
 ENGINE = "src/preflight/"  # the same bytes in every project
-# lines of docs/project.md
+# lines of docs/lineage.md
 OF_MAINTAINERS = re.compile(r"(?m)^(benchmarks|hooks)/.*\n|; tests/preflight has .*$")
 LINE = 100  # of [tool.ruff]
 README = """\
@@ -83,7 +83,7 @@ make help    # everything else
 with the tables in `src/{package}/contracts/`. Then write here, in a line, what the problem is and \
 whose.
 
-- [Where things are, what to edit, and how data flow](docs/project.md)
+- [Where things are, what to edit, and how data flow](docs/lineage.md)
 - [Your data: from a table to a verdict](docs/tutorial.md)
 - [A table without a clock](docs/yours.md)
 - [All pages](docs/index.md): `make docs` builds them into `site/`.
@@ -183,7 +183,7 @@ if not EXAMPLE:
     blank()
 site = PROJECT / "mkdocs.yml"
 site.write_text(FOR_WHO_CHOOSES.sub("", site.read_text(encoding="utf-8")), encoding="utf-8")
-where = PROJECT / "docs/project.md"
+where = PROJECT / "docs/lineage.md"
 where.write_text(OF_MAINTAINERS.sub("", where.read_text(encoding="utf-8")), encoding="utf-8")
 readme = README.format(name=NAME, package=PACKAGE, credit=CREDIT)
 (PROJECT / "README.md").write_text(readme, encoding="utf-8")

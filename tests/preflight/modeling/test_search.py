@@ -473,7 +473,7 @@ def test_the_candidates_of_the_docs_need_no_code(
     contracts: Any,
     search: Search,
 ) -> None:
-    text = (Path(__file__).parents[3] / "docs/search.md").read_text()
+    text = (Path(__file__).parents[3] / "docs/modeling.md").read_text()
     several, encoded = re.findall(r"```yaml\n(.*?)```", text, flags=re.S)
     (spec,) = yaml.safe_load(encoded).values()
     fit(Candidate.model_validate(spec), development.head(200), contracts["features"])

@@ -57,8 +57,8 @@ def plant_second_version(starter: Path) -> None:
     version = re.findall('__version__ = "(.+)"', (starter / VERSION).read_text())[0]
     edit(starter, VERSION, f'"{version}"', '"99.0.0"')
     (starter / "src/preflight/cli/more.py").write_text('"""What version 2 adds."""\n')
-    (starter / "docs/search.md").unlink()
-    edit(starter, "mkdocs.yml", "      - The search: search.md\n", "")
+    (starter / "docs/scale.md").unlink()
+    edit(starter, "mkdocs.yml", "      - Large tables: scale.md\n", "")
     (starter / "docs/more.md").write_text("# In late_flights\n")
     edit(starter, f"hooks/blank/{MODELING}", "    trials:", "    attempts:")
     edit(starter, "Makefile", "run: $(CORE) ## set up, then run", "run: $(CORE) ## make, then run")
@@ -153,7 +153,7 @@ def test_a_changed_project_takes_version_2(
     new = {MODELING: "    attempts:", "Makefile": "## make, then run", "docs/more.md": "# In own\n"}
     for name, text in [*kept.items(), *new.items()]:
         assert text in (project / name).read_text(), name
-    assert not (project / "docs/search.md").exists()
+    assert not (project / "docs/scale.md").exists()
     assert not (project / "src/own/pipelines/diagnosis").exists()
     engines = [root / "src/preflight" for root in (project, second)]
     ours, theirs = (
