@@ -5,7 +5,7 @@ import pandas as pd
 from preflight.contracts.catalog import Contracts
 from preflight.contracts.exact import narrow
 from preflight.errors import RunError
-from preflight.features.class_checks import require_labels_that_differ
+from preflight.features.class_checks import require_binary_labels, require_labels_that_differ
 from preflight.features.fingerprints import hash_keys
 from preflight.problem.framing import Framing
 from preflight.problem.split import DRAWN_DAYS, FIRST_DRAWN
@@ -82,13 +82,16 @@ def split_examples(
     known by then, plus the embargo: no model could have been trained on it.
 
     Raises:
-        RunError: there is no label, a part would be empty or have equal labels only, a cost is
-            missing or leaves nothing to decide, or features and labels come from different tables.
+        RunError: there is no label, a label of a binary task is neither 0 nor 1, a part would be
+            empty or have equal labels only, a cost is missing or leaves nothing to decide, or
+            features and labels come from different tables.
     """
     examples = join_labels(features, labels, contracts)
     has_label = examples["label"].notna()
     if not has_label.any():
         raise RunError("No example has a label. Correct the functions that compute 'labels'.")
+    if framing.task == "binary":
+        require_binary_labels(examples["label"])
     starts = framing.split.starts(examples.loc[has_label, "predict_at"])
     part = pd.Series(starts.searchsorted(examples["predict_at"], side="right"), examples.index)
     embargo = pd.Timedelta(hours=framing.split.embargo_hours)
