@@ -90,8 +90,6 @@ def split_examples(
     has_label = examples["label"].notna()
     if not has_label.any():
         raise RunError("No example has a label. Correct the functions that compute 'labels'.")
-    if framing.task == "binary":
-        require_binary_labels(examples["label"])
     starts = framing.split.starts(examples.loc[has_label, "predict_at"])
     part = pd.Series(starts.searchsorted(examples["predict_at"], side="right"), examples.index)
     embargo = pd.Timedelta(hours=framing.split.embargo_hours)
@@ -99,6 +97,8 @@ def split_examples(
     in_time = has_label & (end.isna() | (examples["label_known_at"] + embargo <= end))
     names = ["train", "validation", "test"]
     labelled = narrow_labels(examples[in_time], contracts)
+    if framing.task == "binary":
+        require_binary_labels(labelled["label"])
     parts = [labelled[part[in_time] == i].reset_index(drop=True) for i in range(len(names))]
     framing.costs.at(examples[in_time])  # raise for unusable costs now, not after the search
     if empty := [name for name, part in zip(names, parts, strict=True) if part.empty]:
