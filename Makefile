@@ -24,8 +24,8 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input --
 	--require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all bench bench-service axe lint format viz graph contract docs reproduce tracking serve accept \
-	lock clean force
+.PHONY: help run preview test test-all bench bench-service axe lint format viz graph contract docs reproduce tracking serve accept \
+	update lock clean force
 
 # a target names, after a bar, a file of the part that it is of: without it, it is not listed
 help: ## list what can be made
@@ -35,6 +35,9 @@ help: ## list what can be made
 
 run: $(CORE) ## set up, then run the default pipeline (kedro run)
 	$(PY) -m kedro run $(ARGS)
+
+preview: $(CORE) ## set up, then a quick look without the test set (kedro run --pipelines preview)
+	$(PY) -m kedro run --pipelines preview $(ARGS)
 
 test: $(DEV) ## set up, then run the tests (pytest)
 	$(PY) -m pytest -n auto --dist loadfile $(ARGS)
@@ -101,6 +104,11 @@ serve: $(DEV) | src/preflight/serving/app.py ## serve the champion over HTTP: ma
 
 accept: $(CORE) ## accept the files in data/01_raw as they are, on purpose
 	$(PY) -m kedro accept-data
+
+# the lock files may be new ones: another make looks at them
+update: $(CORE) ## take a newer version of the template, and test: make update FROM=<folder or git URL>
+	$(PY) -m kedro update $(if $(FROM),"$(FROM)") $(ARGS)
+	$(MAKE) test ARGS=
 
 lock: ## write the lock files anew (needs uv); ARGS=--upgrade takes new versions
 	@command -v $(UV) >/dev/null || { \

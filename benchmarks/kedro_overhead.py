@@ -34,7 +34,11 @@ from benchmarks.measure import (
     total,
 )
 
-GIVEN = {"contracts", "feature_graph", "cleaning_graph"}  # by the engine's hook, when the catalog is made
+GIVEN = {
+    "contracts",
+    "feature_graph",
+    "cleaning_graph",
+}  # by the engine's hook, when the catalog is made
 KINDS = {
     "node": "functions",
     "load": "loading",

@@ -1,14 +1,12 @@
 """From `kedro new` to a verdict on public data: lines to write, and minutes.
 
-    pip download --no-deps ISLP==0.6.0 causaldata==0.1.5
-    unzip -j islp-*.whl ISLP/data/Bikeshare.csv
+    pip download --no-deps causaldata==0.1.5
     tar -xzf causaldata-*.tar.gz --strip-components 3 --wildcards '*/restaurant_data.csv'
-    python -m benchmarks.public_data --bikes Bikeshare.csv --kitchens restaurant_data.csv
+    python -m benchmarks.public_data --kitchens restaurant_data.csv
 
-What is written for each stands in `benchmarks/public`. `bikes` is a regression with a clock: how
-many bikes each hour of 2011 in Washington needs, said a day before. `kitchens` has one decision a
-year and 1,618 names: which kitchens of Anchorage get advice before their inspection.
-`docs/yours.md` leads to a third verdict, without a clock; a test follows that page.
+What is written stands in `benchmarks/public`. `kitchens` has one decision a year and 1,618 names:
+which kitchens of Anchorage get advice before their inspection. `docs/tutorial.md` and
+`docs/yours.md` lead to two more verdicts; a test follows these pages.
 
 Lines are those that `git diff --numstat` counts as added, without the data and the raw manifest's
 hash.
@@ -30,15 +28,11 @@ from benchmarks.measure import arguments, table
 WRITTEN = PROJECT / "benchmarks/public"
 AUDIT = "conf/base/parameters/audit.yml"
 EDITS = {  # limits of the audit that are too strict for these data, and why
-    "bikes": {  # hours of other weeks tell much
-        "single_auc: 0.8 ": "single_auc: 0.98 ",
-        "pair_auc: 0.9 ": "pair_auc: 0.98 ",
-    },
     "kitchens": {  # a kitchen with the same history is the same row
         "duplicate_share: 0.001 ": "duplicate_share: 0.1 ",
     },
 }
-RAW = {"bikes": "bikes.csv", "kitchens": "inspections.csv"}
+RAW = {"kitchens": "inspections.csv"}
 
 
 def make_project(name: str, csv: str, folder: Path) -> Path:

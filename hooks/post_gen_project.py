@@ -40,6 +40,7 @@ OWN = (
     "docs/images/report-sections.png",
     "docs/images/monitoring.png",
     "docs/choose.md",
+    "docs/data/",
 )
 FOR_WHO_CHOOSES = re.compile(r"^  - Is it for you\?:\n(      .*\n)+", re.MULTILINE)  # in mkdocs.yml
 MADE = re.compile(
@@ -66,7 +67,7 @@ WORKED_EXAMPLE = (
 WORDS = {"late_flights": PACKAGE, "late-flights": PACKAGE.replace("_", "-"), "Late Flights": NAME}
 WORD = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(WORDS)})(?![A-Za-z0-9])")
 ENGINE = "src/preflight/"  # the same bytes in every project
-# lines of docs/project.md
+# lines of docs/lineage.md
 OF_MAINTAINERS = re.compile(r"(?m)^(benchmarks|hooks)/.*\n|; tests/preflight has .*$")
 LINE = 100  # of [tool.ruff]
 README = """\
@@ -82,8 +83,9 @@ make help    # everything else
 with the tables in `src/{package}/contracts/`. Then write here, in a line, what the problem is and \
 whose.
 
-- [Where things are, what to edit, and how data flow](docs/project.md)
-- [Your data, in five steps](docs/yours.md)
+- [Where things are, what to edit, and how data flow](docs/lineage.md)
+- [Your data: from a table to a verdict](docs/tutorial.md)
+- [A table without a clock](docs/yours.md)
 - [All pages](docs/index.md): `make docs` builds them into `site/`.
 
 Made from {credit}.
@@ -153,29 +155,24 @@ def blank() -> None:
         path.write_text(text.replace("flights", "parcels"), encoding="utf-8")
     for path in (PROJECT / "docs").glob("*.md"):
         text = path.read_text(encoding="utf-8")
-        if WORDS_OF_THE_EXAMPLE.search(text):
+        if path.name != "tutorial.md" and WORDS_OF_THE_EXAMPLE.search(text):
             path.write_text(text.replace("\n\n", f"\n\n{WORKED_EXAMPLE}\n\n", 1), encoding="utf-8")
 
 
 def release() -> str:
     """Return the release of the starter: its tag or commit, or its version if it has no history."""
     if (STARTER / ".git").exists():
-        command = ["git", "-C", str(STARTER), "describe", "--tags", "--always"]
+        command = ["git", "-C", str(STARTER), "describe", "--tags", "--always", "--dirty"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    text = (STARTER / "pyproject.toml").read_text(encoding="utf-8")
-    return re.search(r'(?m)^version = "(.+)"', text)[1]
+    text = (STARTER / ENGINE / "__init__.py").read_text(encoding="utf-8")
+    return re.search(r'(?m)^__version__ = "(.+)"', text)[1]
 
 
 def record() -> None:
-    """Write into pyproject.toml what the project was made from: an update begins with it."""
-    answers = ", ".join(f"{name} = {json.dumps(value)}" for name, value in ANSWERS.items())
-    with (PROJECT / "pyproject.toml").open("a", encoding="utf-8") as file:
-        file.write(
-            "\n[tool.preflight] # what this project was made from\n"
-            f"source = {json.dumps(SOURCE)}\n"
-            f"release = {json.dumps(release())}\n"
-            "answers = {" + answers + "}\n"  # no double braces: the template engine reads this
-        )
+    """Write into .preflight.json what the project was made from: an update begins with it."""
+    source = SOURCE if re.match(r"(?!.*file:)([\w+]+://|[\w.-]+@)", SOURCE) else None  # no folder
+    made = {"source": source, "release": release(), "answers": ANSWERS}
+    (PROJECT / ".preflight.json").write_text(f"{json.dumps(made, indent=2)}\n", encoding="utf-8")
 
 
 for stub in PROJECT.iterdir():
@@ -186,7 +183,7 @@ if not EXAMPLE:
     blank()
 site = PROJECT / "mkdocs.yml"
 site.write_text(FOR_WHO_CHOOSES.sub("", site.read_text(encoding="utf-8")), encoding="utf-8")
-where = PROJECT / "docs/project.md"
+where = PROJECT / "docs/lineage.md"
 where.write_text(OF_MAINTAINERS.sub("", where.read_text(encoding="utf-8")), encoding="utf-8")
 readme = README.format(name=NAME, package=PACKAGE, credit=CREDIT)
 (PROJECT / "README.md").write_text(readme, encoding="utf-8")

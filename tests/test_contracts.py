@@ -11,7 +11,7 @@ import pytest
 
 from preflight.contracts.catalog import contracts_of, read_catalog, specs_of, tables
 from preflight.contracts.raw_table import RawTable
-from preflight.contracts.table import IN_ADVANCE, Table, Utc, column
+from preflight.contracts.table import AFTERWARDS, IN_ADVANCE, Table, Utc, column
 
 from late_flights.contracts import primary, raw
 from late_flights.contracts.features import Features
@@ -104,7 +104,7 @@ def undated(contract: type[Table]) -> list[str]:
     faults = [
         name
         for name, one in columns.items()
-        if (moment := one.get("known_at", rows)) != IN_ADVANCE
+        if (moment := one.get("known_at", rows)) not in (IN_ADVANCE, AFTERWARDS)
         and (moment not in columns or columns[moment].get("unit") != "UTC")
     ]
     if rows in types and types[rows].nullable:

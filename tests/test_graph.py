@@ -13,7 +13,19 @@ from late_flights.pipeline_registry import ON_DEMAND, RUN, register_pipelines
 # With one of these the name of a node begins, so that nodes and datasets differ. Add yours.
 VERBS = {
     *("build", "check", "clean", "clear", "collect", "compare", "compute", "count", "decide"),
-    *("design", "find", "fit", "join", "key", "log", "measure", "plot", "predict", "promote"),
+    *(
+        "design",
+        "draw",
+        "find",
+        "fit",
+        "join",
+        "key",
+        "log",
+        "measure",
+        "plot",
+        "predict",
+        "promote",
+    ),
     *("raise", "read", "refit", "render", "replay", "require", "score", "search", "select"),
     *("smoke", "split", "try"),
 }

@@ -1,6 +1,6 @@
 """The pipelines, in reading order. `kedro run` runs those of RUN, one after the other.
 
-To leave out a stage, see docs/yours.md (Leave out a stage).
+To leave out a stage, see docs/recipes.md (Leave out a stage).
 """
 
 from kedro.pipeline import Pipeline
@@ -19,6 +19,7 @@ from late_flights.pipelines import (
     inference,
     modeling,
     monitoring,
+    preview,
     production_replay,
     refit,
     reporting,
@@ -34,8 +35,9 @@ RUN = [
     diagnosis,
     reporting,
 ]
-# decisions, and what is done with the champion
+# a quick look; decisions, and what is done with the champion
 ON_DEMAND = [
+    preview,
     deployment,
     inference,
     monitoring,

@@ -10,6 +10,7 @@ from preflight.errors import RunError
 from preflight.features.fingerprints import fingerprints
 
 Finding = dict[str, Any]
+REST_ON = "Features that rest on it: "  # in the evidence of an assumption, before their names
 
 
 def finding(

@@ -10,7 +10,7 @@ from kedro.pipeline import Pipeline
 
 from preflight.audit.chosen_moments import choose_moments
 from preflight.audit.contracts import AuditParameters
-from preflight.audit.findings import Finding, finding
+from preflight.audit.findings import REST_ON, Finding, finding
 from preflight.audit.fresh_process import replay_in_fresh_process
 from preflight.audit.missing_together import find_missing_together
 from preflight.audit.moments import check_moments
@@ -71,7 +71,7 @@ def replay_features(
     findings += find_missing_together(given, tables)
     findings += check_moments(features, key, given, tables, framing)
     for column, why, names in past.assumptions():
-        evidence = f"{why}. Features that rest on it: {', '.join(sorted(names)) or 'none'}"
+        evidence = f"{why}. {REST_ON}{', '.join(sorted(names)) or 'none'}"
         findings.append(finding(f"assumption: {column}", evidence, state="assumed"))
     return pd.DataFrame(findings)
 
@@ -88,7 +88,8 @@ def replay_findings(past: Replay, moments: dict[pd.Timestamp, str]) -> list[Find
         differ = {DECISION: differ[DECISION]}
     if not differ:
         return [finding("replay", _describe_replay(past, moments), measured=0, limit=0)]
-    log.info("  audit: %d features differ from the run's, looking for the cause", len(differ))
+    many = "1 feature differs" if len(differ) == 1 else f"{len(differ)} features differ"
+    log.info("  audit: %s from the run's, looking for the cause", many)
     first, others = [*differ.values()][:MAX_REPORTED], [*differ][MAX_REPORTED:]
     causes = {moment: past.causes(moment) for moment in {one.moment for one in first}}
     findings = [_report_difference(one, *causes[one.moment]) for one in first]
@@ -121,8 +122,8 @@ def _report_difference(
     return finding(
         f"{' and '.join(failed) or 'replay'}: {one.feature}",
         f"{hints}\n      decisions that differ: {one.decisions:,} at "
-        f"{one.moment:%Y-%m-%d %H:%M} UTC, the first ({one.example}): {short(one.replayed)} as it "
-        f"stood then, {short(one.in_the_run)} in the run",
+        f"{one.moment:%Y-%m-%d %H:%M} UTC, the first ({one.example}): {short(one.replayed)} as of "
+        f"that moment, {short(one.in_the_run)} in the run",
         one.decisions,
         limit=0,
     )

@@ -97,11 +97,17 @@ def contract(project: ProjectMetadata, file: Path, to: Path | None) -> None:
 @cli.command("dictionary")
 @click.pass_obj
 def write_dictionary(project: ProjectMetadata) -> None:
-    """Print the data dictionary: all tables and columns that contracts declare, in Markdown."""
+    """Print parameters, and all tables and columns that contracts declare, in Markdown."""
+    from kedro.framework.project import pipelines
+    from kedro.validation import TypeExtractor
+
     from preflight.cli.dictionary import write_dictionary
+    from preflight.cli.parameters import write_parameters
     from preflight.contracts.catalog import read_catalog
 
-    click.echo(write_dictionary(read_catalog(project.project_path)), nl=False)
+    sections = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
+    parameters = write_parameters(project.project_path / "conf/base/parameters", sections)
+    click.echo(write_dictionary(read_catalog(project.project_path), parameters), nl=False)
 
 
 @cli.command("diff")

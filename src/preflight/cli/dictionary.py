@@ -1,4 +1,4 @@
-"""The data dictionary in Markdown: all tables and columns that contracts declare."""
+"""The reference in Markdown: parameters, and all tables and columns that contracts declare."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,10 +10,21 @@ from preflight.contracts.catalog import contracts_of, specs_of, tables
 from preflight.contracts.table import IN_ADVANCE, Table
 
 HEAD = """\
-# Data dictionary
+# Contracts and parameters
 
-All tables with a contract, and their columns. `make docs` writes this page. \
-[Contracts](contracts.md) explains how to read and change a contract.
+`make docs` writes this page from `conf/base/parameters` and from the contracts.
+
+## Parameters
+
+One table for each file of `conf/base/parameters`. A line in bold type is the section of the lines \
+below it: `fn` below **framing.costs** is `framing.costs.fn`. "Here" is the value in this project. \
+If it is empty, the parameter is not set, and has its default.
+
+{parameters}
+## Contracts
+
+All tables with a contract, and their columns. [Contracts](contracts.md) explains how to read and \
+change a contract.
 """
 TYPES = {"string[pyarrow]": "text", "str": "text", "datetime64[us, UTC]": "moment"}
 LEAST, MOST = "greater_than_or_equal_to", "less_than_or_equal_to"  # pandera's names
@@ -26,21 +37,23 @@ BOUNDS = {
 }
 
 
-def write_dictionary(catalog: dict[str, Any]) -> str:
-    """Return the page: one section per contract, in the order of the data folders.
+def write_dictionary(catalog: dict[str, Any], parameters: str = "") -> str:
+    """Return the page: the parameters, and one section per contract, in the order of data folders.
 
     catalog: the entries as in conf. Datasets with the same contract share a section.
+    parameters: what `write_parameters` returns.
     """
     datasets: dict[type[Table], list[str]] = defaultdict(list)
     entries = {n: catalog[n] for n in sorted(catalog, key=lambda n: catalog[n].get("filepath", ""))}
     for name, contract in tables(contracts_of(specs_of(entries))).items():
         datasets[contract].append(name)
-    return "\n".join([HEAD, *("\n".join(describe_table(*one)) for one in datasets.items())])
+    head = HEAD.format(parameters=parameters)
+    return "\n".join([head, *("\n".join(describe_table(*one)) for one in datasets.items())])
 
 
 def describe_table(contract: type[Table], datasets: list[str]) -> Iterator[str]:
     """Yield the lines of a table: its grain, its key, when it becomes known, its columns."""
-    yield f"## {', '.join(datasets)}\n"
+    yield f"### {', '.join(datasets)}\n"
     known_at, key = contract.about("known_at"), ", ".join(f"`{name}`" for name in contract.grain())
     yield " ".join((contract.__doc__ or "").split()) + "\n"
     when = known_at if known_at == IN_ADVANCE else f"at `{known_at}`"

@@ -153,6 +153,8 @@ def _hold(
 
 def short(value: Any) -> str:
     """Return a value as a message shows it."""
+    if pd.isna(value):
+        return "missing"
     return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)
 
 

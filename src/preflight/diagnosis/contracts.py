@@ -30,6 +30,8 @@ class Diagnosis(Parameters):
     segment_share: float = Field(gt=0, le=0.5, description="of validation, at least")
     examples: int = Field(gt=0, description="listed in each of the worst segments")
     labels_to_review: int = Field(gt=0)
+    dependence_features: int = Field(ge=1, description="the most important ones")
+    dependence_rows: int = Field(ge=1, description="of test, drawn at random")
     noise: float = Field(gt=0, description="in standard deviations of a feature")
     backtest: Rolling
 
@@ -161,6 +163,25 @@ class Robustness(Table, key=["fault"]):
     loss_low: float = _bound("lower bound")
     loss_high: float = _bound("upper bound")
     changed: float = column("share of decisions that differ", **PROBABILITY)
+
+
+class PartialDependence(Table, key=["feature", "value"]):
+    """One row per feature and value: the mean prediction with all rows set to it."""
+
+    feature: str = column("the feature")
+    value: str = column("that it is set to")
+    number: float = column("the same, missing for a category", nullable=True)
+    predicted: float = column("mean prediction on a sample of test")
+
+
+class Drift(Table, key=["feature"]):
+    """One row per feature: how far its values in test are from those in train."""
+
+    feature: str = column("the feature")
+    group: str = column("its group")
+    index: float = column("population stability index: 0.1 is small, 0.25 is large", ge=0)
+    missing_train: float = column("share of missing values in train", **PROBABILITY)
+    missing_test: float = column("share of missing values in test", **PROBABILITY)
 
 
 more_labels = DocumentContract(MoreLabels)

@@ -312,6 +312,9 @@ class Slices(Table, key=["by", "slice"]):
     value_per_1000: float = column("saving", MONEY)
     value_low: float = column("lower bound; missing for a single day", MONEY, nullable=True)
     value_high: float = column("upper bound", MONEY, nullable=True)
+    gain_per_1000: float = column("saving less that of the best baseline on validation", MONEY)
+    gain_low: float = column("lower bound; missing for a single day", MONEY, nullable=True)
+    gain_high: float = column("upper bound", MONEY, nullable=True)
     score: float = column(
         "area under the ROC curve, missing where only one label occurs; in regression the mean "
         "absolute error",

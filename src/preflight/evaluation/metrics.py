@@ -125,9 +125,15 @@ def compute_threshold_curve(
 
 
 def compute_slices(
-    test_predictions: pd.DataFrame, test: pd.DataFrame, framing: Framing, evaluation: Evaluation
+    test_predictions: pd.DataFrame,
+    test: pd.DataFrame,
+    selection: dict[str, Any],
+    framing: Framing,
+    evaluation: Evaluation,
 ) -> pd.DataFrame:
-    """Return the candidate's saving and score in each slice of test, with intervals.
+    """Return the candidate's saving, gain and score in each slice of test, with intervals.
+
+    The gain is over the baseline that was the best on validation.
 
     A slice of a single day has no interval: how it varies is not known.
 
@@ -137,7 +143,10 @@ def compute_slices(
     label = test_predictions["label"].to_numpy()
     predicted = test_predictions[framing.predicted].to_numpy()
     decided = test_predictions[framing.decided].to_numpy()
-    saving = framing.costs.at(test_predictions).saving(label, decided)
+    costs = framing.costs.at(test_predictions)
+    saving = costs.saving(label, decided)
+    rival = test_predictions[f"{framing.decided}_{selection['best_baseline']}"].to_numpy()
+    gain = saving - costs.saving(label, rival)
     weights = None  # of regression: its score is a mean
     if framing.task == "binary":
         weights = bootstrap.weights_in_blocks(log_loss(label, predicted))
@@ -147,7 +156,7 @@ def compute_slices(
         if weights is not None:
             replicates = roc_auc(label[here], predicted[here], bootstrap.unit[here], weights)
             score = bootstrap.percentile(replicates, here)
-        value = bootstrap.per_1000(saving, here)
+        value, more = bootstrap.per_1000(saving, here), bootstrap.per_1000(gain, here)
         rows.append(
             {
                 "by": by,
@@ -156,6 +165,7 @@ def compute_slices(
                 "label_mean": label[here].mean(),
                 "predicted": predicted[here].mean(),
                 **interval_columns(value, "value_per_1000", "value_low", "value_high"),
+                **interval_columns(more, "gain_per_1000", "gain_low", "gain_high"),
                 **interval_columns(score, "score", "score_low", "score_high"),
             }
         )

@@ -71,6 +71,14 @@ def narrow_labels(examples: pd.DataFrame, contracts: Contracts) -> pd.DataFrame:
     return examples.assign(label=narrow(examples["label"], dtype))
 
 
+def split_development(
+    features: pd.DataFrame, labels: pd.DataFrame, framing: Framing, contracts: Contracts
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return train and validation as `split_examples` does; the test set is dropped here."""
+    train, validation, *_ = split_examples(features, labels, framing, contracts)
+    return train, validation
+
+
 def split_examples(
     features: pd.DataFrame, labels: pd.DataFrame, framing: Framing, contracts: Contracts
 ) -> tuple[pd.DataFrame, ...]:

@@ -56,15 +56,17 @@ class Split(Parameters):
     timezone: Annotated[str, AfterValidator(_known_timezone)] = Field(
         "UTC", description="time zone of days and months"
     )
-    validation_from: Date = None
-    test_from: Date = None
-    validation_weeks: Weeks = None
-    test_weeks: Weeks = None
-    validation_share: Share = None
-    test_share: Share = None
+    validation_from: Date = Field(None, description="end of train")
+    test_from: Date = Field(None, description="end of validation")
+    validation_weeks: Weeks = Field(None, description="weeks of validation, before the test set")
+    test_weeks: Weeks = Field(
+        None, description="weeks of the test set, before the last day with labels"
+    )
+    validation_share: Share = Field(None, description="of the decisions, before the test set")
+    test_share: Share = Field(None, description="of the decisions, the last ones")
     clock: Clock = Field(None, description="none: decisions have no time, parts are random")
     groups: list[str] = Field([], description="features whose values may be in one part only")
-    embargo_hours: float = Field(0, ge=0)
+    embargo_hours: float = Field(0, ge=0, description="gap before validation and test")
 
     @model_validator(mode="after")
     def in_order(self) -> Self:

@@ -20,6 +20,7 @@ from preflight.reporting.figures import (
     plot_slices,
     plot_threshold_curve,
     plot_value,
+    section,
 )
 from preflight.reporting.monitoring_figures import (
     plot_cumulative_gain,
@@ -31,6 +32,12 @@ from preflight.reporting.monitoring_figures import (
     plot_weekly_saving,
 )
 from preflight.reporting.monitoring_page import render_monitoring_page
+from preflight.reporting.performance_figures import (
+    plot_drift,
+    plot_partial_dependence,
+    plot_ranking,
+    plot_scores,
+)
 from preflight.reporting.report import (
     collect_results,
     render_datasheet,
@@ -40,9 +47,12 @@ from preflight.reporting.report import (
 
 __all__ = [
     "figure",
+    "section",
     "plot_value",
     "plot_gain_by_period",
     "plot_score",
+    "plot_ranking",
+    "plot_scores",
     "plot_calibration",
     "plot_threshold_curve",
     "plot_slices",
@@ -54,6 +64,8 @@ __all__ = [
     "plot_backtest",
     "plot_segments",
     "plot_robustness",
+    "plot_partial_dependence",
+    "plot_drift",
     "collect_results",
     "score_checklist",
     "render_report",

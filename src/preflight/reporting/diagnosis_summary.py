@@ -9,12 +9,15 @@ from preflight.reporting.formatting import (
     listed,
     money,
     money_span,
+    number,
     percent,
     records,
     short,
     signed,
     words,
 )
+
+LARGE_CHANGE = 0.25  # of the population stability index (Siddiqi 2006)
 
 
 def summarize_ablation(ablation: pd.DataFrame, framing: Framing) -> str:
@@ -144,6 +147,18 @@ def summarize_robustness(robustness: pd.DataFrame, framing: Framing) -> str:
     return (
         f"{text}The largest loss is with {words(worst['fault'])}: {money_span(loss, unit)} per "
         f"1,000 {framing.decision.units}. {money(worst['value_per_1000'], unit)} is left."
+    )
+
+
+def summarize_drift(drift: pd.DataFrame) -> str:
+    """Return which features changed most from train to test, and how many changed much."""
+    top = records(drift)[0]
+    many = (drift["index"] > LARGE_CHANGE).sum()
+    return (
+        f"The population stability index compares the values in test with those in train. "
+        f"{words(top['feature']).capitalize()} changed most, with {number(top['index'], 2)}. "
+        f"{many} of {len(drift)} features are above {LARGE_CHANGE}, by a rule of thumb a large "
+        "change. Below 0.1 a feature is stable. A change of season is a change, too."
     )
 
 

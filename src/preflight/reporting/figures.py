@@ -41,6 +41,15 @@ def figure(plot: Callable[..., Any], *inputs: str) -> Node:
     return Node(plot, [*inputs], f"{name.removeprefix('plot_')}_figure", name=name)
 
 
+def section(describe: Callable[..., Any], *inputs: str) -> Node:
+    """Return the node of a section: what `describe_routes` returns is the dataset `routes_section`.
+
+    describe: returns the section's text below its heading, as HTML.
+    """
+    name = describe.__name__
+    return Node(describe, [*inputs], f"{name.removeprefix('describe_')}_section", name=name)
+
+
 def plot_value(metrics: dict[str, Any], selection: dict[str, Any], framing: Framing) -> Any:
     """Return a figure of what each model saves per 1,000 decisions, with intervals."""
     title = f"Saving of each model, compared with {vocabulary(framing).without}"
@@ -133,7 +142,7 @@ def plot_gain_by_period(
     axes.axhline(0, color=SOFT, linewidth=1)
     name_dates(axes.xaxis)
     name_money_axis(axes.yaxis, framing)
-    axes.legend(frameon=False, ncols=2, loc="upper left", bbox_to_anchor=(0, -0.12))
+    axes.legend(frameon=False, labelcolor=INK, ncols=2, loc="upper left", bbox_to_anchor=(0, -0.12))
     return figure
 
 
@@ -173,19 +182,19 @@ def plot_threshold_curve(threshold_curve: pd.DataFrame, framing: Framing) -> Any
     return figure
 
 
-def plot_slices(slices: pd.DataFrame, framing: Framing) -> Any:
-    """Return a figure of what the candidate saves in each slice, a plot for each slicing column."""
+def plot_slices(slices: pd.DataFrame, selection: dict[str, Any], framing: Framing) -> Any:
+    """Return a figure of the gain over the best baseline, a plot for each slicing column."""
     parts = [(str(by), _in_order(part)) for by, part in slices.groupby("by", sort=False)]
     parts = parts or [("framing.slices names none", slices)]
     heights = [max(1, len(part)) * ROW + 0.35 for _, part in parts]
-    title = "Saving of the candidate in each slice, and the size of the slice"
+    title = f"Gain over {words(selection['best_baseline'])} in each slice, and the slice's size"
     figure, axes = new_figure(title, heights)
     for plot, (by, part) in zip(axes[:, 0], parts, strict=True):
         plot.sharex(axes[0, 0])
         draw_dots(
             plot,
             [str(name) for name in part["slice"]],
-            *(part[name] for name in ("value_per_1000", "value_low", "value_high")),
+            *(part[name] for name in ("gain_per_1000", "gain_low", "gain_high")),
             texts=[f"{rows:,}" for rows in part["rows"]],
             hollow=[rows < FEWEST_ROWS for rows in part["rows"]],
         )
@@ -196,14 +205,14 @@ def plot_slices(slices: pd.DataFrame, framing: Framing) -> Any:
 
 
 def _in_order(part: pd.DataFrame) -> pd.DataFrame:
-    """Return slices that are numbers or months in their order, others by what is saved."""
+    """Return slices that are numbers or months in their order, others by their gain."""
     names = part["slice"].astype(str)
     numbers = pd.to_numeric(names, errors="coerce")
     if numbers.notna().all():
         return part.iloc[np.argsort(numbers.to_numpy(), kind="stable")]
     if names.str.match(r"\d{4}-\d\d").all():
         return part.sort_values("slice")
-    return part.sort_values("value_per_1000", ascending=False, kind="stable")
+    return part.sort_values("gain_per_1000", ascending=False, kind="stable")
 
 
 def plot_importance(importance: pd.DataFrame, framing: Framing) -> Any:

@@ -67,9 +67,14 @@ def percent(value: float, decimals: int = 0) -> str:
 
 
 def short(value: float | None) -> str:
-    """Return a number of any size with three digits or all before the point; "-" without one."""
+    """Return a number of any size with three digits or all before the point; "-" without one.
+
+    Numbers that are almost zero are written as "0.000": no reader needs "6.16e-09".
+    """
     if value is None or math.isnan(value):
         return "-"
+    if 0 < abs(value) < 0.001:
+        return "0.000"
     return (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}").replace("-", MINUS)
 
 

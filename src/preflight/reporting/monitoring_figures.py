@@ -82,7 +82,7 @@ def plot_discrimination(
             1.01, lines.iloc[-1], "below\nis harm", color=SOFT, va="center", fontsize=SIZE,
             transform=place,
         )  # fmt: skip
-    figure.legend(frameon=False, loc="outside lower left", ncols=2)
+    figure.legend(frameon=False, labelcolor=INK, loc="outside lower left", ncols=2)
     name_axis(above.yaxis, quality, short)
     _draw_evidence(below, weekly_evidence, "discrimination", monitoring)
     _name_weeks(weeks, above, below)
@@ -136,7 +136,7 @@ def plot_cumulative_gain(weekly_results: pd.DataFrame, framing: Framing) -> Any:
         total = values.fillna(0).cumsum()
         axes.plot(weeks + 7 * DAY, total, style, color=colour, markersize=3, label=label)
     axes.axhline(0, color=SOFT, linewidth=1)
-    figure.legend(frameon=False, loc="outside lower left", ncols=2)
+    figure.legend(frameon=False, labelcolor=INK, loc="outside lower left", ncols=2)
     _name_weeks(weeks, axes)
     name_money_axis(axes.yaxis, framing, f"{symbol(framing.costs.unit)} so far")
     return figure
@@ -156,7 +156,7 @@ def plot_weekly_saving(weekly_results: pd.DataFrame, framing: Framing) -> Any:
         label = "estimate from probabilities"
         axes.plot(noon, estimate, ":", color=ORANGE, linewidth=1.5, label=label)
     axes.axhline(0, color=SOFT, linewidth=1)
-    figure.legend(frameon=False, loc="outside lower left", ncols=2)
+    figure.legend(frameon=False, labelcolor=INK, loc="outside lower left", ncols=2)
     _name_weeks(weeks, axes)
     name_money_axis(axes.yaxis, framing)
     return figure
@@ -174,7 +174,7 @@ def plot_predictions(weekly_results: pd.DataFrame, framing: Framing) -> Any:
     )  # fmt: skip
     axes.plot(noon, rows["predicted"], "-", color=BLUE, label="mean prediction")
     axes.plot(noon, rows["label"], "o", color=ORANGE, markersize=3.5, label="mean label")
-    figure.legend(frameon=False, loc="outside lower left", ncols=3, columnspacing=1)
+    figure.legend(frameon=False, labelcolor=INK, loc="outside lower left", ncols=3, columnspacing=1)
     _name_weeks(weeks, axes)
     binary = framing.task == "binary"
     name_axis(axes.yaxis, "probability, share of label 1" if binary else "quantity", write)
@@ -238,7 +238,7 @@ def plot_policies(production_replay: dict[str, Any] | None, framing: Framing) ->
         place = weeks.searchsorted(framing.split.day(moments), side="right") - 1
         axes.plot(weeks[place], np.append(0, total)[place], "o", color=colour, markersize=5)
     if production_replay:
-        figure.legend(frameon=False, loc="outside lower left", ncols=3)
+        figure.legend(frameon=False, labelcolor=INK, loc="outside lower left", ncols=3)
         head_plot(axes, "dots: promotions")
     _name_weeks(weeks, axes)
     name_money_axis(axes.yaxis, framing, f"{symbol(framing.costs.unit)} so far")

@@ -23,12 +23,15 @@ from preflight.reporting.diagnosis_summary import (
     describe_fits,
     summarize_ablation,
     summarize_backtest,
+    summarize_drift,
     summarize_labels,
     summarize_more_labels,
     summarize_robustness,
     summarize_segments,
 )
+from preflight.reporting.first_page import summarize_first_page
 from preflight.reporting.pages import make_environment, tidy_page
+from preflight.reporting.performance_figures import describe_scale
 from preflight.reporting.vocabulary import vocabulary
 
 OVER_TIME = ["gain_by_period_figure", "backtest_figure"]  # have nothing to show without a clock
@@ -78,7 +81,17 @@ def collect_results(
     figures = {
         name: svg for name, svg in results.items() if name.endswith("_figure") and name not in empty
     }
-    return results | {"sentences": sentences, "figures": figures}
+    results |= {"sentences": sentences, "figures": figures}
+    return results | {
+        "first": summarize_first_page(results),
+        "own_sections": _own_sections(results),
+    }
+
+
+def _own_sections(results: dict[str, Any]) -> dict[str, str]:
+    """Return the sections that the project adds, as HTML, by name."""
+    end = "_section"
+    return {name.removesuffix(end): results[name] for name in results if name.endswith(end)}
 
 
 def require_one_run(
@@ -129,8 +142,9 @@ def _describe_results(r: dict[str, Any]) -> dict[str, str]:
         "value": summary.summarize_value(r["metrics"], verdict["value"]["over_baseline"], framing),
         "baseline": summary.summarize_baseline(r["selection"], framing),
         "stability": summary.summarize_stability(verdict["value"], framing),
+        "ranking": describe_scale(framing),
         "calibration": summary.summarize_calibration(r["calibration_curve"]),
-        "slices": summary.summarize_slices(r["slices"], framing),
+        "slices": summary.summarize_slices(r["slices"], r["selection"], framing),
         "importance": summary.summarize_importance(r["importance"], framing, r["contracts"]),
         "cleaning": summary.summarize_cleaning(r["cleaning"]),
         "audit": summary.summarize_audit(audit[audit["limit"].notna()]),
@@ -151,6 +165,7 @@ def _describe_diagnosis(r: dict[str, Any]) -> dict[str, str]:
         "segments": summarize_segments(r["segments"], framing),
         "robustness": summarize_robustness(r["robustness"], framing),
         "labels": summarize_labels(r["label_issues"]),
+        "drift": summarize_drift(r["drift"]),
     }
 
 
@@ -187,7 +202,9 @@ def _render(template: str, r: dict[str, Any]) -> str:
     files = r["provenance"]["files"]
     versions = {name: file["version"] or "git" for name, file in files.items()}
     run = r["provenance"]["run"]
-    versions |= dict.fromkeys(["params:framing", "params:about", "checklist"], run)
+    in_memory = ["params:framing", "params:about", "checklist"]
+    in_memory += [f"{name}_section" for name in r["own_sections"]]
+    versions |= dict.fromkeys(in_memory, run)
     text: str = environment.get_template(template).render(
         r,
         task=task,
@@ -207,7 +224,7 @@ def _render(template: str, r: dict[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return formatting.short(value) if isinstance(value, float) else str(value)
 
 
 def _by_version(versions: dict[str, str], names: list[str]) -> Iterable[tuple[str, list[str]]]:

@@ -21,7 +21,6 @@ from preflight.reporting.formatting import (
     percent,
     places,
     records,
-    short,
     words,
 )
 from preflight.reporting.vocabulary import vocabulary
@@ -145,7 +144,6 @@ def summarize_search(best: dict[str, Any], framing: Framing) -> str:
     again = {
         "trials": "",
         "seconds": " The search was ended by its time limit (`seconds`): it is not reproducible.",
-        "interrupted": " The search was interrupted: it is not reproducible.",
     }[best["ended"]]
     if best["gain"] is None or best["gain"]["low"] is None:
         return f"There is too little data to compare it with the declared parameters.{again}"
@@ -220,26 +218,27 @@ def summarize_calibration(curve: pd.DataFrame) -> str:
     )
 
 
-def summarize_slices(slices: pd.DataFrame, framing: Framing) -> str:
-    """Return in how many slices the candidate saves, and where it saves least and most."""
+def summarize_slices(slices: pd.DataFrame, selection: dict[str, Any], framing: Framing) -> str:
+    """Return in how many slices the candidate gains, and where its gain is lowest and highest."""
     if not framing.slices:
         return "framing.slices names no feature, so there are no results by slice."
-    measured = slices[slices["value_per_1000"].notna()]
+    measured = slices[slices["gain_per_1000"].notna()]
     if measured.empty:
-        return "What the candidate saves is not known in any slice."
-    saves = (measured["value_per_1000"] > 0).sum()
-    unsure = len(measured) - (measured["value_low"] > 0).sum()
+        return "The gain of the candidate is not known in any slice."
+    rival = words(selection["best_baseline"])
+    better, worse = (measured["gain_low"] > 0).sum(), (measured["gain_high"] < 0).sum()
     text = (
-        f"The candidate saves money in {saves} of {len(measured)} slices; in {unsure} the saving "
-        "is not significantly above zero."
+        f"The candidate saves more than {rival} in {(measured['gain_per_1000'] > 0).sum()} of "
+        f"{len(measured)} slices. The gain is significantly above zero in {better}, and "
+        f"significantly below zero in {worse}."
     )
-    large = measured[measured["rows"] >= FEWEST_ROWS].sort_values("value_per_1000", kind="stable")
+    large = measured[measured["rows"] >= FEWEST_ROWS].sort_values("gain_per_1000", kind="stable")
     if large.empty:
         return f"{text} No slice is large enough to name the lowest or the highest."
 
     def name(part: Any) -> str:
-        saving = money(part["value_per_1000"], framing.costs.unit)
-        return f"{words(str(part['by']))} {part['slice']} ({saving})"
+        gain = money(part["gain_per_1000"], framing.costs.unit)
+        return f"{words(str(part['by']))} {part['slice']} ({gain})"
 
     return f"{text} Lowest: {name(large.iloc[0])}. Highest: {name(large.iloc[-1])}."
 
@@ -252,10 +251,10 @@ def summarize_importance(importance: pd.DataFrame, framing: Framing, contracts: 
     column = contracts["features"].columns().get(top["feature"], {})
     meaning = f" ({column['description']})" if "description" in column else ""
     sums = importance.groupby("group")["rise"].sum().sort_values(ascending=False)
-    groups = listed(f"{words(str(group))} {short(rise)}" for group, rise in sums.items())
+    groups = listed(f"{words(str(group))} {number(rise, 4)}" for group, rise in sums.items())
     return (
         f"The most important feature is {words(top['feature'])}{meaning}: with its values "
-        f"shuffled, the {vocabulary(framing).loss} rises by {short(top['rise'])}. "
+        f"shuffled, the {vocabulary(framing).loss} rises by {number(top['rise'], 4)}. "
         f"{(importance['low'] > 0).sum()} of {len(importance)} features raise it in every "
         f"shuffle. Sum by group: {groups}."
     )

@@ -17,7 +17,7 @@ UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 PAGE = re.compile(rb"\s*<(!doctype|html)", re.IGNORECASE)
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 UNDERSTOOD = {"sep", "delimiter", "encoding", "dtype", "parse_dates", "low_memory", "na_values"}
-UNDERSTOOD |= {"keep_default_na", "decimal", "thousands", "true_values", "false_values"}
+UNDERSTOOD |= {"keep_default_na", "decimal", "thousands", "true_values", "false_values", "usecols"}
 
 
 def find_fault(path: Path, load_args: Mapping[str, Any]) -> str | None:

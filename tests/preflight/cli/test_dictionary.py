@@ -26,7 +26,7 @@ def test_every_contracted_table_and_column_is_in_it(conf: OmegaConfigLoader) -> 
     page = write_dictionary(catalog)
     titles = [
         name
-        for line in re.findall(r"^## (.*)", page, flags=re.MULTILINE)
+        for line in re.findall(r"^### (.*)", page, flags=re.MULTILINE)
         for name in line.split(", ")
     ]
     specs = {
@@ -45,7 +45,7 @@ def test_every_contracted_table_and_column_is_in_it(conf: OmegaConfigLoader) -> 
 
 def test_a_table_is_told_in_words() -> None:
     assert list(describe_table(Boxes, ["boxes", "old_boxes"])) == [
-        "## boxes, old_boxes\n",
+        "### boxes, old_boxes\n",
         "One row per box.\n",
         "Key: `number`. Known: at `sent_at`.\n",
         "| column | meaning | type | unit | values |\n|---|---|---|---|---|",
@@ -65,4 +65,4 @@ def test_what_a_catalog_does_not_contract_is_left_out() -> None:
         "b": {"validator": f"{results.__name__}.verdict", "filepath": "b.json"},
         "c": {"validator": f"{results.__name__}.Slices", "filepath": "c.parquet"},
     }
-    assert re.findall(r"^## (.*)", write_dictionary(catalog), flags=re.MULTILINE) == ["c"]
+    assert re.findall(r"^### (.*)", write_dictionary(catalog), flags=re.MULTILINE) == ["c"]

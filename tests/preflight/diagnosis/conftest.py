@@ -17,6 +17,8 @@ DIAGNOSIS = Diagnosis(
     segment_share=0.02,
     examples=3,
     labels_to_review=50,
+    dependence_features=2,
+    dependence_rows=100,
     noise=0.05,
     backtest=Rolling(cutoffs=3, weeks=4),
 )

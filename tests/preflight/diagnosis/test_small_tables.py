@@ -72,13 +72,13 @@ def test_what_could_not_be_checked_is_said(small: Callable[[int], Made]) -> None
     wide = given(made, "framing", "evaluation")
     curve = compute_calibration_curve(made["test_predictions"], *wide)
     CalibrationCurve.validate(curve, lazy=True)
-    tables = given(made, "test_predictions", "test")
+    tables = given(made, "test_predictions", "test", "selection")
     Slices.validate(compute_slices(*tables, *wide), lazy=True)
     gains = compute_gain_by_period(
         *given(made, "validation_predictions", "test_predictions", "baselines", "framing")
     )
     metrics = compute_metrics(made["test_predictions"], *wide)
-    rest = (made["selection"], curve, [], gains, metrics, FIRST, [])
+    rest = (curve, [], gains, metrics, FIRST, [])
     verdict = decide_verdict(*tables, *rest, *wide)
     said = {check["name"]: check["message"] for check in verdict["checks"]}
     assert verdict["decision"] == "hold"

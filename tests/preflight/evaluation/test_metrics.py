@@ -25,6 +25,8 @@ from preflight.modeling.model import Bundle
 from preflight.problem.costs import per_1000
 from preflight.problem.framing import Framing
 
+SELECTION = {"best_baseline": "lookup"}
+
 FEATURES = ["signal", "place", "noise"]
 Decided = Callable[..., dict[str, Any]]
 
@@ -123,7 +125,7 @@ def test_the_level_of_every_interval_is_that_of_the_framing(
         level = framing.model_copy(update={"confidence": confidence})
         figure = compute_metrics(predictions, level, evaluation)["candidate"]["brier"]
         bins = compute_calibration_curve(predictions, level, evaluation)
-        parts = compute_slices(predictions, examples, level, evaluation)
+        parts = compute_slices(predictions, examples, SELECTION, level, evaluation)
         over = judge(predictions, examples, level, evaluation)["value"]["over_baseline"]
         return [
             figure["high"] - figure["low"],
@@ -196,14 +198,14 @@ def test_without_slices_the_table_is_empty_and_keeps_its_contract(
     predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
     none = framing.model_copy(update={"slices": []})
-    found = compute_slices(predictions, examples, none, evaluation)
+    found = compute_slices(predictions, examples, SELECTION, none, evaluation)
     assert results.Slices.validate(found, lazy=True).empty
 
 
 def test_slices_add_up_to_the_whole(
     predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
-    found = compute_slices(predictions, examples, framing, evaluation)
+    found = compute_slices(predictions, examples, SELECTION, framing, evaluation)
     results.Slices.validate(found, lazy=True)
     whole = {
         "label_mean": predictions["label"].mean(),
@@ -221,7 +223,7 @@ def test_slices_add_up_to_the_whole(
 def test_a_slice_is_measured_on_its_own_rows(
     predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
-    found = compute_slices(predictions, examples, framing, evaluation).set_index("slice")
+    found = compute_slices(predictions, examples, SELECTION, framing, evaluation).set_index("slice")
     assert set(found.index) == {"north", "south", "west", "2013-04", "2013-05"}
     here = predictions[examples["place"] == "west"]
     west = found.loc["west"]
@@ -238,7 +240,7 @@ def test_a_slice_with_one_label_has_no_auc(
     predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
     predictions.loc[examples["place"] == "west", "label"] = 0
-    found = compute_slices(predictions, examples, framing, evaluation).set_index("slice")
+    found = compute_slices(predictions, examples, SELECTION, framing, evaluation).set_index("slice")
     auc = found[["score", "score_low", "score_high"]]
     assert auc.loc["west"].isna().all()
     assert auc.loc["north"].notna().all()
@@ -255,7 +257,7 @@ def test_whole_numbers_name_their_slice_without_a_fraction(
 ) -> None:
     by_hour = framing.model_copy(update={"slices": ["hour"]})
     hours = examples.assign(hour=examples["predict_at"].dt.hour.clip(4, 6).astype(kind))
-    found = compute_slices(predictions, hours, by_hour, evaluation)
+    found = compute_slices(predictions, hours, SELECTION, by_hour, evaluation)
     assert found["slice"].tolist() == ["4", "5", "6"]
 
 
@@ -303,7 +305,7 @@ def test_rows_without_a_value_are_a_slice_too(
     predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
     some = examples.assign(place=examples["place"].where(examples["place"] != "west"))
-    found = compute_slices(predictions, some, framing, evaluation)
+    found = compute_slices(predictions, some, SELECTION, framing, evaluation)
     assert found["rows"][found["by"] == "place"].sum() == len(examples)
     results.Slices.validate(found, lazy=True)
 
@@ -318,7 +320,9 @@ def test_values_with_the_same_text_are_two_slices(
 ) -> None:
     first = pd.Series(np.arange(len(examples)) < 300, examples.index)
     place = first.map({True: values[0], False: values[1]}).astype("category")
-    found = compute_slices(predictions, examples.assign(place=place), framing, evaluation)
+    found = compute_slices(
+        predictions, examples.assign(place=place), SELECTION, framing, evaluation
+    )
     results.Slices.validate(found, lazy=True)
     assert sorted(found.loc[found["by"] == "place", "rows"]) == [300, 600]
 
@@ -327,7 +331,7 @@ def test_a_feature_named_month_is_the_one_that_is_sliced_by(
     predictions: pd.DataFrame, examples: pd.DataFrame, framing: Framing, evaluation: Evaluation
 ) -> None:
     size = np.float32(np.arange(len(examples)) % 3)
-    found = compute_slices(predictions, examples.assign(month=size), framing, evaluation)
+    found = compute_slices(predictions, examples.assign(month=size), SELECTION, framing, evaluation)
     assert found.loc[found["by"] == "month", "slice"].tolist() == ["0", "1", "2"]
 
 
@@ -447,7 +451,7 @@ def test_slices_importance_and_stored_rows_are_of_amounts(
 ) -> None:
     predictions, test = made_amounts["test_predictions"], made_amounts["test"]
     framing = made_amounts["framing"]
-    found = compute_slices(predictions, test, framing, evaluation).set_index("slice")
+    found = compute_slices(predictions, test, SELECTION, framing, evaluation).set_index("slice")
     north = predictions[(test["place"] == "north").to_numpy()]
     off = (north["prediction"] - north["label"]).abs().mean()
     assert found.loc["north", "score"] == pytest.approx(off)

@@ -20,6 +20,8 @@ from preflight.modeling.model import DECIDING, Bundle
 from preflight.problem.framing import Framing, Resampling
 from preflight.problem.money import format_money
 
+SELECTION = {"best_baseline": "lookup"}
+
 Decided = Callable[..., dict[str, Any]]
 Predict = Callable[..., pd.DataFrame]
 
@@ -116,8 +118,8 @@ def test_a_cost_in_a_column_of_one_value_gives_the_very_same_results(
             pd.DataFrame(node(predictions, framing, evaluation)),
         )
     pd.testing.assert_frame_equal(
-        compute_slices(found, same, column, evaluation),
-        compute_slices(predictions, examples, framing, evaluation),
+        compute_slices(found, same, SELECTION, column, evaluation),
+        compute_slices(predictions, examples, SELECTION, framing, evaluation),
     )
     verdict = judge(found, same, column, evaluation)
     constant = judge(predictions, examples, framing, evaluation)
@@ -166,7 +168,7 @@ def test_with_a_cost_in_a_column_the_page_on_the_verdict_recomputes_it_all_the_s
     assert found["value"]["per_1000"] == pytest.approx(value)
     metrics = compute_metrics(predictions, column, evaluation)
     assert metrics["candidate"]["value_per_1000"]["mean"] == pytest.approx(value)
-    slices = compute_slices(predictions, rows, column, evaluation).query("by == 'place'")
+    slices = compute_slices(predictions, rows, SELECTION, column, evaluation).query("by == 'place'")
     assert np.average(slices["value_per_1000"], weights=slices["rows"]) == pytest.approx(value)
 
 
@@ -289,7 +291,7 @@ def test_nothing_changes_what_it_is_given(
     as_made = predictions.copy(deep=True)
     compute_metrics(predictions, framing, evaluation)
     compute_calibration_curve(predictions, framing, evaluation)
-    compute_slices(predictions, examples, framing, evaluation)
+    compute_slices(predictions, examples, SELECTION, framing, evaluation)
     compute_importance(models[0], examples, evaluation, contracts=contracts)
     judge(predictions, examples, framing, evaluation)
     pd.testing.assert_frame_equal(examples, before)
@@ -385,7 +387,7 @@ def test_the_verdict_rests_on_the_units_that_the_framing_names(
     assert (found["decision"] == "ship") is ("needed" not in units)
     assert units in found["reasons"][0] or found["decision"] == "ship"
     assert found["value"]["best_units"]["unit"] == unit
-    slices = compute_slices(predictions, examples, resampled, evaluation)
+    slices = compute_slices(predictions, examples, SELECTION, resampled, evaluation)
     results.Slices.validate(slices, lazy=True)
     results.CalibrationCurve.validate(
         compute_calibration_curve(predictions, resampled, evaluation), lazy=True

@@ -169,7 +169,13 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
         ),
         "parameter_importance": pd.DataFrame({"parameter": ["rate", "depth"], "share": [0.7, 0.3]}),
         "test_predictions": pd.DataFrame(
-            {"label": label * 1, "act": label ^ (rng.random(1000) < 0.2)}
+            {
+                "label": label * 1,
+                "act": label ^ (rng.random(1000) < 0.2),
+                "probability": np.clip(0.3 * label + 0.6 * rng.random(1000), 0, 1),
+                "act_table_of_rates": rng.random(1000) < 0.2,
+                "probability_table_of_rates": rng.random(1000),
+            }
         ),
         "gain_by_period": pd.DataFrame(
             {
@@ -206,8 +212,11 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
             }
         ),
         "slices": pd.DataFrame(
-            slices,
-            columns=["by", "slice", "rows", "value_per_1000", "value_low", "value_high"],
+            [(*part, part[3] / 10, part[4] / 10 - 1, part[5] / 10) for part in slices],
+            columns=[
+                *["by", "slice", "rows", "value_per_1000", "value_low", "value_high"],
+                *["gain_per_1000", "gain_low", "gain_high"],
+            ],
         ),
         "importance": pd.DataFrame(
             {
@@ -272,6 +281,23 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
                 *["gain_low", "gain_high"],
             ],
         ).astype({"gain": float}),
+        "partial_dependence": pd.DataFrame(
+            {
+                "feature": ["weight"] * 3 + ["depot"] * 2,
+                "value": ["1.0", "2.0", "5.0", "north", "south"],
+                "number": [1.0, 2.0, 5.0, np.nan, np.nan],
+                "predicted": [0.11, 0.22, 0.35, 0.31, 0.28],
+            }
+        ),
+        "drift": pd.DataFrame(
+            {
+                "feature": ["age", "weight", "size"],
+                "group": ["sender", "box", "box"],
+                "index": [0.31, 0.12, 0.02],
+                "missing_train": [0.05, 0.0, 0.0],
+                "missing_test": [0.15, 0.0, 0.0],
+            }
+        ),
         "learning_curve": pd.DataFrame(
             {
                 "rows": [2500, 5000],
@@ -346,7 +372,17 @@ def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:
             "code": {"commit": "0" * 40, "changed": ["a.py"], "sha256": "1" * 64},
             "kept": ["docs/a.md", "tests/test_a.py", "tests/test_a.py::test_b"],
         },
-        "label_issues": pd.DataFrame({"found": [77, 77], "of": [7000, 7000]}),
+        "label_issues": pd.DataFrame(
+            {
+                "depot": ["north", "south"],
+                "parcel": [17, 18],
+                "predict_at": day[:2].tz_localize("UTC"),
+                "label": [1, 0],
+                "predicted": [0.02, 0.97],
+                "found": [77, 77],
+                "of": [7000, 7000],
+            }
+        ),
     }
     found["provenance"]["files"] = {name: dict(FILE) for name in found if name not in NO_FILES}
     return found

@@ -10,6 +10,7 @@ from kedro_datasets.text import TextDataset
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure as Drawn
+from matplotlib.text import Text
 
 from preflight import reporting
 from preflight.diagnosis.contracts import Backtest
@@ -20,9 +21,14 @@ from preflight.reporting.figure_dataset import Figure, FigureDataset, to_svg
 FIGURES = {
     "value": ["metrics", "selection", "framing"],
     "score": ["metrics", "selection", "framing"],
+    "gain_by_period": ["gain_by_period", "verdict", "framing"],
     "calibration": ["calibration_curve", "framing"],
     "threshold_curve": ["threshold_curve", "framing"],
-    "slices": ["slices", "framing"],
+    "slices": ["slices", "selection", "framing"],
+    "ranking": ["test_predictions", "selection", "framing"],
+    "scores": ["test_predictions", "framing"],
+    "partial_dependence": ["partial_dependence", "framing"],
+    "drift": ["drift"],
     "importance": ["importance", "framing"],
     "ablation": ["ablation", "framing"],
     "learning_curve": ["learning_curve", "framing"],
@@ -78,6 +84,16 @@ def test_a_figure_meets_its_contract_and_fits_into_its_width(
     box = figure.get_tightbbox()
     assert box.x0 >= 0
     assert box.x1 <= drawing.WIDTH + 0.05
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_text_takes_the_colour_of_the_page(name: str, results: dict[str, Any]) -> None:
+    """Black text does not show on a dark page."""
+    figure = drawn(name, results)
+    figure.draw_without_rendering()
+    known = {to_hex(colour) for colour in (drawing.INK, drawing.SOFT)}
+    shown = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+    assert {to_hex(text.get_color()) for text in shown} <= known
 
 
 @pytest.mark.parametrize("name", sorted(MONEY))
@@ -161,7 +177,7 @@ def test_slices_keep_a_natural_order_or_are_ordered_by_value(results: dict[str, 
     assert labels(depot) == ["island", "north", "south"]
     assert labels(hour) == ["2", "9", "10"]
     assert labels(month) == ["2013-04", "2013-05"]
-    assert rows(depot)["south"] == pytest.approx([31.6, -5.0, 70.0])
+    assert rows(depot)["south"] == pytest.approx([3.16, -1.5, 7.0])
     faces = [to_hex(colour) for colour in depot.collections[1].get_facecolors()]
     assert faces == [drawing.PAPER, drawing.BLUE.lower(), drawing.BLUE.lower()]  # 9 are too few
     assert depot.get_xlim() == month.get_xlim()

@@ -34,6 +34,8 @@ DIAGNOSED = [
     "segment_examples",
     "robustness",
     "label_issues",
+    "partial_dependence",
+    "drift",
 ]
 NO_TABLE = pd.DataFrame()  # constants need none
 NOTHING = {"mean": None, "low": None, "high": None}
@@ -165,7 +167,7 @@ def test_a_hold_gives_its_reasons_and_the_limit_that_is_broken(results: dict[str
     text = read(results)
     assert "Do not ship (too little data to tell): the candidate saves €4.20 less per" in text
     assert "\N{MINUS SIGN}€12 to €3.60), not significantly different from zero" in text
-    assert "\nnot clearly better\ntoo slow\n" in text
+    assert "\nNot clearly better.\nToo slow.\n" in text
     assert "\n".join(["size mb", "no", "10", "12.5"]) in text
 
 
@@ -180,7 +182,7 @@ def test_a_what_if_says_so_before_anything_else(results: dict[str, Any]) -> None
     verdict["reasons"] = [first, "too slow"]
     page = page_of(results)
     assert f"{first}. It would not ship (" in read(results)
-    assert page.count("<li>too slow</li>") == 1
+    assert page.count("<li>Too slow.</li>") == 1
     assert "What-if</span>" in page
 
 
@@ -203,7 +205,7 @@ def test_nothing_known_at_all(results: dict[str, Any]) -> None:
         model |= {name: dict(NOTHING) for name in model}
     hold(results)
     results["verdict"]["value"]["over_baseline"] |= NOTHING
-    results["slices"][["value_per_1000", "value_low", "value_high"]] = np.nan
+    results["slices"][["gain_per_1000", "gain_low", "gain_high"]] = np.nan
     results["importance"][["rise", "low", "high"]] = 0.0
     results["selection"]["calibration"] = {"slope": 1, "intercept": 0, "loss_without": 0.5}
     text = read(results)
@@ -462,10 +464,10 @@ def test_the_smallest_framing_lists_what_it_assumes_and_shows_no_time(
     over_time = ["gain_by_period_figure", "backtest_figure", "slices_figure"]
     results |= {name: f"<svg>the {name}</svg>" for name in [*over_time, "own_figure"]}
     text = read(results)
-    first = text.partition("Condition by condition")[0]
+    first = text.partition("All conditions of the verdict")[0]
     assert "Assumed, because it is not stated in framing.yml" in first
     assert "1,000 parcels are decided a month (framing.decision.per_month)" in first
-    assert "If all months were like the test set" in first
+    assert "if all months were like the test set" in first
     assert "for every parcel, the probability that a parcel arrives broken" in text
     assert "owner of the result: not stated" in text
     assert "framing.slices names no feature, so there are no results by slice" in text
@@ -485,3 +487,26 @@ def test_the_smallest_framing_lists_what_it_assumes_and_shows_no_time(
 
 def test_what_is_stated_is_not_listed_as_assumed(results: dict[str, Any]) -> None:
     assert "Assumed, because" not in read(results)
+
+
+def test_a_project_adds_sections_of_its_own(results: dict[str, Any]) -> None:
+    def describe_routes(test_predictions: pd.DataFrame) -> str:
+        return f"<p>{len(test_predictions)} on the road</p>"
+
+    node = reporting.section(describe_routes, "test_predictions")
+    results |= node.run({"test_predictions": results["test_predictions"]})
+    text = read(results)
+    assert section(text, "Routes").startswith("1000 on the road\nFrom\nroutes_section\nof 2026")
+    assert page_of(results).count('href="#routes"') == 1
+
+
+def test_no_number_is_written_for_a_machine(results: dict[str, Any]) -> None:
+    tiny = 6.16e-09
+    results["importance"]["rise"] = [0.02, tiny, -0.0000515]
+    results["audit"].loc[1, "measured"] = tiny
+    results["best_params"]["params"] |= {"penalty": tiny, "rate": 0.12345678}
+    results["drift"]["index"] = [0.31, tiny, 0.0]
+    text = read(results)
+    assert not re.search(r"\de[-+]?\d\d", text)
+    assert not re.search(r"\d\.\d{5}", re.sub(r"\d{4}-\d\d-\d\dT\S+", "", text))
+    assert formatting.short(tiny) == "0.000"

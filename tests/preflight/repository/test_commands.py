@@ -39,7 +39,9 @@ FILES = sorted(
     path for folder in FOLDERS for path in PROJECT.glob(folder) if path.name != "dictionary.md"
 )
 VERSION = "2026-01-31T12.00.00.000Z"
-ELSEWHERE = {"curl", "git", "mlflow", "npx", "optuna-dashboard", "pip", "uv"}  # not this project's
+ELSEWHERE = {  # not of this project
+    *("cd", "curl", "git", "mlflow", "npx", "optuna-dashboard", "pip", "python", "uv"),
+}
 TOLD_BY_NAME = {"make reproduce"}  # in the middle of a sentence
 # files of the repository that a project is made without, and the words of their commands
 TARGETS = {

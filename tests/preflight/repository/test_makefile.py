@@ -74,6 +74,14 @@ def test_a_contract_is_drafted_from_the_named_file(project: Path) -> None:
     assert "-m kedro contract a b.csv --to c.py\n" in (project / "calls").read_text()
 
 
+def test_an_update_is_followed_by_the_tests(project: Path) -> None:
+    assert make(project, "update", "FROM=a b", "ARGS=--checkout v2").returncode == 0
+    calls = (project / "calls").read_text()
+    assert re.search(r"-m kedro update a b --checkout v2\n(.*\n)*-m pytest .*loadfile *\n", calls)
+    assert make(project, "update").returncode == 0
+    assert "-m kedro update\n" in (project / "calls").read_text()
+
+
 def test_hashes_are_required(project: Path) -> None:
     make(project, "test")
     calls = re.findall(r".*pip install.*", (project / "calls").read_text())

@@ -13,6 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import preflight
 from preflight.runs.manifest import LEDGER
 
 PROJECT = Path(__file__).parents[3]
@@ -261,3 +262,8 @@ def test_a_wheel_has_all_files_of_the_engine() -> None:
     others = {path for path in engine.rglob("*.*") if path.suffix not in {".py", ".pyc"}}
     assert others
     assert sorted(path.name for path in others - packed) == []
+
+
+def test_the_changelog_begins_with_the_version_of_the_engine() -> None:
+    text = (PROJECT / "src/preflight/CHANGELOG.md").read_text()
+    assert re.findall(r"(?m)^## (.+)$", text)[0] == preflight.__version__

@@ -80,3 +80,10 @@ def test_a_file_that_is_cut_off_cannot_be_unpacked(tmp_path: Path, suffix: str) 
     assert find_fault(path, {}) is None
     path.write_bytes(path.read_bytes()[:-100])
     assert "can't be unpacked" in (find_fault(path, {}) or "")
+
+
+def test_rows_are_looked_at_if_only_some_columns_are_used(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,name\n1,a\n2\n")
+    assert "data row 2 has 1 values" in str(find_fault(path, {"usecols": ["id"]}))
+    assert find_fault(path, {"skiprows": 1}) is None

@@ -1,18 +1,21 @@
 """`kedro new` with this repository as starter: a project under its own name, that runs."""
 
+import json
 import os
 import re
 import runpy
+import shlex
 import shutil
 import subprocess
 import sys
-import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import preflight
 from preflight.runs.manifest import LEDGER
 
 PROJECT = Path(__file__).parents[3]
@@ -349,41 +352,74 @@ def test_changes_that_an_owner_may_make_stay_green(own: Path, tmp_path: Path) ->
     assert done.returncode == 0, done.stdout
 
 
-def test_the_page_on_your_data_leads_to_a_verdict_if_it_is_followed_to_the_letter(
-    starter: Path, new: Callable[..., Made], tmp_path: Path
-) -> None:
-    assert new(starter, "--name", "Care Hours", answers="no\n").returncode == 0
-    project = tmp_path / "care-hours"
+IN_MAKE = {"run": "run", "accept": "accept-data", "contract": "contract"}
+AMOUNT = re.compile(r"[$€][\d,.]*\d")
 
-    def run(*command: str) -> str:
-        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
 
+def follow(page: Any, starter: Path, new: Callable[..., Made], folder: Path) -> tuple[Path, str]:
+    """Do what a page says, block by block; return the project, and all that its commands wrote.
+
+    A block of text has to be in what the command before it wrote; its dots stand for what is not
+    shown. The targets of make are given as the commands that they call, without a new .venv.
+    """
+    project, output, all_output = folder, "", ""
+    for kind, title, text in page.blocks:
+        if kind == "text":
+            for part in re.split(r"\s*…\s*|\n", text.strip()):
+                assert part.strip() in output, (part, output)
+        elif kind != "bash":
+            page.write(project / title, kind, text)
+        else:
+            for line in text.replace("../preflight", str(starter)).splitlines():
+                program, *words = shlex.split(line, comments=True)
+                if (program, *words[:1]) == ("kedro", "new"):
+                    assert new(starter, *words[2:], answers="no\n").returncode == 0
+                elif program == "cd":
+                    project = project / words[0]
+                    delete_parcels(project, page.text)
+                elif program != "pip":
+                    output = give(program, words, project)
+                    all_output += output
+    return project, all_output
+
+
+def delete_parcels(project: Path, page: str) -> None:
+    """Delete what a page names in its sentence on that."""
+    (sentence,) = re.findall(r"Delete [^.]*?the file [\s\S]*?`\.", page)
+    for name in re.findall(r"`(\S+)`", sentence):
+        path = project / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def give(program: str, words: list[str], project: Path) -> str:
+    """Return what a command of a page writes; only an audit may stop it."""
+    if program == "make":
+        words = [word for one in words for word in shlex.split(re.sub(r"^[A-Z]+=", "", one))]
+        program, words = "python", ["-m", "kedro", IN_MAKE[words[0]], *words[1:]]
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
-    run(*git, "init", "-q")
-    run(*git, "add", ".")
-    run(*git, "commit", "-qm", "new")
-    page = (PROJECT / "docs/yours.md").read_text()
-    for title, text in re.findall(r'```\w+ title="([^"]+)"\n(.*?)```', page, flags=re.S):
-        (project / title.replace("late_flights", "care_hours")).write_text(
-            text.replace("late_flights", "care_hours")
-        )
-    run(sys.executable, "make_patients.py")
-    (project / "data/01_raw/parcels.csv").unlink()
-    kedro = [sys.executable, "-m", "kedro"]
-    run(*kedro, "accept-data")
-    assert "class RawPatients" in run(*kedro, "contract", "data/01_raw/patients.csv")
-    run("git", "add", ".")
-    counted = run("git", "diff", "--cached", "--numstat", "--", ".", ":!*.csv").splitlines()
-    assert sum(int(line.split()[0]) for line in counted) < 100
-    said = run(*kedro, "run", "--params", "modeling.search.trials=3,evaluation.replicates=300")
-    assert re.search(
-        r"^WHAT-IF.*(SHIP|HOLD): .*the candidate saves €.* per 1,000 patients", said, flags=re.M
+    command = {"python": [sys.executable], "git": git}[program]
+    done = subprocess.run(
+        [*command, *words], cwd=project, capture_output=True, text=True, check=False
     )
-    (report,) = project.glob("data/08_reporting/report.html/*/report.html")
-    assert "mean absolute error" in report.read_text()
-    run(*kedro, "viz", "build")  # it calls no hook, so models are not filled in
+    assert done.returncode == 0 or "The audit stops the run" in done.stderr, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["tutorial", "yours"])
+def test_a_page_on_your_data_leads_to_its_verdict_if_it_is_followed_to_the_letter(
+    starter: Path, new: Callable[..., Made], tmp_path: Path, page: Any, name: str
+) -> None:
+    project, output = follow(page(name), starter, new, tmp_path)
+    subprocess.run(["git", "add", "."], cwd=project, check=True)
+    numstat = ["git", "diff", "--cached", "--numstat", "--", ".", ":!*.csv", ":!*.json*"]
+    counted = subprocess.run(numstat, cwd=project, capture_output=True, text=True, check=True)
+    assert sum(int(line.split()[0]) for line in counted.stdout.splitlines()) < 100
+    costs = {"$1", "$3", "€40", "€120"}
+    assert set(AMOUNT.findall(page(name).text)) <= set(AMOUNT.findall(output)) | costs
+    assert len(list(project.glob("data/08_reporting/report.html/*/report.html"))) > 0
+    for command in (LINT, FORMATTED, TYPES, ["pytest"]):
+        works(command, project)
+    works(["kedro", "viz", "build"], project)  # it calls no hook, so models are not filled in
     assert (project / "build/api/main").is_file()
 
 
@@ -504,16 +540,51 @@ def test_two_projects_in_one_environment_have_each_their_own_engine(
         assert told.stdout.split()[-1] == release
 
 
+def test_the_wheel_that_kedro_makes_runs_with_conf_and_data_alone(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    assert new(starter, "--name", "Packed", answers="no\n").returncode == 0
+    project, site, place = tmp_path / "packed", tmp_path / "site", tmp_path / "place"
+    works(["kedro", "package"], project)
+    (wheel,) = (project / "dist").glob("*.whl")
+    works(["pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel)], tmp_path)
+    place.mkdir()
+    shutil.copy(tmp_path / ".telemetry", place)
+    shutil.unpack_archive(project / "dist/conf-packed.tar.gz", place, filter="data")
+    shutil.copytree(project / "data/01_raw", place / "data/01_raw")
+    shutil.rmtree(project)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "packed", "--pipelines=data_engineering,feature_engineering"],
+        cwd=place,
+        env=os.environ | {"PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(place.glob("data/*/train.parquet/*/train.parquet"))
+
+
+def test_the_rules_for_coding_assistants_name_what_a_new_project_has(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    assert new(starter, "--name", "Late Parcels", answers="no\n").returncode == 0
+    project = tmp_path / "late-parcels"
+    text = (project / "AGENTS.md").read_text()
+    assert "src/late_parcels/contracts/features.py" in text
+    named = {path for path in re.findall(r"`([\w./]+/[\w.]+)`", text) if path != LEDGER}
+    assert len(named) > 15
+    assert [path for path in sorted(named) if not (project / path).exists()] == []
+
+
 def test_a_new_project_records_what_it_was_made_from_and_says_what_to_do_next(
     starter: Path, new: Callable[..., Made], tmp_path: Path
 ) -> None:
     done = new(starter, "--name", "Late Parcels", answers="no\n")
     assert "cd late-parcels\n  make run" in done.stdout
-    text = (tmp_path / "late-parcels/pyproject.toml").read_text()
-    made = tomllib.loads(text)
-    record = made["tool"]["preflight"]
-    assert record["source"] == str(starter)
-    assert record["release"] == made["project"]["version"]  # this starter has no history
+    record = json.loads((tmp_path / "late-parcels/.preflight.json").read_text())
+    assert record["source"] is None  # a folder of this machine
+    assert record["release"] == preflight.__version__  # this starter has no history
     assert record["answers"] == {
         "project_name": "Late Parcels",
         "repo_name": "late-parcels",

@@ -7,7 +7,7 @@ from preflight import evaluation, modeling
 FRAMING = "params:framing"
 PARAMS = [FRAMING, "params:evaluation"]
 TESTED = ["test_predictions", *PARAMS]
-SLICED = ["test_predictions", "test", *PARAMS]
+SLICED = ["test_predictions", "test", "selection", *PARAMS]
 USED = ["test_predictions", "earlier_evaluations", "what_if", "run_version", FRAMING, "contracts"]
 MODELS = ["candidate", "baselines"]
 MEASURED = ["candidate", "test", FRAMING]

@@ -43,6 +43,10 @@ DIAGNOSIS: list[str] = [
     "robustness",
     "robustness_figure",
     "label_issues",
+    "partial_dependence",
+    "partial_dependence_figure",
+    "drift",
+    "drift_figure",
 ]
 
 
@@ -52,18 +56,23 @@ def create_pipeline() -> Pipeline:
         figure(reporting.plot_value, "metrics", "selection", FRAMING),
         figure(reporting.plot_gain_by_period, "gain_by_period", "verdict", FRAMING),
         figure(reporting.plot_score, "metrics", "selection", FRAMING),
+        figure(reporting.plot_ranking, "test_predictions", "selection", FRAMING),
+        figure(reporting.plot_scores, "test_predictions", FRAMING),
         figure(reporting.plot_calibration, "calibration_curve", FRAMING),
         figure(reporting.plot_threshold_curve, "threshold_curve", FRAMING),
-        figure(reporting.plot_slices, "slices", FRAMING),
+        figure(reporting.plot_slices, "slices", "selection", FRAMING),
         figure(reporting.plot_importance, "importance", FRAMING),
         figure(reporting.plot_search, "trials", "best_params", FRAMING),
         figure(reporting.plot_parameter_importance, "parameter_importance"),
     ]
-    shown = RESULTS + DIAGNOSIS + [name for node in figures for name in node.outputs]
+    sections: list[Node] = []  # of your own: docs/reporting.md
+    made = [name for node in [*figures, *sections] for name in node.outputs]
+    shown = RESULTS + DIAGNOSIS + made
     inputs = {name: name for name in shown} | {"framing": FRAMING, "about": "params:about"}
     return Pipeline(
         [
             *figures,
+            *sections,
             Node(reporting.collect_results, inputs, "reported", name="collect_results"),
             Node(
                 reporting.score_checklist,
