@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -111,6 +112,9 @@ def imported(code: str) -> Iterator[str]:
         yield from tops - own - sys.stdlib_module_names
 
 
+installed = cache(packages_distributions)  # it reads the metadata of all packages
+
+
 def undeclared(file: str, code: str) -> set[str]:
     """The packages that a file under src imports and pyproject.toml does not declare for it."""
     table = project_table()
@@ -118,7 +122,7 @@ def undeclared(file: str, code: str) -> set[str]:
     declared = [*table["dependencies"]]
     declared += [one for extra in extras for one in table["optional-dependencies"][extra]]
     names = {canonicalize_name(Requirement(one).name) for one in declared}
-    packages = packages_distributions()
+    packages = installed()
     return {
         canonicalize_name(name)
         for module in imported(code)
