@@ -107,7 +107,8 @@ def imported(code: str) -> Iterator[str]:
     own = {path.name for path in (PROJECT / "src").iterdir()}
     for node in ast.walk(ast.parse(code)):
         names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            names.append(node.module or "")
         tops = {name.split(".")[0] for name in names}
         yield from tops - own - sys.stdlib_module_names
 
