@@ -17,6 +17,7 @@ API_KEY = {
     "name": KEY_HEADER,
     "description": "needed if the service was started with the variable PREFLIGHT_API_KEY",
 }
+REFUSAL = {"$ref": "#/components/schemas/Refusal"}
 BOUNDS = {
     "minimum": "at least",
     "exclusiveMinimum": "above",
@@ -40,6 +41,9 @@ def make_openapi(app: FastAPI, description: str | None, bodies: Json) -> Json:
     document["components"]["schemas"] |= bodies
     document["components"]["securitySchemes"] = {"ApiKey": API_KEY}
     for operation in _operations(document):
+        for status, answer in operation["responses"].items():
+            if status >= "400":  # of a page too
+                answer["content"] = {"application/json": {"schema": REFUSAL}}
         if "401" in operation["responses"]:
             operation["security"] = [{"ApiKey": []}, {}]  # {}: a service may have no key
     return document

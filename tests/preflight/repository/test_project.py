@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -106,9 +107,13 @@ def imported(code: str) -> Iterator[str]:
     own = {path.name for path in (PROJECT / "src").iterdir()}
     for node in ast.walk(ast.parse(code)):
         names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            names.append(node.module or "")
         tops = {name.split(".")[0] for name in names}
         yield from tops - own - sys.stdlib_module_names
+
+
+installed = cache(packages_distributions)  # it reads the metadata of all packages
 
 
 def undeclared(file: str, code: str) -> set[str]:
@@ -118,7 +123,7 @@ def undeclared(file: str, code: str) -> set[str]:
     declared = [*table["dependencies"]]
     declared += [one for extra in extras for one in table["optional-dependencies"][extra]]
     names = {canonicalize_name(Requirement(one).name) for one in declared}
-    packages = packages_distributions()
+    packages = installed()
     return {
         canonicalize_name(name)
         for module in imported(code)

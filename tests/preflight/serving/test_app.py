@@ -732,6 +732,8 @@ def test_the_document_has_the_key_and_a_schema_for_every_answer(client: TestClie
     for path, operations in document["paths"].items():
         for operation in operations.values():
             for status, answer in operation["responses"].items():
+                if status >= "400":
+                    assert list(answer["content"]) == ["application/json"]
                 for content in answer["content"].values():
                     assert content["schema"], (path, status)
                     if status >= "400":
