@@ -15,22 +15,22 @@ NOT_STATED = "not stated (conf/base/parameters/about.yml)"
 class Model(Parameters):
     """Of the model, for its card."""
 
-    users: Text = NOT_STATED
-    not_for: Text = NOT_STATED
-    ethics: Text = NOT_STATED
-    caveats: Text = NOT_STATED
+    users: Text = Field(NOT_STATED, description="who uses the model")
+    not_for: Text = Field(NOT_STATED, description="uses that the model is not made for")
+    ethics: Text = Field(NOT_STATED, description="effects on people")
+    caveats: Text = Field(NOT_STATED, description="limits of the results")
 
 
 class Data(Parameters):
     """Of the data, for their datasheet."""
 
-    motivation: Text = NOT_STATED
-    persons: Text = NOT_STATED
-    collection: Text = NOT_STATED
-    uses: Text = NOT_STATED
-    not_for: Text = NOT_STATED
-    distribution: Text = NOT_STATED
-    maintenance: Text = NOT_STATED
+    motivation: Text = Field(NOT_STATED, description="why the data were collected")
+    persons: Text = Field(NOT_STATED, description="what the data contain about people")
+    collection: Text = Field(NOT_STATED, description="how the data were collected")
+    uses: Text = Field(NOT_STATED, description="what the data may be used for")
+    not_for: Text = Field(NOT_STATED, description="uses that the data do not fit")
+    distribution: Text = Field(NOT_STATED, description="where the data are available")
+    maintenance: Text = Field(NOT_STATED, description="who corrects the data")
 
 
 class About(Parameters):
