@@ -1,6 +1,9 @@
 """The replay of one feature function: what a notebook needs of the leakage audit."""
 
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +13,7 @@ from preflight.audit.chosen_moments import choose_moments
 from preflight.audit.replay import Replay
 from preflight.audit.replay_audit import first_differences
 from preflight.contracts.catalog import Contracts
+from preflight.errors import RunError
 from preflight.features.point_in_time import run_in_memory
 from preflight.problem.split import Split
 
@@ -51,7 +55,8 @@ def find_leaks(
         `example` is the first, with its value from all tables and as of the moment.
 
     Raises:
-        RunError: a contract lacks `known_at`, or the function fails on the tables of a past moment.
+        RunError: a contract lacks `known_at`, features lack the key or `predict_at`, or the
+            function fails on the tables of a past moment.
 
     >>> from preflight import Table, Utc, column, find_leaks
     >>> class Orders(Table, key=["order"], known_at="in advance"):
@@ -70,10 +75,39 @@ def find_leaks(
       feature    checks      columns
     0    paid  known_at  orders.paid
     """
+    with _quiet_runner():
+        return _replay(function, dict(tables), contracts, key, moments, (look_back, look_ahead))
+
+
+@contextmanager
+def _quiet_runner() -> Iterator[None]:
+    """Silence Kedro's messages about each run: outside of a project they would fill the screen."""
+    logger = logging.getLogger("kedro")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _replay(
+    function: Callable[..., pd.DataFrame],
+    tables: dict[str, Any],
+    contracts: Contracts,
+    key: list[str],
+    moments: int | Iterable[pd.Timestamp],
+    reach: tuple[str, str],
+) -> pd.DataFrame:
     pipeline = Pipeline([Node(function, {n: n for n in tables}, "features", name="features")])
-    features = run_in_memory(pipeline, dict(tables), "features")
-    reach = pd.Timedelta(look_back), pd.Timedelta(look_ahead)
-    past = Replay(pipeline, dict(tables), features, key, reach, contracts)
+    features = run_in_memory(pipeline, tables, "features")
+    if missing := [name for name in [*key, "predict_at"] if name not in features]:
+        raise RunError(
+            f"The features lack the columns {', '.join(missing)}. Let the function return the key "
+            "of each decision and `predict_at`, the moment of its prediction in UTC."
+        )
+    back, ahead = map(pd.Timedelta, reach)
+    past = Replay(pipeline, tables, features, key, (back, ahead), contracts)
     if isinstance(moments, int):
         moments = choose_moments(features.assign(label=np.nan), Split(), moments, seed=0)
     rows = []

@@ -1,5 +1,6 @@
 """The replay of one feature function: planted leaks are named, and their clean twins pass."""
 
+import logging
 from collections.abc import Callable
 
 import pandas as pd
@@ -95,3 +96,20 @@ def test_a_leak_is_named_with_its_check_and_column(
 def test_a_table_without_known_at_is_refused(orders: pd.DataFrame) -> None:
     with pytest.raises(RunError, match="no contract says when rows became known"):
         find_leaks(with_feature(paid_before), {"orders": orders}, {"orders": Undated}, ["order"])
+
+
+def test_features_without_their_moment_are_refused(orders: pd.DataFrame) -> None:
+    with pytest.raises(RunError, match="lack the columns predict_at"):
+        find_leaks(
+            lambda orders: orders[["order"]], {"orders": orders}, {"orders": Orders}, ["order"]
+        )
+
+
+def test_nothing_is_logged_of_each_run(
+    orders: pd.DataFrame, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = logging.getLogger("kedro")
+    with caplog.at_level(logging.INFO, "kedro"):
+        find_leaks(with_feature(paid_before), {"orders": orders}, {"orders": Orders}, ["order"])
+        assert logger.level == logging.INFO
+    assert caplog.messages == []
