@@ -58,22 +58,24 @@ def find_leaks(
         RunError: a contract lacks `known_at`, features lack the key or `predict_at`, or the
             function fails on the tables of a past moment.
 
-    >>> from preflight import Table, Utc, column, find_leaks
-    >>> class Orders(Table, key=["order"], known_at="in advance"):
-    ...     order: int = column("number of the order")
-    ...     due_at: Utc = column("time of the prediction", "UTC")
-    ...     paid_at: Utc = column("time of the payment", "UTC", known_at="paid_at")
-    ...     paid: float = column("amount", "USD", known_at="paid_at")
-    >>> due = pd.Series(pd.date_range("2024-05-01", periods=40, freq="D", tz="UTC"))
-    >>> orders = pd.DataFrame({"order": range(40), "due_at": due,
-    ...     "paid_at": due + pd.Timedelta(days=3), "paid": 20.0 + due.dt.day})
-    >>> def build(orders):
-    ...     features = orders[["order"]].assign(predict_at=orders["due_at"])
-    ...     return features.assign(weekday=orders["due_at"].dt.day_of_week, paid=orders["paid"])
-    >>> find_leaks(build, {"orders": orders}, {"orders": Orders}, ["order"])[
-    ...     ["feature", "checks", "columns"]]
-      feature    checks      columns
-    0    paid  known_at  orders.paid
+    Examples:
+        >>> import pandas as pd
+        >>> from preflight import Table, Utc, column, find_leaks
+        >>> class Orders(Table, key=["order"], known_at="in advance"):
+        ...     order: int = column("number of the order")
+        ...     due_at: Utc = column("time of the prediction", "UTC")
+        ...     paid_at: Utc = column("time of the payment", "UTC", known_at="paid_at")
+        ...     paid: float = column("amount", "USD", known_at="paid_at")
+        >>> due = pd.Series(pd.date_range("2024-05-01", periods=40, freq="D", tz="UTC"))
+        >>> orders = pd.DataFrame({"order": range(40), "due_at": due,
+        ...     "paid_at": due + pd.Timedelta(days=3), "paid": 20.0 + due.dt.day})
+        >>> def build(orders):
+        ...     features = orders[["order"]].assign(predict_at=orders["due_at"])
+        ...     return features.assign(weekday=orders["due_at"].dt.day_of_week, paid=orders["paid"])
+        >>> find_leaks(build, {"orders": orders}, {"orders": Orders}, ["order"])[
+        ...     ["feature", "checks", "columns"]]
+          feature    checks      columns
+        0    paid  known_at  orders.paid
     """
     with _quiet_runner():
         return _replay(function, dict(tables), contracts, key, moments, (look_back, look_ahead))
@@ -99,6 +101,7 @@ def _replay(
     moments: int | Iterable[pd.Timestamp],
     reach: tuple[str, str],
 ) -> pd.DataFrame:
+    """Return what `find_leaks` does. reach: `look_back` and `look_ahead`."""
     pipeline = Pipeline([Node(function, {n: n for n in tables}, "features", name="features")])
     features = run_in_memory(pipeline, tables, "features")
     if missing := [name for name in [*key, "predict_at"] if name not in features]:

@@ -88,17 +88,19 @@ def compare(
         RunError: arrays differ in length, have missing values, or are no labels or probabilities;
             or costs leave nothing to decide.
 
-    >>> import numpy as np
-    >>> from preflight import compare
-    >>> rng = np.random.default_rng(0)
-    >>> days = np.repeat(pd.date_range("2024-01-01", periods=60), 50)
-    >>> risk = rng.beta(1, 4, len(days))
-    >>> label = rng.random(len(days)) < risk
-    >>> compare(label, risk, np.full(len(days), 0.2), days, fp=30, fn=120)
-    Ship: the candidate saves $5,440 more per 1,000 decisions than the baseline \
+    Examples:
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from preflight import compare
+        >>> rng = np.random.default_rng(0)
+        >>> days = np.repeat(pd.date_range("2024-01-01", periods=60), 50)
+        >>> risk = rng.beta(1, 4, len(days))
+        >>> label = rng.random(len(days)) < risk
+        >>> compare(label, risk, np.full(len(days), 0.2), days, fp=30, fn=120)
+        Ship: the candidate saves $5,440 more per 1,000 decisions than the baseline \
 (95% CI $3,770 to $7,110)
-      saving per 1,000 decisions: candidate $5,440, baseline $0
-      3,000 decisions on 60 days
+          saving per 1,000 decisions: candidate $5,440, baseline $0
+          3,000 decisions on 60 days
     """
     framing = _frame(costs, required, confidence)
     table = _table(label, candidate, baseline, days, framing)

@@ -40,23 +40,25 @@ def as_of(
     Raises:
         RunError: the contract does not declare when rows became available.
 
-    >>> from preflight import Table, Utc, as_of, column
-    >>> class Orders(Table, key=["order"], known_at="ordered_at"):
-    ...     order: int = column("number of the order")
-    ...     ordered_at: Utc = column("time of the order", "UTC")
-    ...     paid_at: Utc = column("time of the payment", "UTC", known_at="paid_at")
-    ...     paid: float = column("amount", "USD", known_at="paid_at")
-    >>> day = pd.Timestamp("2024-05-01", tz="UTC")
-    >>> orders = pd.DataFrame({
-    ...     "order": [1, 2, 3],
-    ...     "ordered_at": day + pd.to_timedelta([0, 1, 4], unit="D"),
-    ...     "paid_at": day + pd.to_timedelta([1, 3, 5], unit="D"),
-    ...     "paid": [20.0, 35.0, 10.0],
-    ... })
-    >>> as_of(orders, Orders, pd.Timestamp("2024-05-03", tz="UTC"))[["order", "paid"]]
-       order  paid
-    0      1  20.0
-    1      2   NaN
+    Examples:
+        >>> import pandas as pd
+        >>> from preflight import Table, Utc, as_of, column
+        >>> class Orders(Table, key=["order"], known_at="ordered_at"):
+        ...     order: int = column("number of the order")
+        ...     ordered_at: Utc = column("time of the order", "UTC")
+        ...     paid_at: Utc = column("time of the payment", "UTC", known_at="paid_at")
+        ...     paid: float = column("amount", "USD", known_at="paid_at")
+        >>> day = pd.Timestamp("2024-05-01", tz="UTC")
+        >>> orders = pd.DataFrame({
+        ...     "order": [1, 2, 3],
+        ...     "ordered_at": day + pd.to_timedelta([0, 1, 4], unit="D"),
+        ...     "paid_at": day + pd.to_timedelta([1, 3, 5], unit="D"),
+        ...     "paid": [20.0, 35.0, 10.0],
+        ... })
+        >>> as_of(orders, Orders, pd.Timestamp("2024-05-03", tz="UTC"))[["order", "paid"]]
+           order  paid
+        0      1  20.0
+        1      2   NaN
     """
     rows = contract.about("known_at")
     if rows is None:
