@@ -85,7 +85,7 @@ def _between(logged_days: Days, since: pd.Timestamp, at: pd.Timestamp) -> Iterat
     """Yield the parts of the log that may have decisions of some time."""
     first = list(logged_days)
     begin, end = (f"{moment.tz_convert('UTC'):%Y-%m-%d}" for moment in (since, at))
-    for day, after in zip(first, [*first[1:], None], strict=True):
+    for day, after in zip(first, [*first[1:], None], strict=False):  # none of an empty log
         if day <= end and (after is None or after > begin):
             yield logged_days[day]
 

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from preflight.errors import RunError
+from preflight.experiments.outcomes import read_decisions
 from preflight.inference.experiment import Design
 from preflight.problem.framing import Framing
 
@@ -137,3 +138,12 @@ def test_a_quantity_cannot_be_left_undecided(amount_framing: Framing, operate: A
 
     with pytest.raises(RunError, match="a quantity is always decided"):
         design_experiment({}, None, CHAMPION, {}, settings(), amount_framing, {"features": None})  # type: ignore[arg-type]
+
+
+def test_a_log_without_a_day_is_named(
+    operate: Callable[..., Any], framing: Framing, contracts: dict[str, Any]
+) -> None:
+    _, labels = operate()
+    since, at = pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp("2013-02-01", tz="UTC")
+    with pytest.raises(RunError, match=r"It ends on no day\. Run: kedro run --pipelines inference"):
+        read_decisions({}, labels, [], since, at, framing, contracts)
