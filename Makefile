@@ -24,7 +24,7 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-input --
 	--require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all bench bench-service axe lint format viz graph contract docs reproduce tracking serve accept \
+.PHONY: help run preview test test-all bench bench-service axe lint format viz graph contract docs reproduce tracking serve accept \
 	update lock clean force
 
 # a target names, after a bar, a file of the part that it is of: without it, it is not listed
@@ -35,6 +35,9 @@ help: ## list what can be made
 
 run: $(CORE) ## set up, then run the default pipeline (kedro run)
 	$(PY) -m kedro run $(ARGS)
+
+preview: $(CORE) ## set up, then a quick look without the test set (kedro run --pipelines preview)
+	$(PY) -m kedro run --pipelines preview $(ARGS)
 
 test: $(DEV) ## set up, then run the tests (pytest)
 	$(PY) -m pytest -n auto --dist loadfile $(ARGS)

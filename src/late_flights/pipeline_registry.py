@@ -19,6 +19,7 @@ from late_flights.pipelines import (
     inference,
     modeling,
     monitoring,
+    preview,
     production_replay,
     refit,
     reporting,
@@ -34,8 +35,9 @@ RUN = [
     diagnosis,
     reporting,
 ]
-# decisions, and what is done with the champion
+# a quick look; decisions, and what is done with the champion
 ON_DEMAND = [
+    preview,
     deployment,
     inference,
     monitoring,

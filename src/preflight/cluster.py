@@ -11,8 +11,8 @@ from uuid import uuid4
 
 from preflight.datasets import ReadOnlyDataset
 from preflight.errors import RunError
+from preflight.progress import report_progress
 
-log = logging.getLogger(__name__)
 CONF = "conf/dask/catalog.yml"
 WAIT = "20s"  # for a scheduler to answer
 
@@ -54,7 +54,8 @@ class Cluster(NamedTuple):
             try:
                 for number, future in enumerate(as_done(futures), start=1):
                     future.result()  # raises what the function raised
-                    log.info("  %s, %d of %d", future.key.rpartition(" ")[0], number, len(names))
+                    line = f"{future.key.rpartition(' ')[0]}, {number} of {len(names)}"
+                    report_progress(number, len(names), what, line)
                 return client.gather(futures)
             except BaseException:
                 client.cancel(futures)

@@ -33,7 +33,6 @@ from preflight.hooks.guards import (
 )
 from preflight.hooks.manifest import FILTERS, ManifestHooks
 from preflight.hooks.messages import ErrorHooks
-from preflight.hooks.progress import ProgressHooks
 from preflight.runs.manifest import RUN_MANIFEST, read_manifest
 
 RUN_PARAMS: dict[str, Any] = {
@@ -380,20 +379,6 @@ def test_an_input_of_the_future_is_named(tmp_path: Path, caplog: pytest.LogCaptu
     assert caplog.text == ""
     _warn_of_the_future(read, parcels())
     assert "parcels has version 2999-01-01T00.00.00.000Z, which is after now" in caplog.text
-
-
-@pytest.mark.parametrize("is_busy", [False, True])
-def test_the_end_of_a_run_names_the_command_that_measures_the_speed_again(
-    is_busy: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO")
-    ok = None if is_busy else True
-    limit = {"name": "p99_ms", "limit": 20.0, "measured": 5.0, "ok": ok, "load": 3.0}
-    verdict = {"decision": "ship", "reasons": ["it pays"], "what_if": [], "limits": [limit]}
-    catalog = DataCatalog({"verdict": MemoryDataset(verdict | {"value": {"unit": "dollars"}})})
-    ProgressHooks().after_pipeline_run(Pipeline([Node(stop, "raw", "verdict")]), catalog)
-    assert ("p99 ms not measured: the machine was busy" in caplog.text) == is_busy
-    assert ("kedro run --pipelines deployment" in caplog.text) == is_busy
 
 
 def test_models_that_nobody_stated_are_filled_in_before_anything_reads_the_settings(

@@ -1,9 +1,7 @@
 """One moment replayed in a new process: what a function keeps between calls is not there."""
 
 import pickle
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +11,7 @@ from preflight.audit.opened_files import Opened, watch_files
 from preflight.audit.replay import Difference, Replay
 from preflight.contracts.table import short
 from preflight.features.point_in_time import run_in_memory
+from preflight.processes import new_process
 
 CHECK = "fresh process"
 KEEPS = (
@@ -40,7 +39,7 @@ def replay_in_fresh_process(
     inputs["contracts"] = {name: one for name, one in past.contracts.items() if name in used}
     try:
         given = pickle.dumps((past.pipeline.to_outputs("features"), inputs))
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        with new_process() as process:
             features, opened = process.submit(rebuild, given, data).result()
     except (pickle.PicklingError, AttributeError, CannotLoadError, BrokenProcessPool) as error:
         evidence = (

@@ -12,7 +12,6 @@ from typing import Any
 
 from pyarrow.parquet import ParquetDataset, ParquetFile
 
-import preflight
 from preflight.audit.findings import Finding, finding
 
 Opened = dict[str, str]  # of each file, from the project's folder: the function that opened it
@@ -21,7 +20,7 @@ PARQUET = "preflight.open_parquet"
 EVENTS = {"open", "sqlite3.connect", "os.listdir", "os.scandir", PARQUET}
 # of Python, of packages and of the engine: the function that is named is the project's
 PATHS = [sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")]
-LIBRARIES = (*PATHS, os.path.dirname(preflight.__file__), "<frozen")
+LIBRARIES = (*PATHS, os.path.dirname(os.path.dirname(__file__)), "<frozen")
 
 # of the thread that replays: other threads may read data for other nodes
 _watched: ContextVar[tuple[str, Opened] | None] = ContextVar("_watched", default=None)

@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +82,7 @@ def replay_findings(past: Replay, moments: dict[pd.Timestamp, str]) -> list[Find
 
     moments: that are replayed, in the order of time, and why each was chosen.
     """
-    differ: dict[str, Difference] = {}
-    for moment in moments:
-        differ = past.differences(moment, *past.changes().values()) | differ
-    if DECISION in differ:  # then every feature differs with it
-        differ = {DECISION: differ[DECISION]}
+    differ = first_differences(past, moments)
     if not differ:
         return [finding("replay", _describe_replay(past, moments), measured=0, limit=0)]
     many = "1 feature differs" if len(differ) == 1 else f"{len(differ)} features differ"
@@ -97,6 +94,16 @@ def replay_findings(past: Replay, moments: dict[pd.Timestamp, str]) -> list[Find
         evidence = ", ".join(f"{name}: differs as well" for name in others)
         findings.append(finding("replay", evidence, state="failed"))
     return findings
+
+
+def first_differences(past: Replay, moments: Iterable[pd.Timestamp]) -> dict[str, Difference]:
+    """Return each feature that differs at any of the moments, by name, at the first of them."""
+    differ: dict[str, Difference] = {}
+    for moment in moments:
+        differ = past.differences(moment, *past.changes().values()) | differ
+    if DECISION in differ:  # then every feature differs with it
+        return {DECISION: differ[DECISION]}
+    return differ
 
 
 def _describe_replay(past: Replay, moments: dict[pd.Timestamp, str]) -> str:

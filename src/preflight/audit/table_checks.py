@@ -1,6 +1,7 @@
 """Checks of each dated table: empty periods, dead columns, new values, clocks and units."""
 
 import logging
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from preflight.problem.framing import Framing
 
 log = logging.getLogger(__name__)
 
+LINE = 100  # columns of a message
 MAX_REPORTED = 5  # days, months or values in a message
 OFTEN = 0.5  # share of months, or of days of a weekday, from which rows are usual
 FEW_ROWS = 0.05  # quantile of the rows of a weekday's days: an ordinary day has more
@@ -56,10 +58,19 @@ def check_tables(
             these = [finding(name, f"none in {', '.join(one.name for one in dated)}", 0, 0)]
         found += these
     findings = [*_with_allowed(found, audit.allowed.tables)]
-    for one in findings:
-        if one["state"] == "warning":
-            log.warning("%s: %s", one["check"], one["evidence"])
+    _log_warnings([one for one in findings if one["state"] == "warning"])
     return pd.DataFrame(findings, columns=["check", "state", "measured", "limit", "evidence"])
+
+
+def _log_warnings(warnings: list[Finding]) -> None:
+    """Log all warnings as one list, with lines that are not too long."""
+    if not warnings:
+        return
+    told = [f"{one['check']}: {one['evidence'].removesuffix(f'; {ALLOW}')}" for one in warnings]
+    lines = [
+        textwrap.fill(one, LINE, initial_indent="  - ", subsequent_indent="    ") for one in told
+    ]
+    log.warning("Warnings of the audit (%s):\n%s", ALLOW, "\n".join(lines))
 
 
 def _decisions(dated: list[Dated], contracts: Contracts) -> Dated | None:

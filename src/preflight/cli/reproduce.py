@@ -109,10 +109,10 @@ def _reproducibility_problems(project: Path, run: Document) -> list[str]:
         for name, file in run["inputs"].items()
         if (problem := file_problem(project / file["path"], file["sha256"]))
     ]
-    if (ended := _end_of_search(project, run)) != "trials":
+    if _end_of_search(project, run) != "trials":
         problems.append(
-            f"the search was ended by {'its time limit' if ended == 'seconds' else 'hand'}, so the "
-            "same trials can't be repeated. Run it with modeling.search.seconds=null."
+            "the search was ended by its time limit, so the same trials can't be repeated. Run it "
+            "with modeling.search.seconds=null."
         )
     now = environment(project)
     if not _is_committed(run) and now["code"]["sha256"] != run["code"]["sha256"]:

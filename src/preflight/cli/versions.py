@@ -63,9 +63,9 @@ def _describe(project: Path, version: str) -> Document:
 def reasons_to_keep(project: Path, found: list[Document], keep: int) -> dict[str, str]:
     """Return why versions stay, by version; all others may be deleted.
 
-    The newest `keep` runs stay. Ancestors of the kept runs and of the champions stay. Runs that
-    only use the champion are counted separately, because there may be one every hour; so are failed
-    runs, because none of them should push out a result.
+    The newest `keep` runs stay. Ancestors of the kept runs and of the champions stay. Previews, and
+    runs that only use the champion, are counted separately, because there may be one every hour; so
+    are failed runs, because none of them should push out a result.
     """
     on_demand = _on_demand()
     groups: defaultdict[tuple[bool, bool], list[str]] = defaultdict(list)

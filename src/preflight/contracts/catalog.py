@@ -41,8 +41,11 @@ def tables(contracts: Mapping[str, Any]) -> dict[str, Contract]:
 
 
 def read_catalog(project: Path | None = None) -> dict[str, Any]:
-    """Return the catalog's entries as in conf, by default of the project in the current folder."""
-    folder = project or find_kedro_project(Path.cwd())
+    """Return the catalog's entries as in conf, by default of the project in the current folder.
+
+    Where a wheel of the project runs, that folder has only conf and data.
+    """
+    folder = project or find_kedro_project(Path.cwd()) or Path.cwd()
     loader = settings.CONFIG_LOADER_CLASS(f"{folder}/conf", **settings.CONFIG_LOADER_ARGS)
     entries: dict[str, Any] = loader["catalog"]
     return entries

@@ -1,7 +1,5 @@
 """The promotion gate: only the candidate that was evaluated becomes the champion."""
 
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from preflight.modeling.resources import is_speed, over_http, violations
 from preflight.modeling.skops_file import load
 from preflight.problem.assumptions import missing_for_promotion
 from preflight.problem.framing import Framing
+from preflight.processes import new_process
 from preflight.runs.manifest import describe_code, with_ancestors
 from preflight.runs.raw_files import list_unfilled
 
@@ -102,7 +101,7 @@ def predict_in_fresh_process(project: Path, judged_run: Document, candidate: Bun
     )
     trusted = judged_run["catalog"]["candidate"]["load_args"]["trusted"]
     try:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        with new_process() as process:
             rows, differ = process.submit(load_and_predict, model, rows_file, trusted).result()
     except Exception as error:  # a damaged file or a process that dies may raise anything
         return check("end to end", [f"fails: {type(error).__name__}: {error}"], "")

@@ -34,9 +34,9 @@ MAX_NAMED = 6  # slices, or settings, that a message names
 def net_gain(test: TestComparison) -> Condition:
     """Is the gain over every baseline, less upkeep, at least the required one?"""
     framing, gain = test.framing, test.gain_over(test.baseline)
-    money, required = partial(format_money, unit=framing.costs.unit), framing.least_per_1000
+    money = partial(format_money, unit=framing.costs.unit)
     test_set = "the test set" if framing.split.clock == "none" else "the test period"
-    units, low = framing.decision.units, test.deciding_gain(test.baseline).low
+    low = test.deciding_gain(test.baseline).low
     message = f"the candidate {test.describe(gain, f'{_plain(test.baseline)}, the best baseline')}"
     if not np.isclose(test.level, (1 - framing.confidence) / 2):
         message += f"; at the level {test.level:.2g} the lower bound is {money(low)}"
@@ -46,6 +46,17 @@ def net_gain(test: TestComparison) -> Condition:
             f"; if all months were like {test_set}, {net['mean']} in "
             f"{framing.success.months:g} months after upkeep ({net['low']} to {net['high']})"
         )
+    return judge_gain(test, message, f"{money(framing.success.min_net_saving)} is required")
+
+
+def judge_gain(test: TestComparison, message: str, least: str) -> Condition:
+    """Is the gain over every baseline at least the required one, on enough rows and days?
+
+    message: describes the gain; what is lacking is added to it. least: describes what is required.
+    """
+    framing, gain = test.framing, test.gain_over(test.baseline)
+    money, required = partial(format_money, unit=framing.costs.unit), framing.least_per_1000
+    units, low = framing.decision.units, test.deciding_gain(test.baseline).low
     sizes = {
         units: (len(test.label), FEWEST_ROWS),
         framing.resampling.units: (test.units, FEWEST_UNITS),
@@ -56,7 +67,6 @@ def net_gain(test: TestComparison) -> Condition:
         if size < needed
     ]
     passed = not lacking and low >= required and low > 0
-    least = f"{money(framing.success.min_net_saving)} is required"
     if lacking:
         message = f"too little data: {' and '.join(lacking)}: {message}"
     elif not passed and gain.high > required:

@@ -1,4 +1,4 @@
-"""Each part of the split has labels that differ: else nothing can be learnt or evaluated."""
+"""Labels that can be learnt: 0 and 1 in a binary task, and not all the same in any part."""
 
 from collections.abc import Mapping
 
@@ -39,6 +39,17 @@ def require_labels_that_differ(parts: Mapping[str, pd.DataFrame]) -> None:
         f"{label:g} have predictions {_period(others)}: change framing.split, so that each part "
         f"contains some of them. Or: {REMEDY[0].lower()}{REMEDY[1:]}"
     )
+
+
+def require_binary_labels(label: pd.Series) -> None:
+    """Raise RunError if a label is neither 0 nor 1: rates of other labels are no probabilities."""
+    values = label.dropna()
+    if others := sorted(values[~values.isin([0, 1])].unique()):
+        raise RunError(
+            f"The label is {', '.join(f'{value:g}' for value in others[:5])} in some examples, and "
+            "framing.task is binary. Correct the functions that compute 'labels', so that it is 0 "
+            "or 1. Or set framing.task to regression, if the label is an amount."
+        )
 
 
 def _period(moments: pd.Series) -> str:

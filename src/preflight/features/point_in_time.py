@@ -36,8 +36,37 @@ def as_of(
         contract: declares when rows and values became available (`known_at`).
         moment: in UTC; a series has one for each row, by the table's index.
         assume: include values with an `assumption` in the contract.
+
+    Raises:
+        RunError: the contract does not declare when rows became available.
+
+    Examples:
+        >>> import pandas as pd
+        >>> from preflight import Table, Utc, as_of, column
+        >>> class Orders(Table, key=["order"], known_at="ordered_at"):
+        ...     order: int = column("number of the order")
+        ...     ordered_at: Utc = column("time of the order", "UTC")
+        ...     paid_at: Utc = column("time of the payment", "UTC", known_at="paid_at")
+        ...     paid: float = column("amount", "USD", known_at="paid_at")
+        >>> day = pd.Timestamp("2024-05-01", tz="UTC")
+        >>> orders = pd.DataFrame({
+        ...     "order": [1, 2, 3],
+        ...     "ordered_at": day + pd.to_timedelta([0, 1, 4], unit="D"),
+        ...     "paid_at": day + pd.to_timedelta([1, 3, 5], unit="D"),
+        ...     "paid": [20.0, 35.0, 10.0],
+        ... })
+        >>> as_of(orders, Orders, pd.Timestamp("2024-05-03", tz="UTC"))[["order", "paid"]]
+           order  paid
+        0      1  20.0
+        1      2   NaN
     """
     rows = contract.about("known_at")
+    if rows is None:
+        raise RunError(
+            f"The contract {contract.__name__} does not say when rows became known. Declare it: "
+            f'class {contract.__name__}(Table, known_at="..."), with the column of that time, or '
+            f'"{IN_ADVANCE}".'
+        )
     if rows != IN_ADVANCE:
         known = table[rows] <= moment
         table = table[known]

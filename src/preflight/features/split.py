@@ -5,7 +5,7 @@ import pandas as pd
 from preflight.contracts.catalog import Contracts
 from preflight.contracts.exact import narrow
 from preflight.errors import RunError
-from preflight.features.class_checks import require_labels_that_differ
+from preflight.features.class_checks import require_binary_labels, require_labels_that_differ
 from preflight.features.fingerprints import hash_keys
 from preflight.problem.framing import Framing
 from preflight.problem.split import DRAWN_DAYS, FIRST_DRAWN
@@ -71,6 +71,14 @@ def narrow_labels(examples: pd.DataFrame, contracts: Contracts) -> pd.DataFrame:
     return examples.assign(label=narrow(examples["label"], dtype))
 
 
+def split_development(
+    features: pd.DataFrame, labels: pd.DataFrame, framing: Framing, contracts: Contracts
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return train and validation as `split_examples` does; the test set is dropped here."""
+    train, validation, *_ = split_examples(features, labels, framing, contracts)
+    return train, validation
+
+
 def split_examples(
     features: pd.DataFrame, labels: pd.DataFrame, framing: Framing, contracts: Contracts
 ) -> tuple[pd.DataFrame, ...]:
@@ -82,8 +90,9 @@ def split_examples(
     known by then, plus the embargo: no model could have been trained on it.
 
     Raises:
-        RunError: there is no label, a part would be empty or have equal labels only, a cost is
-            missing or leaves nothing to decide, or features and labels come from different tables.
+        RunError: there is no label, a label of a binary task is neither 0 nor 1, a part would be
+            empty or have equal labels only, a cost is missing or leaves nothing to decide, or
+            features and labels come from different tables.
     """
     examples = join_labels(features, labels, contracts)
     has_label = examples["label"].notna()
@@ -96,6 +105,8 @@ def split_examples(
     in_time = has_label & (end.isna() | (examples["label_known_at"] + embargo <= end))
     names = ["train", "validation", "test"]
     labelled = narrow_labels(examples[in_time], contracts)
+    if framing.task == "binary":
+        require_binary_labels(labelled["label"])
     parts = [labelled[part[in_time] == i].reset_index(drop=True) for i in range(len(names))]
     framing.costs.at(examples[in_time])  # raise for unusable costs now, not after the search
     if empty := [name for name, part in zip(names, parts, strict=True) if part.empty]:

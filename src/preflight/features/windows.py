@@ -93,6 +93,22 @@ class Events:
 
     Raises:
         ValueError: a value has another number of rows than `known_at`.
+
+    Examples:
+        >>> import pandas as pd
+        >>> from preflight import Events, codes
+        >>> day = pd.Timestamp("2024-05-01", tz="UTC")
+        >>> visits = pd.DataFrame({
+        ...     "shop": ["north", "north", "south"],
+        ...     "known_at": day + pd.to_timedelta([1, 9, 2], unit="D"),
+        ...     "spent": [20.0, 40.0, 5.0],
+        ... })
+        >>> shop, now = codes(visits["shop"]), pd.Series([day + pd.Timedelta(days=10)] * 3)
+        >>> window = Events(visits["known_at"], spent=visits["spent"]).by(shop).at(shop, now)
+        >>> window.sum("spent", pd.Timedelta(days=7)).tolist()
+        [40.0, 40.0, 0.0]
+        >>> window.count(pd.Timedelta(days=28)).tolist()
+        [2, 2, 1]
     """
 
     def __init__(self, known_at: pd.Series, **values: Any) -> None:

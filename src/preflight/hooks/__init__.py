@@ -1,5 +1,6 @@
 """Kedro hooks: contracts, guards, versions, manifest, messages, alarms, partitions, statistics."""
 
+import preflight.hooks.interrupts  # noqa: F401 - first, so that the imports can be stopped
 from preflight.hooks.alarms import AlarmHooks
 from preflight.hooks.guards import ContractHooks, DefaultHooks, GuardHooks
 from preflight.hooks.manifest import ManifestHooks

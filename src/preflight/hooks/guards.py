@@ -21,6 +21,7 @@ from preflight.runs.raw_files import MANIFEST, verify, verify_folder
 log = logging.getLogger(__name__)
 # datasets that are filled here
 CONTRACTS, FEATURE_GRAPH, CLEANING_GRAPH = "contracts", "feature_graph", "cleaning_graph"
+PREVIEW = "preview"  # the pipeline, its namespace and its result
 PROMOTION = "promotion"  # saving this dataset changes the champion
 
 
@@ -98,6 +99,8 @@ class GuardHooks:
         _reject_unknown_parameters(run_params["runtime_params"])
         _validate_references(pipeline, catalog)
         require_test_isolated(pipelines["__default__"], catalog)
+        for_preview = pipelines.get(PREVIEW, Pipeline([]))
+        require_test_isolated(for_preview, catalog, PREVIEW, space=f"{PREVIEW}.")
         _assert_test_counted(pipeline, catalog)
         _verify_raw_data(pipeline, catalog)
 

@@ -22,41 +22,52 @@ WITHOUT_ROWS = {
 AUDIT = "audit"  # its nodes read all data, and give documents
 
 
-def require_test_isolated(graph: Pipeline, catalog: Any) -> None:
-    """Refuse a graph in which data reach `candidate` by another way than train and validation.
+def require_test_isolated(
+    graph: Pipeline, catalog: Any, result: str = "candidate", space: str = ""
+) -> None:
+    """Refuse a graph in which data reach a result by another way than train and validation.
+
+    Args:
+        result: the dataset that test must not reach: `candidate`, or `preview`.
+        space: namespace of the datasets, with a dot.
 
     Raises:
-        RunError: a node before `candidate` reads `test`, its file under another name, or data that
+        RunError: a node before the result reads `test`, its file under another name, or data that
             were not split.
     """
-    if not {"test", "candidate"} <= graph.datasets():
+    if result not in graph.datasets():
         return
-    before = graph.to_outputs("candidate")
+    before = graph.to_outputs(result)
     file = _file_of(catalog, "test")
     tests = {name for name in before.datasets() if file and _file_of(catalog, name) == file}
     if readers := [
-        node.name for node in before.nodes if {"test", *tests}.intersection(node.inputs)
+        node.name
+        for node in before.nodes
+        if {"test", f"{space}test", *tests}.intersection(node.inputs)
     ]:
         alias = "".join(f" (as {name})" for name in sorted(tests - {"test"}))
         raise RunError(
-            f"'test'{alias} reaches 'candidate' through {', '.join(readers)}, so metrics on the "
+            f"'test'{alias} reaches '{result}' through {', '.join(readers)}, so metrics on the "
             "test set would be too good. Let only evaluation read 'test'."
         )
-    if doors := [f"{name} (read by {node})" for name, node in _doors(before)]:
+    if doors := [
+        f"{name} (read by {node})"
+        for name, node in _doors(before, {f"{space}{part}" for part in PARTS})
+    ]:
         raise RunError(
-            f"Data reach 'candidate' beside train and validation: {', '.join(doors)}. Rows of test "
+            f"Data reach '{result}' beside train and validation: {', '.join(doors)}. Rows of test "
             "may be among them, and metrics would be too good. Make a feature of it before the "
             "split (feature_engineering), or read train and validation instead."
         )
 
 
-def _doors(before: Pipeline) -> Iterator[tuple[str, str]]:
+def _doors(before: Pipeline, parts: set[str]) -> Iterator[tuple[str, str]]:
     """Yield each dataset with rows that development reads beside the parts, and its reader."""
-    if not before.datasets() >= PARTS:
+    if not before.datasets() >= parts:
         return
-    development = before.from_inputs(*PARTS)
+    development = before.from_inputs(*parts)
     audited = {name for node in before.nodes if node.namespace == AUDIT for name in node.outputs}
-    known = PARTS | WITHOUT_ROWS | audited | development.all_outputs()
+    known = parts | WITHOUT_ROWS | audited | development.all_outputs()
     for node in development.nodes:
         if node.namespace != AUDIT:
             for name in sorted({*node.inputs} - known):

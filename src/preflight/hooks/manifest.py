@@ -4,13 +4,15 @@ import json
 import logging
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from preflight.errors import explain
+from preflight.errors import RunError, explain
+from preflight.hooks import interrupts
 from preflight.hooks.tasks import Task
 from preflight.runs import what_if
 from preflight.runs.manifest import (
@@ -67,6 +69,9 @@ class ManifestHooks:
             common, about = self._describe(catalog)
             self._task = Task(self._project, pipeline, catalog, common, about)
             self._task.begin()
+        stopped = RunError("stopped by Ctrl-C")
+        given = {"run_params": run_params, "pipeline": pipeline, "catalog": catalog}
+        interrupts.during_run(clean_up=partial(self.on_pipeline_error, stopped, **given))
 
     def _describe(self, catalog: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return what all tasks of a run have in common, and what may differ between them."""

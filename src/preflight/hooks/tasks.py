@@ -1,4 +1,4 @@
-"""A task: one of the processes that make the stages of one run (see docs/orchestrators.md)."""
+"""A task: one of the processes that make the stages of one run (see docs/runs.md)."""
 
 import contextlib
 import shutil

@@ -1,6 +1,7 @@
 """From train and validation to a candidate."""
 
 from preflight.modeling.calibration import select_on_validation
+from preflight.modeling.preview import compute_preview
 from preflight.modeling.resources import measure_limits
 from preflight.modeling.search import search_parameters
 from preflight.modeling.smoke_test import smoke_test_estimators
@@ -20,4 +21,5 @@ __all__ = [
     "fit_candidate",
     "fit_baselines",
     "measure_limits",
+    "compute_preview",
 ]

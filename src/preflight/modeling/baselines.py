@@ -7,13 +7,84 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.linear_model import LinearRegression
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+SPARSE = ["csr", "csc", "coo"]  # matrices that a straight line is fitted on
 
-class _Lookup(BaseEstimator):  # type: ignore[misc]
+
+class _OfTable(BaseEstimator):  # type: ignore[misc]
+    """Reads a table as it is: columns of any type, with missing values.
+
+    An array has the columns x0, x1, ..., as scikit-learn names them.
+    """
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _read(self, X: Any, y: Any) -> tuple[pd.DataFrame, Any]:
+        """Return X and y to fit on, and remember the columns of X."""
+        table = self._table(X, y=y, reset=True)
+        check_consistent_length(table, y)
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        return table, y
+
+    def _table(self, X: Any, **check: Any) -> pd.DataFrame:
+        """Return X as a table, with the columns that the model was fitted on."""
+        if isinstance(X, pd.DataFrame):
+            validate_data(self, X, skip_check_array=True, **check)
+            return X
+        kept = validate_data(self, X, dtype=None, ensure_all_finite="allow-nan", **check)
+        array = kept[0] if isinstance(kept, tuple) else kept
+        return pd.DataFrame(array, columns=[f"x{place}" for place in range(array.shape[1])])
+
+
+class _Rates(ClassifierMixin, _OfTable):  # type: ignore[misc]
+    """Gives rates of label 1 as probabilities."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def _read(self, X: Any, y: Any) -> tuple[pd.DataFrame, Floats]:
+        """Return X, and y as 0 and 1; raise ValueError for other labels."""
+        table, y = super()._read(X, y)
+        check_classification_targets(y)
+        self.classes_ = np.unique(y)
+        if not np.isin(self.classes_, [0, 1]).all():
+            raise ValueError(
+                "Only binary classification is supported. Labels have to be 0 and 1, and y has "
+                f"the labels {', '.join(map(str, self.classes_[:5]))}."
+            )
+        if len(self.classes_) < 2:
+            raise ValueError(f"y has one class only: all {len(y):,} labels are {self.classes_[0]}.")
+        return table, np.asarray(y, dtype=np.float64)
+
+    def _rates(self, X: pd.DataFrame) -> Floats:
+        """Return the rate of label 1 of each row, shape (n,)."""
+        raise NotImplementedError
+
+    def predict_proba(self, X: pd.DataFrame) -> Floats:
+        """Return the probabilities of 0 and 1, shape (n, 2)."""
+        check_is_fitted(self)
+        rate = self._rates(self._table(X, reset=False))
+        return np.column_stack([1 - rate, rate])
+
+    def predict(self, X: pd.DataFrame) -> npt.NDArray[Any]:
+        """Return the more probable label of each row, shape (n,)."""
+        likely = self.predict_proba(X)[:, 1] > 0.5
+        return self.classes_[likely.astype(np.int64)]
+
+
+class _Lookup(_OfTable):
     """Finds the combination of values that a row has, by the values and not by their text.
 
     Kept are arrays and lists, which are safe to load: `values_`, the different values of each key,
@@ -37,7 +108,6 @@ class _Lookup(BaseEstimator):  # type: ignore[misc]
 
     def _find(self, X: pd.DataFrame) -> Ints:
         """Return the number of each row's combination, shape (n,); -1: it was never seen."""
-        check_is_fitted(self)
         number = np.zeros(len(X), dtype=np.int64)
         for key, values, seen in zip(self.keys, self.values_, self.pairs_, strict=True):
             number = pd.Index(seen).get_indexer(pd.Index(_pairs(number, X[key], values)))
@@ -54,7 +124,7 @@ def _pairs(number: Ints, column: pd.Series, values: Any) -> Ints:
     return np.where((number < 0) | (place < 0), -1, number * (len(known) + 1) + place)
 
 
-class LookupTable(ClassifierMixin, _Lookup):  # type: ignore[misc]
+class LookupTable(_Rates, _Lookup):
     """The rate of label 1 among earlier rows with the same values of a few columns.
 
     Rates of rare combinations are drawn to the overall rate, as if `prior_rows` more rows had been
@@ -73,23 +143,17 @@ class LookupTable(ClassifierMixin, _Lookup):  # type: ignore[misc]
 
     def fit(self, X: pd.DataFrame, y: Any) -> Self:
         """Fill the table from examples X of shape (n, features) and labels y of shape (n,)."""
-        label = pd.Series(np.asarray(y, dtype=np.float64))
-        seen = label.groupby(self._learn(X)).agg(["sum", "count"])
-        self.classes_ = np.array([0, 1])
+        table, labels = self._read(X, y)
+        label = pd.Series(labels)
+        seen = label.groupby(self._learn(table)).agg(["sum", "count"])
         self.overall_ = float(label.mean())
         rate = (seen["sum"] + self.prior_rows * self.overall_) / (seen["count"] + self.prior_rows)
         self.rate_ = rate.to_numpy()
         return self
 
-    def predict_proba(self, X: pd.DataFrame) -> Floats:
-        """Return the probabilities of 0 and 1, shape (n, 2)."""
+    def _rates(self, X: pd.DataFrame) -> Floats:
         number = self._find(X)
-        rate = np.where(number < 0, self.overall_, self.rate_[number])
-        return np.column_stack([1 - rate, rate])
-
-    def predict(self, X: pd.DataFrame) -> npt.NDArray[np.int64]:
-        """Return the more probable label of each row, shape (n,)."""
-        return (self.predict_proba(X)[:, 1] > 0.5).astype(np.int64)
+        return np.where(number < 0, self.overall_, self.rate_[number])
 
 
 class LookupAmounts(RegressorMixin, _Lookup):  # type: ignore[misc]
@@ -109,8 +173,9 @@ class LookupAmounts(RegressorMixin, _Lookup):  # type: ignore[misc]
 
     def fit(self, X: pd.DataFrame, y: Any) -> Self:
         """Fill the table from examples X of shape (n, features) and amounts y of shape (n,)."""
-        amount = pd.Series(np.asarray(y, dtype=np.float64))
-        by = amount.groupby(self._learn(X))
+        table, amounts = self._read(X, y)
+        amount = pd.Series(np.asarray(amounts, dtype=np.float64))
+        by = amount.groupby(self._learn(table))
         self.overall_ = float(amount.quantile(self.quantile))
         found = by.quantile(self.quantile).where(by.size() >= self.fewest, self.overall_)
         self.amount_ = found.to_numpy()
@@ -118,7 +183,8 @@ class LookupAmounts(RegressorMixin, _Lookup):  # type: ignore[misc]
 
     def predict(self, X: pd.DataFrame) -> Floats:
         """Return the amount of each row, shape (n,)."""
-        number = self._find(X)
+        check_is_fitted(self)
+        number = self._find(self._table(X, reset=False))
         return np.where(number < 0, self.overall_, self.amount_[number])
 
 
@@ -135,8 +201,14 @@ class LinearAmounts(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(self, quantile: float = 0.5) -> None:
         self.quantile = quantile
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def fit(self, X: Any, y: Any) -> Self:
         """Fit the line on X of shape (n, features) and amounts y of shape (n,)."""
+        X, y = validate_data(self, X, y, y_numeric=True, accept_sparse=SPARSE)
         amount = np.asarray(y, dtype=np.float64)
         self.line_ = LinearRegression().fit(X, amount)
         self.shift_ = float(np.quantile(amount - self.line_.predict(X), self.quantile))
@@ -145,10 +217,11 @@ class LinearAmounts(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: Any) -> Floats:
         """Return the amount of each row, shape (n,)."""
         check_is_fitted(self)
+        X = validate_data(self, X, reset=False, accept_sparse=SPARSE)
         return np.asarray(self.line_.predict(X) + self.shift_)
 
 
-class Rules(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class Rules(_Rates):
     """If-statements in pandas' query language; the first that holds gives the rate seen with it.
 
     Args:
@@ -166,20 +239,13 @@ class Rules(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: pd.DataFrame, y: Any) -> Self:
         """Learn the rate of label 1 for each condition from X (n, features) and y (n,)."""
-        first, label = self._first(X), np.asarray(y, dtype=np.float64)
+        table, label = self._read(X, y)
+        first = self._first(table)
         outcomes = len(self.conditions) + 1
         count = np.bincount(first, minlength=outcomes)
         total = np.bincount(first, weights=label, minlength=outcomes)
-        self.classes_ = np.array([0, 1])
         self.rate_ = np.where(count > 0, total / np.maximum(count, 1), label.mean())
         return self
 
-    def predict_proba(self, X: pd.DataFrame) -> Floats:
-        """Return the probabilities of 0 and 1, shape (n, 2)."""
-        check_is_fitted(self)
-        rate = self.rate_[self._first(X)]
-        return np.column_stack([1 - rate, rate])
-
-    def predict(self, X: pd.DataFrame) -> npt.NDArray[np.int64]:
-        """Return the more probable label of each row, shape (n,)."""
-        return (self.predict_proba(X)[:, 1] > 0.5).astype(np.int64)
+    def _rates(self, X: pd.DataFrame) -> Floats:
+        return self.rate_[self._first(X)]

@@ -54,7 +54,7 @@ def _calibration(
         return float((best - saving(last, predicted + intercept, framing)).mean())
 
     def fit_calibration(some: pd.DataFrame) -> tuple[float, float]:
-        return _fit_platt(some) if binary else (1.0, _fit_quantile_shift(some, framing))
+        return fit_platt(some) if binary else (1.0, _fit_quantile_shift(some, framing))
 
     unchanged = {"slope": 1.0, "intercept": 0.0, "loss_without": loss(1.0, 0.0)}
     if earlier["label"].nunique() < 2:
@@ -67,7 +67,7 @@ def _calibration(
     return unchanged
 
 
-def _fit_platt(predictions: pd.DataFrame) -> tuple[float, float]:
+def fit_platt(predictions: pd.DataFrame) -> tuple[float, float]:
     """Return slope and intercept of the labels' log-odds on the predicted ones (Platt 1999)."""
     from sklearn.linear_model import LogisticRegression
 

@@ -18,7 +18,7 @@ class BestParams(Document):
     candidate: str = Field(description="which of the candidates is used")
     params: dict[str, Any] = Field(description="of those searched; empty: the declared ones")
     kept: Literal["declared", "tuned"]
-    ended: Literal["trials", "seconds", "interrupted"] = Field(
+    ended: Literal["trials", "seconds"] = Field(
         description="what ended the search; unless it is trials, another run may make other trials"
     )
     trial: int | None = Field(description="number of the best trial")

@@ -11,8 +11,7 @@ import io
 import time
 import tracemalloc
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypedDict
 
 import numpy as np
@@ -23,6 +22,7 @@ from preflight.modeling.skops_file import dump
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
 from preflight.problem.sections import Serving
+from preflight.processes import new_process
 
 BUSY = 1.2  # a load above it: other work takes a sixth of the time, and distorts what is measured
 ROUNDS, ATTEMPTS = 3, 9  # quiet rounds that are enough; rounds until the machine counts as busy
@@ -133,7 +133,7 @@ def measure_limits(candidate: Bundle, examples: pd.DataFrame, framing: Framing) 
     if framing.serving is None:
         return []
     rows, batch = examples.head(100), examples.sample(BATCH_ROWS, replace=True, random_state=0)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+    with new_process() as process:
         return compare(process.submit(measure, candidate, rows, batch).result(), framing.serving)
 
 

@@ -13,7 +13,6 @@ import json
 import logging
 import multiprocessing
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -45,6 +44,8 @@ from preflight.modeling.parameters import Modeling
 from preflight.modeling.trials import NUMBER, STORED_FORM, MakeTrial, open_study, trial_maker
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money
+from preflight.processes import Spawn
+from preflight.progress import report_progress
 
 if TYPE_CHECKING:
     import optuna
@@ -96,13 +97,7 @@ def search_parameters(
         if done := len(stored(study)):
             log.info("  search: %d of %d trials were done before", done, modeling.search.trials)
         setup = partial(trial_maker, development, framing, modeling, contracts["features"])
-        try:
-            ended = _run_trials(study, setup, framing, modeling, cluster)
-        except KeyboardInterrupt:
-            ended = "interrupted"
-            if not eligible(stored(study)):
-                raise
-            log.warning("  search: stopped; the best of %d trials goes on", len(stored(study)))
+        ended = _run_trials(study, setup, framing, modeling, cluster)
         trials = stored(study)[: modeling.search.trials]
         best = {**select_parameters(trials, framing, modeling), "ended": ended}
     importance = parameter_importance(trials, best["trial"], modeling)
@@ -170,8 +165,9 @@ def _run_batches(
         if search.seconds is not None and seconds > search.seconds:
             log.info("  search: %d trials in %d s", made, search.seconds)
             return "seconds"
-        if made and done % log_every == 0:
-            _log_progress(trials, seconds / made * (search.trials - done), framing, modeling)
+        left = seconds / made * (search.trials - done) if made else None
+        line = _describe_trials(trials, left, framing, modeling) if done % log_every == 0 else None
+        report_progress(done, search.trials, "trials", line)
         first = done // search.workers * search.workers
         numbers = range(done, min(first + search.workers, search.trials))
         for trial in make(numbers, repeat(trials[:first])):
@@ -179,18 +175,21 @@ def _run_batches(
     return "trials"
 
 
-def _log_progress(
-    trials: "list[FrozenTrial]", left: float, framing: Framing, modeling: Modeling
-) -> None:
-    if best := eligible(trials):
-        log.info(
-            "  search: %d of %d trials, best %s per 1,000 %s on validation, about %.0f s left",
-            len(trials),
-            modeling.search.trials,
-            format_money(max(trial.value for trial in best), framing.costs.unit),
-            framing.decision.units,
-            left,
-        )
+def _describe_trials(
+    trials: "list[FrozenTrial]", left: float | None, framing: Framing, modeling: Modeling
+) -> str | None:
+    """Return how far the search is; None if it is too early to tell.
+
+    left: seconds until it ends; None: not known.
+    """
+    best = eligible(trials)
+    if not best or left is None:
+        return None
+    value = format_money(max(trial.value for trial in best), framing.costs.unit)
+    return (
+        f"search: {len(trials)} of {modeling.search.trials} trials, best {value} per 1,000 "
+        f"{framing.decision.units} on validation, about {left:.0f} s left"
+    )
 
 
 @contextmanager
@@ -199,13 +198,12 @@ def _trial_makers(setup: Setup, workers: int) -> Iterator[MakeTrials]:
     if workers == 1:
         yield partial(map, setup())
         return
-    context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(
-        workers, context, initializer=_start_worker, initargs=(setup, workers)
+        workers, Spawn(), initializer=_start_worker, initargs=(setup, workers)
     )
     try:
         yield partial(pool.map, _make_in_worker)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # Ctrl-C: the next run makes the trials that are left
         for process in multiprocessing.active_children():
             process.terminate()
         raise
@@ -222,7 +220,6 @@ def _start_worker(setup: Setup, workers: int) -> None:
     from threadpoolctl import threadpool_limits
 
     if parent := multiprocessing.parent_process():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started the search ends it
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
         threadpool_limits(max(1, cpu_count() // workers))
     _in_worker[:] = [setup()]

@@ -1,6 +1,5 @@
 """One recipe fitted again and again on a growing history, and what each model makes of it."""
 
-import logging
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +16,7 @@ from preflight.modeling.training import fit_baselines, saving
 from preflight.monitoring.contracts import Monitoring, ReplaySettings
 from preflight.monitoring.weeks import WEEK
 from preflight.problem.framing import Framing
-
-log = logging.getLogger(__name__)
+from preflight.progress import report_progress
 
 Floats = npt.NDArray[np.float64]
 FEWEST_REFITS = 2
@@ -114,5 +112,6 @@ def fit_all(examples: pd.DataFrame, moments: pd.DatetimeIndex, recipe: Recipe) -
         part = rows[after]
         predicted[number, after] = predict(bundle, part)
         saved[number, after] = saving(part, predicted[number, after], recipe.framing)
-        log.info("  replay: model %s of %s fitted", number + 1, len(moments))
+        done, total = number + 1, len(moments)
+        report_progress(done, total, "models", f"replay: model {done} of {total} fitted")
     return Refits(moments, rows, predicted, saved)

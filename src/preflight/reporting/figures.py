@@ -95,7 +95,7 @@ def _draw_models(
     best = selection["best_baseline"]
     draw_dots(
         axes,
-        [words(model) + " (best baseline)" * (model == best) for model in rows],
+        [words(model) + " (best on validation)" * (model == best) for model in rows],
         *_bounds(rows.values()),
         colours=[BLUE if model == "candidate" else GREY for model in rows],
         texts=texts,

@@ -21,7 +21,9 @@ def summarize_first_page(r: dict[str, Any]) -> dict[str, Any]:
         "gain": summarize_gain(r["verdict"], r["framing"]),
         "tiles": list_tiles(r["verdict"], r["power"], r["test_predictions"], r["framing"]),
         "risks": list_risks(r)[:MOST_RISKS],
-        "next": describe_next_step(r["verdict"], diagnosed="ablation" in r),
+        "next": describe_next_step(
+            r["verdict"], diagnosed="ablation" in r, rests=_rests_on_assumption(r)
+        ),
     }
 
 
@@ -78,17 +80,20 @@ def list_tiles(
             ),
         },
     ]
+    label, decided = (test_predictions[name].to_numpy() for name in ("label", framing.decided))
     if kpi := verdict["kpi"]:
         reached = "reached" if kpi["measured"] <= kpi["target"] else "not reached"
+        stated = f"{short(kpi['current'])} is stated in framing.yml for today"
+        before, note = kpi["current"], stated
+        if framing.task == "binary":  # what nobody acts on, on the same rows
+            before, note = 1000 * label.mean(), f"without and with it, on the test set; {stated}"
         tiles.append(
             {
                 "label": f"KPI: {kpi['name']}",
-                "value": f"{short(kpi['current'])} → {short(kpi['measured'])}",
-                "note": f"before and with the candidate; the target of {short(kpi['target'])} is "
-                f"{reached}",
+                "value": f"{short(float(before))} → {short(kpi['measured'])}",
+                "note": f"{note}; the target of {short(kpi['target'])} is {reached}",
             }
         )
-    label, decided = (test_predictions[name].to_numpy() for name in ("label", framing.decided))
     return tiles + (
         _shares(label == 1, decided, units)
         if framing.task == "binary"
@@ -156,22 +161,35 @@ def _describe_assumption(finding: Any, r: dict[str, Any]) -> str:
     """Return an assumption that no check can prove, and what the gain is worth without it."""
     reason, _, names = finding["evidence"].partition(f". {REST_ON}")
     about = finding["check"].removeprefix("assumption: ")
-    text = f"No check can prove this about {about}: {reason}."
-    group_of = _groups(r["contracts"])
-    groups = {group_of[name] for name in names.split(", ") if name in group_of}
-    if "ablation" not in r or not groups:
-        return text
-    unit, over = r["framing"].costs.unit, r["verdict"]["value"]["over_baseline"]["mean"]
-    steps = r["ablation"].query("part == 'test' and kind == 'group'")
-    lost = steps.loc[steps["step"].isin(groups), "gain"].sum()
+    text = f"This is assumed about {about}, and no check can prove it: {reason}."
+    lost = _gain_of(names.split(", "), r)
+    over, unit = r["verdict"]["value"]["over_baseline"]["mean"], r["framing"].costs.unit
     if over is None or not lost:
         return text
     left, required = over - lost, r["power"]["required_per_1000"]
     short_of = f", and {money(required, unit)} is required" if left < required else ""
     return (
-        f"{text} The features that rest on it bring about {money(lost, unit)} per 1,000. Without "
-        f"them the gain would be about {money(left, unit)}{short_of}."
+        f"{text} By the ablation, the features that rest on it bring {money(lost, unit)} per "
+        f"1,000. Without them about {money(left, unit)} is left{short_of}."
     )
+
+
+def _gain_of(features: list[str], r: dict[str, Any]) -> float:
+    """Return what the groups of these features bring on test; 0 if nobody measured it."""
+    if "ablation" not in r:
+        return 0.0
+    group_of = _groups(r["contracts"])
+    groups = {group_of[name] for name in features if name in group_of}
+    steps = r["ablation"].query("part == 'test' and kind == 'group'")
+    return float(steps.loc[steps["step"].isin(groups), "gain"].sum())
+
+
+def _rests_on_assumption(r: dict[str, Any]) -> bool:
+    """Return whether the required gain is not reached without what is assumed."""
+    over = r["verdict"]["value"]["over_baseline"]["mean"]
+    evidence = r["audit"].loc[r["audit"]["state"] == "assumed", "evidence"]
+    lost = [_gain_of(text.partition(f". {REST_ON}")[2].split(", "), r) for text in evidence]
+    return over is not None and over - sum(lost) < r["power"]["required_per_1000"] <= over
 
 
 def _groups(contracts: Contracts) -> dict[str, str]:
@@ -188,18 +206,23 @@ def _describe_failing_input(robustness: pd.DataFrame, framing: Framing) -> str:
     worst = known.iloc[int(known["loss"].argmax())]
     loss = {"mean": worst["loss"], "low": worst["loss_low"], "high": worst["loss_high"]}
     return (
-        f"With {words(worst['fault'])}, the candidate loses "
-        f"{money_span(loss, framing.costs.unit)} per 1,000 {framing.decision.units}."
+        f"If an input fails, most is lost with {words(worst['fault'])}: "
+        f"{money_span(loss, framing.costs.unit)} per 1,000 {framing.decision.units}, compared with "
+        "all inputs."
     )
 
 
-def describe_next_step(verdict: dict[str, Any], diagnosed: bool) -> dict[str, str]:
-    """Return what to do now, and its command."""
+def describe_next_step(verdict: dict[str, Any], diagnosed: bool, rests: bool) -> dict[str, str]:
+    """Return what to do now, and its command.
+
+    rests: the gain is below the required one without what is assumed.
+    """
     if verdict["what_if"]:
         text = "A what-if is never deployed. To decide by it, write its settings into conf/base."
         return {"text": text, "command": "kedro run"}
     if verdict["decision"] == "ship":
-        text = "Promote the candidate. The promotion gate checks it again."
+        first = "First find out whether risk 1 holds: the verdict depends on it. Then promote"
+        text = f"{first if rests else 'Promote'} the candidate. The promotion gate checks it again."
         return {"text": text, "command": "kedro run --pipelines deployment"}
     where = " The sections on segments and ablation show where to begin." if diagnosed else ""
     text = f"Do not deploy it. Change features, data or framing, and run again.{where}"

@@ -144,7 +144,6 @@ def summarize_search(best: dict[str, Any], framing: Framing) -> str:
     again = {
         "trials": "",
         "seconds": " The search was ended by its time limit (`seconds`): it is not reproducible.",
-        "interrupted": " The search was interrupted: it is not reproducible.",
     }[best["ended"]]
     if best["gain"] is None or best["gain"]["low"] is None:
         return f"There is too little data to compare it with the declared parameters.{again}"

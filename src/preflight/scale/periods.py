@@ -1,6 +1,5 @@
 """Tables built one period at a time: the project's own functions on a part of its tables."""
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
@@ -18,10 +17,9 @@ from preflight.errors import RunError
 from preflight.features.point_in_time import run_outputs
 from preflight.files import UNFINISHED, WholeFiles, remove
 from preflight.partitions import SUFFIX, Partitions
+from preflight.progress import report_progress
 from preflight.scale.checks import check_across, validate, validate_part
 from preflight.scale.excerpts import find_decisions, read_with_reach, sum_logs
-
-log = logging.getLogger(__name__)
 
 FEATURES = "features"
 
@@ -101,7 +99,8 @@ def _build_all(job: Job, names: list[str], cluster: Cluster | None) -> None:
         began = perf_counter()
         build_partition(name, job)
         seconds = perf_counter() - began
-        log.info("  %s: %s, %d of %d, %.1f s", what, name, number, len(names), seconds)
+        line = f"{what}: {name}, {number} of {len(names)}, {seconds:.1f} s"
+        report_progress(number, len(names), "periods", line)
 
 
 def build_partition(name: str, job: Job) -> None:

@@ -2,8 +2,13 @@
 
 from typing import Any
 
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from preflight.deployment.champion import ChampionRecord
 
 
 class Answer(BaseModel):
@@ -53,15 +58,39 @@ class Answered(Refusal):
     answers: list[Answer | None] | AnswerColumns = Field(description="by column if the request was")
 
 
+class Alive(BaseModel):
+    """The process runs."""
+
+    status: str = Field(description="alive")
+
+
+class Ready(BaseModel):
+    """There is a champion, and no block."""
+
+    model: str = Field(description="version of the champion")
+
+
+class Champion(ChampionRecord):
+    """The champion, and what is known of it."""
+
+    card: str | None = Field(description="model card, in Markdown; null: that run made no report")
+    threshold: float | None = Field(description="act above it; null: the costs of a row decide")
+    features: list[str]
+    provenance: dict[str, Any] = Field(description="what it was fitted on and with")
+    framing: dict[str, Any] = Field(description="what is decided, and at what costs")
+
+
 NO_KEY: Any = {401: {"model": Refusal, "description": "the API key is missing or wrong"}}
 NOT_READY: Any = {
     503: {"model": Refusal, "description": "there is no champion, a block, or no table for keys"}
 }
 BAD: Any = {
+    400: {"model": Refusal, "description": "the body is not complete"},
     408: {"model": Refusal, "description": "the body did not come in time"},
     413: {"model": Refusal, "description": "too large"},
     415: {"model": Refusal, "description": "compressed"},
-    422: {"model": Refusal, "description": "rows that are not valid, with their faults"},
+    422: {"model": Refusal, "description": "rows or a query that are not valid, with the faults"},
+    500: {"model": Refusal, "description": "the champion can't answer: see the log"},
 }
 
 
@@ -71,3 +100,18 @@ def refusal(status: int, *messages: str) -> JSONResponse:
     return JSONResponse(
         {"faults": [{"row": None, "messages": list(messages)}], "more": 0}, status, close
     )
+
+
+async def refuse(_: Request, error: Exception) -> JSONResponse:
+    """Return the answer to a request that fails before or after its endpoint, as a refusal."""
+    if isinstance(error, RequestValidationError):
+        faults = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        return refusal(422, *faults)
+    if isinstance(error, HTTPException):  # an unknown path or method
+        answer = refusal(error.status_code, str(error.detail))
+        answer.headers.update(error.headers or {})
+        return answer
+    return refusal(500, "the service failed: its error is in the log of the service")
+
+
+FAILURES: Any = dict.fromkeys((RequestValidationError, HTTPException, Exception), refuse)

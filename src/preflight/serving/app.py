@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 from fastapi import APIRouter, FastAPI, Query, Request, Response
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse
 from kedro.io import DataCatalog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -23,7 +22,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from preflight.deployment import champion
 from preflight.errors import RunError
 from preflight.problem.framing import Framing
-from preflight.serving.answer import BAD, NO_KEY, NOT_READY, Answered, refusal
+from preflight.serving.answer import (
+    BAD,
+    FAILURES,
+    NO_KEY,
+    NOT_READY,
+    Alive,
+    Answered,
+    Champion,
+    Ready,
+    refusal,
+)
+from preflight.serving.document import make_openapi, render_docs
 from preflight.serving.gauges import FLAGGED, REQUESTS, ROWS, SECONDS
 from preflight.serving.keyed import INLINE_KEYED_BYTES, KeyedReader, is_keyed
 from preflight.serving.log_writer import Entry, LogWriter
@@ -61,16 +71,21 @@ def create_app(catalog: DataCatalog, pointer: Path, framing: Framing) -> FastAPI
     service = Service(predictor, log_writer, shadow, framing, reader, keyed, check, monitored)
     # given here, routes come before those of the document, and are found sooner
     routes = [WithoutQuery("/predict", predict, methods=["POST"]), *router.routes]
-    app = FastAPI(title="Preflight", version="1", lifespan=service.lifespan, routes=routes)
+    app = FastAPI(
+        title="Preflight",
+        version="1",
+        lifespan=service.lifespan,
+        routes=routes,
+        exception_handlers=FAILURES,
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+    )
     app.state.service = service
     app.add_middleware(RequestMetrics)
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = get_openapi(
-                title=app.title, version=app.version, routes=app.routes, description=__doc__
-            )
-            app.openapi_schema["components"]["schemas"] |= keyed.schema(reader.schema())
+            app.openapi_schema = make_openapi(app, __doc__, keyed.schema(reader.schema()))
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -213,7 +228,7 @@ def _format_answers(parsed: ParsedRequest, found: BatchPredictions) -> Any:
     return [None if row[0] is None else dict(zip(columns, row, strict=True)) for row in rows]
 
 
-@router.get("/model", responses=NO_KEY | NOT_READY)
+@router.get("/model", response_model=Champion, responses=NO_KEY | NOT_READY)
 async def card(request: Request) -> Response:
     """Return the version of the champion, its model card, its provenance and the framing."""
     service: Service = request.app.state.service
@@ -239,13 +254,21 @@ async def status(request: Request) -> Response:
     return HTMLResponse(render_status(service.framing, *now, compared))
 
 
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> Response:
+    """Return the document of the service as a page."""
+    return HTMLResponse(render_docs(request.app.openapi()))
+
+
+@router.head("/health", include_in_schema=False)
 @router.get("/health")
-async def health() -> dict[str, str]:
+async def health() -> Alive:
     """Return that the process is alive."""
-    return {"status": "alive"}
+    return Alive(status="alive")
 
 
-@router.get("/ready", responses=NOT_READY)
+@router.head("/ready", include_in_schema=False)
+@router.get("/ready", response_model=Ready, responses=NOT_READY)
 async def ready(request: Request) -> Response:
     """Return the version of the champion; 503 before there is one and during a block."""
     service: Service = request.app.state.service
@@ -253,7 +276,11 @@ async def ready(request: Request) -> Response:
     return service.not_ready() or JSONResponse({"model": now and now.version})
 
 
-@router.get("/metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def metrics() -> Response:
     """Return counts and times, as Prometheus reads them."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

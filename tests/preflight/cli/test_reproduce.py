@@ -73,7 +73,7 @@ def test_metrics_are_compared_by_their_values(manifest_of: ManifestOf, tmp_path:
     assert found["outputs"] == [f"metrics: {VERSIONS[0][:12]} -> {VERSIONS[1][:12]}"]
 
 
-@pytest.mark.parametrize("ended", ["trials", "seconds", "interrupted"])
+@pytest.mark.parametrize("ended", ["trials", "seconds"])
 def test_a_search_that_the_clock_ended_can_not_be_made_again(
     write_run: WriteRun, record_of: ManifestOf, tmp_path: Path, ended: str
 ) -> None:

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from preflight.errors import RunError
-from preflight.features.class_checks import require_labels_that_differ
+from preflight.features.class_checks import require_binary_labels, require_labels_that_differ
 
 STARTS = {"train": "2024-01-01", "validation": "2024-05-01", "test": "2024-06-01"}
 LABELS = {"train": [0, 1, 0], "validation": [1, 0], "test": [0, 1]}
@@ -54,3 +54,17 @@ def test_a_part_with_equal_labels_only_is_refused(
 ) -> None:
     with pytest.raises(RunError, match=said):
         require_labels_that_differ(parts(**labels))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32", "bool", "Int8"])
+def test_labels_of_0_and_1_pass(dtype: str) -> None:
+    require_binary_labels(pd.Series([0, 1, 1]).astype(dtype))
+    require_binary_labels(pd.Series([0, 1, None]))
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"), [([1, 2], "is 2 in"), ([0, -1, 1.54], r"is -1, 1\.54 in")]
+)
+def test_other_labels_are_refused_in_a_binary_task(labels: list[float], said: str) -> None:
+    with pytest.raises(RunError, match=rf"The label {said} some examples.* 0 or 1\. Or set"):
+        require_binary_labels(pd.Series(labels))

@@ -241,3 +241,11 @@ def test_features_of_a_table_without_a_time_are_built_at_once() -> None:
         return rooms
 
     assert in_yearly_chunks(build, Rooms, OfVisits) is build
+
+
+def test_a_contract_that_does_not_say_when_rows_became_known_is_refused() -> None:
+    class Undated(Table, key=["order"]):
+        order: int = column("number")
+
+    with pytest.raises(RunError, match=r'class Undated\(Table, known_at="..."\)'):
+        as_of(pd.DataFrame({"order": [1]}), Undated, pd.Timestamp("2024-05-01", tz="UTC"))

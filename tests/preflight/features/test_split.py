@@ -190,6 +190,15 @@ def test_a_label_that_its_type_cannot_hold_is_refused(given: Given, framing: Fra
         split_examples(features, halves, framing, CONTRACTS)
 
 
+def test_a_label_that_is_neither_0_nor_1_is_refused_in_a_binary_task(
+    given: Given, framing: Framing
+) -> None:
+    features, labels = given
+    twos = labels.assign(label=labels["label"].replace(1, 2))
+    with pytest.raises(RunError, match=r"^The label is 2 in some examples.*task is binary"):
+        split_examples(features, twos, framing, CONTRACTS)
+
+
 def test_labels_of_other_rows_are_refused(given: Given, framing: Framing) -> None:
     features, labels = given
     shifted = labels.iloc[::-1].reset_index(drop=True)

@@ -88,3 +88,34 @@ def test_a_test_set_without_a_file_is_kept_apart_too() -> None:
     require_test_isolated(graph("train", "validation"), DataCatalog())
     with pytest.raises(RunError, match="'test' reaches 'candidate' through fit"):
         require_test_isolated(graph("train", "validation", "test"), DataCatalog())
+
+
+def preview_graph(*reads: str, more: tuple[Node, ...] = ()) -> Pipeline:
+    """A small project whose preview is fitted on some datasets."""
+    split = Node(made, ["features", "labels"], ["train", "validation", "test"], name="split")
+    fit = Node(made, [*reads, "params:preview"], "preview", name="fit")
+    nodes = Pipeline([split, fit, *more])
+    return Pipeline(
+        nodes,
+        namespace="preview",
+        inputs=nodes.inputs() - {"params:preview"},
+        parameters="params:preview",
+        outputs="preview",
+    )
+
+
+def test_the_preview_sees_train_and_validation_only(catalog: DataCatalog) -> None:
+    require_test_isolated(preview_graph("train", "validation"), catalog, "preview", "preview.")
+
+
+@pytest.mark.parametrize(
+    ("reads", "said"),
+    [
+        ("test", "'test' reaches 'preview' through preview.fit"),
+        ("labels", r"beside train .*: labels \(read by preview.fit\)"),
+    ],
+)
+def test_another_way_to_the_preview_is_refused(reads: str, said: str, catalog: DataCatalog) -> None:
+    leaky = preview_graph("train", "validation", reads)
+    with pytest.raises(RunError, match=said):
+        require_test_isolated(leaky, catalog, "preview", "preview.")

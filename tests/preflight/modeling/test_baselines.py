@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.estimator_checks import check_estimator
 
+from preflight.modeling import baselines
 from preflight.modeling.baselines import LinearAmounts, LookupAmounts, LookupTable, Rules
 from preflight.modeling.skops_file import dump, load
 
@@ -31,6 +34,7 @@ def chance(model: Any, X: pd.DataFrame) -> list[float]:
 def test_a_lookup_table_is_the_shrunk_rate_of_each_combination(
     rows: list[tuple[str, float, bool]], prior_rows: float
 ) -> None:
+    assume(len({label for *_, label in rows}) == 2)
     seen = pd.DataFrame(rows, columns=["place", "hour", "label"]).astype({"place": "category"})
     model = LookupTable(["place", "hour"], prior_rows).fit(seen, seen["label"])
     overall = seen["label"].mean()
@@ -142,6 +146,95 @@ def test_fitting_again_forgets_what_was_seen(model: Any, make_parcels: Examples)
     assert chance(twice, seen) == chance(clone(model).fit(seen, seen["label"]), seen)
 
 
+OTHER_LABELS = "it refuses labels other than 0 and 1"
+BY_NAME = "it reads a column by its name, and the check numbers the columns"
+NO_DICTS = "it does not read values as numbers, so pandas refuses a dict, in its own words"
+ROUGH = "one column says too little to be right half of the time: it is a baseline"
+OF_RATES = {
+    "check_estimators_dtypes": OTHER_LABELS,
+    "check_classifier_data_not_an_array": OTHER_LABELS,
+    "check_classifiers_classes": OTHER_LABELS,
+    "check_fit2d_1feature": OTHER_LABELS,
+    "check_dtype_object": NO_DICTS,
+}
+EXPECTED_FAILURES: dict[type, dict[str, str]] = {
+    LookupTable: OF_RATES,
+    Rules: OF_RATES | {"check_classifiers_train": ROUGH},
+    LookupAmounts: {
+        "check_dtype_object": NO_DICTS,
+        "check_regressors_train": ROUGH,
+        "check_regressor_data_not_an_array": BY_NAME,
+    },
+    LinearAmounts: {},
+}
+
+
+def test_scikit_learn_checks_every_estimator_of_the_engine() -> None:
+    own = {one for one in vars(baselines).values() if isinstance(one, type)}
+    own = {one for one in own if one.__module__ == baselines.__name__ and one.__name__[0] != "_"}
+    assert own == set(EXPECTED_FAILURES)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [LookupTable(["x0"]), LookupAmounts(["x0"]), LinearAmounts(), Rules(["x0 < 0", "x0 < 1"])],
+    ids=lambda model: type(model).__name__,
+)
+def test_an_estimator_passes_scikit_learns_checks_except_for_a_few_with_reasons(model: Any) -> None:
+    done = check_estimator(model, on_skip=None, on_fail=None)
+    failed = {one["check_name"] for one in done if one["status"] == "failed"}
+    assert failed == set(EXPECTED_FAILURES[type(model)])
+    assert sum(one["status"] == "passed" for one in done) > 40
+
+
+@pytest.mark.parametrize("model", ESTIMATORS)
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ([1, 2], "Labels have to be 0 and 1, and y has the labels 1, 2"),
+        ([-1, 1], "has the labels -1, 1"),
+        ([0, 1, 2], "has the labels 0, 1, 2"),
+        (["no", "yes"], "has the labels no, yes"),
+        ([0.0, 0.5, 1.0], "Unknown label type: continuous"),
+        ([0.0, np.nan], "contains NaN"),
+        ([1], "one class only: all 200 labels are 1"),
+    ],
+    ids=str,
+)
+def test_labels_other_than_0_and_1_are_refused(
+    model: Any, labels: list[Any], said: str, make_parcels: Examples
+) -> None:
+    seen = make_parcels("2013-01-01", "2013-02-01", 200)
+    with pytest.raises(ValueError, match=said):
+        clone(model).fit(seen, np.resize(labels, 200))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32", "bool", "Int8", "boolean"])
+def test_classes_come_from_the_labels(dtype: str, make_parcels: Examples) -> None:
+    seen = make_parcels("2013-01-01", "2013-02-01", 200)
+    label = pd.Series(np.resize([0, 1, 1], 200)).astype(dtype)
+    for model in ESTIMATORS:
+        fitted = clone(model).fit(seen, label)
+        assert fitted.classes_.tolist() == [0, 1]
+        assert fitted.predict(seen).dtype == fitted.classes_.dtype
+        assert chance(fitted, seen) == chance(clone(model).fit(seen, label.astype(int)), seen)
+
+
+def test_a_table_with_other_columns_is_refused() -> None:
+    seen = pd.DataFrame({"place": ["a", "b"], "hour": [1, 2]})
+    for model in (LookupTable(["place"]), LookupAmounts(["place"]), Rules(["hour > 1"])):
+        with pytest.raises(ValueError, match="feature names should match"):
+            model.fit(seen, [0, 1]).predict(seen[["hour", "place"]])
+
+
+def test_a_line_is_fitted_on_a_sparse_matrix_as_on_a_dense_one() -> None:
+    x = np.eye(4)[[0, 1, 2, 3, 0, 1]]
+    amount = np.arange(6)
+    sparse = LinearAmounts(0.75).fit(csr_matrix(x), amount)
+    dense = LinearAmounts(0.75).fit(x, amount)
+    assert sparse.predict(csr_matrix(x)) == pytest.approx(dense.predict(x))
+
+
 def test_values_with_blanks_are_not_taken_for_others() -> None:
     seen = pd.DataFrame({"place": ["x y", "x"], "kind": ["z", "y z"]})
     assert chance(LookupTable(["place", "kind"], prior_rows=0).fit(seen, [1, 0]), seen) == [1, 0]
@@ -208,7 +301,7 @@ def test_a_lookup_of_amounts_is_the_quantile_of_each_combination_with_enough_row
     seen = pd.DataFrame(
         {"place": ["a"] * 30 + ["b"] * 30 + ["c"] * 5, "amount": rng.gamma(2, 10, 65)}
     ).astype({"place": "category"})
-    model = LookupAmounts(["place"], quantile=0.75, fewest=10).fit(seen, seen["amount"])
+    model = LookupAmounts(["place"], quantile=0.75, fewest=10).fit(seen[["place"]], seen["amount"])
     by_hand = seen.groupby("place", observed=True)["amount"].quantile(0.75)
     overall = seen["amount"].quantile(0.75)
     asked = pd.DataFrame({"place": ["b", "a", "c", "new", None]})

@@ -34,6 +34,7 @@ from preflight.modeling.skops_file import dump, load
 from preflight.modeling.training import fit, fit_candidate
 from preflight.modeling.trials import FIRST_STAGE, fit_in_stages
 from preflight.problem.framing import Framing
+from preflight.progress import show_with
 
 Search = Callable[..., tuple[dict[str, Any], pd.DataFrame]]
 
@@ -353,22 +354,41 @@ def test_of_a_longer_search_as_many_trials_count_as_are_wanted(
     assert best == at_once
 
 
-def test_stopped_by_hand_the_best_so_far_goes_on(
+def test_a_search_that_is_stopped_by_hand_ends_and_keeps_its_trials(
     development: pd.DataFrame,
     framing: Framing,
     modeling: Any,
     storage: str,
-    caplog: pytest.LogCaptureFixture,
     search: Search,
 ) -> None:
     Interrupted.fits = 0
     asked = settings(modeling, 9, path=f"{__name__}.Interrupted")
-    best, trials = search(development, framing, asked, storage)
-    assert "stopped" in caplog.text
-    assert "2 trials" in caplog.text
+    with pytest.raises(KeyboardInterrupt):
+        search(development, framing, asked, storage)
+    again = settings(modeling, 2, path=f"{__name__}.Interrupted")
+    best, trials = search(development, framing, again, storage)  # fits nothing more
     assert list(trials["state"]) == ["complete", "complete"]
-    assert best["value"] == trials["value"].max()
-    assert best["ended"] == "interrupted"
+    assert best["ended"] == "trials"
+
+
+def test_a_bar_shows_how_many_trials_are_done(
+    development: pd.DataFrame,
+    framing: Framing,
+    modeling: Any,
+    caplog: pytest.LogCaptureFixture,
+    search: Search,
+) -> None:
+    caplog.set_level("INFO")
+    shown: list[tuple[float, str]] = []
+    show_with(lambda share, what: shown.append((share, what)))
+    try:
+        search(development, framing, settings(modeling, 3))
+    finally:
+        show_with(None)
+    assert shown == [(n / 3, f"{n} of 3 trials") for n in range(3)]
+    assert caplog.text == ""
+    search(development, framing, settings(modeling, 3))
+    assert "  search: 1 of 3 trials, best " in caplog.text
 
 
 def test_no_trial_begins_when_the_time_is_over(

@@ -108,7 +108,7 @@ def test_an_axis_of_money_has_the_currency(name: str, results: dict[str, Any]) -
 def test_models_are_ordered_by_value_with_their_intervals(results: dict[str, Any]) -> None:
     axes = drawn("value", results).axes[0]
     shown = rows(axes)
-    assert list(shown) == ["candidate", "table of rates (best baseline)", "never act"]
+    assert list(shown) == ["candidate", "table of rates (best on validation)", "never act"]
     assert shown["candidate"] == pytest.approx([123.4, 90.1, 160.2])
     assert texts(axes) == ["€123", "€101", "€0"]
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from preflight.runs.manifest import LEDGER
+
 PROJECT = Path(__file__).parents[3]
 DOCS = PROJECT / "docs"
 MADE = {"dictionary.md"}  # by make docs
@@ -97,3 +99,24 @@ def test_a_picture_says_what_it_shows_and_has_a_dark_twin(picture: Path) -> None
     text = picture.read_text()
     assert re.search(r"<title id=\"t\">.+</title>\s*<desc id=\"d\">.+</desc>", text)
     assert "prefers-color-scheme: dark" in text
+
+
+def missing_paths(text: str) -> list[str]:
+    """The files and folders in backticks that are not there; runs make the ledger."""
+    named = set(re.findall(r"`([\w./]+/[\w.]+|[\w]+\.\w+)`", text)) - {LEDGER, "nodes.py"}
+    modules = {name for name in named if name.startswith("preflight.")}
+    paths = {name: PROJECT / name for name in named - modules}
+    paths |= {name: PROJECT / "src" / name.replace(".", "/") for name in modules}
+    return sorted(name for name, path in paths.items() if not path.exists())
+
+
+def test_the_rules_for_coding_assistants_are_short_and_name_what_there_is() -> None:
+    text = (PROJECT / "AGENTS.md").read_text()
+    assert len(text.splitlines()) <= 55
+    assert {"src/preflight", "data/01_raw", LEDGER} <= set(re.findall(r"^- `(.+?)`", text, re.M))
+    assert missing_paths(text) == []
+
+
+def test_a_path_that_is_not_there_is_found() -> None:
+    text = "`src/preflight`, `docs/nothing.md`, `preflight.features`, `preflight.nothing`, `a.yml`"
+    assert missing_paths(text) == ["a.yml", "docs/nothing.md", "preflight.nothing"]

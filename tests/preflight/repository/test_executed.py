@@ -53,7 +53,7 @@ EXECUTED = {
         PAGE
     ),
     r"(make|kedro) update.*": "slow/test_update.py::test_a_changed_project_takes_version_2",
-    r"kedro new.*": (
+    r"(preflight/.venv/bin/)?kedro new.*": (
         "slow/test_starter.py::test_a_new_project_bears_its_own_name_and_nothing_of_the_starter"
     ),
     r"kedro pipeline delete diagnosis": (

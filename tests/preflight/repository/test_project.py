@@ -1,8 +1,13 @@
 """What holds of the project as a whole: licence, privacy, lock files, what git keeps."""
 
+import ast
 import re
 import subprocess
+import sys
 import tomllib
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -89,6 +94,63 @@ def test_what_is_not_pinned_or_names_a_place_is_found() -> None:
         assert places(pin + line) == [line.rstrip()]
 
 
+# parts that need an extra: everything else has to run with the core alone
+EXTRAS = {
+    "preflight/serving": "serving",
+    "preflight/cluster.py": "cluster",
+    "preflight/experiments/analysis.py": "experiments",
+}
+
+
+def imported(code: str) -> Iterator[str]:
+    """Yield the top modules of a file's imports that are neither Python's own nor the project's."""
+    own = {path.name for path in (PROJECT / "src").iterdir()}
+    for node in ast.walk(ast.parse(code)):
+        names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            names.append(node.module or "")
+        tops = {name.split(".")[0] for name in names}
+        yield from tops - own - sys.stdlib_module_names
+
+
+installed = cache(packages_distributions)  # it reads the metadata of all packages
+
+
+def undeclared(file: str, code: str) -> set[str]:
+    """The packages that a file under src imports and pyproject.toml does not declare for it."""
+    table = project_table()
+    extras = [extra for part, extra in EXTRAS.items() if file.startswith(part)]
+    declared = [*table["dependencies"]]
+    declared += [one for extra in extras for one in table["optional-dependencies"][extra]]
+    names = {canonicalize_name(Requirement(one).name) for one in declared}
+    packages = installed()
+    return {
+        canonicalize_name(name)
+        for module in imported(code)
+        for name in packages.get(module, [module])
+        if canonicalize_name(name) not in names
+    }
+
+
+def test_every_package_that_the_code_imports_is_declared() -> None:
+    source = PROJECT / "src"
+    found = {
+        f"{path.relative_to(source)}: {name}"
+        for path in source.rglob("*.py")
+        for name in undeclared(path.relative_to(source).as_posix(), path.read_text("utf-8"))
+    }
+    assert found == set()
+
+
+def test_an_import_that_is_not_declared_is_found() -> None:
+    assert (
+        undeclared("preflight/files.py", "import numpy, os\nfrom preflight import errors") == set()
+    )
+    code = "def f():\n    import duckdb\n    from starlette.types import Scope\n"
+    assert undeclared("preflight/files.py", code) == {"duckdb", "starlette"}
+    assert undeclared("preflight/serving/app.py", code) == {"duckdb"}
+
+
 def test_locks_satisfy_the_declared_dependencies() -> None:
     core, dev, *apart = ((PROJECT / lock).read_text() for lock in LOCKS)
     declared = project_table()
@@ -169,6 +231,32 @@ def test_files_that_the_checklist_takes_for_evidence_are_there() -> None:
     named = set(re.findall(r"\b(?:tests|docs|benchmarks)/[\w/]+\.\w+", text))
     assert len(named) >= 5
     assert [name for name in sorted(named) if not (PROJECT / name).exists()] == []
+
+
+def not_pinned_actions(text: str) -> list[str]:
+    """The actions of a workflow without a commit's hash and the version as a comment."""
+    pinned = re.compile(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+    used = re.findall(r"\buses: *(.+)", text)
+    return [one for one in used if not one.startswith("./") and not pinned.fullmatch(one)]
+
+
+def test_actions_of_workflows_are_pinned_by_hash_and_kept_up_to_date() -> None:
+    texts = [path.read_text() for path in (PROJECT / ".github/workflows").glob("*.yml")]
+    assert "uses: actions/checkout@" in "".join(texts)
+    assert [one for text in texts for one in not_pinned_actions(text)] == []
+    kept = (PROJECT / ".github/dependabot.yml").read_text()
+    assert "package-ecosystem: github-actions" in kept
+
+
+def test_an_action_that_is_not_pinned_is_found() -> None:
+    good = f"actions/checkout@{'0a' * 20} # v4.2.2"
+    bad = [
+        "actions/checkout@v4",
+        f"actions/checkout@{'0a' * 20}",
+        "actions/checkout@0a0a0a0 # v4.2.2",
+    ]
+    text = "".join(f"      - uses: {one}\n" for one in [good, "./local", *bad])
+    assert not_pinned_actions(text) == bad
 
 
 def test_a_wheel_has_all_files_of_the_engine() -> None:

@@ -26,6 +26,8 @@ from preflight.modeling.model import decide, predict
 from preflight.serving import app
 from preflight.serving import log_writer as log
 from preflight.serving import service as behind
+from preflight.serving.answer import Champion, Ready, Refusal
+from preflight.serving.document import describe_type
 
 from late_flights.contracts.derived import PredictionLog as LoggedPredictions
 from late_flights.contracts.features import Features
@@ -719,6 +721,87 @@ def test_the_openapi_document_says_what_the_contract_says(client: TestClient) ->
     assert row["distance"]["description"] == "between the airports (miles)"
     numbers, nothing = row["visibility"]["anyOf"]
     assert (numbers["minimum"], numbers["maximum"], nothing) == (0, 10, {"type": "null"})
+
+
+def test_the_document_has_the_key_and_a_schema_for_every_answer(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    (scheme,) = document["components"]["securitySchemes"].values()
+    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "X-API-Key")
+    needs_key = {path for path, one in document["paths"].items() if "security" in str(one)}
+    assert needs_key == {"/predict", "/model", "/"}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for status, answer in operation["responses"].items():
+                if status >= "400":
+                    assert list(answer["content"]) == ["application/json"]
+                for content in answer["content"].values():
+                    assert content["schema"], (path, status)
+                    if status >= "400":
+                        assert content["schema"]["$ref"].endswith("/Refusal"), (path, status)
+    assert {*document["paths"]["/predict"]["post"]["responses"]} == {
+        *("200", "400", "401", "408", "413", "415", "422", "500", "503")
+    }
+
+
+def test_every_refusal_has_the_same_shape(
+    ready: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise OSError("a file is gone")
+
+    monkeypatch.setattr(app, "render_status", fail)
+    for method, path, status, said in (
+        ("GET", "/nothing", 404, "Not Found"),
+        ("GET", "/predict", 405, "Method Not Allowed"),
+        ("DELETE", "/health", 405, "Method Not Allowed"),
+        ("POST", "/predict?partial=perhaps", 422, "query.partial: .*boolean"),
+        ("POST", "/predict", 422, ""),
+        ("GET", "/", 500, "log of the service"),
+    ):
+        answer = ready.request(method, path)
+        assert answer.status_code == status
+        told = Refusal.model_validate(answer.json(), strict=True)
+        assert re.search(said, told.faults[0].messages[0])
+    assert "GET" in ready.delete("/health").headers["allow"]
+
+
+def test_what_the_endpoints_answer_fits_their_schemas(ready: TestClient) -> None:
+    assert Champion.model_validate(ready.get("/model").json(), strict=True).version == "v1"
+    assert Ready.model_validate(ready.get("/ready").json()).model == "v1"
+
+
+def test_health_checks_may_ask_for_the_head_alone(client: TestClient) -> None:
+    assert client.head("/health").status_code == client.head("/").status_code == 200
+    assert client.head("/ready").status_code == 503
+
+
+def test_the_page_of_the_document_loads_nothing_and_names_what_there_is(
+    client: TestClient,
+) -> None:
+    page = client.get("/docs").text
+    assert not re.search(r"<script|<link|src=|https?://", page)
+    document = client.get("/openapi.json").json()
+    for path in document["paths"]:
+        assert f"{path}</h2>" in page
+    for name in (*document["components"]["schemas"], *Features.to_schema().columns):
+        assert name in page
+    assert "number, at least 0, at most 10 or null" in page
+    assert client.get("/redoc").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"$ref": "#/components/schemas/Row"}, "Row"),
+        ({"type": "array", "items": {}, "maxItems": 9_999}, "list of anything, with at most 9,999"),
+        ({"enum": ["a", "b"]}, "one of a, b"),
+        ({"const": 1}, "one of 1"),
+        ({"type": "string", "format": "date-time"}, "date-time"),
+        ({}, "anything"),
+    ],
+)
+def test_types_are_described_in_words(schema: dict[str, Any], words: str) -> None:
+    assert describe_type(schema) == words
 
 
 def test_no_request_made_from_its_own_document_breaks_it(ready: TestClient) -> None:

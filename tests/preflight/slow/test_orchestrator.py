@@ -202,6 +202,6 @@ def test_the_tasks_of_a_run_give_what_one_process_gives(
     deploy = ["run", "--pipelines", "deployment", "--params", anyway]
     done = kedro(where, *deploy, PREFLIGHT_RUN=run)
     assert done.returncode == 0, done.stderr
-    assert f"PROMOTED: {run} is the champion." in done.stderr
+    assert f"PROMOTED  {run} is the champion." in done.stderr
     pointer = json.loads((where / "data/06_models/champion.json").read_text())
     assert pointer["champions"][-1]["run"] == run

@@ -540,6 +540,43 @@ def test_two_projects_in_one_environment_have_each_their_own_engine(
         assert told.stdout.split()[-1] == release
 
 
+def test_the_wheel_that_kedro_makes_runs_with_conf_and_data_alone(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    assert new(starter, "--name", "Packed", answers="no\n").returncode == 0
+    project, site, place = tmp_path / "packed", tmp_path / "site", tmp_path / "place"
+    works(["kedro", "package"], project)
+    (wheel,) = (project / "dist").glob("*.whl")
+    works(["pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel)], tmp_path)
+    place.mkdir()
+    shutil.copy(tmp_path / ".telemetry", place)
+    shutil.unpack_archive(project / "dist/conf-packed.tar.gz", place, filter="data")
+    shutil.copytree(project / "data/01_raw", place / "data/01_raw")
+    shutil.rmtree(project)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "packed", "--pipelines=data_engineering,feature_engineering"],
+        cwd=place,
+        env=os.environ | {"PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(place.glob("data/*/train.parquet/*/train.parquet"))
+
+
+def test_the_rules_for_coding_assistants_name_what_a_new_project_has(
+    starter: Path, new: Callable[..., Made], tmp_path: Path
+) -> None:
+    assert new(starter, "--name", "Late Parcels", answers="no\n").returncode == 0
+    project = tmp_path / "late-parcels"
+    text = (project / "AGENTS.md").read_text()
+    assert "src/late_parcels/contracts/features.py" in text
+    named = {path for path in re.findall(r"`([\w./]+/[\w.]+)`", text) if path != LEDGER}
+    assert len(named) > 15
+    assert [path for path in sorted(named) if not (project / path).exists()] == []
+
+
 def test_a_new_project_records_what_it_was_made_from_and_says_what_to_do_next(
     starter: Path, new: Callable[..., Made], tmp_path: Path
 ) -> None:

@@ -96,7 +96,7 @@ def test_from_a_refusal_to_predictions_on_the_command_line(
     anyway = "deployment.override.by=Ada,deployment.override.reason=a test"
     done = kedro(where, "run", "--pipelines", "deployment", "--params", anyway)
     assert done.returncode == 0, done.stderr
-    assert f"PROMOTED: {version} is the champion." in done.stderr
+    assert f"PROMOTED  {version} is the champion." in done.stderr
     done = kedro(where, "rollback")
     assert done.returncode == 1
     assert "no champion before this one" in done.stderr
