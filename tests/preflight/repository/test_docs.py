@@ -38,6 +38,7 @@ def in_order(nav: object) -> list[str]:
 def test_every_page_is_in_the_navigation_once() -> None:
     nav = in_order(yaml.load((PROJECT / "mkdocs.yml").read_text(), Site)["nav"])
     assert nav[0] == "index.md"
+    assert len(nav) <= 20  # more than a reader overlooks
     assert sorted(nav) == sorted({str(page.relative_to(DOCS)) for page in PAGES} | MADE)
 
 
