@@ -47,9 +47,9 @@ def _decision(verdict: dict[str, Any]) -> Lines:
     """Yield the decision with the reasons against it, and the gain."""
     gain = next(one["message"] for one in verdict["checks"] if one["name"] == "gain")
     decision = "SHIP" if verdict["decision"] == "ship" else "DO NOT SHIP"
-    if verdict["what_if"]:
-        decision = f"WHAT-IF, otherwise {decision}"
     reasons = [GAIN if one == gain else one for one in verdict["reasons"]]
+    if verdict["what_if"]:
+        decision = f"{reasons.pop(0)}. It would be {decision}"
     if verdict["decision"] == "ship":
         reasons.remove(GAIN)
     yield "Verdict", ": ".join([decision, *filter(None, ["; ".join(reasons)])])

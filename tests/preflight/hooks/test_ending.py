@@ -63,7 +63,7 @@ def test_a_candidate_that_is_held_comes_with_the_reasons_and_no_promotion(
 def test_a_what_if_says_so_and_is_not_promoted() -> None:
     changed = verdict(what_if=["framing.costs.fn: 1"], reasons=["what-if: costs.fn", GAIN])
     decision, _, following, _ = lines(changed)
-    assert decision == "Verdict   WHAT-IF, otherwise SHIP: what-if: costs.fn"
+    assert decision == "Verdict   what-if: costs.fn. It would be SHIP"
     assert "never promoted" in following
 
 
