@@ -1,6 +1,7 @@
 """The public functions in a notebook: cheap to import, with examples that run."""
 
 import doctest
+import os
 import re
 import subprocess
 import sys
@@ -17,7 +18,14 @@ PAGE = Path(__file__).parents[2] / "docs/api.md"
 def test_importing_the_package_loads_no_large_library() -> None:
     large = "{'numpy', 'pandas', 'pandera', 'pydantic', 'scipy', 'sklearn', 'kedro'}"
     code = f"import sys, preflight; print(sorted({large} & sys.modules.keys()))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    source = str(Path(preflight.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": source},
+    )
     assert done.stdout == "[]\n"
 
 
