@@ -508,7 +508,9 @@ def test_from_a_clean_machine_to_a_decision(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^Verdict   WHAT-IF, .*It would be (DO NOT )?SHIP", done.stderr, flags=re.MULTILINE)
+    assert re.search(
+        r"^Verdict   WHAT-IF, .*It would be (DO NOT )?SHIP", done.stderr, flags=re.MULTILINE
+    )
     assert list(project.glob("data/08_reporting/report.html/*/report.html"))
 
 
