@@ -37,7 +37,7 @@ STEPS = [
         "deployment.override.reason=the old model fails at the new terminal'",
         "",
         0,
-        "PROMOTED: ",
+        r"PROMOTED  \S+ is the champion",
     ),
     ("kedro run --pipelines data_engineering,inference", "", 0, ""),
     (
