@@ -8,6 +8,7 @@ import pandas as pd
 from preflight.contracts.catalog import Contracts
 from preflight.evaluation.contracts import Evaluation, Slices
 from preflight.evaluation.slicing import slices_of
+from preflight.modeling.importance import shuffle_features
 from preflight.modeling.model import Bundle, is_binary
 from preflight.problem.costs import UnitCosts
 from preflight.problem.framing import Framing
@@ -191,17 +192,15 @@ def compute_importance(
     Grain: one row per feature, the most important first. Measured on a sample of test. Features
     with the same information share their importance.
     """
-    from sklearn.inspection import permutation_importance
-
-    sample = test.sample(min(evaluation.importance_rows, len(test)), random_state=evaluation.seed)
-    rises = permutation_importance(
+    rises = shuffle_features(
         candidate["estimator"],
-        sample[candidate["features"]],
-        sample["label"],
-        scoring="neg_log_loss" if is_binary(candidate) else "neg_mean_absolute_error",
-        n_repeats=evaluation.importance_shuffles,
-        random_state=evaluation.seed,
-    ).importances
+        test,
+        candidate["features"],
+        binary=is_binary(candidate),
+        rows=evaluation.importance_rows,
+        shuffles=evaluation.importance_shuffles,
+        seed=evaluation.seed,
+    )
     groups = contracts["features"].groups()
     group_of = {name: group for group, names in groups.items() for name in names}
     table = pd.DataFrame(

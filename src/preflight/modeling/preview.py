@@ -11,6 +11,7 @@ from preflight.contracts.documents import Document, DocumentContract, Parameters
 from preflight.errors import RunError
 from preflight.modeling.calibration import fit_platt
 from preflight.modeling.estimators import Estimator
+from preflight.modeling.importance import shuffle_features
 from preflight.modeling.model import Floats, predict_uncalibrated
 from preflight.modeling.parameters import Modeling
 from preflight.modeling.training import fit, fit_predict, saving
@@ -148,21 +149,17 @@ def _importance(
     contracts: Contracts,
 ) -> dict[str, float]:
     """Return the rise of the loss if a feature is shuffled once, the most important first."""
-    from sklearn.inspection import permutation_importance
-
     names = spec.features(contracts["features"].groups())
-    rows = min(preview.importance_rows, len(validation))
-    sample = validation.sample(rows, random_state=preview.seed)
-    scoring = "neg_log_loss" if framing.task == "binary" else "neg_mean_absolute_error"
-    found = permutation_importance(
+    found = shuffle_features(
         candidate,
-        sample[names],
-        sample["label"],
-        scoring=scoring,
-        n_repeats=1,
-        random_state=preview.seed,
+        validation,
+        names,
+        binary=framing.task == "binary",
+        rows=preview.importance_rows,
+        shuffles=1,
+        seed=preview.seed,
     )
-    rises = dict(zip(names, map(float, found.importances_mean), strict=True))
+    rises = dict(zip(names, map(float, found[:, 0]), strict=True))
     return dict(sorted(rises.items(), key=lambda one: one[1], reverse=True))
 
 
