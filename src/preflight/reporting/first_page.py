@@ -1,12 +1,11 @@
 """The first screen of the report: for the person who decides."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from preflight.audit.findings import REST_ON
-from preflight.contracts.catalog import Contracts
 from preflight.problem.framing import Framing
 from preflight.problem.shares import format_level
 from preflight.reporting.formatting import TO, listed, money, money_span, percent, short, words
@@ -15,14 +14,27 @@ MOST_RISKS = 3
 Tile = dict[str, str]  # label, value, note
 
 
+class Assumption(NamedTuple):
+    """What a contract assumes and no check can prove.
+
+    about: the column. reason: as the contract states it. lost: what the groups of the features
+    that rest on it bring on test, per 1,000; 0 if nobody measured it.
+    """
+
+    about: str
+    reason: str
+    lost: float
+
+
 def summarize_first_page(r: dict[str, Any]) -> dict[str, Any]:
     """Return the gain in a sentence, the figures in tiles, the largest risks and the next step."""
+    assumptions = list_assumptions(r)
     return {
         "gain": summarize_gain(r["verdict"], r["framing"]),
         "tiles": list_tiles(r["verdict"], r["power"], r["test_predictions"], r["framing"]),
-        "risks": list_risks(r)[:MOST_RISKS],
+        "risks": list_risks(r, assumptions)[:MOST_RISKS],
         "next": describe_next_step(
-            r["verdict"], diagnosed="ablation" in r, rests=_rests_on_assumption(r)
+            r["verdict"], diagnosed="ablation" in r, rests=_rests_on(assumptions, r)
         ),
     }
 
@@ -123,14 +135,11 @@ def _errors(label: Any, decided: Any, units: str) -> list[Tile]:
     ]
 
 
-def list_risks(r: dict[str, Any]) -> list[str]:
+def list_risks(r: dict[str, Any], assumptions: list[Assumption]) -> list[str]:
     """Return what the decision rests on and what may go wrong, the most important first."""
     verdict, framing = r["verdict"], r["framing"]
     value, unit = verdict["value"], framing.costs.unit
-    audit = r["audit"]
-    risks = [
-        _describe_assumption(row, r) for _, row in audit[audit["state"] == "assumed"].iterrows()
-    ]
+    risks = [_describe_assumption(one, r) for one in assumptions]
     risks += [f"{warning[:1].upper()}{warning[1:]}." for warning in verdict["warnings"]]
     if verdict["assumed"]:
         many = len(verdict["assumed"])
@@ -157,12 +166,31 @@ def list_risks(r: dict[str, Any]) -> list[str]:
     return risks
 
 
-def _describe_assumption(finding: Any, r: dict[str, Any]) -> str:
-    """Return an assumption that no check can prove, and what the gain is worth without it."""
-    reason, _, names = finding["evidence"].partition(f". {REST_ON}")
-    about = finding["check"].removeprefix("assumption: ")
+def list_assumptions(r: dict[str, Any]) -> list[Assumption]:
+    """Return the assumptions that the audit lists."""
+    found = []
+    for _, row in r["audit"][r["audit"]["state"] == "assumed"].iterrows():
+        reason, _, names = row["evidence"].partition(f". {REST_ON}")
+        about = row["check"].removeprefix("assumption: ")
+        found.append(Assumption(about, reason, _gain_of({*names.split(", ")}, r)))
+    return found
+
+
+def _gain_of(features: set[str], r: dict[str, Any]) -> float:
+    """Return what the groups of these features bring on test; 0 if nobody measured it."""
+    if "ablation" not in r:
+        return 0.0
+    groups = [
+        name for name, some in r["contracts"]["features"].groups().items() if features & {*some}
+    ]
+    steps = r["ablation"].query("part == 'test' and kind == 'group'")
+    return float(steps.loc[steps["step"].isin(groups), "gain"].sum())
+
+
+def _describe_assumption(assumption: Assumption, r: dict[str, Any]) -> str:
+    """Return an assumption, and what the gain is worth without it."""
+    about, reason, lost = assumption
     text = f"This is assumed about {about}, and no check can prove it: {reason}."
-    lost = _gain_of(names.split(", "), r)
     over, unit = r["verdict"]["value"]["over_baseline"]["mean"], r["framing"].costs.unit
     if over is None or not lost:
         return text
@@ -174,28 +202,11 @@ def _describe_assumption(finding: Any, r: dict[str, Any]) -> str:
     )
 
 
-def _gain_of(features: list[str], r: dict[str, Any]) -> float:
-    """Return what the groups of these features bring on test; 0 if nobody measured it."""
-    if "ablation" not in r:
-        return 0.0
-    group_of = _groups(r["contracts"])
-    groups = {group_of[name] for name in features if name in group_of}
-    steps = r["ablation"].query("part == 'test' and kind == 'group'")
-    return float(steps.loc[steps["step"].isin(groups), "gain"].sum())
-
-
-def _rests_on_assumption(r: dict[str, Any]) -> bool:
+def _rests_on(assumptions: list[Assumption], r: dict[str, Any]) -> bool:
     """Return whether the required gain is not reached without what is assumed."""
     over = r["verdict"]["value"]["over_baseline"]["mean"]
-    evidence = r["audit"].loc[r["audit"]["state"] == "assumed", "evidence"]
-    lost = [_gain_of(text.partition(f". {REST_ON}")[2].split(", "), r) for text in evidence]
-    return over is not None and over - sum(lost) < r["power"]["required_per_1000"] <= over
-
-
-def _groups(contracts: Contracts) -> dict[str, str]:
-    """Return the group of each feature."""
-    columns = contracts["features"].columns()
-    return {name: str(column.get("group", "")) for name, column in columns.items()}
+    lost = sum(one.lost for one in assumptions)
+    return over is not None and over - lost < r["power"]["required_per_1000"] <= over
 
 
 def _describe_failing_input(robustness: pd.DataFrame, framing: Framing) -> str:

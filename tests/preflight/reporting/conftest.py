@@ -56,6 +56,10 @@ class Boxes:
     def columns() -> dict[str, dict[str, Any]]:
         return {"weight": {"description": "as stated", "unit": "kg", "group": "box"}}
 
+    @staticmethod
+    def groups() -> dict[str, list[str]]:
+        return {"box": ["weight"]}
+
 
 @pytest.fixture
 def results(framing: Framing, monkeypatch: pytest.MonkeyPatch) -> Results:

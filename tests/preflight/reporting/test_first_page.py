@@ -10,6 +10,7 @@ from preflight.audit.findings import REST_ON
 from preflight.problem.framing import Framing
 from preflight.reporting.first_page import (
     describe_next_step,
+    list_assumptions,
     list_risks,
     list_tiles,
     summarize_first_page,
@@ -21,6 +22,10 @@ NOTHING = {"mean": None, "low": None, "high": None}
 
 def plain(text: str) -> str:
     return text.replace("\xa0", " ")
+
+
+def risks(results: dict[str, Any]) -> list[str]:
+    return list_risks(results, list_assumptions(results))
 
 
 def tiles(results: dict[str, Any]) -> dict[str, tuple[str, str]]:
@@ -79,8 +84,8 @@ def assume(results: dict[str, Any], feature: str) -> None:
 
     class Features:
         @staticmethod
-        def columns() -> dict[str, dict[str, Any]]:
-            return {"weight": {"group": "sender"}, "size": {"group": "box"}}
+        def groups() -> dict[str, list[str]]:
+            return {"sender": ["weight"], "box": ["size"]}
 
     results["contracts"] = {"features": Features}
 
@@ -89,7 +94,7 @@ def test_an_assumption_is_the_first_risk_with_what_rests_on_it(results: dict[str
     assume(results, "weight")
     step = (results["ablation"]["part"] == "test") & (results["ablation"]["kind"] == "group")
     results["ablation"].loc[step, "gain"] = 5.0
-    first = list_risks(results)[0]
+    first = risks(results)[0]
     assert first == (
         "This is assumed about parcels.weight, and no check can prove it: as stated. By the "
         "ablation, the features that rest on it bring €5 per 1,000. Without them about €17 is "
@@ -97,16 +102,16 @@ def test_an_assumption_is_the_first_risk_with_what_rests_on_it(results: dict[str
     )
     assert "whether risk 1 holds" in summarize_first_page(results)["next"]["text"]
     results["power"]["required_per_1000"] = 10.0
-    assert list_risks(results)[0].endswith("about €17 is left.")
+    assert risks(results)[0].endswith("about €17 is left.")
     assert "risk 1" not in summarize_first_page(results)["next"]["text"]
     del results["ablation"]
-    assert list_risks(results)[0].endswith("prove it: as stated.")
+    assert risks(results)[0].endswith("prove it: as stated.")
 
 
 def test_risks_are_those_that_are_there_and_three_at_most(results: dict[str, Any]) -> None:
     verdict = results["verdict"]
     verdict["limits"] = [{"name": "p99_ms", "ok": None}]
-    found = list_risks(results)
+    found = risks(results)
     assert found[1] == "The KPI misses its target."
     assert any("2013-03 (validation)" in risk for risk in found)
     assert any("2 candidates were evaluated" in risk for risk in found)
@@ -117,9 +122,9 @@ def test_risks_are_those_that_are_there_and_three_at_most(results: dict[str, Any
     verdict["value"]["worst_month"] = None
     results["audit"] = results["audit"][results["audit"]["state"] == "passed"]
     results["robustness"]["loss_low"] = np.nan
-    assert list_risks(results) == []
+    assert risks(results) == []
     verdict["assumed"] = ["a", "b"]
-    assert list_risks(results)[0].startswith("2 settings are not stated")
+    assert risks(results)[0].startswith("2 settings are not stated")
 
 
 @pytest.mark.parametrize(
