@@ -7,14 +7,14 @@ import pandas as pd
 from preflight.contracts.catalog import Contracts
 
 BINS = 10  # of a number, equally many rows of train in each
+STABLE, LARGE = 0.1, 0.25  # an index below the first is stable, above the second a large change
 
 
 def compute_drift(train: pd.DataFrame, test: pd.DataFrame, contracts: Contracts) -> pd.DataFrame:
     """Return the population stability index of each feature, from train to test.
 
     Numbers are compared by the deciles of train, categories by their values; missing is a value,
-    too. By the rule of thumb, an index below 0.1 is stable and above 0.25 a large change
-    (Siddiqi 2006).
+    too. `STABLE` and `LARGE` are a rule of thumb (Siddiqi 2006).
 
     Grain: one row per feature, the largest index first.
     """

@@ -89,8 +89,11 @@ class ProgressHooks:
             log.info("\n%s", "\n".join(lines))
 
     def _end(self) -> None:
-        """Remove the bar."""
+        """Forget the run, and remove the bar."""
         interrupts.after_run()
+        self._remove_bar()
+
+    def _remove_bar(self) -> None:
         if self._bar:
             self._bar.stop()
             self._bar = None
@@ -102,9 +105,7 @@ class ProgressHooks:
 
     def _stop(self) -> str:
         """Return what a run that is stopped prints; the bar is removed."""
-        if self._bar:
-            self._bar.stop()
-            self._bar = None
+        self._remove_bar()
         stages = {_stage for name, _stage in self._nodes.items() if name.endswith(SEARCH)}
         trials = " and trials of the search" if any(self._left[stage] for stage in stages) else ""
         return f"Stopped. Finished stages{trials} are kept; to continue: {self._command()}"

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from preflight.diagnosis.drift import LARGE, STABLE
 from preflight.problem.framing import Framing
 from preflight.reporting.formatting import (
     listed,
@@ -16,8 +17,6 @@ from preflight.reporting.formatting import (
     signed,
     words,
 )
-
-LARGE_CHANGE = 0.25  # of the population stability index (Siddiqi 2006)
 
 
 def summarize_ablation(ablation: pd.DataFrame, framing: Framing) -> str:
@@ -153,12 +152,12 @@ def summarize_robustness(robustness: pd.DataFrame, framing: Framing) -> str:
 def summarize_drift(drift: pd.DataFrame) -> str:
     """Return which features changed most from train to test, and how many changed much."""
     top = records(drift)[0]
-    many = (drift["index"] > LARGE_CHANGE).sum()
+    many = (drift["index"] > LARGE).sum()
     return (
         f"The population stability index compares the values in test with those in train. "
         f"{words(top['feature']).capitalize()} changed most, with {number(top['index'], 2)}. "
-        f"{many} of {len(drift)} features are above {LARGE_CHANGE}, by a rule of thumb a large "
-        "change. Below 0.1 a feature is stable. A change of season is a change, too."
+        f"{many} of {len(drift)} features are above {LARGE}, by a rule of thumb a large "
+        f"change. Below {STABLE} a feature is stable. A change of season is a change, too."
     )
 
 

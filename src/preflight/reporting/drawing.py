@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from preflight.problem.framing import Framing
 from preflight.problem.money import format_money, symbol
 from preflight.problem.shares import format_level
-from preflight.reporting.formatting import MINUS
+from preflight.reporting.formatting import MINUS, words
 
 # After Okabe and Ito (2008), for colour-blind readers; the pale ones are darkened, so that each has
 # a contrast of 3 to 1 on white and on black. Colour never says alone what a label does not.
@@ -60,8 +61,8 @@ def draw_dots(
     axes: Any,
     labels: Sequence[str],
     mean: Iterable[float | None],
-    low: Iterable[float | None],
-    high: Iterable[float | None],
+    low: Iterable[float | None] | None = None,
+    high: Iterable[float | None] | None = None,
     *,
     colours: Sequence[str] | str = BLUE,
     texts: Sequence[str] | None = None,
@@ -69,19 +70,20 @@ def draw_dots(
     starts: Iterable[float | None] | None = None,
     reference: float = 0,
 ) -> None:
-    """Draw one dot with its interval in each row, from top to bottom.
+    """Draw one dot in each row, from top to bottom, with its interval if there are any.
 
     texts: written at the right end of each row. hollow: the dot stands for few rows.
     starts: where a bar begins that ends at the dot. reference: the value that means nothing gained.
     """
-    middle, left, right = (np.array([*bound], dtype=float) for bound in (mean, low, high))
-    rows = np.arange(len(labels))
+    middle, rows = np.array([*mean], dtype=float), np.arange(len(labels))
     colour = np.full(len(rows), colours) if isinstance(colours, str) else np.array(colours)
     axes.axvline(reference, color=SOFT, linewidth=1)
     if starts is not None:
         begin = np.array([*starts], dtype=float)
         axes.barh(rows, middle - begin, 0.6, begin, color=colour, alpha=0.35)
-    axes.hlines(rows, left, right, colors=colour, linewidth=2)
+    if low is not None and high is not None:
+        left, right = (np.array([*bound], dtype=float) for bound in (low, high))
+        axes.hlines(rows, left, right, colors=colour, linewidth=2)
     faces = colour if hollow is None else np.where(hollow, PAPER, colour)
     axes.scatter(middle, rows, s=28, c=faces, edgecolors=colour, linewidths=1.4, zorder=3)
     axes.set_yticks(rows, labels, color=INK)
@@ -92,6 +94,20 @@ def draw_dots(
     for row, text in enumerate(texts or []):
         place = axes.get_yaxis_transform()
         axes.text(1.02, row, text, va="center", color=INK, fontsize=SIZE, transform=place)
+
+
+def draw_features(axes: Any, table: pd.DataFrame, groups: Sequence[str], *columns: str) -> None:
+    """Draw one dot for each feature, in the colour of its group, which stands at the right end.
+
+    groups: all of them, so that a group has one colour. columns: of the mean, and of its bounds.
+    """
+    draw_dots(
+        axes,
+        [words(name) for name in table["feature"]],
+        *(table[name] for name in columns),
+        colours=[PALETTE[groups.index(group) % len(PALETTE)] for group in table["group"]],
+        texts=[words(group) for group in table["group"]],
+    )
 
 
 def draw_curve(

@@ -16,13 +16,13 @@ from preflight.reporting.drawing import (
     GREY,
     INK,
     ORANGE,
-    PALETTE,
     PLOT,
     ROW,
     SIZE,
     SOFT,
     draw_curve,
     draw_dots,
+    draw_features,
     head_plot,
     name_axis,
     name_dates,
@@ -221,13 +221,7 @@ def plot_importance(importance: pd.DataFrame, framing: Framing) -> Any:
     top = importance.sort_values("rise", ascending=False, kind="stable").head(TOP)
     title = f"Permutation importance: the top {len(top)} of {len(importance)} features"
     figure, ((axes,),) = new_figure(title, [len(top) * ROW + 0.3])
-    draw_dots(
-        axes,
-        [words(name) for name in top["feature"]],
-        *(top[name] for name in ("rise", "low", "high")),
-        colours=[PALETTE[groups.index(group) % len(PALETTE)] for group in top["group"]],
-        texts=[words(group) for group in top["group"]],
-    )
+    draw_features(axes, top, groups, "rise", "low", "high")
     name_axis(axes.xaxis, f"rise of the {vocabulary(framing).loss}, with its range", short)
     return figure
 
@@ -265,10 +259,9 @@ def plot_parameter_importance(parameter_importance: pd.DataFrame) -> Any:
     rows = parameter_importance
     title = "Importance of the parameters" + ("" if len(rows) else ": too few trials")
     figure, ((axes,),) = new_figure(title, [max(1, len(rows)) * ROW + 0.3])
-    nothing = np.full(len(rows), np.nan)
     texts = [percent(share) for share in rows["share"]]
     names = [words(name) for name in rows["parameter"]]
-    draw_dots(axes, names, rows["share"], nothing, nothing, texts=texts)
+    draw_dots(axes, names, rows["share"], texts=texts)
     axes.set_xlim(-0.02, 1)
     name_axis(axes.xaxis, "share of the variance of the trials' values", percent)
     return figure

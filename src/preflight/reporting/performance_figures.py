@@ -5,19 +5,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from preflight.diagnosis.drift import LARGE, STABLE
 from preflight.problem.framing import Framing
 from preflight.reporting.drawing import (
     BLUE,
     GREY,
     INK,
     ORANGE,
-    PALETTE,
     PLOT,
     ROW,
     SIZE,
     SOFT,
     draw_curve,
-    draw_dots,
+    draw_features,
     head_plot,
     name_axis,
     new_figure,
@@ -155,17 +155,8 @@ def plot_drift(drift: pd.DataFrame) -> Any:
         f"Drift from train to test: the top {len(top)} of {len(drift)} features",
         [len(top) * ROW + 0.3],
     )
-    nothing = np.full(len(top), np.nan)
-    draw_dots(
-        axes,
-        [words(name) for name in top["feature"]],
-        top["index"],
-        nothing,
-        nothing,
-        colours=[PALETTE[groups.index(group) % len(PALETTE)] for group in top["group"]],
-        texts=[words(group) for group in top["group"]],
-    )
-    for limit in (0.1, 0.25):
+    draw_features(axes, top, groups, "index")
+    for limit in (STABLE, LARGE):
         axes.axvline(limit, color=SOFT, linewidth=1, linestyle=":")
     name_axis(axes.xaxis, "population stability index", lambda value: number(value, 2))
     return figure
