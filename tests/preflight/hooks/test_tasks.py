@@ -1,6 +1,7 @@
 """Stages of one run in separate tasks, on a graph of three: clean, fit, score."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -327,6 +328,7 @@ def test_a_stage_that_is_still_running_is_not_begun_a_second_time(project: Proje
     file = str(project.path / RUN_MANIFEST / RUN / NODES)
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, file, "fit.check"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
